@@ -1,0 +1,1 @@
+"""The app shell: entry point, sign-in, navigation, scope, components and charts."""

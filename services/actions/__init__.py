@@ -1,0 +1,1 @@
+"""What people and policies can do: one file an action, the journal, roles and the audit."""

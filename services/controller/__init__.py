@@ -1,0 +1,1 @@
+"""The background process: mirror sync, action executor, project discovery."""

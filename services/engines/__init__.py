@@ -1,0 +1,1 @@
+"""One folder an engine: models, wire, adapter; and the edges they share."""

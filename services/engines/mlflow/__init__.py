@@ -1,0 +1,1 @@
+"""MLflow: tracking and registry of all projects, one workspace each."""

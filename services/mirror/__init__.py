@@ -1,0 +1,1 @@
+"""The local copy of what the engines said: schema, sync, queries, change feed."""

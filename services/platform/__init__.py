@@ -1,0 +1,1 @@
+"""Processes, ports, secrets and environments of one installation."""

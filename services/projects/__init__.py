@@ -1,0 +1,1 @@
+"""What a project is: contract, discovery, onboarding, conformance."""

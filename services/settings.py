@@ -1,0 +1,76 @@
+"""One class of settings: ``MLOPS_*`` variables over ``MLOPS_HOME/settings.toml`` over defaults."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from services.home import Home, toolkit_root
+
+
+class Settings(BaseSettings):
+    """How this installation is set up."""
+
+    model_config = SettingsConfigDict(env_prefix="MLOPS_", extra="ignore", frozen=True)
+
+    projects_root: Path = Field(default_factory=lambda: toolkit_root() / "projects")
+    """The watched folder: a project that appears here is connected by itself."""
+
+    mirror_url: str = ""
+    """SQLAlchemy URL of the mirror; empty is SQLite in the home folder."""
+
+    journal_url: str = ""
+    """SQLAlchemy URL of the journal; empty is SQLite in the home folder."""
+
+    mlflow_url: str = ""
+    """An existing MLflow server; empty starts our own."""
+
+    mlflow_backend_store: str = ""
+    """Backend store of our own MLflow, e.g. ``postgresql://…``; empty is SQLite in the home folder."""
+
+    mlflow_artifacts: str = ""
+    """Artifact destination of our own MLflow, e.g. ``s3://bucket/prefix``; empty is a local folder."""
+
+    dashboard_port: int = Field(default=8501, ge=1, le=65535)
+    mlflow_port: int = Field(default=5000, ge=1, le=65535)
+    """Preferred ports; a taken one is replaced by a free one, which is remembered."""
+
+    sync_interval_s: float = Field(default=1.0, gt=0)
+    discovery_interval_s: float = Field(default=5.0, gt=0)
+    lost_after_s: float = Field(default=60.0, gt=0)
+    """A run whose heartbeat is older than this is shown as lost."""
+
+    lost_without_heartbeat_s: float = Field(default=1800.0, gt=0)
+    """The same for a run that never sent a heartbeat, by its last metric."""
+
+    session_days: float = Field(default=7.0, gt=0)
+    log_level: str = "INFO"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the home folder's ``settings.toml`` under the environment."""
+        del dotenv_settings, file_secret_settings
+        toml = TomlConfigSettingsSource(settings_cls, Home.locate().root / "settings.toml")
+        return init_settings, env_settings, toml
+
+    @model_validator(mode="after")
+    def _fill_urls(self) -> Self:
+        databases = Home.locate().databases
+        for name in ("mirror", "journal"):
+            if not getattr(self, f"{name}_url"):
+                url = f"sqlite:///{databases / f'{name}.sqlite'}"
+                object.__setattr__(self, f"{name}_url", url)
+        return self
