@@ -1,1 +1,1 @@
-"""Everything that is not a screen: engines, mirror, actions, controller, platform. Never imports streamlit."""
+"""Everything that is not a screen; never imports streamlit."""

@@ -32,10 +32,10 @@ class Settings(BaseSettings):
     """An existing MLflow server; empty starts our own."""
 
     mlflow_backend_store: str = ""
-    """Backend store of our own MLflow, e.g. ``postgresql://…``; empty is SQLite in the home folder."""
+    """Backend store of our own MLflow, e.g. ``postgresql://…``; empty is SQLite at home."""
 
     mlflow_artifacts: str = ""
-    """Artifact destination of our own MLflow, e.g. ``s3://bucket/prefix``; empty is a local folder."""
+    """Artifacts of our own MLflow, e.g. ``s3://bucket/prefix``; empty is a local folder."""
 
     dashboard_port: int = Field(default=8501, ge=1, le=65535)
     mlflow_port: int = Field(default=5000, ge=1, le=65535)

@@ -1,0 +1,63 @@
+"""The HTTP edge all engines share: httpx's exceptions become ours, here and nowhere else."""
+
+import json
+
+import httpx
+
+from services.errors import EngineProtocolError, EngineRefusedError, EngineUnreachableError
+
+Json = dict[str, object]
+
+
+def ask(
+    client: httpx.Client,
+    engine: str,
+    method: str,
+    path: str,
+    *,
+    params: dict[str, str | int | list[str]] | None = None,
+    body: Json | None = None,
+    headers: dict[str, str] | None = None,
+) -> bytes:
+    """Return the body of a successful answer.
+
+    Raises:
+        EngineUnreachableError: Nothing listens, or no answer in time.
+        EngineRefusedError: The engine answered 4xx or 5xx.
+    """
+    try:
+        response = client.request(method, path, params=params, json=body, headers=headers)
+    except httpx.TimeoutException as error:
+        raise EngineUnreachableError(
+            f"{engine} did not answer in time at {client.base_url}.",
+            "It may be busy or stopped; see `mlops status` and its log.",
+        ) from error
+    except httpx.HTTPError as error:
+        raise EngineUnreachableError(
+            f"{engine} cannot be reached at {client.base_url} ({error}).",
+            "Start the platform with `mlops up`, or see `mlops doctor`.",
+        ) from error
+    if response.is_success:
+        return response.content
+    code, sentence = _reason(response)
+    raise EngineRefusedError(
+        f"{engine} refused {method} {path}: {sentence}", code=code, status=response.status_code
+    )
+
+
+def _reason(response: httpx.Response) -> tuple[str, str]:
+    try:
+        said = json.loads(response.content)
+    except ValueError:
+        return "", f"HTTP {response.status_code}."
+    if not isinstance(said, dict):
+        return "", f"HTTP {response.status_code}."
+    return str(said.get("error_code", "")), str(said.get("message", response.status_code))
+
+
+def unreadable(engine: str, what: str, error: Exception) -> EngineProtocolError:
+    """Return the error for an answer that is not what the engine's documentation says."""
+    return EngineProtocolError(
+        f"{engine} answered {what} in a form we cannot read ({str(error).splitlines()[0]}).",
+        "Its version may be newer than this platform knows; see `mlops doctor`.",
+    )
