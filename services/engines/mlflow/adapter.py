@@ -172,6 +172,21 @@ class MLflow:
             if not token:
                 return tuple(points)
 
+    def history_since(self, workspace: str, run_id: str, key: str, step: int) -> tuple[Point, ...]:
+        """Return the points at ``step`` and later, at most 2,500 of them, evenly chosen."""
+        path = "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval"
+        shape = self._get(
+            workspace,
+            path,
+            HistoryWire,
+            run_ids=run_id,
+            metric_key=key,
+            start_step=step,
+            end_step=2**62,
+            max_results=2500,
+        )
+        return shape.to_points()
+
     def set_run_tag(self, workspace: str, run_id: str, key: str, value: str) -> None:
         """Set one tag of a run."""
         body: Json = {"run_id": run_id, "key": key, "value": value}

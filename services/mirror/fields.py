@@ -1,0 +1,50 @@
+"""Which fields a filter, a sort or a column may name."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from services.mirror.columns import Columns, Mask, Numbers, Text
+from services.mirror.filters import field_name
+from services.mirror.models import FieldInfo, FieldKind
+
+_CHOICES = 25
+
+
+def attribute_fields(columns: Columns, mask: Mask) -> Iterable[FieldInfo]:
+    """Yield the fixed fields of a run."""
+    size = columns.size
+    for name in ("name", "status", "project", "technique", "user", "host", "run_id"):
+        column = columns.texts[name]
+        present = column.present()[:size] & mask
+        choices = _choices(column, present) if name not in {"name", "run_id"} else ()
+        yield FieldInfo(name, "choice" if choices else "text", int(present.sum()), choices)
+    started, ended = columns.started_ms[:size], columns.ended_ms[:size]
+    yield FieldInfo("started_at", "time", int((~np.isnan(started) & mask).sum()))
+    yield FieldInfo("ended_at", "time", int((~np.isnan(ended) & mask).sum()))
+    yield FieldInfo("duration_s", "number", int((~np.isnan(ended - started) & mask).sum()))
+    yield FieldInfo("baseline", "choice", int(mask.sum()), ("true", "false"))
+
+
+def value_field(group: str, name: str, column: Text | Numbers, mask: Mask) -> list[FieldInfo]:
+    """Return the field of a metric, parameter or tag, nothing when no run in scope has it."""
+    size = len(mask)
+    field = field_name(group, name)
+    if isinstance(column, Numbers):
+        count = int((column.logged[:size] & mask).sum())
+        return [FieldInfo(field, "number", count)] if count else []
+    present = column.present()[:size] & mask
+    count = int(present.sum())
+    if not count:
+        return []
+    choices = _choices(column, present)
+    numeric = bool(choices) and not np.isnan(column.numbers()[:size][present]).any()
+    kind: FieldKind = "number" if numeric else "choice" if choices else "text"
+    return [FieldInfo(field, kind, count, choices)]
+
+
+def _choices(column: Text, present: Mask) -> tuple[str, ...]:
+    codes = np.unique(column.codes[: len(present)][present])
+    if len(codes) > _CHOICES:
+        return ()
+    return tuple(sorted(column.words[code] for code in codes))

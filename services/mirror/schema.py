@@ -1,0 +1,257 @@
+"""Tables of the mirror (SQLAlchemy Core; SQLite by default, Postgres by URL).
+
+One row a run, and one row for each metric, parameter and tag in tables clustered by name: reading a
+whole column (what every sort and filter does) is one sequential scan.
+"""
+
+import logging
+import sqlite3
+import time
+from pathlib import Path
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DatabaseError
+
+logger = logging.getLogger(__name__)
+
+VERSION = 1
+"""Raised with every change of a table: a mirror of another version is rebuilt, not migrated."""
+
+metadata = MetaData()
+# SQLite gives an autoincrementing key only to INTEGER; Postgres wants the wider one.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(80), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("key_id", _Id, primary_key=True),
+    Column("kind", String(1), nullable=False),  # m metric, p parameter, t tag
+    Column("name", Text, nullable=False),
+    UniqueConstraint("kind", "name"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("rid", _Id, primary_key=True),
+    Column("run_id", String(64), nullable=False, unique=True),
+    Column("project", String(64), nullable=False),
+    Column("experiment_id", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("status_reason", Text, nullable=False, default=""),
+    Column("technique", Text),
+    Column("baseline", Boolean, nullable=False),
+    Column("started_ms", BigInteger),
+    Column("ended_ms", BigInteger),
+    Column("user", Text),
+    Column("host", Text),
+    Column("archived", Boolean, nullable=False),
+    Column("artifact_uri", Text),
+    Column("heartbeat_ms", BigInteger),
+    Column("sign_ms", BigInteger),  # last sign of life: newest metric, heartbeat or start
+    Column("change", BigInteger, nullable=False),
+    Index("runs_change", "change"),
+    Index("runs_project_status", "project", "status"),
+)
+
+
+def _values(name: str, *columns: Column[object]) -> Table:
+    return Table(
+        name,
+        metadata,
+        Column("key_id", Integer, primary_key=True),
+        Column("rid", Integer, primary_key=True),
+        *columns,
+        Index(f"{name}_rid", "rid"),
+        sqlite_with_rowid=False,
+    )
+
+
+metrics = _values(
+    "metrics",
+    # NULL is a NaN: SQLite stores no NaN, and "not logged" is the absence of the row.
+    Column("value", Float),
+    Column("step", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+params = _values("params", Column("value", Text, nullable=False))
+tags = _values("tags", Column("value", Text, nullable=False))
+
+curves = Table(
+    "curves",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("points_total", Integer, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("steps", LargeBinary, nullable=False),  # int64, little-endian
+    Column("values", LargeBinary, nullable=False),  # float64
+    Column("times", LargeBinary, nullable=False),  # int64 milliseconds
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("fetched_ms", BigInteger, nullable=False),
+    Column("listing", LargeBinary, nullable=False),  # JSON [[path, is_folder, size_bytes], …]
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("project", String(64), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("description", Text, nullable=False),
+    Column("aliases", LargeBinary, nullable=False),  # JSON {alias: version}
+    Column("tags", LargeBinary, nullable=False),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("project", String(64), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("run_id", String(64)),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("status", String(40), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("tags", LargeBinary, nullable=False),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("seen_ms", BigInteger, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("document", LargeBinary, nullable=False),  # JSON of the contract, reasons and checks
+)
+
+engines = Table(
+    "engines",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("last_sync_ms", BigInteger),
+    Column("reason", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("number", _Id, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("project", String(64)),
+    Column("subject", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Index("changes_project", "project", "number"),
+)
+
+
+def open_engine(url: str) -> Engine:
+    """Return a connected engine for the mirror's URL, tuned when it is SQLite."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": 10.0})
+    event.listen(engine, "connect", _tune)
+    return engine
+
+
+def _tune(connection: sqlite3.Connection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # The mirror can be read again from the engines: losing its last second costs nothing.
+    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.execute("PRAGMA cache_size=-16000")
+    cursor.close()
+
+
+def prepare(url: str) -> tuple[Engine, str]:
+    """Open the mirror for its one writer; return it and a sentence when it had to be replaced.
+
+    A file that is not a database, is damaged, or has another version is moved aside (quarantined)
+    and a new one begun: everything in it can be read again from the engines.
+    """
+    engine = open_engine(url)
+    try:
+        fault = _fault(engine)
+    except DatabaseError as error:
+        fault = f"is not a readable database ({error.orig})"
+    if not fault:
+        return engine, ""
+    engine.dispose()
+    path = Path(make_url(url).database or "")
+    sentence = f"The mirror {path} {fault}."
+    if engine.dialect.name == "sqlite":
+        sentence += f" It was moved to {_quarantine(path)} and is being rebuilt from the engines."
+    else:
+        sentence += " Its tables were dropped and are being rebuilt from the engines."
+        metadata.drop_all(engine)
+    logger.warning("%s", sentence)
+    engine = open_engine(url)
+    _fault(engine)
+    return engine, sentence
+
+
+def _fault(engine: Engine) -> str:
+    """Create what is missing; return what is wrong with the database, empty when it is sound."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            if verdict != "ok":
+                return f"is damaged ({verdict})"
+        metadata.create_all(connection)
+        found = connection.execute(meta.select().where(meta.c.key == "version")).first()
+        if found is None:
+            connection.execute(meta.insert().values(key="version", value=str(VERSION)))
+        elif found.value != str(VERSION):
+            return f"was written by another version of this platform ({found.value})"
+    return ""
+
+
+def _quarantine(path: Path) -> Path:
+    folder = path.parent / "quarantine"
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{path.name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.replace(target.with_name(target.name + suffix))
+    return target
