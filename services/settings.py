@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     mlflow_port: int = Field(default=5000, ge=1, le=65535)
     """Preferred ports; a taken one is replaced by a free one, which is remembered."""
 
-    sync_interval_s: float = Field(default=1.0, gt=0)
+    sync_interval_s: float = Field(default=0.25, gt=0)
     discovery_interval_s: float = Field(default=5.0, gt=0)
     lost_after_s: float = Field(default=60.0, gt=0)
     """A run whose heartbeat is older than this is shown as lost."""

@@ -54,8 +54,9 @@ class Text:
 
     def where(self, holds: Callable[[str], bool]) -> Mask:
         """Return where a run has a value for which ``holds`` is true: asked once a word."""
-        truth = np.array([holds(word) for word in self.words] + [False], dtype=np.bool_)
-        found: Mask = np.take(truth, self.codes)
+        # The last entry is what NOT_LOGGED (-1) finds.
+        truth: Mask = np.array([*map(holds, self.words), False], dtype=np.bool_)
+        found: Mask = truth[self.codes]
         return found
 
     def numbers(self) -> Floats:

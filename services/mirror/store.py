@@ -77,7 +77,7 @@ class Store:
             if old is not None and _still_lost(old, row):
                 row |= {"status": old.status, "status_reason": old.status_reason}
             else:
-                archived = old and old.archived
+                archived = bool(old.archived) if old else None
                 events += run_events(project, run, old.status if old else None, archived)
             rows.append(row)
         _upsert(connection, "runs", ("rid",), rows)
