@@ -1,7 +1,7 @@
-"""The change feed between our MLflow server and the mirror: an append-only file of JSON lines.
+"""The change feed between our MLflow server and the mirror: append-only files of JSON lines.
 
-A file and not a call: an idle cycle of the reader is one look at a folder, a restart of either side loses
-nothing, and the writer never waits for a reader.
+Files and not calls: an idle cycle of the reader is one look at a folder, a restart of either side
+loses nothing, and the writer never waits for a reader.
 """
 
 import json
