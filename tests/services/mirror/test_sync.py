@@ -1,4 +1,4 @@
-"""The sync against an MLflow that is played by a few dictionaries behind the real adapter's type."""
+"""The sync against an MLflow played by a few dictionaries that answers like the adapter."""
 
 import os
 import socket
