@@ -9,7 +9,6 @@ st.set_page_config(
     page_title="EfficientAI MLOps",
     page_icon=str(routes.LOGO),
     layout="wide",
-    initial_sidebar_state=306,
 )
 
 person = state.who()

@@ -24,7 +24,9 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         (-math.inf, "−∞"),
     ],
 )
-def test_a_figure_keeps_its_significant_digits_and_an_unknown_one_says_so(value, shown):
+def test_a_figure_keeps_its_significant_digits_and_an_unknown_one_says_so(
+    value: float | None, shown: str
+):
     assert numbers.number(value) == shown
 
 
@@ -40,7 +42,7 @@ def test_a_figure_keeps_its_significant_digits_and_an_unknown_one_says_so(value,
         (5e18, "5000 PB"),
     ],
 )
-def test_bytes_are_shown_in_the_unit_that_fits(value, shown):
+def test_bytes_are_shown_in_the_unit_that_fits(value: float | None, shown: str):
     assert numbers.size(value) == shown
 
 
@@ -58,7 +60,7 @@ def test_bytes_are_shown_in_the_unit_that_fits(value, shown):
         (183_600, "2 d 3 h"),
     ],
 )
-def test_durations_are_said_as_people_say_them(seconds, shown):
+def test_durations_are_said_as_people_say_them(seconds: float | None, shown: str):
     assert numbers.duration(seconds) == shown
 
 
@@ -74,7 +76,9 @@ def test_durations_are_said_as_people_say_them(seconds, shown):
         (timedelta(hours=-2), "in 2 h"),
     ],
 )
-def test_ages_are_rounded_down_and_clocks_that_differ_a_little_do_not_show(ago, shown):
+def test_ages_are_rounded_down_and_clocks_that_differ_a_little_do_not_show(
+    ago: timedelta, shown: str
+):
     assert numbers.age(NOW - ago, NOW) == shown
 
 
@@ -94,7 +98,7 @@ def test_no_change_is_neither_good_nor_bad():
 
 
 @pytest.mark.parametrize("pair", [(None, 1.0), (1.0, None), (math.nan, 1.0), (1.0, math.inf)])
-def test_what_cannot_be_compared_has_no_difference(pair):
+def test_what_cannot_be_compared_has_no_difference(pair: tuple[float | None, float | None]):
     assert numbers.delta(*pair) is None
 
 

@@ -27,7 +27,7 @@ def test_a_value_that_is_not_finite_stays_and_does_not_spread():
 
 
 @given(st.lists(FINITE, min_size=1, max_size=50), st.floats(0, 0.999))
-def test_the_average_stays_between_the_extremes(values, weight):
+def test_the_average_stays_between_the_extremes(values: list[float], weight: float):
     smooth = debiased_average(values, weight)
 
     assert len(smooth) == len(values)
@@ -36,6 +36,6 @@ def test_the_average_stays_between_the_extremes(values, weight):
 
 
 @pytest.mark.parametrize("weight", [-0.1, 1.0, 2.0])
-def test_a_weight_that_never_forgets_is_refused(weight):
+def test_a_weight_that_never_forgets_is_refused(weight: float):
     with pytest.raises(ValueError, match="smoothing weight"):
         debiased_average([1.0], weight)

@@ -24,7 +24,7 @@ JOINER = "\u2060"
         ("12: 30", "12: 30"),
     ],
 )
-def test_what_was_typed_is_not_read_as_markdown(typed, escaped):
+def test_what_was_typed_is_not_read_as_markdown(typed: str, escaped: str):
     assert plain(typed) == escaped
 
 
