@@ -50,7 +50,8 @@ class Text:
 
     def present(self) -> Mask:
         """Return where a run has a value."""
-        return self.codes != NOT_LOGGED
+        found: Mask = self.codes != NOT_LOGGED
+        return found
 
     def where(self, holds: Callable[[str], bool]) -> Mask:
         """Return where a run has a value for which ``holds`` is true: asked once a word."""

@@ -1,4 +1,4 @@
-"""A project's own environment: its pinned packages plus our client, built by uv in its ``.venv``."""
+"""A project's own environment: its pinned packages and our client, built by uv in ``.venv``."""
 
 import hashlib
 import os
@@ -101,6 +101,7 @@ def _run(arguments: list[str], folder: Path, whose: str) -> None:
     if done.returncode:
         said = done.stderr.strip()[-800:]
         raise PlatformError(
-            f"The environment of {whose} could not be built: uv ended with {done.returncode}. {said}",
+            f"The environment of {whose} could not be built: uv ended with "
+            f"{done.returncode}. {said}",
             f"Try it by hand: cd {folder} && {' '.join(arguments[1:])}",
         )
