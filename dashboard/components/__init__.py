@@ -1,0 +1,1 @@
+"""Building blocks of pages; ``dashboard/README.md`` lists them."""

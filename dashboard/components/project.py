@@ -1,0 +1,134 @@
+"""A project as a card and in full."""
+
+from collections.abc import Iterable
+
+import streamlit as st
+
+from dashboard import navigation
+from dashboard.components import ages, notices, status, tiles
+from dashboard.numbers import age, count, counted, delta, number, percent
+from dashboard.text import plain
+from services.mirror.models import ProjectSummary
+
+
+def card(project: ProjectSummary) -> None:
+    """Draw a project in a few lines, with what is wrong with it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        navigation.link("projects", f"**{plain(project.title, 60)}**", show=project.id)
+        status.badge(project.state)
+    st.caption(_kind(project))
+    if project.conformance is not None:
+        st.progress(project.conformance, text=f"Conformance {percent(project.conformance)}")
+    else:
+        st.caption("Conformance could not be read")
+    if project.reasons:
+        icon = status.look(project.state).icon
+        st.markdown(f":material/{icon}: {plain(project.reasons[0], 160)}")
+    st.caption(
+        f"{counted(project.runs, 'run')} · {counted(project.models, 'model')} · "
+        f"last run {age(project.last_run_at)}",
+        help=ages.exact(project.last_run_at) if project.last_run_at else None,
+    )
+
+
+def detail(project: ProjectSummary) -> None:
+    """Draw everything known of a project."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(plain(project.title, 80), width="content")
+        status.badge(project.state)
+    st.caption(_kind(project))
+    for reason in project.reasons:
+        st.warning(plain(reason, 500), icon=":material/warning:")
+    _figures(project)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _checks(project)
+    with right:
+        _facts(project)
+
+
+def summary_line(projects: Iterable[ProjectSummary]) -> str:
+    """Return how many projects are in which state, as badges."""
+    counts: dict[str, int] = {}
+    for project in projects:
+        counts[project.state] = counts.get(project.state, 0) + 1
+    return " ".join(status.inline(state, f"{number}") for state, number in counts.items())
+
+
+def _kind(project: ProjectSummary) -> str:
+    kind = f" · {plain(project.kind)}" if project.kind else ""
+    return f"{plain(project.id)}{kind} · priority {project.priority}"
+
+
+def _figures(project: ProjectSummary) -> None:
+    with st.grid(4, min_column_width=170):
+        tiles.tile(
+            "Conformance",
+            percent(project.conformance) if project.conformance is not None else None,
+            why="Share of the checks below that hold.",
+        )
+        tiles.tile("Runs", count(project.runs), why=_run_words(project))
+        tiles.tile(
+            "Registered versions",
+            count(project.versions),
+            why=f"In {counted(project.models, 'model')}.",
+        )
+        best = project.best
+        tiles.tile(
+            f"Best {project.primary_metric or 'result'}",
+            number(best.value) if best else None,
+            delta=delta(best.value, best.previous, best.goal) if best else None,
+            versus="vs the best before",
+            trend=project.trend,
+            why="Best finished run by the primary metric."
+            if best
+            else "No finished run has logged the primary metric.",
+        )
+
+
+def _run_words(project: ProjectSummary) -> str:
+    counts = {"running": project.running, "failed": project.failed, "lost": project.lost}
+    return ", ".join(f"{value} {word}" for word, value in counts.items())
+
+
+def _checks(project: ProjectSummary) -> None:
+    st.subheader("Conformance")
+    if not project.checks:
+        notices.empty(
+            "No check has been made",
+            "The controller checks a project when it finds its folder.",
+            icon="rule",
+            command=f"mlops projects check {project.id}",
+        )
+        return
+    for what, holds, mend in sorted(project.checks, key=lambda check: check[1]):
+        look = status.look("passed" if holds else "problem")
+        st.markdown(f":{look.colour}[:material/{look.icon}:] {plain(what, 200)}")
+        if not holds:
+            with st.container(horizontal=True, gap="xsmall"):
+                st.space(20)
+                st.caption(f"**Mend:** {notices.advice(mend)}")
+
+
+def _facts(project: ProjectSummary) -> None:
+    st.subheader("Contract")
+    metric = project.primary_metric
+    goal = "higher is better" if project.goal == "max" else "lower is better"
+    st.markdown(f"**Primary metric**  \n{plain(metric)}, {goal}" if metric else "No primary metric")
+    st.markdown("**Gates before promotion**")
+    for name, bound in project.gates.items():
+        st.markdown(f"- {plain(name)} {plain(bound)}")
+    if not project.gates:
+        st.caption("None: any version may be promoted.")
+    st.markdown("**Folder**")
+    st.code(project.path or "unknown", language=None)
+    champion = project.champion
+    st.markdown("**Champion**")
+    if champion is None:
+        st.caption("No version is promoted.")
+    else:
+        st.markdown(f"{plain(champion.name)} version {champion.version}")
+    if navigation.has("experiments"):
+        navigation.link("experiments", "Its runs", icon="science", project=project.id)
+    if navigation.has("registry"):
+        navigation.link("registry", "Its models", icon="deployed_code", project=project.id)

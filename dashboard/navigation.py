@@ -1,0 +1,123 @@
+"""The pages there are, and links between them that keep the scope.
+
+A new page is a file in ``pages/`` and one line here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboard import scope
+
+_PAGES = Path(__file__).resolve().parent.parent / "pages"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One page: its name is its file and its address."""
+
+    name: str
+    title: str
+    icon: str
+    group: str
+    help: str
+    listed: bool = True
+    """Whether the menu shows it; a page of one thing is reached by links."""
+    admin: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return _PAGES / f"{self.name}.py"
+
+
+ENTRIES = (
+    Entry("overview", "Overview", "dashboard", "", "Health of all projects and what needs you."),
+    Entry(
+        "experiments", "Experiments", "science", "Work", "All runs of all projects in one table."
+    ),
+    Entry("compare", "Compare runs", "compare_arrows", "Work", "Runs side by side.", listed=False),
+    Entry("run", "Run", "play_circle", "Work", "One run in full.", listed=False),
+    Entry(
+        "registry", "Registry", "deployed_code", "Work", "Models, versions and who promoted them."
+    ),
+    Entry("model", "Model", "package_2", "Work", "One model in full.", listed=False),
+    Entry(
+        "projects", "Projects", "folder_open", "Work", "The projects, their state and conformance."
+    ),
+    Entry("activity", "Activity", "history", "Platform", "Who did what, when, and how it went."),
+    Entry(
+        "admin", "Admin", "shield_person", "Platform", "People, sessions and engines.", admin=True
+    ),
+)
+HOME = "overview"
+
+
+def entries() -> tuple[Entry, ...]:
+    """Return the pages whose file is there."""
+    return tuple(entry for entry in ENTRIES if entry.path.is_file())
+
+
+def page(name: str) -> st.Page:
+    """Return the page of that name, as ``st.page_link`` and ``st.switch_page`` want it.
+
+    Raises:
+        KeyError: No page has that name.
+    """
+    return _as_page(next(entry for entry in entries() if entry.name == name), admin=True)
+
+
+def menu(*, admin: bool) -> dict[str, list[st.Page]]:
+    """Return the pages by group for ``st.navigation``; hidden ones are still reached by address."""
+    groups: dict[str, list[st.Page]] = {}
+    for entry in entries():
+        groups.setdefault(entry.group, []).append(_as_page(entry, admin=admin))
+    return groups
+
+
+def link(name: str, label: str, icon: str = "", **params: str | None) -> None:
+    """Draw a link to a page that keeps the scope and adds ``params`` to the address."""
+    st.page_link(
+        page(name),
+        label=label,
+        icon=f":material/{icon}:" if icon else None,
+        query_params=_query(params),
+    )
+
+
+def go(name: str, **params: str | None) -> None:
+    """Leave for a page, keeping the scope and adding ``params`` to the address."""
+    st.switch_page(page(name), query_params=_query(params))
+
+
+def address(name: str, **params: str | None) -> str:
+    """Return the address of a page for link columns and copying."""
+    query = urlencode(_query(params))
+    path = "/" if name == HOME else f"/{name}"
+    return f"{path}?{query}" if query else path
+
+
+def has(name: str) -> bool:
+    """Return whether this installation has the page."""
+    return any(entry.name == name for entry in entries())
+
+
+def _query(params: Mapping[str, str | None]) -> dict[str, str]:
+    own = {name: value for name, value in params.items() if value is not None}
+    return scope.as_query() | own
+
+
+def _as_page(entry: Entry, *, admin: bool) -> st.Page:
+    shown = entry.listed and (admin or not entry.admin)
+    return st.Page(
+        entry.path,
+        title=entry.title,
+        icon=f":material/{entry.icon}:",
+        url_path=entry.name,
+        default=entry.name == HOME,
+        visibility="visible" if shown else "hidden",
+        help=entry.help,
+    )

@@ -1,0 +1,76 @@
+"""The command palette: one search over pages, projects, models and runs (Ctrl or Cmd + K)."""
+
+from collections.abc import Iterator
+
+import streamlit as st
+
+from dashboard import navigation, state
+from dashboard.text import plain
+from services.errors import MlopsError
+from services.mirror import filters
+from services.mirror.models import RunQuery
+
+_EACH = 5
+
+
+def button() -> None:
+    """Draw the button that opens the palette."""
+    if st.button(
+        "Search", icon=":material/search:", shortcut="Mod+K", width="stretch", key="palette"
+    ):
+        _open()
+
+
+@st.dialog("Go to", icon=":material/search:")
+def _open() -> None:
+    words = st.text_input(
+        "Search pages, projects, models and runs",
+        key="palette-words",
+        type="search",
+        live="200ms",
+        label_visibility="collapsed",
+        placeholder="Page, project, model, run name or id",
+    ).strip()
+    found = False
+    for group, name, label, params in _hits(words):
+        found = True
+        with st.container(horizontal=True, vertical_alignment="center"):
+            navigation.link(name, plain(label, 80), **params)
+            st.caption(group)
+    if not found:
+        st.caption("Nothing has that name. Runs are found by name, technique, project or id.")
+
+
+def _hits(words: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+    folded = words.lower()
+    person = state.user()
+    for entry in navigation.entries():
+        if (
+            entry.listed
+            and folded in entry.title.lower()
+            and (not entry.admin or person.role == "admin")
+        ):
+            yield "page", entry.name, entry.title, {}
+    if not words:
+        return
+    try:
+        yield from _things(words, folded)
+    except MlopsError:  # the mirror cannot be read: the pages above are still found
+        return
+
+
+def _things(words: str, folded: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+    projects = [p for p in state.projects() if folded in f"{p.id} {p.title}".lower()]
+    for project in projects[:_EACH]:
+        yield "project", "projects", project.title, {"project": project.id, "show": project.id}
+    if navigation.has("model"):
+        models = [m for m in state.models() if folded in m.name.lower()]
+        for model in models[:_EACH]:
+            params = {"of": model.project, "model": model.name}
+            yield f"model · {model.project}", "model", model.name, params
+    if navigation.has("run"):
+        text = filters.quote(words)
+        mine = state.visible_projects()
+        page = state.runs(RunQuery(filter=text, projects=mine, limit=_EACH))
+        for run in page.rows:
+            yield f"run · {run.project}", "run", run.name or run.run_id[:8], {"run": run.run_id}

@@ -1,0 +1,198 @@
+"""What the pages know: the mirror, the journal, the person, how old the picture is.
+
+The only place with ``st.cache_*``. Reads are cached under the mirror's change number: what was read
+under a number is true until the number moves. Ages are not, so they come from ``engines()``.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard.numbers import age, zone_of
+from services.errors import PlatformError
+from services.mirror.models import (
+    FieldInfo,
+    Freshness,
+    ProjectSummary,
+    RegisteredModel,
+    RunPage,
+    RunQuery,
+    TechniqueRow,
+)
+from services.mirror.queries import Mirror
+from services.settings import Settings
+
+if TYPE_CHECKING:
+    from services.actions.journal import Journal
+
+    from services.access import Access, User
+
+_STALE_AFTER_S = 20.0
+
+
+@st.cache_resource(show_spinner=False)
+def settings() -> Settings:
+    """Return this installation's settings."""
+    return Settings()
+
+
+@st.cache_resource(show_spinner=False)
+def mirror() -> Mirror:
+    """Return the mirror, opened once a process."""
+    return Mirror.open(settings())
+
+
+@st.cache_resource(show_spinner=False)
+def journal() -> "Journal":
+    """Return the journal of actions, opened once a process."""
+    from services.actions.journal import Journal
+
+    return Journal.open(settings())
+
+
+@st.cache_resource(show_spinner=False)
+def access() -> "Access":
+    """Return the users and sessions, opened once a process."""
+    from services.access import Access
+
+    return Access.open(settings())
+
+
+# The person
+
+
+def cookie() -> str:
+    """Return the session cookie the browser sent, empty when it sent none."""
+    from dashboard.routes import cookie_name
+
+    return st.context.cookies.get(cookie_name()) or ""
+
+
+def who() -> "User | None":
+    """Return the person as the journal knows them at this moment, None when signed out."""
+    return access().who(cookie()) if cookie() else None
+
+
+def user() -> "User":
+    """Return the signed-in person; a page is never drawn without one."""
+    person = who()
+    if person is None:
+        st.rerun(scope="app")
+    return person
+
+
+def visible_projects() -> tuple[str, ...] | None:
+    """Return the projects the person may see, None for all."""
+    return user().projects
+
+
+def zone() -> tzinfo:
+    """Return the browser's time zone."""
+    return zone_of(st.context.timezone)
+
+
+# The picture and its age
+
+
+def engines() -> tuple[Freshness, ...]:
+    """Return every engine's state; a picture nobody refreshes is stale, whatever it says."""
+    try:
+        found = mirror().freshness()
+    except PlatformError as error:
+        return (Freshness("mirror", "Mirror", "never", None, None, error.message, error.hint),)
+    now = datetime.now(UTC)
+    return tuple(_aged(engine, now) for engine in found)
+
+
+def _aged(engine: Freshness, now: datetime) -> Freshness:
+    if engine.state != "live" or engine.last_sync is None:
+        return engine
+    if (now - engine.last_sync).total_seconds() <= _STALE_AFTER_S:
+        return engine
+    return replace(
+        engine,
+        state="stale",
+        since=engine.last_sync,
+        reason=f"The controller last heard from it {age(engine.last_sync, now)}.",
+        hint="See `mlops status`; `mlops restart controller` starts it again.",
+    )
+
+
+def as_of() -> datetime | None:
+    """Return when the mirror last followed MLflow."""
+    return next((e.last_sync for e in engines() if e.engine == "mlflow"), None)
+
+
+# Reads of the mirror, cached by its change number
+
+
+def runs(query: RunQuery) -> RunPage:
+    """Return one page of runs.
+
+    Raises:
+        FilterError: The filter does not parse.
+        InputError: Unknown sort field or column.
+    """
+    return _runs(mirror().change(), query)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _runs(change: int, query: RunQuery) -> RunPage:
+    del change
+    return mirror().runs(query)
+
+
+def projects(wanted: tuple[str, ...] | None = None) -> tuple[ProjectSummary, ...]:
+    """Return the projects the person may see, or those of them that are wanted."""
+    mine = visible_projects()
+    chosen = mine if wanted is None else tuple(p for p in wanted if mine is None or p in mine)
+    return _projects(mirror().change(), chosen)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _projects(change: int, wanted: tuple[str, ...] | None) -> tuple[ProjectSummary, ...]:
+    del change
+    return mirror().projects(wanted)
+
+
+def models(project: str | None = None) -> tuple[RegisteredModel, ...]:
+    """Return the registered models the person may see."""
+    return _models(mirror().change(), project, visible_projects())
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _models(
+    change: int, project: str | None, mine: tuple[str, ...] | None
+) -> tuple[RegisteredModel, ...]:
+    del change
+    return mirror().models(project, mine)
+
+
+def fields(project: str | None = None) -> tuple[FieldInfo, ...]:
+    """Return what runs can be filtered and sorted by."""
+    return _fields(mirror().change(), project, visible_projects())
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _fields(
+    change: int, project: str | None, mine: tuple[str, ...] | None
+) -> tuple[FieldInfo, ...]:
+    del change
+    return mirror().fields(project, mine)
+
+
+def leaderboard(
+    project: str, metric: str | None = None, filter_text: str = "", since: datetime | None = None
+) -> tuple[TechniqueRow, ...]:
+    """Return the techniques of a project against each other, best first."""
+    return _leaderboard(mirror().change(), project, metric, filter_text, since)
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _leaderboard(
+    change: int, project: str, metric: str | None, filter_text: str, since: datetime | None
+) -> tuple[TechniqueRow, ...]:
+    del change
+    return mirror().leaderboard(project, metric, filter_text, since)
