@@ -73,7 +73,7 @@ class Loop:
             logger.warning("%s: %s", self.name, error)
         health.error, health.hint = error.message, error.hint
         health.failures += 1
-        return min(_SLOWEST_RETRY_S, self._interval_s * 2 ** min(health.failures, 8))
+        return min(_SLOWEST_RETRY_S, self._interval_s * 2.0 ** min(health.failures, 8))
 
     def _succeeded(self) -> None:
         health = self.health

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from services.mirror.columns import Columns, Mask, Numbers, Text
+from services.mirror.columns import Columns, Numbers
 from services.mirror.filters import field_name
 from services.mirror.models import FieldInfo, FieldKind
+from services.mirror.text import Mask, Text
 
 _CHOICES = 25
 
@@ -31,7 +32,7 @@ def value_field(group: str, name: str, column: Text | Numbers, mask: Mask) -> li
     size = len(mask)
     field = field_name(group, name)
     if isinstance(column, Numbers):
-        count = int((column.logged[:size] & mask).sum())
+        count = int(mask[column.positions].sum())
         return [FieldInfo(field, "number", count)] if count else []
     present = column.present()[:size] & mask
     count = int(present.sum())

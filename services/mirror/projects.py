@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, select
 
 from services.mirror import schema
-from services.mirror.columns import Columns, Floats, Mask, Numbers
+from services.mirror.columns import Columns, Numbers
 from services.mirror.models import Best, ModelVersion, ProjectSummary, TechniqueRow
 from services.mirror.registry import registered_models
+from services.mirror.text import Floats, Mask
 
 Goal = Literal["max", "min"]
 CHAMPION = "champion"
@@ -66,10 +67,10 @@ def _summary(
 ) -> ProjectSummary:
     document = json.loads(row.document) if row else {}
     size = columns.size
-    mine = columns.texts["project"].where(project.__eq__)[:size] & ~columns.archived[:size]
+    mine = columns.texts["project"].equal(project)[:size] & ~columns.archived[:size]
     status = columns.texts["status"]
     counts = {
-        word: int((status.where(word.__eq__)[:size] & mine).sum())
+        word: int((status.equal(word)[:size] & mine).sum())
         for word in ("running", "failed", "lost")
     }
     started = columns.started_ms[:size][mine]
@@ -111,8 +112,8 @@ def _best(
     if metric is None or not isinstance(column, Numbers):
         return None, ()
     size = columns.size
-    values = column.values[:size]
-    finished = columns.texts["status"].where("finished".__eq__)[:size]
+    values = column.values(size)
+    finished = columns.texts["status"].equal("finished")[:size]
     usable = np.flatnonzero(mine & finished & np.isfinite(values))
     if not len(usable):
         return None, ()
@@ -151,8 +152,9 @@ def technique_rows(
     column = columns.values(connection, "metrics", metric)
     if not isinstance(column, Numbers):
         return ()
-    finished = columns.texts["status"].where("finished".__eq__)
-    usable = positions[finished[positions] & np.isfinite(column.values[positions])]
+    numbers = column.values(columns.size)
+    finished = columns.texts["status"].equal("finished")
+    usable = positions[finished[positions] & np.isfinite(numbers[positions])]
     techniques = columns.texts["technique"]
     run_ids = columns.texts["run_id"]
     rows = []
@@ -160,7 +162,7 @@ def technique_rows(
         if code < 0:
             continue
         own = usable[techniques.codes[usable] == code]
-        values = column.values[own]
+        values = numbers[own]
         mean, low, high = mean_interval(values)
         top = own[_top(values, goal)]
         rows.append(
@@ -173,7 +175,7 @@ def technique_rows(
                 mean=mean,
                 low=low,
                 high=high,
-                best=float(column.values[top]),
+                best=float(numbers[top]),
                 best_run_id=run_ids.words[run_ids.codes[top]],
             )
         )

@@ -3,20 +3,19 @@
 import json
 import math
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, Row, Select, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from services.errors import InputError, NotFoundError, PlatformError
 from services.mirror import schema
-from services.mirror.columns import Codes, Columns, Mask, Numbers, Text
+from services.mirror.columns import Columns, Numbers, Positions
 from services.mirror.curves import curve_of
 from services.mirror.fields import attribute_fields, value_field
 from services.mirror.filters import GROUPS, parse, split_field
@@ -38,11 +37,11 @@ from services.mirror.models import (
 from services.mirror.projects import goal_of, summaries, technique_rows
 from services.mirror.registry import registered_models
 from services.mirror.search import Search
+from services.mirror.text import Mask, Text
 
 if TYPE_CHECKING:
     from services.settings import Settings
 
-Positions = NDArray[np.int64]
 _LIMIT = 1_000
 _HIDDEN_TAGS = frozenset({"mlops.heartbeat", "mlops.packages", "mlflow.note.content"})
 
@@ -114,9 +113,20 @@ class Mirror:
             positions = self._matching(connection, query)
             shown = positions[query.offset : query.offset + query.limit]
             search = Search(columns, connection)
-            extra = {name: search.column(name) for name in query.columns}
-            rows = tuple(self._run(int(position), extra) for position in shown)
+            cells = [_cells(name, search.column(name), shown) for name in query.columns]
+            rows = tuple(self._run(int(p), [c[i] for c in cells]) for i, p in enumerate(shown))
             return RunPage(len(positions), rows, _last_sync(connection), columns.change)
+
+    def warm(self) -> None:
+        """Load every column before it is asked for; for a thread of its own, at start."""
+        for group in GROUPS:
+            table = schema.keys
+            names = self.rows(select(table.c.name).where(table.c.kind == group[0]))
+            for row in names:
+                with self._lock, self.connect() as connection:
+                    column = self._fresh(connection).values(connection, group, row.name)
+                    if isinstance(column, Text):
+                        column.sort_keys()
 
     def matching(self, query: RunQuery) -> tuple[str, ...]:
         """Return the ids of all matching runs in order, whatever the page."""
@@ -152,25 +162,19 @@ class Mirror:
             allowed = wanted is None or query.project in wanted
             wanted = (query.project,) if allowed else ()
         if wanted is not None:
-            names = frozenset(wanted)
-            mask &= columns.texts["project"].where(names.__contains__)[: columns.size]
+            mask &= columns.texts["project"].equal(*wanted)[: columns.size]
         if query.since is not None:
             recent = columns.started_ms[: columns.size] >= query.since.timestamp() * 1000
-            mask &= recent | columns.texts["status"].where("running".__eq__)[: columns.size]
+            mask &= recent | columns.texts["status"].equal("running")[: columns.size]
         return mask
 
-    def _run(self, position: int, extra: Mapping[str, Text | Numbers | None]) -> Run:
+    def _run(self, position: int, cells: Sequence["_Cell"]) -> Run:
         columns = self._columns
         groups: dict[str, dict[str, float | str]] = {group: {} for group in GROUPS}
-        for field, column in extra.items():
-            group, name = split_field(field)
-            value = _cell(column, position)
+        for group, name, value in cells:
             if group and value is not None:
                 groups[group][name] = value
-        texts = {
-            name: _word(column.words, column.codes, position)
-            for name, column in columns.texts.items()
-        }
+        texts = {name: column.word(position) for name, column in columns.texts.items()}
         return Run(
             run_id=texts["run_id"] or "",
             project=texts["project"] or "",
@@ -251,12 +255,13 @@ class Mirror:
             found = [*attribute_fields(columns, mask)]
             for kind, group in (("m", "metrics"), ("p", "params"), ("t", "tags")):
                 table = schema.keys
-                for name in connection.execute(
+                names = connection.execute(
                     select(table.c.name).where(table.c.kind == kind).order_by(table.c.name)
-                ).scalars():
-                    if name in _HIDDEN_TAGS:
-                        continue
-                    column = columns.values(connection, group, name)
+                )
+                for name in names.scalars():
+                    column = (
+                        None if name in _HIDDEN_TAGS else columns.values(connection, group, name)
+                    )
                     if column is not None:
                         found += value_field(group, name, column, mask)
             return tuple(found)
@@ -429,7 +434,7 @@ class Mirror:
             started = columns.started_ms[: columns.size]
             mask &= started >= since.timestamp() * 1000
             days = (started[mask] // 86_400_000).astype(np.int64)
-            bad = columns.texts["status"].where({"failed", "lost"}.__contains__)
+            bad = columns.texts["status"].equal("failed", "lost")
             failed = bad[: columns.size][mask]
         first = int(since.timestamp() // 86_400)
         last = int(datetime.now(UTC).timestamp() // 86_400)
@@ -504,17 +509,24 @@ def _moment(ms: float | None) -> datetime | None:
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
-def _word(words: list[str], codes: Codes, position: int) -> str | None:
-    code = codes[position]
-    return words[code] if code >= 0 else None
+_Cell = tuple[str, str, float | str | None]
 
 
-def _cell(column: Text | Numbers | None, position: int) -> float | str | None:
+def _cells(field: str, column: Text | Numbers | None, shown: Positions) -> list[_Cell]:
+    """Return a column's values for the rows of a page."""
+    group, name = split_field(field)
     if column is None:
-        return None
-    if isinstance(column, Numbers):
-        return float(column.values[position]) if column.logged[position] else None
-    return _word(column.words, column.codes, position)
+        return [(group, name, None) for _ in shown]
+    if isinstance(column, Text):
+        codes = column.codes[shown]
+        return [(group, name, column.words[code] if code >= 0 else None) for code in codes]
+    size = int(shown.max(initial=0)) + 1
+    size = max(size, int(column.positions.max(initial=0)) + 1)
+    values, present = column.values(size)[shown], column.present(size)[shown]
+    return [
+        (group, name, float(value) if known else None)
+        for value, known in zip(values, present, strict=True)
+    ]
 
 
 def _logged(connection: Connection, group: str, rid: int) -> Iterable[Row]:  # type: ignore[type-arg]  # name and value

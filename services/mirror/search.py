@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from services.errors import FilterError, InputError
-from services.mirror.columns import Columns, Floats, Mask, Numbers, Text
+from services.mirror.columns import Columns, Numbers
 from services.mirror.filters import (
     ATTRIBUTES,
     Both,
@@ -21,6 +21,7 @@ from services.mirror.filters import (
     Words,
     split_field,
 )
+from services.mirror.text import Floats, Mask, Text, number_of
 
 _TIMES = frozenset({"started_at", "ended_at"})
 _NUMBERS = frozenset({"duration_s"})
@@ -50,10 +51,9 @@ class Search:
         return self._test(node)
 
     def _words(self, text: str) -> Mask:
-        holds = _contains(text)
         found = np.zeros(self._columns.size, np.bool_)
         for name in _WORD_FIELDS:
-            found |= self._columns.texts[name].where(holds)[: self._columns.size]
+            found |= self._columns.texts[name].contain(text)[: self._columns.size]
         return found
 
     def _test(self, test: Test) -> Mask:
@@ -63,10 +63,10 @@ class Search:
             missing = test.operator == "missing"
             return np.full(size, missing)
         if test.operator in {"exists", "missing"}:
-            present = column.logged if isinstance(column, Numbers) else column.present()
-            return (present if test.operator == "exists" else ~present)[:size]
+            present = logged(column, size)
+            return present if test.operator == "exists" else ~present
         if isinstance(column, Numbers):
-            return self._number_test(test, column.values[:size])
+            return self._number_test(test, column)
         return self._text_test(test, column)[:size]
 
     def column(self, field: str) -> Text | Numbers | None:
@@ -82,12 +82,14 @@ class Search:
         if name in columns.texts:
             return columns.texts[name]
         if name == "baseline":
-            words = ["false", "true"]
-            codes = columns.baseline.astype(np.int32)
-            return Text(codes, words, {"false": 0, "true": 1})
+            column = Text(len(columns.baseline))
+            words = np.where(columns.baseline, "true", "false").tolist()
+            column.put(np.arange(len(words)), words)
+            return column
         if name in _TIMES | _NUMBERS:
-            values = self._moments(name)
-            return Numbers(values, ~np.isnan(values))
+            values = self._moments(name)[: columns.size]
+            known = np.flatnonzero(~np.isnan(values))
+            return Numbers(known, values[known])
         raise InputError(
             f"There is no field {field[:80]}.",
             f"Fields are {', '.join(ATTRIBUTES)}, metrics.NAME, params.NAME and tags.NAME.",
@@ -102,7 +104,8 @@ class Search:
             return columns.ended_ms / 1000
         return (columns.ended_ms - columns.started_ms) / 1000
 
-    def _number_test(self, test: Test, values: Floats) -> Mask:
+    def _number_test(self, test: Test, column: Numbers) -> Mask:
+        values = column.values(self._columns.size)
         compared = [self._number(test, value) for value in test.values]
         if test.operator == "in":
             return np.isin(values, compared)
@@ -110,8 +113,8 @@ class Search:
             name = test.field
             raise self._error(test, f"{name} is a number: `~` compares texts", "Use = < or >.")
         if test.operator in {"=", "!="} and np.isnan(compared[0]):
-            logged = np.isnan(values)
-            return logged if test.operator == "=" else ~logged
+            found: Mask = np.isnan(values) == (test.operator == "=")
+            return found & column.present(self._columns.size)
         return _COMPARE[test.operator](values, compared[0])
 
     def _number(self, test: Test, value: str) -> float:
@@ -138,18 +141,17 @@ class Search:
 
     def _text_test(self, test: Test, column: Text) -> Mask:
         if test.operator in {"~", "!~"}:
-            found = column.where(_contains(test.values[0]))
+            found = column.contain(test.values[0])
             return found if test.operator == "~" else ~found
         if test.operator in {"=", "!=", "in"}:
-            found = column.where(_equals(test.values))
+            found = column.equal(*test.values)
             return found if test.operator != "!=" else ~found & column.present()
         # An order was asked for: numbers compare as numbers when both sides are some.
         value = test.values[0]
-        try:
-            number = float(value)
-        except ValueError:
+        number = number_of(value)
+        if np.isnan(number):
             compare = _COMPARE_TEXT[test.operator]
-            return column.where(lambda word: compare(word, value))
+            return column.compare(np.array([compare(w, value) for w in column.words], np.bool_))
         return _COMPARE[test.operator](column.numbers(), number)
 
     def _error(self, test: Test, sentence: str, hint: str) -> FilterError:
@@ -167,9 +169,13 @@ class Search:
             return lambda: np.full(self._columns.size, np.nan)
         if isinstance(column, Numbers):
             numbers = column
-            return lambda: numbers.values
-        text = column
-        return lambda: np.where(text.present(), text.ranks().astype(np.float64), np.nan)
+            return lambda: numbers.values(self._columns.size)
+        return column.sort_keys
+
+
+def logged(column: Text | Numbers, size: int) -> Mask:
+    """Return where a run has a value, NaN included."""
+    return column.present(size) if isinstance(column, Numbers) else column.present()[:size]
 
 
 _COMPARE: dict[Operator, Callable[[Floats, float], Mask]] = {
@@ -186,24 +192,3 @@ _COMPARE_TEXT: dict[Operator, Callable[[str, str], bool]] = {
     "<": lambda word, value: word < value,
     "<=": lambda word, value: word <= value,
 }
-
-
-def _contains(text: str) -> Callable[[str], bool]:
-    wanted = text.casefold()
-    return lambda word: wanted in word.casefold()
-
-
-def _equals(values: tuple[str, ...]) -> Callable[[str], bool]:
-    """Compare as text, and as numbers where both are some: ``8`` finds ``8.0``."""
-    words = frozenset(values)
-    numbers = frozenset(_as_number(value) for value in values) - {None}
-    if not numbers:
-        return lambda word: word in words
-    return lambda word: word in words or _as_number(word) in numbers
-
-
-def _as_number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

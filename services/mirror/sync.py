@@ -1,7 +1,7 @@
 """Keeping the mirror like MLflow: everything once, then only what the change feed names.
 
-An idle cycle is one ``stat`` of the feed. Against an MLflow that is not ours (no feed), each cycle
-asks per workspace for what started, ended or still runs since the last look.
+An idle cycle is one look at the feed's folder. Against an MLflow that is not ours (no feed), a
+cycle asks per workspace for what started, ended or still runs since the last look.
 """
 
 import json

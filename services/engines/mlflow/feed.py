@@ -1,7 +1,7 @@
-"""The change feed between our MLflow server and the mirror: an append-only file of JSON lines.
+"""The change feed between our MLflow server and the mirror: append-only files of JSON lines.
 
-A file and not a call: an idle cycle of the reader is one ``stat``, a restart of either side loses
-nothing, and the writer never waits for a reader.
+Files and not calls: an idle cycle of the reader is one look at a folder, a restart of either side
+loses nothing, and the writer never waits for a reader.
 """
 
 import json
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ROTATE_BYTES = 8 << 20
+_FILES_KEPT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,23 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a reader stands: the file (inode) and the offset in bytes."""
+    """Where a reader stands: the number of the file and the offset in bytes."""
 
-    inode: int = 0
+    number: int = 0
     offset: int = 0
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"feed-{number:06}.log"
+
+
+def _numbers(folder: Path) -> list[int]:
+    """Return the numbers of the files there are, oldest first."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - asked four times a second: no objects
+    except FileNotFoundError:
+        return []
+    return sorted(int(name[5:-4]) for name in names if name.startswith("feed-"))
 
 
 class FeedWriter:
@@ -35,12 +49,13 @@ class FeedWriter:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "feed.log"
-        self._old = folder / "feed.log.1"
+        self._folder = folder
+        self._number = (_numbers(folder) or [1])[-1]
         self._file = self._open()
 
     def _open(self) -> int:
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        return os.open(_path(self._folder, self._number), flags, 0o600)
 
     def boot(self, at: float) -> None:
         """Note that the server starts: a reader cannot know what the last one did not note."""
@@ -53,65 +68,61 @@ class FeedWriter:
     def _append(self, note: dict[str, object]) -> None:
         os.write(self._file, json.dumps(note, separators=(",", ":")).encode() + b"\n")
         if os.fstat(self._file).st_size > _ROTATE_BYTES:
-            self._path.replace(self._old)
             os.close(self._file)
+            self._number += 1
             self._file = self._open()
+            for old in _numbers(self._folder)[:-_FILES_KEPT]:
+                _path(self._folder, old).unlink(missing_ok=True)
 
 
 class FeedReader:
     """Reads notes from a position on; tolerates rotation and a line that is still being written."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "feed.log"
-        self._old = folder / "feed.log.1"
+        self._folder = folder
 
     def end(self) -> Position:
         """Return the position after everything noted so far."""
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
+        numbers = _numbers(self._folder)
+        if not numbers:
             return Position()
-        return Position(status.st_ino, status.st_size)
+        return Position(numbers[-1], _path(self._folder, numbers[-1]).stat().st_size)
 
     def since(self, position: Position) -> tuple[tuple[Note, ...], Position] | None:
         """Return what was noted after ``position`` and the new one; None when it is gone."""
-        try:
-            now = self._path.stat()
-        except FileNotFoundError:
-            return ((), position) if position == Position() else None
-        if now.st_ino == position.inode:
-            if now.st_size == position.offset:
-                return (), position
-            return (
-                self._tail(self._path, now.st_ino, position.offset)
-                if (now.st_size > position.offset)
-                else None
-            )
+        numbers = _numbers(self._folder)
         if position == Position():
-            return self._tail(self._path, now.st_ino, 0)
-        return self._across_rotation(position, now.st_ino)
-
-    def _across_rotation(
-        self, position: Position, inode: int
-    ) -> tuple[tuple[Note, ...], Position] | None:
-        if not self._old.exists() or self._old.stat().st_ino != position.inode:
+            wanted = numbers
+        elif position.number not in numbers:
             return None
-        before, _ = self._tail(self._old, position.inode, position.offset)
-        after, end = self._tail(self._path, inode, 0)
-        return before + after, end
+        else:
+            wanted = [number for number in numbers if number >= position.number]
+        notes: list[Note] = []
+        for number in wanted:
+            offset = position.offset if number == position.number else 0
+            path = _path(self._folder, number)
+            size = path.stat().st_size
+            if size < offset:
+                return None
+            if size > offset:
+                found, offset = _tail(path, offset)
+                notes += found
+            position = Position(number, offset)
+        return tuple(notes), position
 
-    @staticmethod
-    def _tail(path: Path, inode: int, offset: int) -> tuple[tuple[Note, ...], Position]:
-        with path.open("rb") as file:
-            file.seek(offset)
-            data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        notes = []
-        for line in whole.splitlines():
-            try:
-                raw = json.loads(line)
-                notes.append(Note(str(raw["w"]), str(raw["k"]), tuple(raw["r"])))
-            except (ValueError, KeyError, TypeError):
-                # A damaged line hides what changed, exactly as a lost feed does: read again.
-                notes.append(Note("", "boot", ()))
-        return tuple(notes), Position(inode, offset + len(whole))
+
+def _tail(path: Path, offset: int) -> tuple[list[Note], int]:
+    """Return the whole lines after ``offset`` and the offset after the last of them."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        data = file.read()
+    whole = data[: data.rfind(b"\n") + 1]
+    notes = []
+    for line in whole.splitlines():
+        try:
+            raw = json.loads(line)
+            notes.append(Note(str(raw["w"]), str(raw["k"]), tuple(raw["r"])))
+        except (ValueError, KeyError, TypeError):
+            # A damaged line hides what changed, exactly as a lost feed does: read again.
+            notes.append(Note("", "boot", ()))
+    return notes, offset + len(whole)

@@ -1,6 +1,7 @@
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -302,4 +303,4 @@ def test_runs_per_day_leaves_no_day_out(store: Store, mirror: Mirror):
     days = mirror.runs_per_day(since=since)
     assert sum(started for _, started, _ in days) == 2
     assert sum(failed for _, _, failed in days) == 1
-    assert all((b[0] - a[0]).days == 1 for a, b in zip(days, days[1:], strict=False))
+    assert all((b[0] - a[0]).days == 1 for a, b in pairwise(days))

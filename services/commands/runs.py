@@ -1,0 +1,163 @@
+"""``mlops runs``: the runs of all projects, from the mirror."""
+
+import click
+
+from services.commands.output import (
+    json_option,
+    moment,
+    number,
+    print_json,
+    print_table,
+    sentences,
+)
+from services.mirror.models import Run, RunDetail, RunQuery
+from services.mirror.queries import Mirror
+
+
+def _mirror() -> Mirror:
+    from services.settings import Settings
+
+    return Mirror.open(Settings())
+
+
+def shape(detail: RunDetail) -> dict[str, object]:
+    """Return a run in the documented JSON shape."""
+    run = detail.run
+    return {
+        "run_id": run.run_id,
+        "project": run.project,
+        "name": run.name,
+        "status": run.status,
+        "status_reason": run.status_reason,
+        "technique": run.technique,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "metrics": dict(run.metrics),
+        "params": dict(run.params),
+        "tags": dict(run.tags),
+        "energy_j": None,
+        "energy_quality": "unavailable",
+        "data_revision": run.tags.get("mlops.data.revision"),
+        "git_commit": run.tags.get("mlops.git.commit"),
+        "versions": list(detail.versions),
+    }
+
+
+@click.group()
+def runs() -> None:
+    """Runs of all projects: list, show, compare."""
+
+
+@runs.command("list")
+@click.option("--project", help="One project's id.")
+@click.option("--filter", "query", default="", help="For example: metrics.loss < 0.2 and lora")
+@click.option("--sort", default="started_at", show_default=True, help="A field, e.g. metrics.loss.")
+@click.option("--ascending", is_flag=True, help="Smallest first.")
+@click.option("--archived", is_flag=True, help="The archived runs instead.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--offset", default=0, show_default=True, type=click.IntRange(0))
+@json_option
+@sentences
+def list_runs(
+    *,
+    project: str | None,
+    query: str,
+    sort: str,
+    ascending: bool,
+    archived: bool,
+    limit: int,
+    offset: int,
+    as_json: bool,
+) -> None:
+    """List runs, newest first."""
+    mirror = _mirror()
+    page = mirror.runs(
+        RunQuery(
+            filter=query,
+            project=project,
+            sort=sort,
+            descending=not ascending,
+            archived=archived,
+            limit=limit,
+            offset=offset,
+            columns=(sort,) if "." in sort else (),
+        )
+    )
+    if project is not None and not page.total:
+        mirror.project(project)
+    if as_json:
+        rows = [shape(mirror.run(run.run_id)) for run in page.rows]
+        print_json({"total": page.total, "as_of": page.as_of, "rows": rows})
+        return
+    extra = [sort] if "." in sort else []
+    columns = ["run", "project", "name", "status", "technique", "started", *extra]
+    empty = "No run matches." if query or project else "No project has trained yet."
+    print_table(columns, [_row(run, extra) for run in page.rows], empty)
+
+
+def _row(run: Run, extra: list[str]) -> list[str]:
+    cells = [run.run_id, run.project, run.name, run.status, run.technique or "–"]
+    cells.append(moment(run.started_at))
+    if extra:
+        values = [*(number(v) for v in run.metrics.values()), *run.params.values()]
+        cells.append((values or ["–"])[0])
+    return cells
+
+
+@runs.command()
+@click.argument("run_id")
+@json_option
+@sentences
+def show(*, run_id: str, as_json: bool) -> None:
+    """Show one run: parameters, last metrics, where it ran."""
+    detail = _mirror().run(run_id)
+    if as_json:
+        print_json(shape(detail))
+        return
+    run = detail.run
+    rows = [
+        ("run", run.run_id),
+        ("project", run.project),
+        ("name", run.name),
+        ("status", f"{run.status} {run.status_reason}".strip()),
+        ("technique", run.technique or "–"),
+        ("started", moment(run.started_at)),
+        ("ended", moment(run.ended_at)),
+        *((f"param {name}", value) for name, value in sorted(run.params.items())),
+        *((f"metric {name}", number(value)) for name, value in sorted(run.metrics.items())),
+        *((f"tag {name}", value) for name, value in sorted(run.tags.items())),
+        *(("version", name) for name in detail.versions),
+    ]
+    print_table(["", ""], [[name, value] for name, value in rows], "")
+
+
+@runs.command()
+@click.argument("run_ids", nargs=-1, required=True)
+@json_option
+@sentences
+def compare(*, run_ids: tuple[str, ...], as_json: bool) -> None:
+    """Compare runs against the first: only what differs."""
+    from services.errors import InputError
+
+    if not 2 <= len(run_ids) <= 20:
+        raise InputError("Two to twenty runs can be compared.", "Give their ids, base first.")
+    mirror = _mirror()
+    details = [mirror.run(run_id) for run_id in run_ids]
+    rows = []
+    for kind in ("params", "metrics"):
+        values = [dict(getattr(detail.run, kind)) for detail in details]
+        for name in sorted({name for value in values for name in value}):
+            cells = [value.get(name) for value in values]
+            if any(cell != cells[0] for cell in cells):
+                rows.append((f"{kind}.{name}", cells))
+    if as_json:
+        differences = {name: dict(zip(run_ids, cells, strict=True)) for name, cells in rows}
+        print_json({"base": run_ids[0], "runs": list(run_ids), "differences": differences})
+        return
+    shown = [[name, *(_cell(cell) for cell in cells)] for name, cells in rows]
+    titles = [detail.run.name or detail.run.run_id[:8] for detail in details]
+    print_table(["", *titles], shown, "The runs do not differ.")
+
+
+def _cell(value: object) -> str:
+    return number(value) if isinstance(value, float) else str(value if value is not None else "–")
