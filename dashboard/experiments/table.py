@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import streamlit as st
 
-from dashboard import navigation, state
+from dashboard import state
 from dashboard.experiments import address
 from dashboard.experiments.cells import STATUS_WORDS, cell, heading, is_number
 from dashboard.experiments.columns import FIXED
@@ -15,6 +15,8 @@ from services.mirror.filters import split_field
 from services.mirror.models import Run
 
 KEY = "experiments:table"
+PEEK = "experiments:peek"
+"""Run id the drawer shows."""
 _OPEN = "experiments:open"
 _CURVE = "curve"
 _ROW_PX = 35
@@ -83,6 +85,11 @@ def draw(
     )
 
 
+def name_of(field: str) -> str:
+    """Return a column's name without its arrow."""
+    return heading(field, "", descending=False)
+
+
 def _value(run: Run, name: str, primaries: Mapping[str, str], zone: object) -> object:
     text = cell(run, name, primaries, zone)  # type: ignore[arg-type]
     return [text] if name == "status" else text
@@ -119,7 +126,7 @@ def _open() -> None:
     click = st.session_state[_OPEN]
     ids = st.session_state["experiments:ids"]
     if click is not None and click["row"] < len(ids):
-        navigation.go("run", run=ids[click["row"]])
+        st.session_state[PEEK] = ids[click["row"]]
 
 
 def _clicked() -> None:

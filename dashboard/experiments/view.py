@@ -15,7 +15,7 @@ _SORT = "started_at"
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_NAME = 300
 _MAX_PAGE = 10_000_000
-KEYS = ("q", "sort", "page", "cols", "curve", "archived", "sel")
+KEYS = ("q", "sort", "p", "cols", "curve", "archived", "sel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class View:
         params = {
             "q": self.filter,
             "sort": _sort_word(self),
-            "page": "" if self.page == 1 else str(self.page),
+            "p": "" if self.page == 1 else str(self.page),
             "cols": "" if self.columns is None else _joined(self.columns) or NO_CURVE,
             "curve": self.curve or "",
             "archived": "1" if self.archived else "",
@@ -65,7 +65,7 @@ def read_view(params: Mapping[str, str]) -> tuple[View, tuple[str, ...]]:
         filter=_filter(params.get("q", ""), notices),
         sort=sort,
         descending=descending,
-        page=_page(params.get("page", ""), notices),
+        page=_page(params.get("p", ""), notices),
         columns=_columns(params.get("cols", ""), notices),
         curve=_curve(params.get("curve", ""), notices),
         archived=params.get("archived", "") == "1",

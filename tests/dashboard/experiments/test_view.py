@@ -35,7 +35,7 @@ def test_a_bare_address_has_no_parameters():
 
 @given(
     st.dictionaries(
-        st.sampled_from(["q", "sort", "page", "cols", "curve", "archived", "sel"]),
+        st.sampled_from(["q", "sort", "p", "cols", "curve", "archived", "sel"]),
         st.text(max_size=200),
     )
 )
@@ -47,7 +47,7 @@ def test_any_address_gives_a_view_that_can_be_written_again(params):
 def test_malformed_parts_are_left_out_with_a_sentence_each():
     params = {
         "sort": "-nonsense",
-        "page": "-3",
+        "p": "-3",
         "cols": "status,<script>",
         "curve": "params.x",
         "sel": "../etc",
@@ -59,7 +59,7 @@ def test_malformed_parts_are_left_out_with_a_sentence_each():
 
 
 def test_a_page_of_thousands_of_digits_is_no_page():
-    view, notices = read_view({"page": "9" * 5000})
+    view, notices = read_view({"p": "9" * 5000})
     assert view.page == 1
     assert notices
 
