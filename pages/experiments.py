@@ -11,7 +11,7 @@ from dashboard.experiments.question import Known, command
 where = scope.current()
 view, malformed = address.arrive()
 toolbar.title(where)
-off = notices.engine_notice("mlflow", "controller")
+off = notices.engine_notice("mlflow")
 for sentence in malformed:
     st.info(sentence, icon=":material/link_off:")
 projects = tuple(p for p in state.projects() if where.project in (None, p.id))

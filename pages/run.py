@@ -26,7 +26,7 @@ if not run_id:
 detail = detail_of(run_id)
 project = run_head.project_of(detail.run)
 run_head.title(detail.run)
-off = notices.engine_notice("mlflow", "controller")
+off = notices.engine_notice("mlflow")
 run_links.draw(detail)
 run_head.figures(detail, project)
 part = st.segmented_control(

@@ -56,11 +56,13 @@ def draw(
         name: [_value(run, name, primaries, zone) for run in rows] for name in shown
     }
     config = {name: _column(name, view) for name in shown}
+    order = list(shown)
     if curves is not None:
         cells[_CURVE] = [list(curves.values.get(run.run_id, ())) or None for run in rows]
         config[_CURVE] = st.column_config.LineChartColumn(
             curves.title, width=130, help=curves.help
         )
+        order.insert(_after_metrics(shown), _CURVE)
     ids = tuple(run.run_id for run in rows)
     chosen = frozenset(view.selected)
     st.session_state[KEY] = {
@@ -72,7 +74,7 @@ def draw(
     }
     st.session_state["experiments:ids"] = ids
     st.dataframe(
-        pd.DataFrame(cells),
+        pd.DataFrame(cells, columns=order),
         column_config=config,
         hide_index=True,
         height=_ROW_PX * (min(len(rows), _ROWS_SHOWN) + 1) + 2,
@@ -83,6 +85,12 @@ def draw(
         selection_mode=["multi-row", "single-column"],
         alt=f"{len(rows)} runs with their state, metrics and parameters",
     )
+
+
+def _after_metrics(shown: Sequence[str]) -> int:
+    """Return where the curve stands: behind the first metric, where the eye is."""
+    places = [p for p, name in enumerate(shown) if name == MAIN_METRIC or name.startswith("metrics.")]
+    return places[0] + 1 if places else len(shown)
 
 
 def name_of(field: str) -> str:

@@ -16,11 +16,8 @@ def title(where: Scope) -> None:
     """Draw the heading and what the table is about."""
     st.title("Experiments")
     of = f"project {where.project}" if where.project else "all projects"
-    st.caption(f"Runs of {of} {_started(where)}.")
-
-
-def _started(where: Scope) -> str:
-    return "" if where.span == scope.WHOLE else f"that started {where.sentence}"
+    started = "" if where.span == scope.WHOLE else f" that started {where.sentence}"
+    st.caption(f"Runs of {of}{started}.")
 
 
 def draw(view: View, known: Known) -> None:
