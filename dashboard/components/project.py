@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import streamlit as st
 
 from dashboard import navigation
-from dashboard.components import ages, notices, status, tiles
+from dashboard.components import notices, status, tiles
 from dashboard.numbers import age, count, counted, delta, number, percent
 from dashboard.text import plain
 from services.mirror.models import ProjectSummary
@@ -14,7 +14,7 @@ from services.mirror.models import ProjectSummary
 def card(project: ProjectSummary) -> None:
     """Draw a project in a few lines, with what is wrong with it."""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        navigation.link("projects", f"**{plain(project.title, 60)}**", show=project.id)
+        navigation.link("project", f"**{plain(project.title, 60)}**", id=project.id)
         status.badge(project.state)
     st.caption(_kind(project))
     if project.conformance is not None:
@@ -26,15 +26,14 @@ def card(project: ProjectSummary) -> None:
         st.markdown(f":material/{icon}: {plain(project.reasons[0], 160)}")
     st.caption(
         f"{counted(project.runs, 'run')} · {counted(project.models, 'model')} · "
-        f"last run {age(project.last_run_at)}",
-        help=ages.exact(project.last_run_at) if project.last_run_at else None,
+        f"last run {age(project.last_run_at)}"
     )
 
 
 def detail(project: ProjectSummary) -> None:
     """Draw everything known of a project."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.title(plain(project.title, 80), width="content")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.title(plain(project.title, 80), anchor=False, width="content")
         status.badge(project.state)
     st.caption(_kind(project))
     for reason in project.reasons:
@@ -61,7 +60,7 @@ def _kind(project: ProjectSummary) -> str:
 
 
 def _figures(project: ProjectSummary) -> None:
-    with st.grid(4, min_column_width=170):
+    with st.grid(4, min_column_width=190):
         tiles.tile(
             "Conformance",
             percent(project.conformance) if project.conformance is not None else None,
@@ -69,7 +68,7 @@ def _figures(project: ProjectSummary) -> None:
         )
         tiles.tile("Runs", count(project.runs), why=_run_words(project))
         tiles.tile(
-            "Registered versions",
+            "Versions",
             count(project.versions),
             why=f"In {counted(project.models, 'model')}.",
         )
@@ -103,7 +102,7 @@ def _checks(project: ProjectSummary) -> None:
         return
     for what, holds, mend in sorted(project.checks, key=lambda check: check[1]):
         look = status.look("passed" if holds else "problem")
-        st.markdown(f":{look.colour}[:material/{look.icon}:] {plain(what, 200)}")
+        st.markdown(f":{look.colour}[:material/{look.icon}:] {notices.advice(what)}")
         if not holds:
             with st.container(horizontal=True, gap="xsmall"):
                 st.space(20)
