@@ -32,9 +32,8 @@ class _Check:
         if not username or not password:
             self.error = MlopsError("Enter both your user name and your password.")
             return False
-        address = st.context.ip_address or "127.0.0.1"
         try:
-            self.ticket = state.access().sign_in(username, password, address)
+            self.ticket = state.access().sign_in(username, password, state.address())
         except MlopsError as error:
             self.error = error
         return False

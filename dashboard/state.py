@@ -4,8 +4,10 @@ The only place with ``st.cache_*``. Reads are cached under the mirror's change n
 under a number is true until the number moves. Ages are not, so they come from ``engines()``.
 """
 
-from dataclasses import replace
+import shutil
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import streamlit as st
@@ -13,6 +15,7 @@ import streamlit as st
 from dashboard.numbers import age, zone_of
 from dashboard.scope import Scope
 from services.errors import PlatformError
+from services.home import Home
 from services.mirror.models import (
     FieldInfo,
     Freshness,
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from services.actions.journal import Journal
     from services.actions.roles import Actor
     from services.engines.mlflow.adapter import MLflow
+    from services.platform.doctor import Finding
+    from services.platform.status import PlatformStatus
 
 _STALE_AFTER_S = 20.0
 
@@ -90,6 +95,11 @@ def cookie() -> str:
     from dashboard.routes import cookie_name
 
     return st.context.cookies.get(cookie_name()) or ""
+
+
+def address() -> str:
+    """Return the network address the browser's request came from."""
+    return st.context.ip_address or "127.0.0.1"
 
 
 def who() -> "User | None":
@@ -290,3 +300,54 @@ def people() -> tuple["User", ...]:
     from services.access import store
 
     return store.everyone(journal())
+
+
+# The machine
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What lies on the disk: (what, path, bytes), None where it cannot be read."""
+
+    parts: tuple[tuple[str, str, int | None], ...]
+    free_bytes: int
+    total_bytes: int
+
+
+def platform_status() -> "PlatformStatus":
+    """Return every process as the supervisor last saw it."""
+    from services.platform.status import status
+
+    return status(Home.locate())
+
+
+@st.cache_data(show_spinner=False, ttl="30s")
+def findings() -> tuple["Finding", ...]:
+    """Return what the doctor finds, at most half a minute old."""
+    from services.platform.doctor import examine
+
+    return examine(Home.locate())
+
+
+@st.cache_data(show_spinner=False, ttl="30s")
+def storage() -> Storage:
+    """Return how much the installation takes, at most half a minute old."""
+    home = Home.locate()
+    parts = (
+        ("Journal, the one thing to back up", home.databases / "journal.sqlite"),
+        ("Mirror, rebuilt at need", home.databases / "mirror.sqlite"),
+        ("MLflow database", home.mlflow / "mlflow.db"),
+        ("Logs", home.logs),
+    )
+    disk = shutil.disk_usage(home.root)
+    measured = tuple((what, str(path), _bytes_of(path)) for what, path in parts)
+    return Storage(measured, disk.free, disk.total)
+
+
+def _bytes_of(path: Path) -> int | None:
+    try:
+        if path.is_dir():
+            return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+        return path.stat().st_size
+    except OSError:
+        return None

@@ -1,6 +1,7 @@
 """Actions and audit entries as tables, and one action in full."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -10,6 +11,9 @@ from dashboard.numbers import age, duration
 from dashboard.text import plain
 from services.actions.audit import Entry, Verdict
 from services.actions.executor import ActionRecord
+
+if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
 
 STATES = ("pending", "running", "done", "failed", "compensated", "denied")
 
@@ -116,7 +120,7 @@ def took(record: ActionRecord) -> str:
     return duration((record.finished_at - record.submitted_at).total_seconds())
 
 
-def _when() -> "st.column_config.Column":
+def _when() -> "ColumnConfig":
     return st.column_config.DatetimeColumn(
         "When", width="medium", format="YYYY-MM-DD HH:mm:ss", timezone=str(state.zone())
     )
