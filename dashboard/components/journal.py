@@ -22,11 +22,11 @@ def action_table(records: Sequence[ActionRecord]) -> ActionRecord | None:
     """Draw actions; return the selected one."""
     columns = {
         "when": _when(),
-        "who": st.column_config.TextColumn("Who", width="small"),
-        "what": st.column_config.TextColumn("What", width="large"),
-        "project": st.column_config.TextColumn("Project"),
+        "who": st.column_config.TextColumn("Who", width=90),
+        "what": st.column_config.TextColumn("What", width=280),
+        "project": st.column_config.TextColumn("Project", width=130),
         "state": status.column("How it went", STATES),
-        "took": st.column_config.TextColumn("Took", width="small"),
+        "took": st.column_config.TextColumn("Took", width=80),
     }
     rows = [
         {
@@ -46,12 +46,12 @@ def action_table(records: Sequence[ActionRecord]) -> ActionRecord | None:
 def audit_table(entries: Sequence[Entry]) -> Entry | None:
     """Draw audit entries; return the selected one."""
     columns = {
-        "number": st.column_config.NumberColumn("No.", width="small", format="%d"),
+        "number": st.column_config.NumberColumn("No.", width=60, format="%d"),
         "when": _when(),
-        "who": st.column_config.TextColumn("Who", width="small"),
-        "what": st.column_config.TextColumn("What", width="medium"),
-        "subject": st.column_config.TextColumn("On", width="large"),
-        "project": st.column_config.TextColumn("Project"),
+        "who": st.column_config.TextColumn("Who", width=90),
+        "what": st.column_config.TextColumn("What", width=140),
+        "subject": st.column_config.TextColumn("On", width=260),
+        "project": st.column_config.TextColumn("Project", width=130),
     }
     rows = [
         {
@@ -122,7 +122,7 @@ def took(record: ActionRecord) -> str:
 
 def _when() -> "ColumnConfig":
     return st.column_config.DatetimeColumn(
-        "When", width="medium", format="YYYY-MM-DD HH:mm:ss", timezone=str(state.zone())
+        "When", width=150, format="YYYY-MM-DD HH:mm:ss", timezone=str(state.zone())
     )
 
 

@@ -3,7 +3,6 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-import streamlit as st
 from sqlalchemy import update
 from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
@@ -191,7 +190,42 @@ def test_the_cookie_of_one_installation_is_not_taken_for_anothers(
     assert cookie_name() != mine
 
 
-def test_the_form_offers_single_sign_on_only_when_it_is_configured(nobody: AppTest):
+def test_single_sign_on_is_offered_only_when_it_is_configured(
+    nobody: AppTest, monkeypatch: pytest.MonkeyPatch
+):
     assert [button.label for button in nobody.button] == ["Sign in"]
-    assert store.find(state.journal(), "mira") is not None
-    assert st.secrets.load_if_toml_exists() is False
+
+    monkeypatch.setattr(state, "single_sign_on", lambda: True)
+    monkeypatch.setattr(state, "identity", lambda: "")
+    assert [button.label for button in nobody.run().button] == ["Sign in", "Single sign-on"]
+
+
+def test_whom_the_provider_vouches_for_gets_the_role_of_their_account_here(
+    nobody: AppTest, monkeypatch: pytest.MonkeyPatch
+):
+    store.insert(state.journal(), "ann@example.org", "x", "approver", None)
+    monkeypatch.setattr(state, "single_sign_on", lambda: True)
+    monkeypatch.setattr(state, "identity", lambda: "ann@example.org")
+
+    app = nobody.run()
+    app.button[-1].click().run()
+
+    cookie = redeem(app.session_state["posted"]["ticket"]).cookies[cookie_name()]
+    assert state.access().who(cookie).role == "approver"
+
+
+@pytest.mark.parametrize("disabled", [True, False])
+def test_a_vouched_for_stranger_or_disabled_person_does_not_get_in(
+    nobody: AppTest, monkeypatch: pytest.MonkeyPatch, disabled: bool
+):
+    if disabled:
+        store.insert(state.journal(), "ann@example.org", "x", "approver", None)
+        store.change(state.journal(), "ann@example.org", disabled=True)
+    monkeypatch.setattr(state, "single_sign_on", lambda: True)
+    monkeypatch.setattr(state, "identity", lambda: "ann@example.org")
+
+    app = nobody.run()
+    app.button[-1].click().run()
+
+    assert "no account here" in app.error[0].value
+    assert not app.session_state["posted"]
