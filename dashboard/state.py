@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from dashboard.numbers import age, zone_of
+from dashboard.numbers import zone_of
 from dashboard.scope import Scope
 from services.errors import PlatformError
 from services.home import Home
@@ -163,11 +163,14 @@ def _aged(engine: Freshness, now: datetime) -> Freshness:
         return engine
     if (now - engine.last_sync).total_seconds() <= _STALE_AFTER_S:
         return engine
+    itself = engine.engine == "controller"
     return replace(
         engine,
         state="stale",
         since=engine.last_sync,
-        reason=f"The controller last heard from it {age(engine.last_sync, now)}.",
+        reason="It follows the engines and carries out actions: it is stopped, busy or stuck."
+        if itself
+        else "The controller, which asks it, is stopped, busy or stuck.",
         hint="See `mlops status`; `mlops restart controller` starts it again.",
     )
 

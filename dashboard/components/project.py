@@ -137,7 +137,7 @@ def _facts(project: ProjectSummary) -> None:
     if not project.gates:
         st.caption("None: any version may be promoted.")
     st.markdown("**Folder**")
-    st.code(project.path or "unknown", language=None)
+    st.code(project.path or "unknown", language=None, wrap_lines=True)
     champion = project.champion
     st.markdown("**Champion**")
     if champion is None:

@@ -1,8 +1,13 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.components import status
-from tests.pages.conftest import words
+from dashboard.components import notices, status
+from services.home import Home
+from services.mirror import schema
+from services.settings import Settings
+from tests.pages.conftest import Open, words
 from tests.seed import HOSTILE
 
 
@@ -37,7 +42,7 @@ def test_an_engine_that_answered_gives_its_value_and_a_silent_one_says_why():
     )
 
     assert [text.value for text in app.text] == ["seven", "None"]
-    assert "Ray Serve does not answer" in app.warning[0].value
+    assert "Ray Serve has not answered for a moment" in app.warning[0].value
     assert "`mlops up`" in app.warning[0].value
 
 
@@ -134,3 +139,32 @@ def test_the_pager_says_which_rows_of_how_many():
     app.run()
 
     assert [c.value for c in app.caption] == ["51–100 of 1,234 runs", "No models"]
+
+
+@pytest.mark.parametrize(
+    ("hint", "drawn"),
+    [
+        ("Run `mlops up` first.", "Run `mlops up` first\\."),
+        ("`a`;`b` c", "`a`;`b` c"),
+        ("open ` tick **b**", r"open  tick \*\*b\*\*"),
+        ("", ""),
+    ],
+)
+def test_a_hint_keeps_its_code_and_its_blanks(hint: str, drawn: str):
+    assert notices.advice(hint) == drawn
+
+
+def test_without_the_controller_one_notice_says_it_all(open_page: Open, home: Home):
+    now = datetime.now(UTC)
+    open_page("projects")
+    long_ago = int((now - timedelta(minutes=3)).timestamp() * 1000)
+    engine, _ = schema.prepare(Settings().mirror_url)
+    with engine.begin() as connection:
+        connection.execute(schema.engines.update().values(last_sync_ms=long_ago))
+    engine.dispose()
+
+    app = open_page("experiments", mirror="as it is")
+
+    assert len(app.warning) == 1
+    assert "Controller has not been heard of for 3 min" in app.warning[0].value
+    assert "`mlops restart controller` starts it again" in app.warning[0].value
