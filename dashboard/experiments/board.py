@@ -12,7 +12,7 @@ from dashboard.experiments.filter_bar import set_filter
 from dashboard.experiments.question import PAGE_SIZE, Known, columns_of, pages_of, question
 from dashboard.experiments.sparklines import MAX_POINTS, candidates, main_curves
 from dashboard.experiments.table import Sparklines
-from dashboard.experiments.view import NO_CURVE, View
+from dashboard.experiments.view import MAIN_METRIC, NO_CURVE, View
 from dashboard.experiments.wants import want
 from dashboard.numbers import counted
 from services.errors import FilterError, InputError
@@ -96,7 +96,7 @@ def _sparklines(rows: Sequence[Run], view: View, known: Known) -> Sparklines | N
 
 def _sort(view: View, columns: Sequence[str]) -> None:
     options = list(dict.fromkeys((view.sort, "started_at", "name", "status", *columns)))
-    sortable = [name for name in options if name != table.MAIN_METRIC]
+    sortable = [name for name in options if name != MAIN_METRIC]
     with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
         st.session_state[_SORT_KEY] = view.sort
         st.selectbox(
@@ -108,9 +108,13 @@ def _sort(view: View, columns: Sequence[str]) -> None:
             width=210,
             on_change=_sorted,
         )
-        icon, word = ("south", "Largest or newest first") if view.descending else (
-            "north",
-            "Smallest or oldest first",
+        icon, word = (
+            ("south", "Largest or newest first")
+            if view.descending
+            else (
+                "north",
+                "Smallest or oldest first",
+            )
         )
         st.button(
             "",
