@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from dashboard import navigation, routes, shell, signin, state
+from dashboard import images, navigation, shell, signin, state
 
 # An icon by name would be fetched from elsewhere; ours is a file.
 st.set_page_config(
     page_title="EfficientAI MLOps",
-    page_icon=str(routes.LOGO),
+    page_icon=images.MARK,
     layout="wide",
 )
 

@@ -76,6 +76,7 @@ def choose(projects: Sequence[str]) -> None:
         default=WHOLE,
         required=True,
         key=RANGE,
+        width="stretch",
         bind="query-params",
         help="Runs and events that started in this time. Running ones are always shown.",
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import routes, state
+from dashboard import images, routes, state
 from dashboard.text import plain
 from services.errors import MlopsError
 
@@ -52,7 +52,7 @@ def draw() -> None:
     _, middle, _ = st.columns([1, 1.1, 1])
     with middle:
         st.space("large")
-        st.image(str(routes.LOGO), width=44)
+        st.image(images.MARK, width=44)
         st.title("EfficientAI MLOps")
         st.caption("Experiments, models and projects of the toolkit on one screen.")
         check = _form()

@@ -6,11 +6,12 @@ under a number is true until the number moves. Ages are not, so they come from `
 
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
 from dashboard.numbers import age, zone_of
+from dashboard.scope import Scope
 from services.errors import PlatformError
 from services.mirror.models import (
     FieldInfo,
@@ -25,9 +26,13 @@ from services.mirror.queries import Mirror
 from services.settings import Settings
 
 if TYPE_CHECKING:
+    from services.access import Access, Session, User
+    from services.actions.action import Context
+    from services.actions.audit import Entry, Verdict
+    from services.actions.executor import ActionRecord, Executor, State
     from services.actions.journal import Journal
-
-    from services.access import Access, User
+    from services.actions.roles import Actor
+    from services.engines.mlflow.adapter import MLflow
 
 _STALE_AFTER_S = 20.0
 
@@ -57,7 +62,24 @@ def access() -> "Access":
     """Return the users and sessions, opened once a process."""
     from services.access import Access
 
-    return Access.open(settings())
+    return Access(journal(), settings().session_days)
+
+
+@st.cache_resource(show_spinner=False)
+def context() -> "Context":
+    """Return what an action is checked against. MLflow is left out: only the controller acts."""
+    from services.actions.action import Context
+
+    nobody = cast("MLflow", None)
+    return Context(journal(), mirror(), nobody, nobody)
+
+
+@st.cache_resource(show_spinner=False)
+def executor() -> "Executor":
+    """Return what submits actions and tells how far they got."""
+    from services.actions.executor import Executor
+
+    return Executor(context())
 
 
 # The person
@@ -81,6 +103,14 @@ def user() -> "User":
     if person is None:
         st.rerun(scope="app")
     return person
+
+
+def actor() -> "Actor":
+    """Return the person as someone who acts."""
+    from services.actions.roles import Actor
+
+    person = user()
+    return Actor(person.name, person.role, person.projects)
 
 
 def visible_projects() -> tuple[str, ...] | None:
@@ -196,3 +226,67 @@ def _leaderboard(
 ) -> tuple[TechniqueRow, ...]:
     del change
     return mirror().leaderboard(project, metric, filter_text, since)
+
+
+# Reads of the journal: always as it is now
+
+
+def actions(
+    where: Scope, *, who: str = "", states: tuple[str, ...] = (), before: int | None = None
+) -> tuple["ActionRecord", ...]:
+    """Return actions in the scope, newest first."""
+    found = executor().history(
+        project=where.project,
+        projects=visible_projects(),
+        actor=who,
+        states=cast("tuple[State, ...]", states),
+        before=before,
+    )
+    since = where.since
+    return tuple(record for record in found if since is None or record.submitted_at >= since)
+
+
+def audit_entries(
+    where: Scope, *, who: str = "", what: str = "", before: int | None = None
+) -> tuple["Entry", ...]:
+    """Return audit entries in the scope, newest first."""
+    from services.actions import audit
+
+    found = audit.entries(
+        journal(),
+        project=where.project,
+        projects=visible_projects(),
+        actor=who,
+        what=what,
+        before=before,
+    )
+    since = where.since
+    return tuple(entry for entry in found if since is None or entry.at >= since)
+
+
+def audit_verdict() -> "Verdict":
+    """Return whether the whole chain of seals holds; walked again when it has grown."""
+    from services.actions import audit
+
+    newest = audit.entries(journal(), limit=1)
+    return _audit_verdict(newest[0].hash if newest else "")
+
+
+@st.cache_data(show_spinner=False, max_entries=2, ttl="5m")
+def _audit_verdict(newest: str) -> "Verdict":
+    from services.actions import audit
+
+    del newest
+    return audit.verify(journal())
+
+
+def sessions() -> tuple["Session", ...]:
+    """Return who is signed in, newest first."""
+    return access().sessions()
+
+
+def people() -> tuple["User", ...]:
+    """Return all accounts by name."""
+    from services.access import store
+
+    return store.everyone(journal())

@@ -52,8 +52,9 @@ class Home:
         return self.root / "mlflow"
 
     def create(self) -> None:
-        """Make the folders, the secrets folder readable by its owner alone."""
-        for folder in (self.root, self.logs, self.run, self.databases, self.mlflow):
-            folder.mkdir(parents=True, exist_ok=True)
+        """Make the folders, a new home and the secrets readable by their owner alone."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.logs, self.run, self.databases, self.mlflow):
+            folder.mkdir(exist_ok=True)
         self.secrets.mkdir(mode=0o700, exist_ok=True)
         self.secrets.chmod(0o700)

@@ -13,7 +13,9 @@ from services.mirror.models import ProjectSummary
 
 def card(project: ProjectSummary) -> None:
     """Draw a project in a few lines, with what is wrong with it."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
         navigation.link("project", f"**{plain(project.title, 60)}**", id=project.id)
         status.badge(project.state)
     st.caption(_kind(project))

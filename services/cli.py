@@ -1,0 +1,61 @@
+"""The command line ``mlops``; a command's module is imported only when the command is used.
+
+To add a command or a group of commands: one line in ``COMMANDS``.
+"""
+
+from importlib import import_module
+
+import click
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("platform:up", "Start everything."),
+    "down": ("platform:down", "Stop everything."),
+    "restart": ("platform:restart", "Start one engine again."),
+    "status": ("platform:status", "How every engine is."),
+    "logs": ("platform:logs", "What an engine wrote."),
+    "doctor": ("platform:doctor", "Name each problem of this installation and its mend."),
+    "projects": ("projects:projects", "Projects: list, add, show, check."),
+    "runs": ("runs:runs", "Runs: list, show, compare."),
+    "test": ("testing:test", "Run the tests."),
+    "check": ("testing:check", "Format, lint, types, tests."),
+}
+"""Command → where it lives in ``services.commands``, and its line in the help."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and help, and imports the one that is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(f"services.commands.{module}"), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101 - a wrong line in the table above
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help from the table, without importing anything."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def mlops() -> None:
+    """Run the MLOps platform of the EfficientAI-MLX-Toolkit."""
+
+
+def main() -> None:
+    """Run the command line."""
+    mlops(prog_name="mlops")
+
+
+if __name__ == "__main__":
+    main()

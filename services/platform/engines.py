@@ -1,0 +1,157 @@
+"""The engines one installation runs: how each is started, asked and stopped.
+
+One function an engine. To add one: write its function, and name it in ``BUILDERS``.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from services.home import Home, toolkit_root
+from services.platform.ports import LOOPBACK
+from services.platform.probes import HeartbeatProbe, HttpProbe, Probe
+
+if TYPE_CHECKING:
+    from services.settings import Settings
+
+Ports = Mapping[str, int]
+
+_NOT_INHERITED = (
+    "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD", "MLFLOW_WORKSPACE", "MLFLOW_EXPERIMENT_NAME",
+    "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID", "MLFLOW_BACKEND_STORE_URI", "MLFLOW_HOST",
+    "MLFLOW_PORT", "MLFLOW_WORKERS", "MLFLOW_STATIC_PREFIX", "MLFLOW_GUNICORN_OPTS",
+    "MLOPS_PROJECT", "MLOPS_SPOOL", "MLOPS_TECHNIQUE", "STREAMLIT_SERVER_PORT",
+)  # fmt: skip
+"""What a person's shell may hold for a project of theirs and must not steer an engine."""
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """Everything the supervisor needs to know of one engine."""
+
+    name: str
+    title: str
+    ready: Probe
+    argv: tuple[str, ...] = ()
+    """Empty: somebody else runs it; it is asked and shown, never started or stopped."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path = field(default_factory=toolkit_root)
+    url: str = ""
+    """Where people or clients find it; empty for a process without a port."""
+    port: int | None = None
+    version: str = ""
+    stop_signal: int = signal.SIGTERM
+    stop_scope: Literal["group", "leader"] = "group"
+    """Who gets the stop signal; what is left of the family after the time-out is killed anyway."""
+    stop_timeout_s: float = 5.0
+    start_timeout_s: float = 180.0
+    """A process that has not become ready by then is taken for failed."""
+    hang_timeout_s: float = 60.0
+    """One that was ready and has not answered for so long is started again."""
+
+    @property
+    def external(self) -> bool:
+        """Whether somebody else runs it."""
+        return not self.argv
+
+    @property
+    def fingerprint(self) -> str:
+        """What it is started with; a running one with another fingerprint is not adopted."""
+        told = json.dumps([self.argv, sorted(self.env.items()), str(self.cwd), self.version])
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+    def environment(self, home: Home, mark: str) -> dict[str, str]:
+        """Return the environment of its process."""
+        inherited = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
+        own = {"MLOPS_HOME": str(home.root), "MLOPS_ENGINE": mark, "PYTHONUNBUFFERED": "1"}
+        return inherited | own | dict(self.env)
+
+
+def interpreter() -> str:
+    """Return the platform environment's Python: the launcher's, wherever we were mounted from."""
+    own = toolkit_root() / ".venv" / "bin" / "python"
+    return str(own) if own.exists() else sys.executable
+
+
+def version_of(package: str) -> str:
+    """Return an installed package's version, empty when it is not installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def mlflow(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
+    """Return MLflow: ours, or the one the settings name."""
+    if settings.mlflow_url:
+        url = settings.mlflow_url.rstrip("/")
+        return EngineSpec("mlflow", "MLflow", HttpProbe(f"{url}/health"), url=url)
+    from services.platform.secrets import read_secret
+
+    port = ports["mlflow"]
+    url = f"http://{LOOPBACK}:{port}"
+    store = settings.mlflow_backend_store or f"sqlite:///{home.mlflow / 'mlflow.db'}"
+    artifacts = settings.mlflow_artifacts or str(home.mlflow / "artifacts")
+    argv = (
+        interpreter(), "-m", "mlflow", "server", "--app-name", "mlops", "--enable-workspaces",
+        "--workers", "1", "--host", LOOPBACK, "--port", str(port),
+        "--allowed-hosts", f"{LOOPBACK}:{port},localhost:{port}",
+    )  # fmt: skip
+    env = {
+        # Addresses may hold passwords, and every user of a machine can read argument lists.
+        "MLFLOW_BACKEND_STORE_URI": store,
+        "MLFLOW_ARTIFACTS_DESTINATION": artifacts,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": read_secret(home, "mlflow-flask.key"),
+    }
+    return EngineSpec(
+        "mlflow", "MLflow", HttpProbe(f"{url}/health"), argv, env,
+        url=url, port=port, version=version_of("mlflow"), hang_timeout_s=120.0,
+    )  # fmt: skip
+
+
+def controller(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
+    """Return the controller: mirror, actions, projects."""
+    del settings, ports
+    return EngineSpec(
+        "controller", "Controller", HeartbeatProbe(home.run / "controller.json"),
+        (interpreter(), "-m", "services.controller"), version=version_of("efficientai-mlops"),
+    )  # fmt: skip
+
+
+def dashboard(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
+    """Return the dashboard."""
+    del home, settings
+    url = f"http://{LOOPBACK}:{ports['dashboard']}"
+    return EngineSpec(
+        "dashboard", "Dashboard", HttpProbe(f"{url}/_stcore/health"),
+        (interpreter(), "-m", "dashboard.serve", "--port", str(ports["dashboard"])),
+        url=url, port=ports["dashboard"], version=version_of("streamlit"),
+    )  # fmt: skip
+
+
+Builder = Callable[[Home, "Settings", Ports], EngineSpec]
+
+BUILDERS: dict[str, Builder] = {"dashboard": dashboard, "mlflow": mlflow, "controller": controller}
+"""In the order in which they are started: what people look at first comes first."""
+
+
+def preferred_ports(settings: "Settings") -> dict[str, int]:
+    """Return the wished port of each engine that we start and that listens."""
+    own = {"dashboard": settings.dashboard_port}
+    return own if settings.mlflow_url else own | {"mlflow": settings.mlflow_port}
+
+
+def build(home: Home, settings: "Settings", ports: Ports) -> tuple[EngineSpec, ...]:
+    """Return all engines of this installation."""
+    return tuple(builder(home, settings, ports) for builder in BUILDERS.values())

@@ -1,0 +1,112 @@
+"""How every engine is, from what the supervisor wrote and which processes live now.
+
+``mlops status`` must answer in a fraction of a second: no settings, database or HTTP here.
+"""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from services.errors import PlatformError
+from services.home import Home
+from services.platform import control, processes
+from services.platform import state as states
+from services.platform.engines import BUILDERS
+from services.platform.state import EngineState, PlatformState
+
+State = Literal["live", "stale", "down", "never"]
+
+STALE_AFTER_S = 20.0
+_TITLES = {"mlflow": "MLflow"}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """One engine as ``mlops status`` tells it."""
+
+    name: str
+    title: str
+    state: State
+    since: datetime | None
+    """When this state began."""
+    age_s: float | None
+    """How long ago it last said that it is well; None: never."""
+    detail: str
+    version: str | None
+    url: str | None
+    pid: int | None
+    rss_bytes: int | None
+    """Resident memory of all its processes; shared pages count in each."""
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformStatus:
+    """The whole platform."""
+
+    home: str
+    supervisor_pid: int | None
+    engines: tuple[EngineStatus, ...]
+    problem: str = ""
+    """Why the picture is not whole."""
+
+
+def status(home: Home) -> PlatformStatus:
+    """Return how everything is; works when nothing runs or ever ran."""
+    problem = ""
+    try:
+        state = states.load(home.run / "state.json")
+    except PlatformError as error:
+        state, problem = PlatformState(), str(error)
+    supervisor = control.running(home)
+    kept = supervisor is not None
+    names = dict.fromkeys([*BUILDERS, *(engine.name for engine in state.engines)])
+    engines = tuple(
+        _engine(state.engine(name) or EngineState(name), kept=kept, now=time.time())
+        for name in sorted(names)
+    )
+    return PlatformStatus(str(home.root), supervisor.pid if supervisor else None, engines, problem)
+
+
+def _engine(engine: EngineState, *, kept: bool, now: float) -> EngineStatus:
+    age_s = None if engine.answered_at is None else max(0.0, now - engine.answered_at)
+    state, detail = _judge(engine, age_s, kept=kept)
+    leader = engine.leader if engine.leader and engine.leader.alive else None
+    since = engine.since if engine.since is not None else None
+    members = engine.members or ((leader,) if leader else ())
+    return EngineStatus(
+        name=engine.name,
+        title=engine.title or _TITLES.get(engine.name, engine.name.capitalize()),
+        state=state,
+        since=datetime.fromtimestamp(since, UTC) if since is not None else None,
+        age_s=None if age_s is None else round(age_s, 1),
+        detail=detail,
+        version=engine.version or None,
+        url=engine.url or None,
+        pid=leader.pid if leader else None,
+        rss_bytes=processes.memory_bytes(members) if leader else None,
+        phase=engine.phase,
+    )
+
+
+def _judge(engine: EngineState, age_s: float | None, *, kept: bool) -> tuple[State, str]:
+    if not kept:
+        return _unkept(engine)
+    if age_s is None:
+        return "never", engine.detail or "It has not answered yet."
+    if engine.phase == "unresponsive":
+        return "stale", engine.detail
+    if engine.phase != "live":
+        return "down", engine.detail or f"It is {engine.phase}."
+    if age_s > STALE_AFTER_S:
+        return "stale", f"The supervisor last noted an answer {age_s:.0f} s ago."
+    return "live", engine.detail
+
+
+def _unkept(engine: EngineState) -> tuple[State, str]:
+    if engine.leader and engine.leader.alive:
+        return "stale", "It runs, but its supervisor is gone. `mlops up` adopts it."
+    if engine.answered_at is None:
+        return "never", "`mlops up` starts it."
+    return "down", "Stopped. `mlops up` starts it."
