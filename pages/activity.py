@@ -13,7 +13,12 @@ notices.engine_notice("controller")
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     view = st.segmented_control(
-        "View", ["actions", "audit"], default="actions", required=True, key="view",
+        "View",
+        ["actions", "audit"],
+        default="actions",
+        required=True,
+        key="view",
+        format_func=str.capitalize,
         bind="query-params",
     )
     who = st.text_input("Who", key="who", bind="query-params", placeholder="anyone", width=180)
@@ -52,6 +57,8 @@ else:
         if noted is not None:
             journal.audit_detail(noted)
     else:
-        notices.empty("No entry", f"The audit has nothing like this {where.sentence}.", icon="gavel")
+        notices.empty(
+            "No entry", f"The audit has nothing like this {where.sentence}.", icon="gavel"
+        )
 
 command_line("mlops actions list", "mlops audit list", "mlops audit verify")

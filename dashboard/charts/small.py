@@ -53,6 +53,9 @@ def lines(
     ]
     axis: Spec = {
         "type": "time" if timed else "value",
+        "min": "dataMin",
+        "max": "dataMax",
+        **({} if timed else {"minInterval": 1}),
         "name": x_name,
         "nameLocation": "middle",
         "nameGap": 26,

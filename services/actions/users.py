@@ -88,6 +88,8 @@ class ChangeUser:
             return f"{'Disable' if self.disabled else 'Enable'} the user {self.name[:64]}"
         if self.password_hash is not None:
             return f"Give the user {self.name[:64]} a new password"
+        if self.user_role is None and self.projects is None and not self.all_projects:
+            return f"End all sessions of the user {self.name[:64]}"
         return f"Change role or scope of the user {self.name[:64]}"
 
     def check(self, context: Context, actor: Actor) -> None:
