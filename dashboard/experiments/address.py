@@ -8,6 +8,8 @@ import streamlit as st
 
 from dashboard.experiments.view import KEYS, View, read_view
 
+BAR, BOARD = "experiments-bar", "experiments-board"
+"""The two fragments of the page: what is done with chosen runs, and the table."""
 _LAST = "experiments:last"
 _HERE = "experiments:q"
 """Key of the filter box: Streamlit forgets it when another page is drawn."""
@@ -37,3 +39,9 @@ def show(view: View) -> None:
     # An empty list takes a parameter out: all in one message, one step of the back button.
     st.query_params.update({key: params.get(key) or [] for key in KEYS})
     st.session_state[_LAST] = view
+
+
+def show_below(view: View) -> None:
+    """Write the view from a callback of the table or the bar, and draw only those two again."""
+    show(view)
+    st.rerun([BAR, BOARD])

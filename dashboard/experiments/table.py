@@ -148,11 +148,10 @@ def _clicked() -> None:
     ids = st.session_state["experiments:ids"]
     view, _ = address.current()
     if selection["columns"]:
-        address.show(sorted_by(view, selection["columns"][0]))
-        return
+        address.show_below(sorted_by(view, selection["columns"][0]))
     boxed = [ids[place] for place in selection["rows"] if place < len(ids)]
     elsewhere = [run_id for run_id in view.selected if run_id not in ids]
-    address.show(replace(view, selected=tuple((elsewhere + boxed)[:MAX_SELECTED])))
+    address.show_below(replace(view, selected=tuple((elsewhere + boxed)[:MAX_SELECTED])))
 
 
 def sorted_by(view: View, name: str) -> View:
