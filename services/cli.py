@@ -16,6 +16,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("platform:doctor", "Name each problem of this installation and its mend."),
     "projects": ("projects:projects", "Projects: list, add, show, check."),
     "runs": ("runs:runs", "Runs: list, show, compare."),
+    "models": ("models:models", "Registered models: list, show, promote, rollback."),
+    "users": ("users:users", "Users: add, list, set, disable, reset-password."),
     "test": ("testing:test", "Run the tests."),
     "check": ("testing:check", "Format, lint, types, tests."),
 }
