@@ -79,7 +79,7 @@ def _written(venv: Path, group: str) -> str:
 @contextlib.contextmanager
 def _alone(venv: Path) -> Iterator[None]:
     """Let one launcher at a time in; the kernel forgets the lock of one that was killed."""
-    with (venv / ".lock").open("w") as file:
+    with (venv / ".launcher.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -127,7 +127,7 @@ def _works(python: Path) -> bool:
 
 def _empty(venv: Path) -> None:
     for path in venv.iterdir():
-        if path.name == ".lock":
+        if path.name == ".launcher.lock":
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
