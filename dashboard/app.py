@@ -2,10 +2,14 @@
 
 import streamlit as st
 
-from dashboard import navigation, routes, shell, signin, state
+from dashboard import images, navigation, shell, signin, state
 
 # An icon by name would be fetched from elsewhere; ours is a file.
-st.set_page_config(page_title="EfficientAI MLOps", page_icon=str(routes.LOGO), layout="wide")
+st.set_page_config(
+    page_title="EfficientAI MLOps",
+    page_icon=images.MARK,
+    layout="wide",
+)
 
 person = state.who()
 page = st.navigation(

@@ -48,6 +48,7 @@ ENTRIES = (
     Entry(
         "projects", "Projects", "folder_open", "Work", "The projects, their state and conformance."
     ),
+    Entry("project", "Project", "folder", "Work", "One project in full.", listed=False),
     Entry("activity", "Activity", "history", "Platform", "Who did what, when, and how it went."),
     Entry(
         "admin", "Admin", "shield_person", "Platform", "People, sessions and engines.", admin=True

@@ -11,6 +11,9 @@ from services.mirror import filters
 from services.mirror.models import RunQuery
 
 _EACH = 5
+_FOCUS = """<script>
+  setTimeout(() => document.querySelector('[role="dialog"] input')?.focus(), 120)
+</script>"""
 
 
 def button() -> None:
@@ -39,6 +42,7 @@ def _open() -> None:
             st.caption(group)
     if not found:
         st.caption("Nothing has that name. Runs are found by name, technique, project or id.")
+    st.html(_FOCUS, unsafe_allow_javascript=True)
 
 
 def _hits(words: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
@@ -62,7 +66,7 @@ def _hits(words: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
 def _things(words: str, folded: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
     projects = [p for p in state.projects() if folded in f"{p.id} {p.title}".lower()]
     for project in projects[:_EACH]:
-        yield "project", "projects", project.title, {"project": project.id, "show": project.id}
+        yield "project", "project", project.title, {"id": project.id}
     if navigation.has("model"):
         models = [m for m in state.models() if folded in m.name.lower()]
         for model in models[:_EACH]:

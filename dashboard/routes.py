@@ -8,7 +8,6 @@ gets a ticket that works once and for seconds, and posts it here.
 
 import hashlib
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOGO = Path(__file__).resolve().parent / "logo.svg"
 SIGN_IN = "/auth/session"
 SIGN_OUT = "/auth/sign-out"
 

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import palette, routes, scope, signin, state
+from dashboard import images, palette, scope, signin, state
 from dashboard.components import ages, notices, status
+from dashboard.numbers import counted
 from dashboard.text import plain
 from services.errors import MlopsError, PlatformError
 
@@ -17,7 +18,7 @@ _REFRESH_S = 5
 
 def draw(person: "User", page: st.Page) -> None:
     """Draw the frame and run the page in it."""
-    st.logo(str(routes.LOGO), size="medium")
+    st.logo(images.name(st.context.theme.type), icon_image=images.MARK, size="large")
     with st.sidebar:
         palette.button()
         unknown = _scope()
@@ -62,13 +63,17 @@ def _engines() -> None:
 
 
 def _account(person: "User") -> None:
-    with st.popover(
-        plain(person.name), icon=":material/account_circle:", width="stretch", type="tertiary"
-    ):
-        st.markdown(f"**{plain(person.name)}** · {person.role}")
-        if person.projects is not None:
-            st.caption(f"Projects: {plain(', '.join(person.projects) or 'none')}")
-        if st.button("Change password", icon=":material/password:", width="stretch"):
-            signin.change_password()
-        if st.button("Sign out", icon=":material/logout:", width="stretch"):
-            signin.leave()
+    with st.container(gap="xxsmall"):
+        chosen = st.menu_button(
+            plain(person.name, 40),
+            ("Change password", "Sign out"),
+            icon=":material/account_circle:",
+            type="tertiary",
+            key="account",
+        )
+        scoped = "" if person.projects is None else f" · {counted(len(person.projects), 'project')}"
+        st.caption(f"Signed in as {person.role}{scoped}")
+    if chosen == "Change password":
+        signin.change_password()
+    elif chosen == "Sign out":
+        signin.leave()

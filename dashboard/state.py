@@ -4,14 +4,18 @@ The only place with ``st.cache_*``. Reads are cached under the mirror's change n
 under a number is true until the number moves. Ages are not, so they come from ``engines()``.
 """
 
-from dataclasses import replace
+import shutil
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from dashboard.numbers import age, zone_of
+from dashboard.numbers import zone_of
+from dashboard.scope import Scope
 from services.errors import PlatformError
+from services.home import Home
 from services.mirror.models import (
     FieldInfo,
     Freshness,
@@ -25,9 +29,15 @@ from services.mirror.queries import Mirror
 from services.settings import Settings
 
 if TYPE_CHECKING:
+    from services.access import Access, Session, User
+    from services.actions.action import Context
+    from services.actions.audit import Entry, Verdict
+    from services.actions.executor import ActionRecord, Executor, State
     from services.actions.journal import Journal
-
-    from services.access import Access, User
+    from services.actions.roles import Actor
+    from services.engines.mlflow.adapter import MLflow
+    from services.platform.doctor import Finding
+    from services.platform.status import PlatformStatus
 
 _STALE_AFTER_S = 20.0
 
@@ -57,7 +67,24 @@ def access() -> "Access":
     """Return the users and sessions, opened once a process."""
     from services.access import Access
 
-    return Access.open(settings())
+    return Access(journal(), settings().session_days)
+
+
+@st.cache_resource(show_spinner=False)
+def context() -> "Context":
+    """Return what an action is checked against. MLflow is left out: only the controller acts."""
+    from services.actions.action import Context
+
+    nobody = cast("MLflow", None)
+    return Context(journal(), mirror(), nobody, nobody)
+
+
+@st.cache_resource(show_spinner=False)
+def executor() -> "Executor":
+    """Return what submits actions and tells how far they got."""
+    from services.actions.executor import Executor
+
+    return Executor(context())
 
 
 # The person
@@ -68,6 +95,23 @@ def cookie() -> str:
     from dashboard.routes import cookie_name
 
     return st.context.cookies.get(cookie_name()) or ""
+
+
+def address() -> str:
+    """Return the network address the browser's request came from."""
+    return st.context.ip_address or "127.0.0.1"
+
+
+def single_sign_on() -> bool:
+    """Return whether an identity provider is configured in ``.streamlit/secrets.toml``."""
+    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
+
+
+def identity() -> str:
+    """Return the e-mail address the identity provider verified, empty when there is none."""
+    if not st.user.is_logged_in or st.user.get("email_verified") is False:
+        return ""
+    return str(st.user.get("email") or "")
 
 
 def who() -> "User | None":
@@ -81,6 +125,14 @@ def user() -> "User":
     if person is None:
         st.rerun(scope="app")
     return person
+
+
+def actor() -> "Actor":
+    """Return the person as someone who acts."""
+    from services.actions.roles import Actor
+
+    person = user()
+    return Actor(person.name, person.role, person.projects)
 
 
 def visible_projects() -> tuple[str, ...] | None:
@@ -111,11 +163,14 @@ def _aged(engine: Freshness, now: datetime) -> Freshness:
         return engine
     if (now - engine.last_sync).total_seconds() <= _STALE_AFTER_S:
         return engine
+    itself = engine.engine == "controller"
     return replace(
         engine,
         state="stale",
         since=engine.last_sync,
-        reason=f"The controller last heard from it {age(engine.last_sync, now)}.",
+        reason="It follows the engines and carries out actions: it is stopped, busy or stuck."
+        if itself
+        else "The controller, which asks it, is stopped, busy or stuck.",
         hint="See `mlops status`; `mlops restart controller` starts it again.",
     )
 
@@ -196,3 +251,118 @@ def _leaderboard(
 ) -> tuple[TechniqueRow, ...]:
     del change
     return mirror().leaderboard(project, metric, filter_text, since)
+
+
+# Reads of the journal: always as it is now
+
+
+def actions(
+    where: Scope, *, who: str = "", states: tuple[str, ...] = (), before: int | None = None
+) -> tuple["ActionRecord", ...]:
+    """Return actions in the scope, newest first."""
+    found = executor().history(
+        project=where.project,
+        projects=visible_projects(),
+        actor=who,
+        states=cast("tuple[State, ...]", states),
+        before=before,
+    )
+    since = where.since
+    return tuple(record for record in found if since is None or record.submitted_at >= since)
+
+
+def audit_entries(
+    where: Scope, *, who: str = "", what: str = "", before: int | None = None
+) -> tuple["Entry", ...]:
+    """Return audit entries in the scope, newest first."""
+    from services.actions import audit
+
+    found = audit.entries(
+        journal(),
+        project=where.project,
+        projects=visible_projects(),
+        actor=who,
+        what=what,
+        before=before,
+    )
+    since = where.since
+    return tuple(entry for entry in found if since is None or entry.at >= since)
+
+
+def audit_verdict() -> "Verdict":
+    """Return whether the whole chain of seals holds; walked again when it has grown."""
+    from services.actions import audit
+
+    newest = audit.entries(journal(), limit=1)
+    return _audit_verdict(newest[0].hash if newest else "")
+
+
+@st.cache_data(show_spinner=False, max_entries=2, ttl="5m")
+def _audit_verdict(newest: str) -> "Verdict":
+    from services.actions import audit
+
+    del newest
+    return audit.verify(journal())
+
+
+def sessions() -> tuple["Session", ...]:
+    """Return who is signed in, newest first."""
+    return access().sessions()
+
+
+def people() -> tuple["User", ...]:
+    """Return all accounts by name."""
+    from services.access import store
+
+    return store.everyone(journal())
+
+
+# The machine
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What lies on the disk: (what, path, bytes), None where it cannot be read."""
+
+    parts: tuple[tuple[str, str, int | None], ...]
+    free_bytes: int
+    total_bytes: int
+
+
+def platform_status() -> "PlatformStatus":
+    """Return every process as the supervisor last saw it."""
+    from services.platform.status import status
+
+    return status(Home.locate())
+
+
+@st.cache_data(show_spinner=False, ttl="30s")
+def findings() -> tuple["Finding", ...]:
+    """Return what the doctor finds, at most half a minute old."""
+    from services.platform.doctor import examine
+
+    return examine(Home.locate())
+
+
+@st.cache_data(show_spinner=False, ttl="30s")
+def storage() -> Storage:
+    """Return how much the installation takes, at most half a minute old."""
+    home = Home.locate()
+    parts = (
+        ("Journal, the one thing to back up", home.databases / "journal.sqlite"),
+        ("Mirror, rebuilt at need", home.databases / "mirror.sqlite"),
+        ("MLflow database", home.mlflow / "mlflow.db"),
+        ("Logs", home.logs),
+    )
+    disk = shutil.disk_usage(home.root)
+    measured = tuple((what, str(path), _bytes_of(path)) for what, path in parts)
+    return Storage(measured, disk.free, disk.total)
+
+
+def _bytes_of(path: Path) -> int | None:
+    try:
+        if path.is_dir():
+            return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+        return path.stat().st_size
+    except OSError:
+        return None

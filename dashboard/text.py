@@ -4,7 +4,7 @@ import html
 import re
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$>=^])")
-_SHORTCODE = re.compile(r":(?=[\w+/-]+:|[a-z-]+\\\[)")
+_CODE = re.compile(r":(?=[A-Za-z/]|[\w+\\-]+:)")
 _BLANKS = re.compile(r"\s+")
 _WORD_JOINER = "\u2060"
 
@@ -12,12 +12,12 @@ _WORD_JOINER = "\u2060"
 def plain(text: object, limit: int = 200) -> str:
     """Return text for a Streamlit label or markdown that is drawn letter by letter.
 
-    Emoji and icon codes are read after markdown is, so an escape does not stop them: an invisible
-    word joiner behind the colon does.
+    Icons, colours, emoji and web addresses are read after markdown is, so an escape does not stop
+    them: an invisible word joiner behind the colon does.
     """
     shown = shortened(_BLANKS.sub(" ", str(text)).strip(), limit)
     escaped = _MARKDOWN.sub(r"\\\1", html.escape(shown, quote=False))
-    return _SHORTCODE.sub(f":{_WORD_JOINER}", escaped)
+    return _CODE.sub(f":{_WORD_JOINER}", escaped)
 
 
 def markup(text: object, limit: int = 2_000) -> str:

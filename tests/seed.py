@@ -1,12 +1,20 @@
 """A small real mirror for page tests: nine projects, runs of every state, models and a feed."""
 
 import math
+import threading
 from collections.abc import Iterator
 
+import bcrypt
+
+from services.access import store as accounts
+from services.actions.journal import Journal
+from services.actions.roles import ROLES
 from services.engines.mlflow.models import Metric, Model, Status, TrackedRun, Version
 from services.mirror import schema
 from services.mirror.events import now_ms
+from services.mirror.models import EngineState
 from services.mirror.store import Store
+from services.settings import Settings
 
 PROJECTS = (
     ("lora-finetuning", "LoRA fine-tuning", "easy", "val_accuracy", "max"),
@@ -25,7 +33,7 @@ _TECHNIQUES = ("baseline", "lora-r8", "lora-r16")
 _HOUR_MS = 3_600_000
 
 
-def fill(url: str, *, engine_state: str = "live") -> None:
+def fill(url: str, *, engine_state: EngineState = "live") -> None:
     """Write the mirror as the controller would."""
     store = empty(url, engine_state=engine_state)
     for number, (project, title, kind, metric, goal) in enumerate(PROJECTS):
@@ -33,10 +41,10 @@ def fill(url: str, *, engine_state: str = "live") -> None:
         store.write_project(project, "broken" if number == 3 else "connected", document)
         store.write_runs(project, tuple(_runs(number, project, metric)))
         store.write_registry(project, [_model(project)], list(_versions(number, project)))
-    store.mark_lost({_run_id(1, 4): "No heartbeat for 4 minutes and its process is gone."})
+    store.mark_lost({run_id(1, 4): "No heartbeat for 4 minutes and its process is gone."})
 
 
-def empty(url: str, *, engine_state: str = "live") -> Store:
+def empty(url: str, *, engine_state: EngineState = "live") -> Store:
     """Write a mirror that has seen its engines and nothing else."""
     engine, _ = schema.prepare(url)
     store = Store(engine)
@@ -48,6 +56,25 @@ def empty(url: str, *, engine_state: str = "live") -> Store:
     if engine_state != "live":
         store.write_engine("mlflow", "MLflow", engine_state, reason, hint)
     return store
+
+
+def keep_fresh(url: str, over: threading.Event) -> None:
+    """Report the engines live every second until ``over``, as a controller that finds no change."""
+    engine, _ = schema.prepare(url)
+    store = Store(engine)
+    while not over.wait(1.0):
+        for name, title in (("controller", "Controller"), ("mlflow", "MLflow")):
+            store.write_engine(name, title, "live")
+    engine.dispose()
+
+
+def people(settings: Settings, password: str) -> None:
+    """Make one account a role, and ``scoped``, who sees one project; all with one password."""
+    journal = Journal.open(settings)
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+    for role in ROLES:
+        accounts.insert(journal, role, hashed, role, None)
+    accounts.insert(journal, "scoped", hashed, "operator", ("clip-finetuning",))
 
 
 def _document(
@@ -73,7 +100,7 @@ def _document(
     }
 
 
-def _run_id(number: int, index: int) -> str:
+def run_id(number: int, index: int) -> str:
     return f"{number}{index:02d}".ljust(32, "a")
 
 
@@ -89,7 +116,7 @@ def _runs(number: int, project: str, metric: str) -> Iterator[TrackedRun]:
         if technique == "baseline":
             tags["mlops.role"] = "baseline"
         yield TrackedRun(
-            run_id=_run_id(number, index),
+            run_id=run_id(number, index),
             experiment_id=str(number),
             name=HOSTILE if (number, index) == (0, 0) else f"{technique}-{index}",
             status=state,
@@ -117,7 +144,7 @@ def _versions(number: int, project: str) -> Iterator[Version]:
         yield Version(
             model=project,
             version=version,
-            run_id=_run_id(number, version - 1),
+            run_id=run_id(number, version - 1),
             created_ms=now_ms() - (30 - version * 4) * _HOUR_MS,
             status="READY",
             description="",

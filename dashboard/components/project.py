@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import streamlit as st
 
 from dashboard import navigation
-from dashboard.components import ages, notices, status, tiles
+from dashboard.charts.small import lines
+from dashboard.components import notices, status, tiles
 from dashboard.numbers import age, count, counted, delta, number, percent
 from dashboard.text import plain
 from services.mirror.models import ProjectSummary
@@ -13,8 +14,10 @@ from services.mirror.models import ProjectSummary
 
 def card(project: ProjectSummary) -> None:
     """Draw a project in a few lines, with what is wrong with it."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        navigation.link("projects", f"**{plain(project.title, 60)}**", show=project.id)
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
+        navigation.link("project", f"**{plain(project.title, 60)}**", id=project.id)
         status.badge(project.state)
     st.caption(_kind(project))
     if project.conformance is not None:
@@ -22,19 +25,20 @@ def card(project: ProjectSummary) -> None:
     else:
         st.caption("Conformance could not be read")
     if project.reasons:
-        icon = status.look(project.state).icon
-        st.markdown(f":material/{icon}: {plain(project.reasons[0], 160)}")
+        shown = status.look(project.state)
+        st.caption(f":{shown.colour}[:material/{shown.icon}: {plain(project.reasons[0], 160)}]")
+    elif project.best is not None:
+        st.caption(f"Best {plain(project.best.metric, 40)} **{number(project.best.value)}**")
     st.caption(
         f"{counted(project.runs, 'run')} · {counted(project.models, 'model')} · "
-        f"last run {age(project.last_run_at)}",
-        help=ages.exact(project.last_run_at) if project.last_run_at else None,
+        f"last run {age(project.last_run_at)}"
     )
 
 
 def detail(project: ProjectSummary) -> None:
     """Draw everything known of a project."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.title(plain(project.title, 80), width="content")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.title(plain(project.title, 80), anchor=False, width="content")
         status.badge(project.state)
     st.caption(_kind(project))
     for reason in project.reasons:
@@ -43,6 +47,7 @@ def detail(project: ProjectSummary) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _checks(project)
+        _trend(project)
     with right:
         _facts(project)
 
@@ -61,7 +66,7 @@ def _kind(project: ProjectSummary) -> str:
 
 
 def _figures(project: ProjectSummary) -> None:
-    with st.grid(4, min_column_width=170):
+    with st.grid(4, min_column_width=190):
         tiles.tile(
             "Conformance",
             percent(project.conformance) if project.conformance is not None else None,
@@ -69,7 +74,7 @@ def _figures(project: ProjectSummary) -> None:
         )
         tiles.tile("Runs", count(project.runs), why=_run_words(project))
         tiles.tile(
-            "Registered versions",
+            "Versions",
             count(project.versions),
             why=f"In {counted(project.models, 'model')}.",
         )
@@ -79,7 +84,6 @@ def _figures(project: ProjectSummary) -> None:
             number(best.value) if best else None,
             delta=delta(best.value, best.previous, best.goal) if best else None,
             versus="vs the best before",
-            trend=project.trend,
             why="Best finished run by the primary metric."
             if best
             else "No finished run has logged the primary metric.",
@@ -103,11 +107,23 @@ def _checks(project: ProjectSummary) -> None:
         return
     for what, holds, mend in sorted(project.checks, key=lambda check: check[1]):
         look = status.look("passed" if holds else "problem")
-        st.markdown(f":{look.colour}[:material/{look.icon}:] {plain(what, 200)}")
+        st.markdown(f":{look.colour}[:material/{look.icon}:] {notices.advice(what)}")
         if not holds:
             with st.container(horizontal=True, gap="xsmall"):
                 st.space(20)
                 st.caption(f"**Mend:** {notices.advice(mend)}")
+
+
+def _trend(project: ProjectSummary) -> None:
+    if len(project.trend) < 2 or project.primary_metric is None:
+        return
+    st.subheader("Recent results")
+    lines(
+        {project.primary_metric: (range(1, len(project.trend) + 1), project.trend)},
+        key="project-trend",
+        unit=project.primary_metric,
+        x_name="finished runs, oldest first",
+    )
 
 
 def _facts(project: ProjectSummary) -> None:
@@ -121,7 +137,7 @@ def _facts(project: ProjectSummary) -> None:
     if not project.gates:
         st.caption("None: any version may be promoted.")
     st.markdown("**Folder**")
-    st.code(project.path or "unknown", language=None)
+    st.code(project.path or "unknown", language=None, wrap_lines=True)
     champion = project.champion
     st.markdown("**Champion**")
     if champion is None:

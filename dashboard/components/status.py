@@ -1,12 +1,15 @@
 """States as shape, word and colour together: none of the three is left to speak alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from dashboard.text import plain
+
+if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
 
 Colour = Literal["green", "red", "orange", "blue", "violet", "gray", "yellow"]
 
@@ -49,8 +52,13 @@ _LOOKS: Mapping[str, _Drawn] = {
     # actions
     "pending": ("schedule", "violet"),
     "done": _GREEN,
-    "refused": ("do_not_disturb_on", "orange"),
+    "denied": ("do_not_disturb_on", "orange"),
+    "started": ("progress_activity", "blue"),
+    "undone": ("undo", "orange"),
     "compensated": ("undo", "orange"),
+    # accounts
+    "enabled": _GREEN,
+    "disabled": ("person_off", "gray"),
     # gates and checks
     "passed": _GREEN,
     "ok": _GREEN,
@@ -79,3 +87,30 @@ def inline(state: str, subject: str = "") -> str:
     shown = look(state)
     told = f"{plain(subject, 40)} {shown.word}" if subject else shown.word
     return f":{shown.colour}-badge[:material/{shown.icon}: {told}]"
+
+
+_SHAPES: Mapping[Colour, str] = {
+    "green": "✓",
+    "red": "✕",
+    "orange": "▲",
+    "blue": "◔",
+    "violet": "◷",
+    "gray": "○",
+    "yellow": "▲",
+}
+
+
+def cell(state: str) -> list[str]:
+    """Return a state for a cell of ``column``: its shape and its word."""
+    return [f"{_SHAPES[look(state).colour]} {state}"]
+
+
+def column(label: str, states: Iterable[str]) -> "ColumnConfig":
+    """Return a table column that draws ``cell`` in the states' colours."""
+    known = tuple(states)
+    return st.column_config.MultiselectColumn(
+        label,
+        options=[cell(state)[0] for state in known],
+        color=[look(state).colour for state in known],
+        width="small",
+    )

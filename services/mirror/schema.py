@@ -76,7 +76,7 @@ runs = Table(
     Column("sign_ms", BigInteger),  # last sign of life: newest metric, heartbeat or start
     Column("change", BigInteger, nullable=False),
     Index("runs_change", "change"),
-    Index("runs_project_status", "project", "status"),
+    Index("runs_status", "status"),
 )
 
 

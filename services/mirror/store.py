@@ -258,6 +258,12 @@ class Store:
             connection.execute(delete(schema.projects).where(schema.projects.c.id == project))
             _next_change(connection)
 
+    def note(self, kind: str, sentence: str) -> None:
+        """Put a sentence about the platform itself into the change feed."""
+        with self.engine.begin() as connection:
+            _append_events(connection, [Event(now_ms(), kind, None, "mirror", sentence)])
+            _next_change(connection)
+
     def write_engine(
         self, name: str, title: str, state: EngineState, reason: str = "", hint: str = ""
     ) -> None:

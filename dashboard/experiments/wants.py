@@ -1,0 +1,28 @@
+"""Curves and listings the mirror does not hold yet: asked for once, drawn when they are there."""
+
+from collections.abc import Iterable
+
+import streamlit as st
+
+from dashboard import state
+
+_ASKED = "experiments:asked"
+_MOST = 200
+
+
+def want(kind: str, keys: Iterable[str]) -> int:
+    """Ask the controller for what was not asked for yet; return how many are still awaited."""
+    asked: dict[str, int] = st.session_state.setdefault(_ASKED, {})
+    waiting = 0
+    for key in list(keys)[:_MOST]:
+        name = f"{kind}/{key}"
+        times = asked.get(name, 0)
+        if times == 0:
+            state.journal().want(kind, key)
+        asked[name] = times + 1
+        # What has not come after this many looks will not come soon: stop looking every second.
+        waiting += times < _PATIENCE
+    return waiting
+
+
+_PATIENCE = 15

@@ -1,0 +1,61 @@
+"""Activity: what people and policies did, how it went, and the sealed audit behind it."""
+
+import streamlit as st
+
+from dashboard import scope, state
+from dashboard.components import journal, notices, older
+from dashboard.components.tables import PAGE_SIZE
+
+st.title("Activity")
+where = scope.current()
+notices.engine_notice("controller")
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    view = st.segmented_control(
+        "View",
+        ["actions", "audit"],
+        default="actions",
+        required=True,
+        key="view",
+        format_func=str.capitalize,
+        bind="query-params",
+    )
+    who = st.text_input("Who", key="who", bind="query-params", placeholder="anyone", width=180)
+    how, what = [], ""
+    if view == "actions":
+        how = st.pills(
+            "How it went", journal.STATES, selection_mode="multi", key="how", bind="query-params"
+        )
+    else:
+        what = st.text_input(
+            "What", key="what", bind="query-params", placeholder="sign-in, promote …", width=180
+        )
+
+before = older.cursor()
+if view == "actions":
+    records = state.actions(where, who=who, states=tuple(how), before=before)
+    if records:
+        chosen = journal.action_table(records)
+        older.draw([record.id for record in records], PAGE_SIZE)
+        if chosen is not None:
+            journal.action_detail(chosen)
+    else:
+        notices.empty(
+            "Nothing was done",
+            f"No action matches {where.sentence}. Promotions, registrations and changes of "
+            "accounts show here, whether the dashboard, the command line or a policy asked.",
+            icon="history",
+            command="mlops models promote NAME VERSION --to champion",
+        )
+else:
+    journal.verdict(state.audit_verdict())
+    entries = state.audit_entries(where, who=who, what=what, before=before)
+    if entries:
+        noted = journal.audit_table(entries)
+        older.draw([entry.number for entry in entries], PAGE_SIZE)
+        if noted is not None:
+            journal.audit_detail(noted)
+    else:
+        notices.empty(
+            "No entry", f"The audit has nothing like this {where.sentence}.", icon="gavel"
+        )

@@ -1,0 +1,21 @@
+"""Experiments: every run of every project in one table."""
+
+import streamlit as st
+
+from dashboard import scope, state
+from dashboard.components import notices
+from dashboard.components.cli import command_line
+from dashboard.experiments import address, board, toolbar
+from dashboard.experiments.question import Known, command
+
+where = scope.current()
+view, malformed = address.arrive()
+toolbar.title(where)
+off = notices.engine_notice("mlflow")
+for sentence in malformed:
+    st.info(sentence, icon=":material/link_off:")
+projects = tuple(p for p in state.projects() if where.project in (None, p.id))
+known = Known(projects, state.fields(where.project))
+toolbar.draw(view, known)
+board.draw(known, off)
+command_line(command(view, where))

@@ -1,0 +1,23 @@
+"""One project: its figures, conformance with the mend of each gap, contract and folder."""
+
+import streamlit as st
+
+from dashboard import navigation, state
+from dashboard.components import notices
+from dashboard.components import project as drawing
+from dashboard.components.cli import command_line
+from services.errors import NotFoundError
+
+navigation.link("projects", "All projects", icon="arrow_back")
+notices.engine_notice("controller")
+
+shown = st.query_params.get("id", "")
+found = next((project for project in state.projects() if project.id == shown), None)
+if found is None:
+    raise NotFoundError(
+        f"There is no project “{shown[:80]}”, or it is not in your scope.",
+        "`mlops projects list` names those there are.",
+    )
+
+drawing.detail(found)
+command_line(f"mlops projects show {found.id}", f"mlops projects check {found.id}")

@@ -1,0 +1,1 @@
+"""LoRA fine-tuning of a pretrained MiniLM sentence encoder, in MLX."""

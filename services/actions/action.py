@@ -1,0 +1,108 @@
+"""What an action is: typed parameters, a role, a check, consequences, and steps.
+
+A step is idempotent: after a crash it is done again, and the engine's own state decides whether
+anything is left to do. What a step learns and a later one (or the undo) needs goes into ``memory``,
+which is journalled with the step.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from services.actions.journal import Journal
+from services.actions.roles import Actor, Role
+from services.mirror.queries import Mirror
+
+Memory = dict[str, Any]
+
+
+class Tracking(Protocol):
+    """What actions ask of runs; the project is the workspace."""
+
+    def set_run_tag(self, workspace: str, run_id: str, key: str, value: str, /) -> None:
+        """Set one tag of a run."""
+
+    def delete_run_tag(self, workspace: str, run_id: str, key: str, /) -> None:
+        """Remove one tag of a run."""
+
+    def delete_run(self, workspace: str, run_id: str, /) -> None:
+        """Archive a run."""
+
+    def restore_run(self, workspace: str, run_id: str, /) -> None:
+        """Bring an archived run back."""
+
+    def run_lifecycle(self, workspace: str, run_id: str, /) -> str:
+        """Return ``active`` or ``deleted``."""
+
+
+class Registry(Protocol):
+    """What actions ask of registered models."""
+
+    def alias(self, workspace: str, model: str, alias: str, /) -> int | None:
+        """Return the version that carries the alias."""
+
+    def set_alias(self, workspace: str, model: str, alias: str, version: int, /) -> None:
+        """Point the alias at a version."""
+
+    def delete_alias(self, workspace: str, model: str, alias: str, /) -> None:
+        """Remove the alias."""
+
+    def set_version_tag(
+        self, workspace: str, model: str, version: int, key: str, value: str, /
+    ) -> None:
+        """Set one tag of a version."""
+
+    def delete_version_tag(self, workspace: str, model: str, version: int, key: str, /) -> None:
+        """Remove one tag of a version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an action may touch. ``tracking`` and ``registry`` are the MLflow adapter."""
+
+    journal: Journal
+    mirror: Mirror
+    tracking: Tracking
+    registry: Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One execution of an action: its number, who asked, and what its steps learned."""
+
+    id: int
+    actor: Actor
+    memory: Memory = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step; ``do`` returns a sentence of what was done, ``undo`` takes it back."""
+
+    name: str
+    do: Callable[[], str]
+    undo: Callable[[], None] | None = None
+
+
+class Action(Protocol):
+    """One file of this package implements one of these as a frozen dataclass."""
+
+    kind: ClassVar[str]
+    role: ClassVar[Role]
+
+    @property
+    def project(self) -> str | None:
+        """The project it concerns; None is the whole platform."""
+
+    @property
+    def title(self) -> str:
+        """What it does, as a short sentence without an end mark."""
+
+    def check(self, context: Context, actor: Actor) -> None:
+        """Refuse what cannot or must not be done, before anything is journalled as begun."""
+
+    def consequences(self, context: Context) -> tuple[str, ...]:
+        """Return what will be different, a sentence each."""
+
+    def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
+        """Return the steps in order."""

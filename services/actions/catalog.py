@@ -1,0 +1,40 @@
+"""All kinds of actions by name: a journalled one is built again from kind and parameters."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from services.actions.action import Action
+from services.actions.archive import ArchiveRun
+from services.actions.promote import Promote, Rollback
+from services.actions.register_project import ForgetProject, RegisterProject
+from services.actions.tag import TagRun, TagVersion
+from services.actions.users import AddUser, ChangeUser
+
+ACTIONS: dict[str, type[Any]] = {
+    kind.kind: kind
+    for kind in (
+        Promote,
+        Rollback,
+        TagRun,
+        TagVersion,
+        ArchiveRun,
+        RegisterProject,
+        ForgetProject,
+        AddUser,
+        ChangeUser,
+    )
+}
+
+
+def dump(action: Action) -> str:
+    """Return an action's parameters as JSON."""
+    return json.dumps(asdict(action), sort_keys=True)  # type: ignore[call-overload]  # each is a dataclass
+
+
+def load(kind: str, params: str) -> Action:
+    """Return the action of a journalled kind and parameters."""
+    values = json.loads(params)
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    built: Action = ACTIONS[kind](**values)
+    return built

@@ -1,0 +1,156 @@
+"""Tables of the journal: the one database to back up. Never recreated, only migrated forward."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+VERSION = 1
+
+metadata = MetaData()
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+meta = Table(
+    "journal_meta",
+    metadata,
+    Column("key", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("key", String(120), nullable=False, unique=True),  # idempotency
+    Column("kind", String(40), nullable=False),
+    Column("project", String(64)),
+    Column("title", Text, nullable=False),
+    Column("params", Text, nullable=False),  # JSON
+    Column("memory", Text, nullable=False),  # JSON: what steps found out, for later ones and undo
+    Column("actor", String(120), nullable=False),
+    Column("actor_kind", String(10), nullable=False),  # user, os, policy
+    Column("actor_role", String(12), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("submitted_ms", BigInteger, nullable=False),
+    Column("finished_ms", BigInteger),
+    Column("owner", String(120)),  # host:pid:start of the executor that holds it
+    Column("attempts", Integer, nullable=False),
+    Index("actions_state", "state"),
+    Index("actions_project", "project", "id"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("action_id", _Id, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("state", String(10), nullable=False),  # started, done, undone, failed
+    Column("started_ms", BigInteger, nullable=False),
+    Column("finished_ms", BigInteger),
+    Column("detail", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", _Id, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String(120), nullable=False),
+    Column("what", String(60), nullable=False),
+    Column("project", String(64)),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),  # canonical JSON
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("password_hash", String(100), nullable=False),
+    Column("role", String(12), nullable=False),
+    Column("projects", Text),  # JSON list; NULL is all
+    Column("disabled", Boolean, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("epoch", Integer, nullable=False),  # raised to end all sessions
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id_hash", String(64), primary_key=True),
+    Column("user", String(64), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("ticket_hash", String(64), unique=True),  # until it is redeemed
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("address", String(80), nullable=False),
+    Index("sessions_user", "user"),
+)
+
+failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("subject", String(160), nullable=False),  # user:NAME or address:ADDRESS
+    Column("at_ms", BigInteger, nullable=False),
+    Index("failures_subject", "subject", "at_ms"),
+)
+
+views = Table(
+    "saved_views",
+    metadata,
+    Column("owner", String(64), primary_key=True),
+    Column("page", String(40), primary_key=True),
+    Column("name", String(120), primary_key=True),
+    Column("query", Text, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+)
+
+projects = Table(
+    "registered_projects",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("id", String(64), nullable=False),
+    Column("added_ms", BigInteger, nullable=False),
+    Column("by", String(120), nullable=False),
+)
+
+registry_events = Table(
+    "registry_events",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("project", String(64), nullable=False),
+    Column("model", String(256), nullable=False),
+    Column("alias", String(256), nullable=False),
+    Column("version", Integer),  # NULL: the alias was removed
+    Column("actor", String(120), nullable=False),
+    Column("action_id", BigInteger),  # NULL: seen in the registry, done by other means
+    Column("reason", Text, nullable=False),
+    Index("registry_events_alias", "project", "model", "alias", "id"),
+)
+
+wants = Table(
+    "wants",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    UniqueConstraint("kind", "subject"),
+)

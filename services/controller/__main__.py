@@ -1,0 +1,169 @@
+"""The controller process: ``python -m services.controller``, started by the supervisor."""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from types import FrameType
+
+from services.actions import history
+from services.actions.action import Context
+from services.actions.executor import Executor
+from services.actions.history import AliasEvent
+from services.actions.journal import Journal
+from services.controller.loops import Loop
+from services.controller.wants import Wants
+from services.controller.watch import ProjectWatch
+from services.engines.mlflow.feed import FeedReader
+from services.engines.registry import Engines, build_engines
+from services.errors import EngineError, MlopsError
+from services.home import Home
+from services.mirror import schema
+from services.mirror.queries import Mirror
+from services.mirror.store import Store
+from services.mirror.sync import MirrorSync
+from services.platform.secrets import project_token
+from services.settings import Settings
+
+logger = logging.getLogger("services.controller")
+
+_ACTIONS_INTERVAL_S = 0.1
+_HEARTBEAT_S = 1.0
+_FRESHNESS_S = 5.0
+
+
+@dataclass(slots=True)
+class Mirroring:
+    """The mirror loop: follow MLflow, note alias moves in the journal, say how MLflow answered."""
+
+    sync: MirrorSync
+    store: Store
+    journal: Journal
+    engines: Engines
+    wants: Wants
+    _said_at: float = 0.0
+
+    def turn(self) -> None:
+        """One cycle.
+
+        Raises:
+            EngineError: MLflow is away.
+        """
+        try:
+            done = self.sync.cycle()
+            self.wants.turn()
+            if time.monotonic() - self._said_at > _FRESHNESS_S:
+                # An idle cycle asks MLflow nothing, so ask it now and then whether it is there.
+                self.engines.mlflow.version()
+                self.store.write_engine("mlflow", "MLflow", "live")
+                self._said_at = time.monotonic()
+        except EngineError as error:
+            self.store.write_engine("mlflow", "MLflow", "down", error.message, error.hint)
+            self._said_at = 0.0
+            raise
+        for project, event in done.alias_events:
+            model, _, alias = event.subject.rpartition("@")
+            version = None if event.after is None else int(event.after)
+            history.record(
+                self.journal,
+                AliasEvent(project, model, alias, version, history.OBSERVED, None),
+            )
+
+
+def build(home: Home, settings: Settings) -> list[Loop]:
+    """Open everything and return the loops."""
+    database, sentence = schema.prepare(settings.mirror_url)
+    store = Store(database)
+    if sentence:
+        store.note("mirror.rebuilt", sentence)
+    journal = Journal.open(settings)
+    mirror = Mirror.open(settings)
+    engines = build_engines(home, settings.mlflow_url, settings.mlflow_port)
+    feed = None if settings.mlflow_url else FeedReader(home.mlflow / "changes")
+    sync = MirrorSync(
+        store,
+        engines.mlflow,
+        feed,
+        lost_after_s=settings.lost_after_s,
+        lost_without_heartbeat_s=settings.lost_without_heartbeat_s,
+    )
+    mirroring = Mirroring(sync, store, journal, engines, Wants(journal, mirror, sync))
+    executor = Executor(Context(journal, mirror, engines.mlflow, engines.mlflow))
+    watch = ProjectWatch(
+        Store(database),
+        engines.mlflow,
+        home,
+        root=settings.projects_root,
+        mlflow_url=engines.mlflow_url,
+        registered=journal.project_paths,
+        token=partial(project_token, home),
+    )
+
+    def act() -> bool:
+        return executor.execute_pending() > 0
+
+    return [
+        Loop("mirror", mirroring.turn, settings.sync_interval_s),
+        Loop("actions", act, _ACTIONS_INTERVAL_S),
+        Loop("projects", watch.turn, settings.discovery_interval_s),
+    ]
+
+
+@contextlib.contextmanager
+def _heart(home: Home, loops: list[Loop]) -> Iterator[threading.Event]:
+    """Yield the event that ends the process on SIGTERM or SIGINT."""
+    ended = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    try:
+        yield ended
+    finally:
+        for loop in loops:
+            loop.stop()
+        (home.run / "controller.json").unlink(missing_ok=True)
+
+
+def beat(home: Home, loops: list[Loop]) -> None:
+    """Write how the loops do, whole or not at all."""
+    troubles = [f"{loop.name}: {loop.health.error}" for loop in loops if loop.health.error]
+    said = {"pid": os.getpid(), "at": time.time(), "detail": "; ".join(troubles) or "all well"}
+    path = home.run / "controller.json"
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(said))
+    new.replace(path)
+
+
+def main() -> int:
+    """Run until told to stop; 1 when a loop met a bug, so that the supervisor starts it afresh."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    home, settings = Home.locate(), Settings()
+    home.create()
+    try:
+        loops = build(home, settings)
+    except MlopsError as error:
+        logger.error("%s", error)  # noqa: TRY400 - a sentence for the log, the traceback says nothing
+        return 1
+    for loop in loops:
+        loop.start()
+    with _heart(home, loops) as ended:
+        while not ended.wait(_HEARTBEAT_S):
+            if any(loop.health.crash is not None for loop in loops):
+                return 1
+            beat(home, loops)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

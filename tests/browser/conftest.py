@@ -1,0 +1,166 @@
+"""Chromium against the served dashboard: a real process, a real mirror, real accounts."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from services.home import Home
+from services.settings import Settings
+from tests import seed
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SHOTS = Path(os.environ.get("MLOPS_SCREENSHOTS", "/tmp/mlops-screenshots"))
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PASSWORD = "correct horse battery"
+_READY = '[data-testid="stApp"][data-test-script-state="notRunning"]' + (
+    '[data-test-connection-state="CONNECTED"]'
+)
+_SETTLED = """() => !document.querySelector('[data-stale="true"]')
+  && !document.querySelector('[data-testid="stSkeleton"]')"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """The dashboard of an installation of its own."""
+
+    url: str
+    home: Home
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Serve the dashboard over a filled mirror that a stand-in for the controller keeps fresh."""
+    before = os.environ.get("MLOPS_HOME")
+    os.environ["MLOPS_HOME"] = str(tmp_path_factory.mktemp("home"))
+    home = Home.locate()
+    home.create()
+    settings = Settings()
+    seed.fill(settings.mirror_url)
+    seed.people(settings, PASSWORD)
+    port = free_port()
+    log = (home.logs / "dashboard.log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dashboard.serve", "--port", str(port)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client' / 'src'}"},
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    over = threading.Event()
+    pulse = threading.Thread(target=seed.keep_fresh, args=(settings.mirror_url, over))
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_up(url, process, home.logs / "dashboard.log")
+        pulse.start()
+        yield Served(url, home)
+    finally:
+        over.set()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=15)
+        log.close()
+        if pulse.ident is not None:
+            pulse.join()
+        if before is None:
+            del os.environ["MLOPS_HOME"]
+        else:
+            os.environ["MLOPS_HOME"] = before
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def wait_until_up(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{url}/_stcore/health", timeout=2).text == "ok":
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"The dashboard did not come up:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def context(browser: Browser, served: Served) -> Iterator[BrowserContext]:
+    """A browser profile of its own, 1440 wide, light."""
+    made = browser.new_context(
+        viewport={"width": 1440, "height": 960}, color_scheme="light", base_url=served.url
+    )
+    made.set_default_timeout(15_000)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+def idle(page: Page, heading: str | None = None) -> None:
+    """Wait until the page is drawn: connected, not running, nothing stale, still for two frames."""
+    page.wait_for_selector(_READY)
+    page.wait_for_function(_SETTLED)
+    if heading is not None:
+        expect(page.get_by_role("heading", name=heading, exact=True, level=1)).to_be_visible()
+    page.evaluate("() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+    page.wait_for_selector(_READY)
+    page.wait_for_function(_SETTLED)
+
+
+def sign_in(page: Page, path: str = "/", name: str = "admin", password: str = PASSWORD) -> None:
+    """Go to a path as nobody, sign in there and wait for the page behind it."""
+    page.goto(path)
+    fill_in(page, name, password)
+    expect(page.get_by_test_id("stSidebarNav")).to_be_visible()
+    idle(page)
+
+
+def fill_in(page: Page, name: str, password: str) -> None:
+    idle(page)
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def shot(page: Page, name: str) -> Path:
+    """Keep a picture of the page, to be looked at."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    path = SHOTS / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.png"
+    page.screenshot(path=path)
+    return path

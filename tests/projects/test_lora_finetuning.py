@@ -1,0 +1,129 @@
+"""The pure parts of project 01."""
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+import pytest
+
+PROJECT = "01_LoRA_Finetuning_MLX"
+SIZES = {"train": 20, "validation": 8, "test": 8}
+
+
+@pytest.fixture
+def lora(project_module):
+    return lambda module: project_module(PROJECT, f"lora.{module}")
+
+
+def test_a_fresh_adapter_leaves_the_output_unchanged(lora):
+    adapters, encoder = lora("adapters"), lora("encoder")
+    dense = encoder.Linear(6, 4)
+    x = mx.random.normal((3, 6))
+
+    adapted = adapters.LoRALinear(dense, rank=2, alpha=4.0)
+
+    assert np.array_equal(np.array(adapted(x)), np.array(dense(x)))
+
+
+def test_a_merged_adapter_computes_the_same_as_the_adapted_layer(lora):
+    adapters, encoder = lora("adapters"), lora("encoder")
+    adapted = adapters.LoRALinear(encoder.Linear(6, 4), rank=2, alpha=4.0)
+    adapted.b = mx.random.normal(adapted.b.shape)
+    x = mx.random.normal((3, 6))
+
+    assert np.allclose(np.array(adapted(x)), np.array(adapted.merged()(x)), atol=1e-5)
+
+
+def test_only_the_adapters_of_an_adapted_layer_are_trained(lora):
+    adapters, encoder = lora("adapters"), lora("encoder")
+    layer = encoder.Layer()
+
+    adapters.adapt([layer], ("query", "value"), rank=4, alpha=8.0)
+
+    trained = {
+        name: array.size for name, array in nn.utils.tree_flatten(layer.trainable_parameters())
+    }
+    assert trained == {
+        "query.a": 4 * 384,
+        "query.b": 384 * 4,
+        "value.a": 4 * 384,
+        "value.b": 384 * 4,
+    }
+
+
+@pytest.mark.parametrize("text", ["", "query,heads"])
+def test_unknown_target_modules_are_refused(lora, text):
+    with pytest.raises(ValueError, match="must be among query, key, value"):
+        lora("adapters").parse_targets(text)
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_the_fast_product_and_its_gradients_are_those_of_mlx(lora, trained):
+    numerics = lora("numerics")
+    x, weight = mx.random.normal((2, 3, 5)), mx.random.normal((4, 5))
+
+    def ours(x, weight):
+        return (numerics.linear(x, weight, trained=trained) ** 2).sum()
+
+    def plain(x, weight):
+        return ((x @ (weight if trained else mx.stop_gradient(weight)).T) ** 2).sum()
+
+    got, want = (mx.value_and_grad(f, argnums=(0, 1))(x, weight) for f in (ours, plain))
+    assert np.allclose(got[0].item(), want[0].item(), rtol=1e-5)
+    for mine, theirs in zip(got[1], want[1], strict=True):
+        assert np.allclose(np.array(mine), np.array(theirs), atol=1e-4)
+
+
+def test_the_fast_gelu_is_close_to_the_exact_one(lora):
+    x = mx.linspace(-5, 5, 201)
+    assert np.abs(np.array(lora("numerics").gelu(x) - nn.gelu(x))).max() < 5e-4
+
+
+def test_words_are_cut_into_the_longest_known_pieces(lora):
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "read", "##er", "##ers", "a", ".", "cafe"]
+    tokenizer = lora("tokenizer").WordPiece(vocabulary)
+
+    assert tokenizer.ids("Readers, A café.", longest=20) == [2, 4, 6, 1, 7, 9, 8, 3]
+    assert tokenizer.ids("a a a a a", longest=4) == [2, 7, 7, 3]
+
+
+@pytest.fixture
+def corpus(lora, monkeypatch):
+    """The corpus of two areas: reading all eight takes seconds."""
+    module = lora("corpus")
+    monkeypatch.setattr(module, "LABELS", ("concurrency", "testing"))
+    return module
+
+
+def test_no_module_is_in_two_splits_and_no_text_is_there_twice(corpus):
+    examples = corpus.build(SIZES)
+
+    splits_of = {}
+    for example in examples:
+        splits_of.setdefault(example.module, set()).add(example.split)
+    assert all(len(splits) == 1 for splits in splits_of.values())
+    assert len({example.text for example in examples}) == len(examples)
+    assert {example.label for example in examples} == {"concurrency", "testing"}
+
+
+def test_a_corpus_file_is_read_back_and_rebuilt_when_other_sizes_are_asked(corpus, tmp_path):
+    path = tmp_path / "data" / "docstrings.jsonl"
+    first = corpus.load(path, SIZES)
+    written = path.stat().st_mtime_ns
+
+    assert corpus.load(path, SIZES) == first
+    assert path.stat().st_mtime_ns == written
+    assert len(corpus.load(path, SIZES | {"train": 10})) < len(first)
+
+
+def test_shuffled_batches_hold_every_row_once(lora):
+    features = lora("features").Features(
+        [np.zeros((1 + i % 7, 384), np.float32) for i in range(53)], np.zeros(53, int)
+    )
+    rows = np.concatenate(list(features.shuffled(8, np.random.default_rng(0))))
+    assert sorted(rows) == list(range(53))
+
+
+def test_scores_are_those_of_the_formula(lora):
+    scores = lora("classifier").scores(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), "val")
+    assert scores["val_accuracy"] == 0.75
+    assert scores["val_macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 8)

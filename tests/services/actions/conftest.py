@@ -1,0 +1,141 @@
+"""A real journal and mirror, and an engine in a file, so that killed processes share it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from services.access import store
+from services.actions.action import Context
+from services.actions.executor import Executor
+from services.actions.journal import Journal
+from services.actions.roles import Actor
+from services.engines.mlflow.models import Metric, Model, Version
+from services.errors import EngineUnreachableError
+from services.mirror import schema
+from services.mirror.queries import Mirror
+from services.mirror.store import Store
+from tests.services.mirror.conftest import tracked
+
+RUN = f"{1:032x}"
+
+
+class FileEngine:
+    """Tracking and registry in one JSON file; can be told to fail at a call."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.fail_at: str = ""
+        self.after: bool = False
+        if not path.exists():
+            self._save({"aliases": {}, "tags": {}, "stage": "active", "calls": []})
+
+    def _load(self) -> dict:
+        return json.loads(self._path.read_text())
+
+    def _save(self, state: dict) -> None:
+        new = self._path.with_suffix(".new")
+        new.write_text(json.dumps(state))
+        new.replace(self._path)
+
+    def _change(self, call: str, **values: object) -> None:
+        if self.fail_at == call and not self.after:
+            raise EngineUnreachableError(f"MLflow went away before {call}.")
+        state = self._load()
+        state.update(values)
+        state["calls"].append(call)
+        self._save(state)
+        if self.fail_at == call:
+            raise EngineUnreachableError(f"MLflow went away after {call}.")
+
+    @property
+    def calls(self) -> list[str]:
+        return self._load()["calls"]
+
+    def alias(self, _w: str, _model: str, alias: str) -> int | None:
+        return self._load()["aliases"].get(alias)
+
+    def set_alias(self, _w: str, _model: str, alias: str, version: int) -> None:
+        self._change("set_alias", aliases=self._load()["aliases"] | {alias: version})
+
+    def delete_alias(self, _w: str, _model: str, alias: str) -> None:
+        aliases = self._load()["aliases"]
+        aliases.pop(alias, None)
+        self._change("delete_alias", aliases=aliases)
+
+    def set_version_tag(self, _w: str, _m: str, _v: int, key: str, value: str) -> None:
+        self._change("set_version_tag", tags=self._load()["tags"] | {key: value})
+
+    def delete_version_tag(self, _w: str, _m: str, _v: int, key: str) -> None:
+        tags = self._load()["tags"]
+        tags.pop(key, None)
+        self._change("delete_version_tag", tags=tags)
+
+    def set_run_tag(self, _w: str, _run: str, key: str, value: str) -> None:
+        self._change("set_run_tag", tags=self._load()["tags"] | {key: value})
+
+    def delete_run_tag(self, _w: str, _run: str, key: str) -> None:
+        tags = self._load()["tags"]
+        tags.pop(key, None)
+        self._change("delete_run_tag", tags=tags)
+
+    def delete_run(self, _w: str, _run: str) -> None:
+        self._change("delete_run", stage="deleted")
+
+    def restore_run(self, _w: str, _run: str) -> None:
+        self._change("restore_run", stage="active")
+
+    def run_lifecycle(self, _w: str, _run: str) -> str:
+        return self._load()["stage"]
+
+
+def build(folder: Path) -> tuple[Context, FileEngine]:
+    """Open the journal, mirror and engine of a folder."""
+    engine = FileEngine(folder / "engine.json")
+    journal = Journal(f"sqlite:///{folder / 'journal.sqlite'}")
+    return Context(journal, Mirror(f"sqlite:///{folder / 'mirror.sqlite'}"), engine, engine), engine
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    database, _ = schema.prepare(f"sqlite:///{tmp_path / 'mirror.sqlite'}")
+    mirror = Store(database)
+    mirror.write_runs("p", [tracked(n, metrics={"acc": Metric(n / 10, 1, 0)}) for n in (1, 8, 9)])
+    document = {"title": "P", "primary_metric": "acc", "goal": "max", "gates": {"acc": ">= 0.5"}}
+    mirror.write_project("p", "connected", document)
+    versions = [
+        Version("m", v, f"{run:032x}", 0, "READY", "", "", {})
+        for v, run in ((1, 1), (2, 8), (3, 9))
+    ]
+    mirror.write_registry("p", [Model("m", "", 0, 0, {}, {})], versions)
+    return tmp_path
+
+
+@pytest.fixture
+def built(folder: Path) -> tuple[Context, FileEngine]:
+    return build(folder)
+
+
+@pytest.fixture
+def context(built: tuple[Context, FileEngine]) -> Context:
+    return built[0]
+
+
+@pytest.fixture
+def engine(built: tuple[Context, FileEngine]) -> FileEngine:
+    return built[1]
+
+
+@pytest.fixture
+def executor(context: Context) -> Executor:
+    return Executor(context)
+
+
+@pytest.fixture
+def ana(context: Context) -> Actor:
+    """An approver who has an account."""
+    store.insert(context.journal, "ana", "x", "approver", None)
+    return Actor("ana", "approver")
+
+
+OWNER = Actor("owner", "admin", None, "os")
