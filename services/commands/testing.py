@@ -1,52 +1,92 @@
-"""``mlops test`` and ``mlops check``: the launcher has put the development pins in place."""
+"""``mlops test`` and ``mlops check``: what a developer, and CI, run."""
 
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 
+from services.commands.output import sentences
+from services.errors import PlatformError
 from services.home import toolkit_root
 
-_FAST = "not engine and not browser and not slow"
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/usr/bin/chromium",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+
+_STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "format": (("ruff", "format", "."), ("ruff", "check", "--fix", ".")),
+    "lint": (("ruff", "format", "--check", "."), ("ruff", "check", ".")),
+    "types": (("mypy",),),
+}
 
 
-def _run(*arguments: str) -> int:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "MLFLOW_"))}
-    command = [sys.executable, "-m", *arguments]
-    return subprocess.run(command, cwd=toolkit_root(), env=environment, check=False).returncode
+def browser() -> str | None:
+    """Return the Chromium for the browser tests (``MLOPS_CHROMIUM`` overrides it)."""
+    wished = os.environ.get("MLOPS_CHROMIUM")
+    found = (shutil.which(name) for name in ([wished] if wished else _BROWSERS))
+    return next((path for path in found if path), None)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--fast", is_flag=True, help="Only the tests without engines and browser.")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def test(*, fast: bool, arguments: tuple[str, ...]) -> None:
-    """Run the tests; further arguments go to pytest."""
-    if not fast and not any(shutil.which(name) for name in _BROWSERS):
-        click.echo(
-            "The browser tests need Chromium, which is not installed. "
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.option("--fast", is_flag=True, help="Without engines, browser and slow tests.")
+@click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
+@sentences
+def test(*, fast: bool, pytest_args: tuple[str, ...]) -> None:
+    """Run the tests; what follows goes to pytest.
+
+    Nothing is skipped for want of a browser: without Chromium this fails.
+    """
+    chromium = browser()
+    if not fast and chromium is None:
+        raise PlatformError(
+            "The browser tests need Chromium, and there is none.",
             "Debian: apt install chromium. macOS: brew install --cask chromium. "
-            "`mlops test --fast` leaves them out.",
-            err=True,
+            "Or name one in MLOPS_CHROMIUM, or leave those tests out: ./mlops test --fast",
         )
-        raise SystemExit(1)
-    chosen = ("-m", _FAST) if fast else ()
-    raise SystemExit(_run("pytest", *chosen, *arguments))
+    root = toolkit_root()
+    environment = os.environ | ({"MLOPS_CHROMIUM": chromium} if chromium else {})
+    selection = ["-m", "not engine and not browser and not slow"] if fast else []
+    arguments = [sys.executable, "-m", "pytest", *selection, *_from(root, pytest_args)]
+    os.chdir(root)
+    sys.stdout.flush()
+    os.execve(sys.executable, arguments, environment)  # noqa: S606 - our own interpreter
+
+
+def _from(root: Path, arguments: tuple[str, ...]) -> list[str]:
+    """Return pytest's arguments as seen from the root, where it runs."""
+    here = Path.cwd()
+    if here == root:
+        return list(arguments)
+    return [_absolute(here, argument) for argument in arguments]
+
+
+def _absolute(here: Path, argument: str) -> str:
+    file, colons, test_name = argument.partition("::")
+    path = here / file
+    return f"{path}{colons}{test_name}" if file and path.exists() else argument
 
 
 @click.command()
-def check() -> None:
-    """Check format, lint and types, then run the fast tests; what a change must pass."""
-    steps = (
-        ("ruff", "format", "--check", "."),
-        ("ruff", "check", "."),
-        ("mypy",),
-        ("pytest", "-q", "-m", _FAST),
-    )
-    for step in steps:
-        click.echo(f"· {' '.join(step)}")
-        code = _run(*step)
-        if code:
-            raise SystemExit(code)
+@click.argument("steps", nargs=-1, type=click.Choice([*_STEPS, "test"]))
+@sentences
+def check(*, steps: tuple[str, ...]) -> None:
+    """Run steps of the developer's check; without any: lint, types, fast tests."""
+    for step in steps or ("lint", "types", "test"):
+        if step == "test":
+            _run((sys.executable, "-m", "pytest", "-m", "not engine and not browser and not slow"))
+        for command in _STEPS.get(step, ()):
+            _run((sys.executable, "-m", *command))
+
+
+def _run(command: tuple[str, ...]) -> None:
+    click.echo(f"$ {' '.join(('python', *command[1:]))}")
+    if subprocess.run(command, cwd=toolkit_root(), check=False).returncode:
+        raise PlatformError(f"{command[2]} found something; see above.")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 _STAMPED = ("platform.txt", "dev.txt", "uv.txt")
 _UV_AT_LEAST = (0, 9)
+_LOCK = ".bootstrap-lock"
 _NEEDED_BYTES = 2 << 30
 _NETWORK_WORDS = (
     "error sending request", "dns error", "failed to fetch", "connection", "connect error",
@@ -80,9 +81,11 @@ def _written(venv: Path, group: str) -> str:
 def _alone(venv: Path) -> Iterator[None]:
     """Let one launcher at a time in; the kernel forgets the lock of one that was killed.
 
-    The name is ours: uv takes `.lock` in the same folder for itself.
+    The steps inherit the lock: when a launcher is killed and its uv goes on, the next one waits for
+    that uv. (``.lock`` would be uv's own name for the same purpose.)
     """
-    with (venv / ".bootstrap-lock").open("w") as file:
+    with (venv / _LOCK).open("w") as file:
+        os.set_inheritable(file.fileno(), True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -142,7 +145,7 @@ def _empty(venv: Path) -> None:
     # bin goes first: an interpreter without its pyvenv.cfg would be the machine's own, and uv
     # remembers what it once found at a path.
     for path in sorted(venv.iterdir(), key=lambda path: path.name != "bin"):
-        if path.name in {".bootstrap-lock", ".unfinished"}:
+        if path.name in {_LOCK, ".lock", ".unfinished"}:
             continue
         if path.is_symlink() or path.is_file():
             path.unlink()
@@ -199,10 +202,12 @@ def _run(root: Path, command: Sequence[str]) -> None:
     env = os.environ | {"UV_COMPILE_BYTECODE": "1"}
     env.pop("VIRTUAL_ENV", None)
     env.pop("PYTHONPATH", None)
-    if subprocess.run(command, cwd=root, env=env, check=False).returncode == 0:
+    if subprocess.run(command, cwd=root, env=env, check=False, close_fds=False).returncode == 0:
         return
     _say("That failed; trying once more.")
-    again = subprocess.run(command, cwd=root, env=env, check=False, stderr=subprocess.PIPE)
+    again = subprocess.run(
+        command, cwd=root, env=env, check=False, close_fds=False, stderr=subprocess.PIPE
+    )
     if again.returncode != 0:
         raise BootstrapError(_why(root, again.stderr.decode("utf-8", "replace")))
 
