@@ -4,6 +4,7 @@ import json
 import math
 import random
 from collections.abc import Iterator
+from typing import Any
 
 from services.engines.mlflow.models import Metric, Point, TrackedRun
 from services.mirror.events import now_ms
@@ -66,7 +67,9 @@ def _document(place: int, title: str, metric: str, goal: str) -> dict[str, objec
     }
 
 
-def _runs(chance, place, project, metric, goal, techniques, repeats) -> Iterator:
+def _runs(
+    chance: Any, place: Any, project: Any, metric: Any, goal: Any, techniques: Any, repeats: Any
+) -> Iterator:
     index = 0
     for rank, technique in enumerate(techniques):
         for seed in range(repeats):
@@ -90,7 +93,17 @@ def _in_state(run: TrackedRun, number: int, status: str, project: str) -> Tracke
     return replace(run, name=name, status=status, ended_ms=ended, metrics=metrics)
 
 
-def _run(chance, place, index, project, metric, goal, technique, rank, seed):
+def _run(
+    chance: Any,
+    place: Any,
+    index: Any,
+    project: Any,
+    metric: Any,
+    goal: Any,
+    technique: Any,
+    rank: Any,
+    seed: Any,
+):
     now = now_ms()
     started = now - (100 - index) * _HOUR_MS // 2 - place * 400_000
     best = 0.80 + 0.03 * rank + chance.gauss(0, 0.01)

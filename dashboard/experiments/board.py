@@ -20,7 +20,6 @@ from services.mirror.filters import split_field
 from services.mirror.models import Run, RunPage
 
 _PAGE_KEY = "experiments:page"
-_SORT_KEY = "experiments:sort"
 _LIVE_S, _CALM_S = 2, 10
 
 
@@ -38,7 +37,9 @@ def draw(known: Known, off: str | None) -> None:
         return
     lively = any(run.status == "running" for run in found.rows)
     interval = _LIVE_S if lively else _CALM_S
-    st.fragment(_follow, run_every=interval)(known, off)
+    # Two fragments: the table follows the runs, and must not close a dialog the bar has opened.
+    st.fragment(selection.bar, key=address.BAR)(known, off)
+    st.fragment(_follow, key=address.BOARD, run_every=interval)(known)
 
 
 def _ask(view: View, known: Known) -> RunPage:
@@ -52,7 +53,7 @@ def _ask(view: View, known: Known) -> RunPage:
     return state.runs(question(last, scope.current(), asked.projects, columns, known))
 
 
-def _follow(known: Known, off: str | None) -> None:
+def _follow(known: Known) -> None:
     view, _ = address.current()
     try:
         found = _ask(view, known)
@@ -61,14 +62,8 @@ def _follow(known: Known, off: str | None) -> None:
         return
     if not found.total:
         _nothing(view)
-        selection.bar(view, off)
         return
     columns = columns_of(view, known)
-    with st.container(
-        horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"
-    ):
-        selection.bar(view, off)
-        _sort(view, columns)
     table.draw(found.rows, view, columns, _sparklines(found.rows, view, known), known.primaries)
     _pages(view, found)
     peek.draw(known)
@@ -94,39 +89,6 @@ def _sparklines(rows: Sequence[Run], view: View, known: Known) -> Sparklines | N
     return Sparklines(drawn, title, f"Thinned; each row has its own scale. {told}")
 
 
-def _sort(view: View, columns: Sequence[str]) -> None:
-    options = list(dict.fromkeys((view.sort, "started_at", "name", "status", *columns)))
-    sortable = [name for name in options if name != table.MAIN_METRIC]
-    with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
-        st.session_state[_SORT_KEY] = view.sort
-        st.selectbox(
-            "Sort",
-            sortable,
-            key=_SORT_KEY,
-            format_func=lambda name: f"Sort by {table.name_of(name)}",
-            label_visibility="collapsed",
-            width=210,
-            on_change=_sorted,
-        )
-        icon, word = ("south", "Largest or newest first") if view.descending else (
-            "north",
-            "Smallest or oldest first",
-        )
-        st.button(
-            "",
-            icon=f":material/{icon}:",
-            help=f"{word}. Click to turn round.",
-            key="experiments:turn",
-            on_click=address.show,
-            args=(replace(view, descending=not view.descending, page=1),),
-        )
-
-
-def _sorted() -> None:
-    view, _ = address.current()
-    address.show(table.sorted_by(replace(view, sort=""), st.session_state[_SORT_KEY]))
-
-
 def _pages(view: View, found: RunPage) -> None:
     pages = pages_of(found.total)
     page = min(view.page, pages)
@@ -144,7 +106,7 @@ def _pages(view: View, found: RunPage) -> None:
 
 def _turned(key: str) -> None:
     view, _ = address.current()
-    address.show(replace(view, page=st.session_state[key]))
+    address.show_below(replace(view, page=st.session_state[key]))
 
 
 def _nothing(view: View) -> None:

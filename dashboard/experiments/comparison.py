@@ -99,9 +99,7 @@ def _names(groups: Iterable[Mapping[str, object]]) -> list[str]:
 
 
 def _lines(groups: Sequence[Mapping[str, str]]) -> tuple[Line, ...]:
-    return tuple(
-        Line(name, tuple(group.get(name) for group in groups)) for name in _names(groups)
-    )
+    return tuple(Line(name, tuple(group.get(name) for group in groups)) for name in _names(groups))
 
 
 def _metric_lines(
@@ -132,7 +130,7 @@ def _environment_lines(found: Sequence[Environment]) -> tuple[Line, ...]:
         Line("memory", tuple(size(e.memory_bytes) if e.memory_bytes else None for e in found)),
         Line("backend", tuple(backend_title(e.backend) for e in found)),
         Line("data revision", tuple(e.data_revision for e in found)),
-        Line("git commit", tuple(e.git_commit for e in found)),
+        Line("git commit", tuple(e.git_commit and e.git_commit[:12] for e in found)),
         Line("working tree", tuple(dirty[e.git_dirty] for e in found)),
     ]
     packages = _lines([e.packages for e in found])

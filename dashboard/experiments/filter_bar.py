@@ -26,7 +26,9 @@ from services.mirror.filters import MAX_LENGTH, Operator, split_field
 from services.mirror.models import FieldInfo, FieldKind
 
 TEXT = "experiments:q"
-_EXAMPLE = 'metrics.val_accuracy >= 0.9 and params.rank = 8 and (status = finished or name ~ "lora")'
+_EXAMPLE = (
+    'metrics.val_accuracy >= 0.9 and params.rank = 8 and (status = finished or name ~ "lora")'
+)
 _SEARCH_FROM = 150
 _AGO = ("-1h", "-24h", "-7d", "-30d")
 _ANY = FieldInfo(ANYWHERE, "text", 0)
@@ -139,13 +141,13 @@ def _field_title(field: FieldInfo) -> str:
 
 def _operator(kind: FieldKind, *, anywhere: bool) -> Operator:
     offered: tuple[Operator, ...] = ("~",) if anywhere else operators(kind)
-    return st.selectbox(
+    chosen: Operator | None = st.selectbox(
         "Comparison",
         offered,
         format_func=lambda operator: operator_word(operator, kind),
         key=f"exp-b-operator-{kind}-{anywhere}",
-        required=True,
     )
+    return chosen or offered[0]
 
 
 def _values(field: FieldInfo, operator: Operator) -> tuple[str, ...]:
@@ -166,9 +168,7 @@ def _values(field: FieldInfo, operator: Operator) -> tuple[str, ...]:
         )
         return (when,) if when else ()
     if field.choices:
-        chosen = st.selectbox(
-            label, field.choices, index=None, key=key, accept_new_options=True
-        )
+        chosen = st.selectbox(label, field.choices, index=None, key=key, accept_new_options=True)
         return (chosen,) if chosen else ()
     if field.kind == "number":
         figure = st.number_input(label, value=None, format="%g", key=key, placeholder="A number")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import scope, state
-from dashboard.experiments import address, chooser, export, filter_bar
+from dashboard.experiments import address, chooser, export, filter_bar, saved_views
 from dashboard.experiments.question import Known, columns_of, question
 from dashboard.experiments.view import View
 from dashboard.scope import Scope
@@ -29,6 +29,8 @@ def draw(view: View, known: Known) -> None:
             filter_bar.builder(view, known)
         if st.button("Columns", icon=":material/view_column:", key="exp-columns"):
             chooser.dialog(known)
+        if st.button("Views", icon=":material/bookmark:", key="exp-views"):
+            saved_views.dialog()
         _archive(view)
         _file(view, known)
     filter_bar.chips(view, known)

@@ -101,7 +101,7 @@ class ChangeUser:
         if self.password_hash is not None:
             return f"Give the user {self.name[:64]} a new password"
         if self.user_role is None and self.projects is None and not self.all_projects:
-            return f"End the sessions of the user {self.name[:64]}"
+            return f"End all sessions of the user {self.name[:64]}"
         return f"Change role or scope of the user {self.name[:64]}"
 
     @property

@@ -46,14 +46,11 @@ def up(*, wait: bool, demo: bool, foreground: bool) -> None:
 
 def _first_admin() -> None:
     """Make the first administrator and say the password, this once."""
-    from importlib.util import find_spec
-
-    if find_spec("services.access.users") is None:
-        return
-    from services.access.users import ensure_admin  # type: ignore[import-not-found]
+    from services.access import ensure_admin
+    from services.actions.journal import Journal
     from services.platform.configuration import load_settings
 
-    password = ensure_admin(load_settings())
+    password = ensure_admin(Journal.open(load_settings()))
     if password:
         click.echo("The first administrator was made. The password is shown this once:")
         click.echo(f"  user name  admin\n  password   {password}")

@@ -1,11 +1,12 @@
 import json
 import math
+from typing import Any
 
 from dashboard.experiments.comparison import compare
 from tests.dashboard.experiments.examples import detail
 
 
-def metric(comparison, name):
+def metric(comparison: Any, name: Any):
     return next(line for line in comparison.metrics if line.name == name)
 
 
