@@ -1,41 +1,41 @@
-"""How commands act: the same journalled actions as the dashboard, as the owner of the machine."""
+"""Acting from the command line: as the owner of the machine, with or without the controller."""
 
-import getpass
+import json
 import os
-import uuid
-from typing import TYPE_CHECKING
+import secrets
+import time
+from typing import TYPE_CHECKING, cast
 
-import click
-
-from services.errors import DeniedError, MlopsError
 from services.home import Home
 
 if TYPE_CHECKING:
     from services.actions.action import Action, Context
-    from services.actions.executor import ActionRecord
+    from services.actions.records import ActionRecord
     from services.actions.roles import Actor
+    from services.engines.mlflow.adapter import MLflow
 
-_WAIT_S = 60.0
+_BEAT_S = 10.0
 
 
 def actor() -> "Actor":
-    """Return who runs the command: the owner of the home folder is admin there.
+    """Return who types the command.
 
     Raises:
-        DeniedError: Somebody else owns it.
+        DeniedError: The home folder belongs to another user.
     """
-    from services.actions.roles import Actor
+    from services.actions.roles import machine_owner
 
     home = Home.locate()
-    if home.root.exists() and home.root.stat().st_uid != os.getuid():
-        raise DeniedError(
-            f"{home.root} belongs to another user.", "Run the command as its owner, or sign in."
-        )
-    return Actor(f"{getpass.getuser()} (command line)", "admin", None, "os")
+    home.create()
+    return machine_owner(home.root)
 
 
-def context() -> "Context":
-    """Open what actions touch."""
+def context(*, mlflow: bool = True) -> "Context":
+    """Return what actions are checked against and act on; some need no MLflow.
+
+    Raises:
+        PlatformError: The journal or the settings cannot be used.
+    """
     from services.actions.action import Context
     from services.actions.journal import Journal
     from services.engines.registry import build_engines
@@ -43,41 +43,71 @@ def context() -> "Context":
     from services.platform.configuration import load_settings
 
     settings = load_settings()
-    home = Home.locate()
-    home.create()
-    mlflow = build_engines(home, settings.mlflow_url, settings.mlflow_port).lazy_mlflow()
-    return Context(Journal.open(settings), Mirror.open(settings), mlflow, mlflow)
+    journal, mirror = Journal.open(settings), Mirror.open(settings)
+    engine = cast("MLflow", None)
+    if mlflow:
+        engines = build_engines(Home.locate(), settings.mlflow_url, settings.mlflow_port)
+        engine = engines.mlflow
+    return Context(journal, mirror, engine, engine)
 
 
-def act(action: "Action", *, yes: bool = True) -> "ActionRecord":
-    """Submit an action, have it executed, and say how it went.
+def perform(
+    action: "Action", *, key: str = "", mlflow: bool = True, timeout_s: float = 60.0
+) -> "ActionRecord":
+    """Submit an action and return it as it ended, or as it is when the time is up.
 
-    The controller executes it; without one (the platform is down) this process does.
+    The controller executes it; when none lives, this process does.
 
     Raises:
-        MlopsError: It was refused, or it failed.
+        MlopsError: It was refused, failed, or was taken back.
     """
     from services.actions.executor import Executor
+    from services.errors import MlopsError
 
-    where = context()
-    executor = Executor(where)
-    if not yes:
-        for sentence in action.consequences(where):
-            click.echo(sentence)
-        click.confirm(f"{action.title}?", abort=True)
-    record = executor.submit(actor(), action, uuid.uuid4().hex)
-    if not _controller_lives():
-        executor.execute_pending()
-    record = executor.wait(record.id, _WAIT_S)
-    if record.state != "done":
-        said = record.error or f"It is {record.state} after {_WAIT_S:.0f} s."
-        raise MlopsError(f"{record.title}: {said}", record.hint)
-    click.echo(f"{record.title}: done.")
+    who = actor()
+    executor = Executor(context(mlflow=mlflow))
+    record = executor.submit(who, action, key or secrets.token_hex(12))
+    end = time.monotonic() + timeout_s
+    while not record.ended and time.monotonic() < end:
+        if controller_lives():
+            record = executor.wait(record.id, 1.0)
+        else:
+            executor.execute_pending(only=record.id)
+            record = executor.wait(record.id, 0.2)
+    if record.state in {"failed", "denied", "compensated"}:
+        raise MlopsError(f"{record.title}: {record.error}", record.hint)
     return record
 
 
-def _controller_lives() -> bool:
-    from services.platform.status import status
+def act(action: "Action", *, yes: bool = True) -> None:
+    """Perform an action and say how it went; without ``yes`` its consequences are told first.
 
-    engines = status(Home.locate()).engines
-    return any(engine.name == "controller" and engine.state == "live" for engine in engines)
+    Raises:
+        MlopsError: It was refused, failed, or was taken back.
+    """
+    import click
+
+    if not yes:
+        for sentence in action.consequences(context()):
+            click.echo(sentence)
+        click.confirm(f"{action.title}?", abort=True)
+    record = perform(action)
+    click.echo(f"{record.title}: {record.state}.")
+
+
+def controller_lives() -> bool:
+    """Return whether a controller runs and looks at the journal."""
+    try:
+        said = json.loads((Home.locate().run / "controller.json").read_bytes())
+        pid, at = int(said["pid"]), float(said["at"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if time.time() - at > _BEAT_S:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's, so it is there
+        return True
+    return True

@@ -1,41 +1,34 @@
-"""``mlops users``: accounts, roles and scopes."""
+"""``mlops users``: accounts of the dashboard, managed by the owner of the machine."""
 
-import secrets
+from typing import TYPE_CHECKING
 
 import click
 
-from services.commands.acting import act, context
 from services.commands.output import json_option, print_json, print_table, sentences
 
-_ROLE = click.Choice(["viewer", "operator", "approver", "admin"])
+if TYPE_CHECKING:
+    from services.access import User
+
+_ROLES = click.Choice(["viewer", "operator", "approver", "admin"])
+_PASSWORD_BYTES = 15
 
 
-def _new_password(name: str) -> tuple[str, str]:
-    from services.access import store
+def shape(user: "User") -> dict[str, object]:
+    """Return an account in the documented JSON shape."""
+    from datetime import UTC, datetime
 
-    password = secrets.token_urlsafe(15)
-    return password, store.password_hash(name, password)
+    return {
+        "name": user.name,
+        "role": user.role,
+        "projects": None if user.projects is None else list(user.projects),
+        "disabled": user.disabled,
+        "created_at": datetime.fromtimestamp(user.created_ms / 1000, UTC),
+    }
 
 
 @click.group()
 def users() -> None:
-    """Users: add, list, set, disable, enable, reset-password."""
-
-
-@users.command()
-@click.argument("name")
-@click.option("--role", type=_ROLE, required=True)
-@click.option("--project", "projects", multiple=True, help="Scope; without it: all projects.")
-@sentences
-def add(*, name: str, role: str, projects: tuple[str, ...]) -> None:
-    """Make an account; its password is printed once."""
-    from services.access import store
-    from services.actions.users import AddUser
-
-    store.check_name(name)
-    password, hashed = _new_password(name)
-    act(AddUser(name, role, projects or None, hashed))
-    click.echo(f"Password of {name}, shown this once: {password}")
+    """Accounts: add, list, set, disable, enable, reset-password."""
 
 
 @users.command("list")
@@ -44,64 +37,113 @@ def add(*, name: str, role: str, projects: tuple[str, ...]) -> None:
 def list_users(*, as_json: bool) -> None:
     """List the accounts."""
     from services.access import store
+    from services.commands.acting import context
 
-    found = store.everyone(context().journal)
+    found = [shape(user) for user in store.everyone(context(mlflow=False).journal)]
     if as_json:
-        keys = ("name", "role", "projects", "disabled")
-        print_json([{key: getattr(user, key) for key in keys} for user in found])
+        print_json(found)
         return
     rows = [
         [
-            user.name,
-            user.role,
-            "all" if user.projects is None else ", ".join(user.projects) or "none",
-            "disabled" if user.disabled else "",
+            str(user["name"]),
+            str(user["role"]),
+            _scope(user["projects"]),
+            "disabled" if user["disabled"] else "enabled",
         ]
         for user in found
     ]
-    print_table(["user", "role", "projects", ""], rows, "There is no user: `mlops up` makes one.")
+    columns = ["name", "role", "sees", "account"]
+    print_table(columns, rows, "There is no account yet: `mlops users add NAME --role admin`.")
+
+
+@users.command()
+@click.argument("name")
+@click.option("--role", type=_ROLES, required=True)
+@click.option("--project", "projects", multiple=True, help="Only this one; may be repeated.")
+@sentences
+def add(*, name: str, role: str, projects: tuple[str, ...]) -> None:
+    """Make an account; its password is made up and shown once."""
+    from services.access import store
+    from services.actions.users import AddUser
+    from services.commands.acting import perform
+
+    store.check_name(name)
+    password, hashed = _new_password(name)
+    perform(AddUser(name, role, projects or None, hashed), mlflow=False)
+    _hand_over(name, password)
 
 
 @users.command("set")
 @click.argument("name")
-@click.option("--role", type=_ROLE)
-@click.option("--project", "projects", multiple=True, help="The new scope.")
-@click.option("--all-projects", is_flag=True)
+@click.option("--role", type=_ROLES)
+@click.option("--project", "projects", multiple=True, help="Only this one; may be repeated.")
+@click.option("--all-projects", is_flag=True, help="Take the scope away.")
 @sentences
 def set_user(*, name: str, role: str | None, projects: tuple[str, ...], all_projects: bool) -> None:
-    """Change role or scope; the person's sessions end."""
+    """Change the role or the scope of an account; it counts at once."""
     from services.actions.users import ChangeUser
+    from services.commands.acting import perform
 
-    act(ChangeUser(name, role, projects or None, all_projects))
+    if role is None and not projects and not all_projects:
+        raise click.UsageError("Say what to change: --role, --project or --all-projects.")
+    if projects and all_projects:
+        raise click.UsageError("--project and --all-projects contradict each other.")
+    change = ChangeUser(name, user_role=role, projects=projects or None, all_projects=all_projects)
+    click.echo(f"{perform(change, mlflow=False).title}: done.")
 
 
 @users.command()
 @click.argument("name")
 @sentences
 def disable(*, name: str) -> None:
-    """Keep a person out, at once."""
-    from services.actions.users import ChangeUser
-
-    act(ChangeUser(name, disabled=True))
+    """Keep a person from signing in, and end their sessions."""
+    _turn(name, disabled=True)
 
 
 @users.command()
 @click.argument("name")
 @sentences
 def enable(*, name: str) -> None:
-    """Let a person in again."""
-    from services.actions.users import ChangeUser
-
-    act(ChangeUser(name, disabled=False))
+    """Let a disabled person sign in again."""
+    _turn(name, disabled=False)
 
 
 @users.command("reset-password")
 @click.argument("name")
 @sentences
 def reset_password(*, name: str) -> None:
-    """Give a new password, printed once; the person's sessions end."""
+    """Give a person a new password, shown once; it ends their sessions and takes a lock off."""
     from services.actions.users import ChangeUser
+    from services.commands.acting import perform
 
     password, hashed = _new_password(name)
-    act(ChangeUser(name, password_hash=hashed))
-    click.echo(f"Password of {name}, shown this once: {password}")
+    perform(ChangeUser(name, password_hash=hashed), mlflow=False)
+    _hand_over(name, password)
+
+
+def _turn(name: str, *, disabled: bool) -> None:
+    from services.actions.users import ChangeUser
+    from services.commands.acting import perform
+
+    click.echo(f"{perform(ChangeUser(name, disabled=disabled), mlflow=False).title}: done.")
+
+
+def _new_password(name: str) -> tuple[str, str]:
+    """Return a password and its hash."""
+    import secrets
+
+    from services.access import store
+
+    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    return password, store.password_hash(name, password)
+
+
+def _hand_over(name: str, password: str) -> None:
+    click.echo("The password is shown this once:")
+    click.echo(f"  user name  {name}\n  password   {password}")
+
+
+def _scope(projects: object) -> str:
+    if not isinstance(projects, list):
+        return "all projects"
+    return ", ".join(projects) or "no project"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from services.errors import PlatformError
 from services.home import Home
@@ -45,21 +45,6 @@ class Engines:
         headers = {"Authorization": f"Bearer {platform_token(self.home)}"}
         timeout = httpx.Timeout(self.timeout_s, connect=2.0)
         return MLflow(httpx.Client(base_url=self.mlflow_url, headers=headers, timeout=timeout))
-
-    def lazy_mlflow(self) -> "LazyMLflow":
-        """Return MLflow for somebody who may not need it: made at the first call."""
-        return LazyMLflow(self)
-
-
-class LazyMLflow:
-    """Becomes the MLflow adapter when it is first asked something."""
-
-    def __init__(self, engines: Engines) -> None:
-        self._engines = engines
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the adapter has
-        """Return the adapter's own."""
-        return getattr(self._engines.mlflow, name)
 
 
 def read_ports(home: Path) -> dict[str, int]:
