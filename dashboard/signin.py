@@ -64,9 +64,9 @@ def draw() -> None:
         with st.expander("No account, or the password is lost?", icon=":material/help:"):
             st.markdown(
                 "`mlops up` printed the first admin's password once. An admin makes accounts and "
-                "resets passwords on the Admin page or here:"
+                "gives new passwords on the Admin page, or on the machine itself:"
             )
-            st.code("mlops users add NAME --role viewer\nmlops users reset NAME", language="shell")
+            st.code("mlops users add NAME --role viewer", language="shell")
 
 
 def _form() -> _Check:

@@ -4,7 +4,6 @@ import streamlit as st
 
 from dashboard import scope, state
 from dashboard.components import journal, notices, older
-from dashboard.components.cli import command_line
 from dashboard.components.tables import PAGE_SIZE
 
 st.title("Activity")
@@ -60,5 +59,3 @@ else:
         notices.empty(
             "No entry", f"The audit has nothing like this {where.sentence}.", icon="gavel"
         )
-
-command_line("mlops actions list", "mlops audit list", "mlops audit verify")

@@ -2,8 +2,9 @@ import os
 from pathlib import Path
 
 import pytest
-
 from mlops_client.spool import Spool, waiting
+
+BEGIN = {"project": "toy", "uri": "http://localhost:1", "configured": True}
 
 
 def records(spool: Spool) -> list[int]:
@@ -11,7 +12,7 @@ def records(spool: Spool) -> list[int]:
 
 
 def test_what_was_appended_is_pending_in_order(tmp_path: Path):
-    spool = Spool.create(tmp_path)
+    spool = Spool.create(tmp_path, BEGIN)
     for number in range(5):
         spool.append({"api": "LogBatch", "n": number})
     assert records(spool) == [0, 1, 2, 3, 4]
@@ -19,7 +20,7 @@ def test_what_was_appended_is_pending_in_order(tmp_path: Path):
 
 
 def test_what_was_sent_is_not_sent_again_by_the_next_process(tmp_path: Path):
-    spool = Spool.create(tmp_path)
+    spool = Spool.create(tmp_path, BEGIN)
     for number in range(3):
         spool.append({"api": "LogBatch", "n": number})
     (_, first), *_ = spool.pending()
@@ -33,7 +34,7 @@ def test_what_was_sent_is_not_sent_again_by_the_next_process(tmp_path: Path):
 
 
 def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path):
-    spool = Spool.create(tmp_path)
+    spool = Spool.create(tmp_path, BEGIN)
     spool.append({"api": "LogBatch", "n": 1})
     spool.append({"api": "LogBatch", "n": 2})
     os.truncate(spool.path, spool.path.stat().st_size - 3)
@@ -41,7 +42,7 @@ def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path):
 
 
 def test_a_damaged_line_is_left_out_and_the_rest_is_read(tmp_path: Path):
-    spool = Spool.create(tmp_path)
+    spool = Spool.create(tmp_path, BEGIN)
     for number in range(3):
         spool.append({"api": "LogBatch", "n": number})
     data = bytearray(spool.path.read_bytes())
@@ -51,14 +52,14 @@ def test_a_damaged_line_is_left_out_and_the_rest_is_read(tmp_path: Path):
 
 
 def test_a_living_process_keeps_its_file(tmp_path: Path):
-    spool = Spool.create(tmp_path)
+    spool = Spool.create(tmp_path, BEGIN)
     assert Spool.adopt(spool.path) is None
     spool.close()
     assert Spool.adopt(spool.path) is not None
 
 
 def test_a_full_disk_keeps_nothing_of_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    spool = Spool.create(tmp_path)
+    spool = Spool.create(tmp_path, BEGIN)
     spool.append({"api": "LogBatch", "n": 1})
     real = os.write
     monkeypatch.setattr(os, "write", lambda file, data: real(file, data[:5]))
@@ -70,7 +71,7 @@ def test_a_full_disk_keeps_nothing_of_the_call(tmp_path: Path, monkeypatch: pyte
 
 
 def test_files_are_private_and_removed_together(tmp_path: Path):
-    spool = Spool.create(tmp_path / "spool")
+    spool = Spool.create(tmp_path / "spool", BEGIN)
     spool.append({"api": "Artifact", "n": 1})
     (spool.files() / "x").write_text("x")
     assert spool.path.stat().st_mode & 0o777 == 0o600

@@ -31,14 +31,11 @@ def connect(project: str | None = None, root: Path | None = None) -> Connection:
     from mlops_client import project as finder
     from mlops_client import tags
 
-    if root is not None:
-        os.environ["MLOPS_PROJECT_PATH"] = str(Path(root).resolve())
-    finder.current.cache_clear()
-    tags.run_tags.cache_clear()
-    found = finder.current()
+    start = Path(root).resolve() if root is not None else Path.cwd()
+    found = finder.nearest(start)
     if found is None:
         raise LookupError(
-            f"No toolkit project in {root or Path.cwd()} or above it. Give the folder whose "
+            f"No toolkit project in {start} or above it. Give the folder whose "
             "pyproject.toml has a [tool.mlops] table: connect(root=…)."
         )
     if project is not None and project != found.id:
@@ -49,27 +46,38 @@ def connect(project: str | None = None, root: Path | None = None) -> Connection:
     if "MLFLOW_TRACKING_URI" not in values:
         raise LookupError(f"{found.id} is not connected yet. Start the platform: `mlops up`.")
     os.environ.update(values)
+    os.environ["MLOPS_PROJECT"] = str(found.path)
+    finder.current.cache_clear()
+    tags.forget()
     finder.apply_environment(found)
     import mlflow
+    from mlflow.tracking._tracking_service.utils import _tracking_store_registry
+    from mlflow.utils.workspace_context import set_workspace
 
-    mlflow.set_tracking_uri(values["MLFLOW_TRACKING_URI"])
-    mlflow.set_experiment(values["MLFLOW_EXPERIMENT_NAME"])
-    return Connection(
-        found.id,
-        found.path,
-        values["MLFLOW_TRACKING_URI"],
-        values["MLFLOW_WORKSPACE"],
-        values["MLFLOW_EXPERIMENT_NAME"],
-    )
+    # MLflow keeps one store a server; the one of the project before would keep that one's buffer.
+    _tracking_store_registry._get_store_with_resolved_uri.cache_clear()  # noqa: SLF001
+    uri = values["MLFLOW_TRACKING_URI"]
+    workspace = values.get("MLFLOW_WORKSPACE", "")
+    experiment = values.get("MLFLOW_EXPERIMENT_NAME", found.id)
+    set_workspace(workspace or None)
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment(experiment)
+    return Connection(found.id, found.path, uri, workspace, experiment)
 
 
 def flush() -> tuple[int, int]:
-    """Send what this and ended processes of the project kept; return (sent, waiting) files."""
+    """Send what this and ended processes of the project kept; return (sent, waiting) files.
+
+    Raises:
+        LookupError: This is no toolkit project, or it does not log to a server.
+    """
     from mlops_client.artifacts import active_store
-    from mlops_client.sending import send_orphans
+    from mlops_client.buffer import never
 
     store = active_store()
     if store is None:
-        return 0, 0
-    store.try_send()
-    return send_orphans(store)
+        raise LookupError(
+            "No toolkit project that logs to a server is here. Run this in the project's folder."
+        )
+    store.buffer.try_send(never)
+    return store.buffer.send_left()

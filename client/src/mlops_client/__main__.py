@@ -15,7 +15,7 @@ def main() -> int:
         return 2
     try:
         sent, left = mlops_client.flush()
-    except MlflowException as error:
+    except (MlflowException, LookupError, OSError) as error:
         print(f"Not sent: {error}", file=sys.stderr)  # noqa: T201
         return 1
     print(f"{sent} files sent, {left} still waiting in {spool_folder()}")  # noqa: T201

@@ -1,68 +1,32 @@
 """Artifacts with the same buffer: a file that cannot be uploaded is copied and sent later."""
 
-import shutil
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repo import ArtifactRepository, verify_artifact_path
 from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
-from requests import ConnectionError as NoConnection
-from requests import HTTPError, Timeout
+
+from mlops_client.project import current
 
 if TYPE_CHECKING:
     from mlops_client.store import BufferedStore
 
-_GATEWAY_ERRORS = frozenset({502, 503, 504})
+_RUN_ID_LENGTH = 32
+# MLflow cuts larger files into parts; those go MLflow's own way, and are kept when that fails.
+_LARGE_BYTES = 500 * 1024 * 1024
 
 
 def active_store() -> "BufferedStore | None":
     """Return the process's tracking store when it is ours."""
+    if current() is None:
+        return None
     from mlflow.tracking._tracking_service.utils import _get_store
 
     from mlops_client.store import BufferedStore
 
     store = _get_store()
     return store if isinstance(store, BufferedStore) else None
-
-
-def _is_gone(error: Exception) -> bool:
-    if isinstance(error, HTTPError):
-        return error.response is not None and error.response.status_code in _GATEWAY_ERRORS
-    if isinstance(error, MlflowException):
-        from mlops_client.store import is_unreachable
-
-        return is_unreachable(error)
-    return isinstance(error, (NoConnection, Timeout))
-
-
-def keep_file(
-    store: "BufferedStore",
-    run_id: str,
-    file: Path,
-    artifact_path: str | None,
-    error: Exception | None = None,
-) -> None:
-    """Copy a file into the buffer and keep the upload."""
-    if store.spool is None:
-        store.keep("Note", {"sentence": "an upload failed"}, error)
-    assert store.spool is not None  # noqa: S101 - keep() went offline
-    copy = store.spool.files() / uuid.uuid4().hex / file.name
-    copy.parent.mkdir()
-    shutil.copy2(file, copy)
-    body = {"run_id": run_id, "file": str(copy), "artifact_path": artifact_path}
-    store.keep("Artifact", body)
-
-
-def upload(store: "BufferedStore", run_id: str, file: Path, artifact_path: str | None) -> None:
-    """Upload a file to a run of the server; again is harmless, it has the same place."""
-    from mlflow.protos import service_pb2 as api
-
-    uri = store.call_now(api.GetRun, {"run_id": run_id}).run.info.artifact_uri
-    MlflowArtifactsRepository(uri, store.get_host_creds().host).log_artifact(
-        str(file), artifact_path
-    )
 
 
 def _files_under(folder: Path, artifact_path: str | None) -> list[tuple[Path, str | None]]:
@@ -79,24 +43,19 @@ class BufferedArtifacts(MlflowArtifactsRepository):
 
     def __init__(self, artifact_uri: str, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(artifact_uri, *args, **kwargs)
+        self._given_uri = artifact_uri
         parts = artifact_uri.rstrip("/").split("/")
-        self._run_id = next((part for part in reversed(parts) if len(part) == 32), "")
+        self._run_id = next((p for p in reversed(parts) if len(p) == _RUN_ID_LENGTH), "")
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Upload a file, or keep it."""
-        store = active_store()
-        if store is None or not self._run_id:
+        store = active_store() if self._run_id else None
+        file = Path(local_file)
+        if store is None or (file.stat().st_size > _LARGE_BYTES and not store.is_offline):
             super().log_artifact(local_file, artifact_path)
             return
-        if store.spool is not None:
-            keep_file(store, self._run_id, Path(local_file), artifact_path)
-            return
-        try:
-            super().log_artifact(local_file, artifact_path)
-        except (MlflowException, OSError) as error:
-            if not _is_gone(error):
-                raise
-            keep_file(store, self._run_id, Path(local_file), artifact_path, error)
+        verify_artifact_path(artifact_path)
+        store.put_file(self._run_id, self._given_uri, file, artifact_path)
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
         """Upload a folder, file by file, or keep it."""
@@ -113,13 +72,8 @@ class SpooledArtifacts(ArtifactRepository):
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Keep a file, or upload it when the server is back."""
-        store = active_store()
-        if store is None:
-            raise MlflowException("A run in the buffer needs the toolkit's tracking store.")
-        if store.spool is None:
-            upload(store, store.real_run(self._run_id), Path(local_file), artifact_path)
-        else:
-            keep_file(store, self._run_id, Path(local_file), artifact_path)
+        verify_artifact_path(artifact_path)
+        self._store().put_file(self._run_id, None, Path(local_file), artifact_path)
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
         """Keep a folder, file by file."""
@@ -127,12 +81,27 @@ class SpooledArtifacts(ArtifactRepository):
             self.log_artifact(str(file), place)
 
     def list_artifacts(self, path: str | None = None) -> list[Any]:
-        """Return nothing: what waits to be sent cannot be listed."""
-        del path
-        return []
+        """List what the server has; what waits to be sent cannot be listed."""
+        sent = self._sent()
+        return sent.list_artifacts(path) if sent else []
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
-        del local_path
-        raise MlflowException(
-            f"{remote_file_path} waits to be sent to the shared MLflow, which is away."
-        )
+        sent = self._sent()
+        if sent is None:
+            raise MlflowException(
+                f"{remote_file_path} waits to be sent to the shared MLflow, which is away."
+            )
+        sent._download_file(remote_file_path, local_path)  # noqa: SLF001 - the same operation there
+
+    def _store(self) -> "BufferedStore":
+        store = active_store()
+        if store is None:
+            raise MlflowException("A run in the buffer needs the toolkit's tracking store.")
+        return store
+
+    def _sent(self) -> ArtifactRepository | None:
+        """Return the repository of the run on the server, None while it is not there."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        uri = str(self._store().get_run(self._run_id).info.artifact_uri)
+        return None if uri == self.artifact_uri else get_artifact_repository(uri)

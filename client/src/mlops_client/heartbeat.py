@@ -1,49 +1,67 @@
-"""A sign of life of each running run, every 15 seconds: a run without one is shown as lost."""
+"""A sign of life of each running run, every 15 seconds: a run without one is shown as lost.
+
+One daemon thread beats for all runs of the process. It only does HTTP: MLX must never run in it.
+"""
 
 import threading
 import time
-from typing import TYPE_CHECKING
-
-from mlflow.exceptions import MlflowException
-from mlflow.protos import service_pb2 as api
-
-from mlops_client.tags import run_tags
-
-if TYPE_CHECKING:
-    from mlops_client.store import BufferedStore
+from collections.abc import Callable
 
 INTERVAL_S = 15.0
-_beating: dict[str, threading.Event] = {}
+TAG = "mlops.heartbeat"
+
+Beat = Callable[[str, str], None]
 
 
-def start(store: "BufferedStore", run_id: str) -> None:
-    """Begin to beat for a run, unless it has a heart already or is no project's."""
-    if run_id in _beating or not run_tags():
-        return
-    ended = _beating[run_id] = threading.Event()
-    threading.Thread(
-        target=_beat, args=(store, run_id, ended), name="mlops-heartbeat", daemon=True
-    ).start()
+def now() -> str:
+    """Return the time as the tag says it: epoch seconds."""
+    return f"{time.time():.0f}"
 
 
-def stop(run_id: str) -> None:
-    """Stop beating for a run."""
-    ended = _beating.pop(run_id, None)
-    if ended is not None:
-        ended.set()
+class Heart:
+    """Beats for the runs of one store while there are any."""
 
+    def __init__(self, beat: Beat, interval_s: float = INTERVAL_S) -> None:
+        self._beat = beat
+        self._interval_s = interval_s
+        self._lock = threading.Lock()
+        self._runs: set[str] = set()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
 
-def stop_all() -> None:
-    """Stop every heart, at the end of the process."""
-    for run_id in list(_beating):
-        stop(run_id)
+    @property
+    def runs(self) -> frozenset[str]:
+        """The runs that live."""
+        return frozenset(self._runs)
 
+    def start(self, run_id: str) -> None:
+        """Begin to beat for a run."""
+        with self._lock:
+            self._runs.add(run_id)
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self._stopped = threading.Event()
+            self._thread = threading.Thread(
+                target=self._work, args=(self._stopped,), name="mlops-heartbeat", daemon=True
+            )
+            self._thread.start()
 
-def _beat(store: "BufferedStore", run_id: str, ended: threading.Event) -> None:
-    while not ended.wait(INTERVAL_S):
-        body = {"run_id": run_id, "key": "mlops.heartbeat", "value": f"{time.time():.0f}"}
-        try:
-            store.call_now(api.SetTag, body)
-        except MlflowException:
-            # Not kept: an old sign of life is worth nothing, and the next one follows.
-            continue
+    def stop(self, run_id: str) -> None:
+        """Stop beating for a run; with the last one the thread ends."""
+        with self._lock:
+            self._runs.discard(run_id)
+            if not self._runs:
+                self._stopped.set()
+                self._thread = None
+
+    def stop_all(self) -> None:
+        """Stop, at the end of the process."""
+        with self._lock:
+            self._runs.clear()
+            self._stopped.set()
+            self._thread = None
+
+    def _work(self, stopped: threading.Event) -> None:
+        while not stopped.wait(self._interval_s):
+            for run_id in self.runs:
+                self._beat(run_id, now())

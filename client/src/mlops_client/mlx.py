@@ -9,7 +9,6 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import metadata as packages
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import mlflow
 from mlflow.models import Model
-from mlflow.models.signature import ModelSignature
 
 from mlops_client import registering
 from mlops_client.artifacts import active_store
@@ -26,6 +24,10 @@ from mlops_client.tags import run_tags
 if TYPE_CHECKING:
     import mlx.core as mx
     import numpy as np
+
+    # At run time this needs pandas, which a project that only logs steps need not have.
+    from mlflow.models.model import ModelInfo
+    from mlflow.models.signature import ModelSignature
 
 FLAVOR = "mlx"
 WEIGHTS = "model.safetensors"
@@ -37,7 +39,8 @@ class TrainingLogger:
     """Logs loss, speed and MLX memory of a training loop into the active run.
 
     Times are wall times between calls of ``step``; nothing is evaluated for it, so call it where
-    the loop has evaluated its loss anyway. Points are sent in batches at ``log_every`` and at the end.
+    the loop has evaluated its loss anyway. Points are sent every ``log_every`` steps and at
+    the end.
     """
 
     def __init__(self, *, log_every: int = 10, run_id: str | None = None) -> None:
@@ -119,25 +122,16 @@ def memory() -> dict[str, int]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedModel:
-    """A model that was logged; ``version`` is None while the registry is away or not wanted."""
-
-    name: str
-    run_id: str
-    path: str
-    version: int | None
-
-
 def save_model(
     path: Path,
     *,
     weights: "Mapping[str, mx.array | np.ndarray]",
     config: Mapping[str, Any],
     entry: str,
-    signature: ModelSignature,
+    signature: "ModelSignature",
     metadata: Mapping[str, Any] | None = None,
-) -> None:
+    run_id: str | None = None,
+) -> Model:
     """Write an MLflow model folder: safetensors, JSON and MLmodel, nothing that executes.
 
     Raises:
@@ -154,11 +148,14 @@ def save_model(
     arrays = {k: v if isinstance(v, mx.array) else mx.array(v) for k, v in weights.items()}
     mx.save_safetensors(str(path / WEIGHTS), arrays, {"format": "mlx"})
     (path / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True), encoding="utf-8")
-    model = Model(metadata=dict(metadata or {}), signature=signature)
+    model = Model(
+        artifact_path=path.name, run_id=run_id, metadata=dict(metadata or {}), signature=signature
+    )
     flavor = {"weights": WEIGHTS, "config": CONFIG, "entry": entry}
     model.add_flavor(FLAVOR, mlx_version=packages.version("mlx"), **flavor)
     model.add_flavor("python_function", loader_module="mlops_client.mlx", data=".", env={})
     model.save(str(path / "MLmodel"))
+    return model
 
 
 def log_model(
@@ -167,15 +164,16 @@ def log_model(
     weights: "Mapping[str, mx.array | np.ndarray]",
     config: Mapping[str, Any],
     entry: str,
-    signature: ModelSignature,
+    signature: "ModelSignature",
     metadata: Mapping[str, Any] | None = None,
     register: bool = True,
     tags: Mapping[str, str] | None = None,
-) -> LoggedModel:
+) -> "ModelInfo":
     """Log a model into the active run and register it as a version of ``name``.
 
     ``entry`` is ``module:function`` in the project; the function takes (weights, config) and
-    returns a predictor. While the shared MLflow is away, both are kept and done later.
+    returns a predictor. While the shared MLflow is away, both are kept and done later; the answer's
+    ``registered_model_version`` is None then.
 
     Raises:
         RuntimeError: There is no active run.
@@ -187,17 +185,20 @@ def log_model(
     run_id = run.info.run_id
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        save_model(
+        model = save_model(
             path,
             weights=weights,
             config=config,
             entry=entry,
             signature=signature,
             metadata=metadata,
+            run_id=run_id,
         )
         mlflow.log_artifacts(str(path), artifact_path=name)
-    version = _register(run_id, name, dict(tags or {})) if register else None
-    return LoggedModel(name, run_id, name, version)
+    info = model.get_model_info()
+    if register:
+        info.registered_model_version = _register(run_id, name, dict(tags or {}))
+    return info
 
 
 def _register(run_id: str, name: str, tags: dict[str, str]) -> int | None:
@@ -210,7 +211,7 @@ def _register(run_id: str, name: str, tags: dict[str, str]) -> int | None:
     all_tags |= tags
     store = active_store()
     if store is not None:
-        return registering.register(store, registering.registration(run_id, name, name, all_tags))
+        return store.register(registering.registration(run_id, name, name, all_tags))
     client = mlflow.MlflowClient()
     uri = client.get_run(run_id).info.artifact_uri
     return _register_plainly(client, name, f"{uri}/{name}", run_id, all_tags)

@@ -1,16 +1,22 @@
 """What MLflow loads by itself: our tags on every run, our store for http servers.
 
-MLflow imports these while it is imported, which is also when a project's endpoints are put into the
+MLflow imports this while it is imported, which is also when a project's endpoints are put into the
 environment. Outside a toolkit project everything here does nothing.
 """
 
+import atexit
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlflow.tracking.context.abstract_context import RunContextProvider
 
 from mlops_client.project import apply_environment, current
 from mlops_client.tags import run_tags
+
+if TYPE_CHECKING:
+    from mlops_client.store import BufferedStore
+
+_stores: list["BufferedStore"] = []
 
 _project = current()
 if _project is not None:
@@ -40,4 +46,15 @@ def tracking_store(store_uri: str, artifact_uri: str | None = None, **_: object)
         return RestStore(credentials)
     from mlops_client.store import BufferedStore
 
-    return BufferedStore(credentials)
+    store = BufferedStore(credentials)
+    _stores.append(store)
+    return store
+
+
+def _at_exit() -> None:
+    for store in _stores:
+        store.at_exit()
+
+
+# Registered while MLflow is imported, so run after MLflow's own: it ends the active run there.
+atexit.register(_at_exit)

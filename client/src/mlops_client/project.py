@@ -9,6 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 
 ENV_FILE = ".mlops.env"
+_URI = "MLFLOW_TRACKING_URI"
+# Belong to one server: a person who names another must not send it our token.
+_OF_THE_SERVER = frozenset({"MLFLOW_TRACKING_TOKEN", "MLFLOW_WORKSPACE", "MLFLOW_EXPERIMENT_NAME"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +24,36 @@ class Project:
 
 @lru_cache(maxsize=1)
 def current() -> Project | None:
-    """Return the project of the running script, else of the working directory, else None."""
-    for start in _starts():
-        for folder in (start, *start.parents):
-            project_id = _project_id(folder / "pyproject.toml")
-            if project_id:
-                return Project(project_id, folder)
+    """Return the project of the running script, else of the working directory, else None.
+
+    ``MLOPS_PROJECT`` overrides it: a project's folder, or an id that runs are attributed to.
+    """
+    named = os.environ.get("MLOPS_PROJECT", "")
+    if named and _project_id(Path(named) / "pyproject.toml"):
+        return nearest(Path(named).resolve())
+    found = next((project for start in _starts() if (project := nearest(start))), None)
+    if not named or os.sep in named or (found is not None and found.id == named):
+        return found
+    return Project(named, found.path if found else Path.cwd())
+
+
+def nearest(start: Path) -> Project | None:
+    """Return the project of a folder or of the closest one above it."""
+    for folder in (start, *start.parents):
+        project_id = _project_id(folder / "pyproject.toml")
+        if project_id:
+            return Project(project_id, folder)
     return None
 
 
 def _starts() -> Iterator[Path]:
-    named = os.environ.get("MLOPS_PROJECT_PATH")
-    if named:
-        yield Path(named).resolve()
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     if script:
         yield Path(script).resolve().parent
-    yield Path.cwd()
+    try:
+        yield Path.cwd()
+    except FileNotFoundError:  # the working directory was deleted
+        return
 
 
 def _project_id(file: Path) -> str:
@@ -51,19 +67,32 @@ def _project_id(file: Path) -> str:
 
 def apply_environment(project: Project) -> None:
     """Set what the project's environment file says and nobody has set: explicit values win."""
-    for name, value in read_environment(project.path / ENV_FILE).items():
-        os.environ.setdefault(name, value)
-    # Long retries are for clients that lose what they cannot send; here the buffer takes it.
+    values = read_environment(project.path / ENV_FILE)
+    if values.get("MLOPS_PROJECT", project.id) != project.id:
+        values = {}  # another project's endpoints: MLOPS_PROJECT names one that is not here
+    named = os.environ.get(_URI)
+    elsewhere = named is not None and named.rstrip("/") != values.get(_URI, "").rstrip("/")
+    for name, value in values.items():
+        if not (elsewhere and name in _OF_THE_SERVER):
+            os.environ.setdefault(name, value)
+    # MLflow retries for four minutes: what it cannot send is lost. Here the buffer takes it.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+
+def configured_uri() -> str:
+    """Return the server the project's environment file names, empty when there is none."""
+    project = current()
+    values = read_environment(project.path / ENV_FILE) if project else {}
+    return values.get(_URI, "").rstrip("/")
 
 
 def read_environment(file: Path) -> dict[str, str]:
     """Return the NAME=VALUE lines of a file, empty when it cannot be read."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return {}
     pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
     return {name.strip(): value.strip() for name, _, value in pairs}

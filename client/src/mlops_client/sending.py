@@ -1,131 +1,227 @@
-"""Sending what was kept, in order, each call until the server has it."""
+"""Sending what was kept, in order, each call until the server has it.
 
-import threading
+Again is harmless: MLflow stores a metric of the same key, step, time and value once, parameters and
+tags are set to what they are, and before a run or a version is created it is looked up by a tag of
+ours. So a crash between the server's answer and our note of it costs one call sent twice.
+"""
+
+import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos import service_pb2 as api
 
-from mlops_client.project import spool_folder
+from mlops_client import registering, wire
+from mlops_client.local import LOCAL_ID, local_run_id, translated
+from mlops_client.run_file import note_run
 from mlops_client.spool import Record, Spool, waiting
+from mlops_client.wire import Body, UnansweredError
 
 if TYPE_CHECKING:
-    from mlops_client.store import BufferedStore
+    from collections.abc import Callable
 
-_LOCAL_ID = "mlops.local_id"
-_OFFLINE_EXPERIMENT = "offline:"
+    from mlflow.utils.rest_utils import MlflowHostCreds
 
-
-def send(store: "BufferedStore", spool: Spool) -> None:
-    """Send everything that waits in a file.
-
-    Raises:
-        MlflowException: The server went away again, or refuses a call; what was sent is remembered.
-    """
-    for record, offset in spool.pending():
-        _send_one(store, spool, record)
-        spool.sent(offset)
+_METRICS_A_BATCH = 1000
+# A server that is well and says "internal error" so many times: it is the call.
+_INTERNAL_ERROR = 500
+_TRIES = 8
 
 
-def _send_one(store: "BufferedStore", spool: Spool, record: Record) -> None:
-    name, body = record["api"], _with_real_runs(record["body"], spool.progress.runs)
-    if name == "CreateRun":
-        _create_run(store, spool, body)
-    elif name == "Artifact":
-        from mlops_client.artifacts import upload
-
-        upload(store, body["run_id"], Path(body["file"]), body["artifact_path"])
-    elif name == "Register":
-        from mlops_client.registering import register_now
-
-        register_now(store, body)
-    else:
-        store.call_now(getattr(api, name), body)
+class UnresolvedError(UnansweredError):
+    """A call is for a run that another process keeps and has not sent yet."""
 
 
-def _create_run(store: "BufferedStore", spool: Spool, body: dict[str, Any]) -> None:
-    local_id = next(tag["value"] for tag in body["tags"] if tag["key"] == _LOCAL_ID)
-    experiment = _experiment(store, body["experiment_id"])
-    # The answer to an earlier try may have been lost: the run may be there already.
-    query = {"experiment_ids": [experiment], "filter": f"tags.`{_LOCAL_ID}` = '{local_id}'"}
-    found = store.call_now(api.SearchRuns, query)
-    if found.runs:
-        run_id = found.runs[0].info.run_id
-    else:
-        run_id = store.call_now(api.CreateRun, body | {"experiment_id": experiment}).run.info.run_id
-    spool.progress.runs[local_id] = run_id
+class Sender:
+    """Sends one file."""
+
+    def __init__(self, credentials: "Callable[[], MlflowHostCreds]", spool: Spool) -> None:
+        self._credentials = credentials
+        self.spool = spool
+        self._tries: dict[int, int] = {}
+        self._experiments: dict[tuple[str, str], str] = {}
+        self.refused = 0
+
+    def send(self, stop: "Callable[[], bool]") -> bool:
+        """Send everything that waits now; False when ``stop`` says so before the end.
+
+        Raises:
+            UnansweredError: The server went away again; what was sent is remembered.
+        """
+        for records, offset in _batches(self.spool.pending()):
+            if stop():
+                return False
+            self._send_batch(records, offset)
+            self.spool.sent(offset)
+        return True
+
+    def _send_batch(self, records: list[Record], offset: int) -> None:
+        try:
+            self._send_one(_merged(records))
+        except UnansweredError as error:
+            self._give_up_on(error, records, offset)
+        except MlflowException as error:
+            self._refuse(records, str(error))
+
+    def _give_up_on(self, error: UnansweredError, records: list[Record], offset: int) -> None:
+        self._tries[offset] = self._tries.get(offset, 0) + 1
+        lasting = isinstance(error, UnresolvedError) or error.status == _INTERNAL_ERROR
+        if not lasting or self._tries[offset] < _TRIES:
+            raise error
+        self._refuse(records, str(error))
+
+    def _refuse(self, records: list[Record], reason: str) -> None:
+        if len(records) == 1:
+            self.spool.set_aside(records[0], reason)
+            self.refused += 1
+            return
+        for record in records:  # one of them is at fault: the others go
+            try:
+                self._send_one(record)
+            except UnansweredError:
+                raise
+            except MlflowException as error:
+                self._refuse([record], str(error))
+
+    def _send_one(self, record: Record) -> None:
+        name, workspace = record["api"], record.get("workspace")
+        body: Body = record["body"]
+        if name == "CreateRun":
+            body = {**body, "experiment_id": self._experiment(record, workspace)}
+        body = json.loads(translated(json.dumps(body), self.real_run))
+        if name == "CreateRun":
+            self._create_run(body, record, workspace)
+        elif name == "Artifact":
+            self._upload(body, workspace)
+        elif name == "Register":
+            registering.register_now(self._credentials(), body, workspace)
+        else:
+            wire.ask(self._credentials(), getattr(api, name), body, workspace)
+
+    def _create_run(self, body: Body, record: Record, workspace: str | None) -> None:
+        key = next(tag["value"] for tag in body["tags"] if tag["key"] == LOCAL_ID)
+        # The answer to an earlier try may have been lost: the run may be there already.
+        query = {
+            "experiment_ids": [body["experiment_id"]],
+            "filter": f"tags.`{LOCAL_ID}` = '{key}'",
+        }
+        found = wire.ask(self._credentials(), api.SearchRuns, query, workspace).runs
+        if found:
+            info = found[0].info
+        else:
+            info = wire.ask(self._credentials(), api.CreateRun, body, workspace).run.info
+        self._learn(local_run_id(key), info.run_id)
+        note_run(record.get("run_file"), info.run_id, info.experiment_id, record.get("project", ""))
+
+    def _learn(self, local_id: str, run_id: str) -> None:
+        """Note what a run became, for this file and for other processes that log to it."""
+        self.spool.progress.runs[local_id] = run_id
+        runs = self.spool.path.parent / "runs"
+        runs.mkdir(exist_ok=True, mode=0o700)
+        new = runs / f"{local_id}.new"
+        new.write_text(run_id, encoding="utf-8")
+        new.replace(runs / local_id)
+
+    def real_run(self, local_id: str) -> str:
+        """Return the server's id of a run that began in a buffer."""
+        known = self.spool.progress.runs.get(local_id) or learned(self.spool.path.parent, local_id)
+        if known:
+            return known
+        raise UnresolvedError(f"{local_id} waits in another process's buffer")
+
+    def _experiment(self, record: Record, workspace: str | None) -> str:
+        """Return a run's experiment: by name, which outlives a server that was set up anew."""
+        name = record.get("experiment")
+        if not name:
+            return str(record["body"]["experiment_id"])
+        known = self._experiments.get((workspace or "", name))
+        if known is None:
+            known = ensure_experiment(self._credentials(), name, workspace)
+            self._experiments[workspace or "", name] = known
+        return known
+
+    def _upload(self, body: Body, workspace: str | None) -> None:
+        run_id = body["run_id"]
+        run = wire.ask(self._credentials(), api.GetRun, {"run_id": run_id}, workspace).run
+        wire.put_file(
+            self._credentials(),
+            run.info.artifact_uri,
+            Path(body["file"]),
+            body["artifact_path"],
+            workspace,
+        )
 
 
-def _experiment(store: "BufferedStore", experiment_id: str) -> str:
-    """Return a real experiment for one that was only known by name while offline."""
-    if not experiment_id.startswith(_OFFLINE_EXPERIMENT):
-        return experiment_id
-    name = experiment_id.removeprefix(_OFFLINE_EXPERIMENT)
+def learned(folder: Path, local_id: str) -> str | None:
+    """Return what a run that any process kept in ``folder`` became on the server."""
     try:
-        found = store.call_now(api.GetExperimentByName, {"experiment_name": name})
+        return (folder / "runs" / local_id).read_text(encoding="utf-8") or None
+    except OSError:
+        return None
+
+
+def ensure_experiment(credentials: "MlflowHostCreds", name: str, workspace: str | None) -> str:
+    """Return the id of an experiment by name; make it when it is not there."""
+    try:
+        found = wire.ask(credentials, api.GetExperimentByName, {"experiment_name": name}, workspace)
         return str(found.experiment.experiment_id)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-    return str(store.call_now(api.CreateExperiment, {"name": name}).experiment_id)
+    made = wire.ask(credentials, api.CreateExperiment, {"name": name}, workspace)
+    return str(made.experiment_id)
 
 
-def _with_real_runs(body: dict[str, Any], runs: dict[str, str]) -> dict[str, Any]:
-    changed = dict(body)
-    for key in ("run_id", "run_uuid"):
-        if key in changed:
-            changed[key] = runs.get(changed[key], changed[key])
-    return changed
+def _batches(pending: Iterator[tuple[Record, int]]) -> Iterator[tuple[list[Record], int]]:
+    """Group neighbours that are metrics of one run: one request of 1,000 instead of 1,000."""
+    group: list[Record] = []
+    size, end = 0, 0
+    for record, offset in pending:
+        count = len(_metrics(record))
+        fits = group and count and size + count <= _METRICS_A_BATCH
+        if group and not (fits and _metrics(group[-1]) and _same_place(group[-1], record)):
+            yield group, end
+            group, size = [], 0
+        group.append(record)
+        size, end = size + count, offset
+    if group:
+        yield group, end
 
 
-def _is_ours(store: "BufferedStore", spool: Spool) -> bool:
-    """Return whether a file's calls belong in this process's workspace."""
-    first = next(spool.pending(), None)
-    return first is None or first[0]["workspace"] == store.workspace
+def _metrics(record: Record) -> list[Body]:
+    """Return the metrics of a record that holds metrics and nothing else."""
+    body = record["body"]
+    if record["api"] == "LogMetric":
+        return [{k: v for k, v in body.items() if k not in {"run_id", "run_uuid"}}]
+    if record["api"] == "LogBatch" and not body.get("params") and not body.get("tags"):
+        return list(body.get("metrics", []))
+    return []
 
 
-def send_orphans(store: "BufferedStore", folder: Path | None = None) -> tuple[int, int]:
-    """Send the files of processes that are gone; return (sent, still waiting)."""
-    sent = left = 0
-    for path in waiting(folder or spool_folder()):
+def _same_place(one: Record, other: Record) -> bool:
+    return (one["body"].get("run_id"), one.get("workspace")) == (
+        other["body"].get("run_id"),
+        other.get("workspace"),
+    )
+
+
+def _merged(records: list[Record]) -> Record:
+    if len(records) == 1:
+        return records[0]
+    metrics = [metric for record in records for metric in _metrics(record)]
+    body = {"run_id": records[0]["body"]["run_id"], "metrics": metrics}
+    return {**records[0], "api": "LogBatch", "body": body}
+
+
+def orphans(folder: Path, is_ours: "Callable[[Record], bool]") -> Iterator[Spool]:
+    """Yield the files that processes of this project left, each taken over."""
+    for path in waiting(folder):
         spool = Spool.adopt(path)
         if spool is None:
-            left += 1
-        elif _is_ours(store, spool):
-            _send_and_remove(store, spool)
-            sent += 1
+            continue
+        if is_ours(spool.begin()):
+            yield spool
         else:
             spool.close()
-            left += 1
-    return sent, left
-
-
-def _send_and_remove(store: "BufferedStore", spool: Spool) -> None:
-    try:
-        send(store, spool)
-    except BaseException:
-        spool.close()  # another process may try
-        raise
-    spool.remove()
-
-
-def send_orphans_in_background(store: "BufferedStore") -> None:
-    """Send what earlier processes of this project left, without holding this one up."""
-    if not waiting(spool_folder()):
-        return
-
-    def work() -> None:
-        from mlops_client.store import warn
-
-        if not store.answers():
-            return
-        try:
-            sent, _ = send_orphans(store)
-        except (MlflowException, OSError) as error:
-            warn(f"what earlier runs left could not be sent yet: {error}")
-            return
-        if sent:
-            warn(f"sent what {sent} earlier run{'s' if sent > 1 else ''} could not.")
-
-    threading.Thread(target=work, name="mlops-orphans", daemon=True).start()

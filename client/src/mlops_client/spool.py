@@ -1,8 +1,9 @@
 """What could not be sent, on disk: one append-only file a process, one checked line a call.
 
 A line is written with one ``write`` before the call returns, so ``kill -9`` loses nothing that was
-acknowledged; it is flushed to the disk itself (for a power cut) where a run begins or ends. A line
-cut short by a kill was never acknowledged and is left out by its checksum.
+acknowledged. For a power cut the file is flushed to the disk itself where a run begins or ends or a
+model is registered, and every few seconds in between by the sender: ``fsync`` takes milliseconds, a
+training step may take less. A line cut short by a kill was never acknowledged; its checksum tells.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import time
 import zlib
 from collections.abc import Iterator
@@ -19,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 Record = dict[str, Any]
-_SYNCED = frozenset({"CreateRun", "UpdateRun", "Register"})
+REFUSED = "refused"
+_SYNCED = frozenset({"Begin", "CreateRun", "UpdateRun", "Register", "Artifact"})
 
 
 @dataclass(slots=True)
@@ -36,23 +39,27 @@ class Spool:
     def __init__(self, path: Path, file: int) -> None:
         self.path = path
         self._file = file
+        self._end = os.fstat(file).st_size
+        self._damaged: set[int] = set()
         self.progress = self._load_progress()
 
     @classmethod
-    def create(cls, folder: Path) -> "Spool":
-        """Begin a file in ``folder``, readable by its owner alone."""
+    def create(cls, folder: Path, begin: Record) -> "Spool":
+        """Begin a file in ``folder``, readable by its owner alone; ``begin`` says whose it is."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{time.time_ns()}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
         path = folder / name
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return cls(path, file)
+        spool = cls(path, file)
+        spool.append({"api": "Begin", **begin})
+        return spool
 
     @classmethod
     def adopt(cls, path: Path) -> "Spool | None":
         """Take over a file whose process is gone; None while it lives or another took it."""
         try:
-            file = os.open(path, os.O_RDWR | os.O_APPEND)
+            file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
         try:
@@ -60,37 +67,62 @@ class Spool:
         except OSError:
             os.close(file)
             return None
-        if not path.exists():  # sent and removed while we waited for the lock
+        if not path.exists():  # sent and removed while we opened it
             os.close(file)
             return None
         return cls(path, file)
 
     def append(self, record: Record) -> None:
-        """Keep a call.
+        """Keep a call; one writer at a time.
 
         Raises:
             OSError: The disk is full; nothing of the call is kept.
         """
         text = json.dumps(record, separators=(",", ":")).encode()
         line = b"%08x %s\n" % (zlib.crc32(text), text)
-        before = os.fstat(self._file).st_size
-        written = os.write(self._file, line)
+        try:
+            written = os.write(self._file, line)
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}: {self.path} cannot take more") from error
         if written != len(line):
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._file, before)
-            raise OSError(errno.ENOSPC, "No space left for what could not be sent")
+            self._forget_torn_line()
+            raise OSError(errno.ENOSPC, f"No space left: {self.path} cannot take more")
+        self._end += written
         if record["api"] in _SYNCED:
-            os.fsync(self._file)
+            self.sync()
+
+    def _forget_torn_line(self) -> None:
+        """Cut what was half written; if even that fails, a newline keeps it from the next line."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._file, self._end)
+            return
+        with contextlib.suppress(OSError):
+            os.write(self._file, b"\n")
+        self._end = os.fstat(self._file).st_size
+
+    def sync(self) -> None:
+        """Flush to the disk itself."""
+        os.fsync(self._file)
+
+    def begin(self) -> Record:
+        """Return the first record, empty when it cannot be read."""
+        with self.path.open("rb") as stream:
+            return _checked(stream.readline()) or {}
 
     def pending(self) -> Iterator[tuple[Record, int]]:
-        """Yield each unsent call with the offset after it."""
-        offset = self.progress.offset
+        """Yield each unsent call with the offset after it, up to the last whole one."""
+        # Not past what is acknowledged: another thread may be in the middle of a line there.
+        end, offset = self._end, self.progress.offset
         with self.path.open("rb") as stream:
             stream.seek(offset)
             for line in stream:
                 offset += len(line)
+                if offset > end or not line.endswith(b"\n"):
+                    return
                 record = _checked(line)
-                if record is not None:
+                if record is None:
+                    self._set_damaged_aside(line, offset)
+                elif record["api"] != "Begin":
                     yield record, offset
 
     def sent(self, offset: int) -> None:
@@ -101,10 +133,36 @@ class Spool:
         new.write_text(text, encoding="utf-8")
         new.replace(self._progress_path)
 
+    def set_aside(self, record: Record, reason: str) -> None:
+        """Keep what the server refuses, so that it does not hold up the rest and is not lost."""
+        body = dict(record["body"])
+        if record["api"] == "Artifact":
+            kept = self._refused() / f"{secrets.token_hex(4)}-{Path(body['file']).name}"
+            body["file"] = str(shutil.move(body["file"], kept))
+        self._set_line_aside(
+            json.dumps({**record, "reason": reason, "body": body}).encode() + b"\n"
+        )
+
+    def _set_damaged_aside(self, line: bytes, offset: int) -> None:
+        if offset not in self._damaged:
+            self._damaged.add(offset)
+            self._set_line_aside(line)
+
+    def _refused(self) -> Path:
+        folder = self.path.parent / REFUSED
+        folder.mkdir(exist_ok=True, mode=0o700)
+        return folder
+
+    def _set_line_aside(self, line: bytes) -> None:
+        with (self._refused() / self.path.name).open("ab") as stream:
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+
     @property
     def is_drained(self) -> bool:
         """Whether everything was sent."""
-        return self.progress.offset >= os.fstat(self._file).st_size
+        return next(self.pending(), None) is None
 
     def files(self) -> Path:
         """Return the folder for copies of artifacts that wait to be sent."""
@@ -114,8 +172,6 @@ class Spool:
 
     def remove(self) -> None:
         """Delete the file and what belongs to it."""
-        import shutil
-
         shutil.rmtree(self.path.with_suffix(".files"), ignore_errors=True)
         self.path.unlink(missing_ok=True)
         self._progress_path.unlink(missing_ok=True)
@@ -134,6 +190,7 @@ class Spool:
             said = json.loads(self._progress_path.read_text(encoding="utf-8"))
             return Progress(int(said["offset"]), dict(said["runs"]))
         except (OSError, ValueError, KeyError, TypeError):
+            # Lost in a power cut: everything is sent again, which changes nothing.
             return Progress()
 
 

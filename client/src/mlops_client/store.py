@@ -1,346 +1,303 @@
 """MLflow's REST store with a buffer: what the server cannot take now is kept and sent later.
 
-Every call of the store passes ``_call_endpoint(api, body)``. Writes that fail because nobody
-answers are kept as (name of the api, body); the store answers the caller itself, and a thread sends
-what was kept, in order, once the server is back. Sending twice is harmless: metrics, parameters and tags are
-idempotent in MLflow, and a run is looked up by a tag of ours before it is created.
+Every call of the store passes ``_call_endpoint(api, body)``. A write that nobody answers is kept as
+(name of the api, body) and the store answers the caller itself. From then on all writes are kept, so
+that their order holds, until a thread has sent everything and the store is online again.
 """
 
-import atexit
 import json
 import os
-import socket
-import sys
-import threading
-import time
-import urllib.request
-import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from mlflow.entities import LifecycleStage, RunStatus
-from mlflow.exceptions import MlflowException, RestException
+from mlflow.entities import RunStatus
+from mlflow.exceptions import MlflowException
 from mlflow.protos import service_pb2 as api
 from mlflow.store.tracking.rest_store import RestStore
-from mlflow.utils.proto_json_utils import parse_dict
+from mlflow.utils.rest_utils import MlflowHostCreds
+from mlflow.utils.workspace_context import get_request_workspace
 
-from mlops_client import heartbeat, sending
-from mlops_client.project import spool_folder
-from mlops_client.spool import Record, Spool
+from mlops_client import local, registering, wire
+from mlops_client.buffer import Buffer
+from mlops_client.heartbeat import TAG, Heart, now
+from mlops_client.local import Known
+from mlops_client.project import configured_uri, current
+from mlops_client.run_file import VARIABLE, note_run
+from mlops_client.sending import ensure_experiment, learned
+from mlops_client.spool import Record
 from mlops_client.tags import run_tags
+from mlops_client.wire import Body, Proto, UnansweredError
 
-LOCAL_ID = "mlops.local_id"
-OFFLINE_EXPERIMENT = "offline:"
-_RETRY_S = 2.0
-_EXIT_WAIT_S = 5.0
-_BUFFERED = {
-    message.__name__: message
-    for message in (
-        api.CreateRun,
-        api.UpdateRun,
-        api.LogMetric,
-        api.LogParam,
-        api.LogBatch,
-        api.SetTag,
-        api.DeleteTag,
-        api.LogModel,
-        api.LogInputs,
-    )
-}
-
-
-def is_unreachable(error: MlflowException) -> bool:
-    """Return whether an error means that nobody answered, rather than that the answer was no."""
-    if isinstance(error, RestException):
-        return False
-    said = str(error)
-    gone = "failed with exception" in said
-    return gone or any(f"failed with error code {code}" in said for code in (502, 503, 504))
+_KEPT = (
+    api.CreateRun,
+    api.UpdateRun,
+    api.LogMetric,
+    api.LogParam,
+    api.LogBatch,
+    api.SetTag,
+    api.DeleteTag,
+    api.LogModel,
+    api.LogInputs,
+)
+_ANSWERED_HERE = (api.GetRun, api.GetExperiment, api.GetExperimentByName)
+_ENDED = frozenset({"FINISHED", "FAILED", "KILLED"})
 
 
 class BufferedStore(RestStore):
     """One a tracking server and process."""
 
-    def __init__(self, get_host_creds: Any) -> None:  # noqa: ANN401 - MLflow's own callable
+    def __init__(self, get_host_creds: Callable[[], MlflowHostCreds]) -> None:
         super().__init__(get_host_creds)
-        self._lock = threading.RLock()
-        self._spool: Spool | None = None
-        self._runs: dict[str, str] = {}  # buffered run → run of the server
-        self._local: dict[str, Any] = {}  # buffered run → its proto
-        self.workspace = os.environ.get("MLFLOW_WORKSPACE", "")
-        self._sender: threading.Thread | None = None
-        atexit.register(self._at_exit)
-        sending.send_orphans_in_background(self)
+        self.known = Known()
+        self.buffer = Buffer(self.get_host_creds, self._whose(), self._on_sent)
+        self._heart = Heart(self._beat)
+        self._has_answered = False
+        self._experiments: dict[str, str] = {}  # ids made here → the server's
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._after_fork)
 
-    # The one seam
+    def _after_fork(self) -> None:
+        """Forget what belongs to the parent: its file, its threads, its heart."""
+        self.buffer.after_fork()
+        self._heart = Heart(self._beat)
 
-    def _call_endpoint(self, message: Any, json_body: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        name = message.__name__
-        if message is api.CreateRun:
-            json_body = _with_tags(json_body)
-        with self._lock:
-            if self._spool is not None and name in _BUFFERED:
-                return self._keep(name, json_body)
-            json_body = self._translated(json_body)
-        try:
-            answer = super()._call_endpoint(message, json_body, *args, **kwargs)
-        except MlflowException as error:
-            if not is_unreachable(error):
-                raise
-            return self._offline(message, json_body, error)
-        self._learn(message, json_body, answer)
-        return answer
-
-    def call_now(self, message: Any, body: dict[str, Any]) -> Any:  # noqa: ANN401 - a proto
-        """Ask the server without the buffer.
-
-        Raises:
-            MlflowException: It did not answer, or refused.
-        """
-        return RestStore._call_endpoint(self, message, json.dumps(body))  # noqa: SLF001 - our base
-
-    def _offline(self, message: Any, json_body: str, error: MlflowException) -> Any:  # noqa: ANN401
-        name = message.__name__
-        with self._lock:
-            if name in _BUFFERED:
-                self._go_offline(error)
-                return self._keep(name, json_body)
-        body = json.loads(json_body)
-        if message is api.GetExperimentByName:
-            return self._known_experiment(body["experiment_name"], error)
-        if message is api.GetRun and body.get("run_id") in self._local:
-            return api.GetRun.Response(run=self._local[body["run_id"]])
-        raise error
-
-    def _learn(self, message: Any, json_body: str, answer: Any) -> None:  # noqa: ANN401 - protos
-        if message is api.CreateRun:
-            info = answer.run.info
-            note_run(info.run_id, info.experiment_id)
-            heartbeat.start(self, info.run_id)
-        elif message is api.UpdateRun:
-            self._maybe_ended(json.loads(json_body))
-        elif message is api.GetExperimentByName:
-            _remember_experiment(self.workspace, answer.experiment)
-
-    def _maybe_ended(self, body: dict[str, Any]) -> None:
-        if body.get("end_time") and body.get("status") not in {None, "RUNNING", RunStatus.RUNNING}:
-            heartbeat.stop(body.get("run_id", ""))
-
-    # Keeping
-
-    def _go_offline(self, error: MlflowException) -> None:
-        if self._spool is not None:
-            return
-        self._spool = Spool.create(spool_folder())
-        warn(
-            f"the shared MLflow does not answer ({str(error).splitlines()[0][:160]}). Training "
-            f"goes on; what it logs is kept in {self._spool.path.parent} and sent when it is back."
-        )
-        self._sender = threading.Thread(target=self._send_loop, name="mlops-sender", daemon=True)
-        self._sender.start()
-
-    def _keep(self, name: str, json_body: str) -> Any:  # noqa: ANN401 - a proto of MLflow's
-        assert self._spool is not None  # noqa: S101 - the callers went offline first
-        body = json.loads(json_body)
-        local_id = ""
-        if name == "CreateRun":
-            local_id = uuid.uuid4().hex
-            body.setdefault("tags", []).append({"key": LOCAL_ID, "value": local_id})
-        self._spool.append(self._record(name, body))
-        if name == "CreateRun":
-            return self._create_local(local_id, body)
-        if name == "UpdateRun":
-            self._maybe_ended(body)
-            return self._update_local(body)
-        return _BUFFERED[name].Response()
-
-    def keep(self, name: str, body: dict[str, Any], error: Exception | None = None) -> None:
-        """Keep a call of our own (an artifact, a registration), going offline if need be."""
-        with self._lock:
-            if self._spool is None:
-                self._go_offline(MlflowException(str(error)))
-            assert self._spool is not None  # noqa: S101 - just made
-            self._spool.append(self._record(name, body))
+    def _whose(self) -> Record:
+        project = current()
+        uri = str(self.get_host_creds().host).rstrip("/")
+        return {
+            "project": project.id if project else "",
+            "uri": uri,
+            "configured": uri == configured_uri(),
+        }
 
     @property
-    def spool(self) -> Spool | None:
-        """The file that waits to be sent; None while the server answers."""
-        return self._spool
+    def is_offline(self) -> bool:
+        """Whether writes are kept now."""
+        return self.buffer.is_open
 
-    def _record(self, name: str, body: dict[str, Any]) -> Record:
-        uri = self.get_host_creds().host
-        return {"api": name, "body": body, "uri": uri, "workspace": self.workspace}
+    # The seam
 
-    def _create_local(self, local_id: str, body: dict[str, Any]) -> Any:  # noqa: ANN401 - a proto
-        run = api.Run()
-        info = run.info
-        info.run_id = info.run_uuid = local_id
-        info.experiment_id = str(body.get("experiment_id", ""))
-        info.run_name = body.get("run_name") or f"offline-{local_id[:6]}"
-        info.user_id = body.get("user_id", "")
-        info.status = api.RUNNING
-        info.start_time = int(body.get("start_time") or time.time() * 1000)
-        info.lifecycle_stage = LifecycleStage.ACTIVE
-        info.artifact_uri = f"mlops-spool:/{local_id}"
-        for tag in body.get("tags", []):
-            run.data.tags.add(key=tag["key"], value=tag.get("value", ""))
-        self._local[local_id] = run
-        note_run(local_id, info.experiment_id)
-        return api.CreateRun.Response(run=run)
+    def _call_endpoint(
+        self,
+        message: Proto,
+        json_body: str | None = None,
+        *args: Any,  # noqa: ANN401 - passed on
+        **kwargs: Any,  # noqa: ANN401 - passed on
+    ) -> Proto:
+        if json_body and message in _KEPT:
+            return self._write(message, json_body)
+        if json_body and message in _ANSWERED_HERE:
+            return self._read(message, json_body)
+        if json_body and local.mentions_local(json_body):
+            json_body = local.translated(json_body, self._real_id)
+        return super()._call_endpoint(message, json_body, *args, **kwargs)
 
-    def _update_local(self, body: dict[str, Any]) -> Any:  # noqa: ANN401 - a proto
+    def _write(self, message: Proto, text: str) -> Proto:
+        name, body = message.__name__, json.loads(text)
+        if message is api.CreateRun:
+            body["tags"] = _dressed(body.get("tags", []))
+        if self.buffer.is_open and self.buffer.keep(self._record(name, body)):
+            return self._answer_kept(message, body)
+        try:
+            answer = self._ask(message, self._real(body, text))
+        except UnansweredError as error:
+            self.buffer.open_and_keep(self._record(name, body), str(error))
+            return self._answer_kept(message, body)
+        self._learn(message, body, answer)
+        return answer
+
+    def _read(self, message: Proto, text: str) -> Proto:
+        body = json.loads(text)
+        if self.buffer.is_open:
+            answer = self._answer_here(message, body)
+            if answer is not None:
+                return answer
+        try:
+            answer = self._ask(message, self._real(body, text))
+        except UnansweredError as error:
+            found = self._answer_here(message, body, error)
+            if found is None:
+                raise
+            return found
+        self._learn(message, body, answer)
+        return answer
+
+    def _ask(self, message: Proto, body: Body) -> Proto:
+        try:
+            self._validate_workspace_support_if_specified()
+        except MlflowException as error:
+            if wire.is_unanswered(error):
+                raise UnansweredError(str(error)) from error
+            raise
+        try:
+            answer = wire.ask(self.get_host_creds(), message, body)
+        except UnansweredError as error:
+            if error.status == wire.UNAUTHENTICATED and not self._has_answered:
+                # Not an outage: this process never had a valid token. Later it may be changed.
+                raise MlflowException(f"The shared MLflow refuses the token. {error}") from error
+            raise
+        self._has_answered = True
+        return answer
+
+    # Ids made here
+
+    def _real(self, body: Body, text: str) -> Body:
+        if not local.mentions_local(text):
+            return body
+        real: Body = json.loads(local.translated(json.dumps(body), self._real_id))
+        return real
+
+    def _real_id(self, local_id: str) -> str:
+        """Return the server's id for one made here.
+
+        Raises:
+            UnansweredError: It has none yet.
+        """
+        if local_id in self._experiments:
+            return self._experiments[local_id]
+        name = self.known.experiment_name(local_id)
+        if name is not None:
+            found = ensure_experiment(self.get_host_creds(), name, get_request_workspace())
+            return self._experiments.setdefault(local_id, found)
+        run_id = learned(self.buffer.folder, local_id)
+        if run_id is None:
+            raise UnansweredError(f"run {local_id} waits to be sent")
+        return run_id
+
+    # Answers of our own
+
+    def _answer_here(
+        self,
+        message: Proto,
+        body: Body,
+        error: UnansweredError | None = None,
+    ) -> Proto | None:
+        if message is api.GetRun:
+            run = self.known.run(body.get("run_id", ""))
+            return api.GetRun.Response(run=run) if run is not None else None
+        workspace = get_request_workspace() or ""
+        if message is api.GetExperiment:
+            name = self.known.experiment_name(body.get("experiment_id", ""))
+        else:
+            name = body["experiment_name"]
+        if name is None:
+            return None
+        self.buffer.open(str(error) if error else "")
+        return message.Response(experiment=self.known.experiment(workspace, name))
+
+    def _answer_kept(self, message: Proto, body: Body) -> Proto:
+        if message is api.CreateRun:
+            run_id = local.local_run_id(_key_of(body))
+            return api.CreateRun.Response(run=self.known.begin_run(run_id, body))
+        self.known.note(message.__name__, body)
+        if message is not api.UpdateRun:
+            return message.Response()
+        self._note_state(body)
+        run = self.known.run(body.get("run_id", ""))
         answer = api.UpdateRun.Response()
-        run = self._local.get(body.get("run_id", ""))
         if run is not None:
             answer.run_info.CopyFrom(run.info)
         else:
             answer.run_info.run_id = body.get("run_id", "")
-            answer.run_info.lifecycle_stage = LifecycleStage.ACTIVE
-        changed = {k: body[k] for k in ("status", "end_time") if body.get(k) is not None}
-        parse_dict(changed, answer.run_info)
         return answer
 
-    def _known_experiment(self, name: str, error: MlflowException) -> Any:  # noqa: ANN401 - a proto
-        answer = api.GetExperimentByName.Response()
-        with self._lock:
-            self._go_offline(error)
-        known = _remembered_experiment(self.workspace, name)
-        parse_dict(known or {"experiment_id": OFFLINE_EXPERIMENT + name}, answer.experiment)
-        answer.experiment.name = name
-        answer.experiment.lifecycle_stage = LifecycleStage.ACTIVE
-        return answer
-
-    def _translated(self, json_body: str) -> str:
-        for local, real in self._runs.items():
-            json_body = json_body.replace(f'"{local}"', f'"{real}"')
-        return json_body
-
-    def real_run(self, run_id: str) -> str:
-        """Return the server's id of a run that may have begun in the buffer."""
-        return self._runs.get(run_id, run_id)
-
-    # Sending
-
-    def _send_loop(self) -> None:
-        while self._spool is not None:
-            time.sleep(_RETRY_S)
-            self.try_send()
-
-    def try_send(self) -> bool:
-        """Send what waits; True when nothing waits any more."""
-        if self._spool is None:
-            return True
-        spool = self._spool
-        if not self.answers():
-            return False
-        try:
-            sending.send(self, spool)
-            with self._lock:
-                # Whoever logs now waits for the lock: what came in meanwhile goes first.
-                sending.send(self, spool)
-                self._runs.update(spool.progress.runs)
-                for local_id, real in spool.progress.runs.items():
-                    if local_id in self._local and not _ended(self._local[local_id]):
-                        heartbeat.start(self, real)
-                self._spool = None
-                spool.remove()
-        except (MlflowException, OSError) as error:
-            if isinstance(error, MlflowException) and is_unreachable(error):
-                return False
-            warn(f"what was kept in {spool.path} could not be sent: {error}")
-            return False
-        warn("the shared MLflow is back; everything that was kept has been sent.")
-        return True
-
-    def answers(self) -> bool:
-        """Return whether the server's health route answers."""
-        parts = urlsplit(self.get_host_creds().host)
-        url = f"{parts.scheme}://{parts.netloc}/health"
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - http of the store
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    def _at_exit(self) -> None:
-        heartbeat.stop_all()
-        end = time.monotonic() + _EXIT_WAIT_S
-        while self._spool is not None and time.monotonic() < end:
-            if self.try_send():
-                return
-            time.sleep(0.5)
-        if self._spool is not None:
-            warn(
-                f"the shared MLflow is still away. What was logged waits in {self._spool.path}; "
-                "the next run of this project sends it, or `python -m mlops_client flush`."
+    def _learn(self, message: Proto, body: Body, answer: Proto) -> None:
+        if message is api.CreateRun:
+            info = answer.run.info
+            self.known.remember_run(answer.run)
+            note_run(
+                os.environ.get(VARIABLE),
+                info.run_id,
+                info.experiment_id,
+                run_tags().get("mlops.project", ""),
             )
+            self._heart.start(info.run_id)
+        elif message is api.UpdateRun:
+            self._note_state(body)
+        elif message is api.GetRun:
+            self.known.remember_run(answer.run)
+        elif message in _ANSWERED_HERE:
+            found = answer.experiment
+            self.known.remember_experiment(found.experiment_id, found.name)
+
+    # Signs of life
+
+    def _note_state(self, body: Body) -> None:
+        run_id, status = body.get("run_id", ""), body.get("status")
+        if isinstance(status, int):
+            status = RunStatus.to_string(status)
+        if status in _ENDED:
+            self._heart.stop(run_id)
+        elif status == "RUNNING":
+            self._heart.start(run_id)
+
+    def _beat(self, run_id: str, value: str) -> None:
+        if self.buffer.is_open:
+            return  # not kept: an old sign of life is worth nothing, and the next one follows
+        try:
+            body = {"run_id": run_id, "key": TAG, "value": value}
+            wire.ask(self.get_host_creds(), api.SetTag, self._real(body, run_id))
+        except MlflowException:
+            return
+
+    def _on_sent(self, runs: dict[str, str]) -> None:
+        """Begin to beat for the runs that began in the buffer and still live."""
+        for local_id in runs:
+            run = self.known.run(local_id)
+            if run is not None and run.info.status == api.RUNNING:
+                self._heart.start(local_id)
+
+    # Records
+
+    def _record(self, name: str, body: Body) -> Record:
+        record: Record = {"api": name, "body": body, "workspace": get_request_workspace()}
+        if name == "CreateRun":
+            record["experiment"] = self.known.experiment_name(str(body.get("experiment_id", "")))
+            record["project"] = run_tags().get("mlops.project", "")
+            record["run_file"] = os.environ.get(VARIABLE)
+        return record
+
+    def put_file(self, run_id: str, uri: str | None, file: Path, artifact_path: str | None) -> None:
+        """Upload a file to a run's artifacts, or keep a copy of it."""
+        reason = ""
+        if not self.buffer.is_open:
+            try:
+                if uri is None:
+                    uri = str(self.get_run(run_id).info.artifact_uri)
+                if not uri.startswith(local.SCHEME):
+                    wire.put_file(self.get_host_creds(), uri, file, artifact_path)
+                    return
+            except UnansweredError as error:
+                reason = str(error)
+        body = {"run_id": run_id, "file": str(file), "artifact_path": artifact_path}
+        self.buffer.keep_file(self._record("Artifact", body), reason)
+
+    def register(self, wanted: Body) -> int | None:
+        """Register a model version; None when the server is away and it is kept for later."""
+        record = self._record("Register", wanted)
+        if self.buffer.is_open and self.buffer.keep(record):
+            return None
+        try:
+            return registering.register_now(
+                self.get_host_creds(), self._real(wanted, wanted["run_id"])
+            )
+        except UnansweredError as error:
+            self.buffer.open_and_keep(record, str(error))
+            return None
+
+    def at_exit(self) -> None:
+        """Stop the signs of life and send what can be sent."""
+        self._heart.stop_all()
+        self.buffer.at_exit()
 
 
-def _ended(run: Any) -> bool:  # noqa: ANN401 - a proto
-    return run.info.status not in {api.RUNNING, api.SCHEDULED}
+def _dressed(tags: list[Body]) -> list[Body]:
+    """Add our tags to a run, also to one that MLflow's context providers did not see."""
+    given = {tag["key"] for tag in tags}
+    more = run_tags() | {TAG: now(), local.LOCAL_ID: local.new_key()}
+    return tags + [{"key": k, "value": v} for k, v in more.items() if k not in given]
 
 
-def _with_tags(json_body: str) -> str:
-    """Add our tags to a run that MLflow's context provider did not see (created by a client)."""
-    body = json.loads(json_body)
-    given = {tag["key"] for tag in body.get("tags", [])}
-    more = run_tags() | {"mlops.heartbeat": f"{time.time():.0f}"} if run_tags() else {}
-    body["tags"] = body.get("tags", []) + [
-        {"key": key, "value": value} for key, value in more.items() if key not in given
-    ]
-    return json.dumps(body)
-
-
-def note_run(run_id: str, experiment_id: str) -> None:
-    """Tell whoever started this process which run it made."""
-    path = os.environ.get("MLOPS_RUN_FILE")
-    if not path:
-        return
-    project = run_tags().get("mlops.project", "")
-    line = json.dumps({"run_id": run_id, "project": project, "experiment_id": experiment_id})
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(file, line.encode() + b"\n")
-    finally:
-        os.close(file)
-
-
-def _experiments_file() -> Path:
-    return spool_folder() / "experiments.json"
-
-
-def _remember_experiment(workspace: str, experiment: Any) -> None:  # noqa: ANN401 - a proto
-    """Keep an experiment's id: a run that begins while the server is away needs it."""
-    if not experiment.experiment_id:
-        return
-    path = _experiments_file()
-    known = _all_experiments()
-    key = f"{workspace}/{experiment.name}"
-    if known.get(key) == experiment.experiment_id:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = path.with_suffix(f".{os.getpid()}.new")
-        new.write_text(json.dumps(known | {key: experiment.experiment_id}), encoding="utf-8")
-        new.replace(path)
-    except OSError as error:
-        warn(f"the experiment's id could not be kept in {path}: {error}")
-
-
-def _all_experiments() -> dict[str, str]:
-    try:
-        known = json.loads(_experiments_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _remembered_experiment(workspace: str, name: str) -> dict[str, str] | None:
-    known = _all_experiments().get(f"{workspace}/{name}")
-    return {"experiment_id": known} if known else None
-
-
-def warn(sentence: str) -> None:
-    """Say something on stderr, where training output does not drown it."""
-    print(f"mlops ({socket.gethostname()}): {sentence}", file=sys.stderr, flush=True)  # noqa: T201
+def _key_of(body: Body) -> str:
+    return str(next(tag["value"] for tag in body["tags"] if tag["key"] == local.LOCAL_ID))

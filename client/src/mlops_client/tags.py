@@ -7,6 +7,7 @@ import platform
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -16,43 +17,63 @@ import psutil
 from mlops_client.project import Project, current
 
 _PACKAGES = ("mlx", "mlx-metal", "mlx-lm", "torch", "numpy", "scikit-learn", "mlflow-skinny")
-_GIT_TIMEOUT_S = 5.0
+_COMMAND_TIMEOUT_S = 5.0
+_DVC_DEPTH = 4
+_NOT_DATA = frozenset({".git", ".dvc", ".venv", ".mlops", "node_modules", "__pycache__", "mlruns"})
 
 
-@lru_cache(maxsize=1)
 def run_tags() -> dict[str, str]:
     """Return the tags of this process's runs; empty outside a toolkit project."""
     project = current()
     if project is None:
         return {}
     found: dict[str, str | None] = {
-        "mlops.project": project.id,
+        **_measured(project),
         "mlops.technique": os.environ.get("MLOPS_TECHNIQUE"),
-        "mlops.git.commit": _git(project.path, "rev-parse", "HEAD"),
-        "mlops.git.dirty": _dirty(project.path),
-        "mlops.data.revision": data_revision(project),
-        "mlops.host": socket.gethostname(),
-        "mlops.chip": chip(),
-        "mlops.memory_bytes": str(psutil.virtual_memory().total),
         "mlops.backend": backend(),
-        "mlops.packages": json.dumps(packages(), sort_keys=True),
         "mlops.pid": str(os.getpid()),
     }
     return {name: value for name, value in found.items() if value}
 
 
-def _git(path: Path, *arguments: str) -> str | None:
+@lru_cache(maxsize=1)
+def _measured(project: Project) -> dict[str, str | None]:
+    """Return what is measured once a process: it starts other programs and reads files."""
+    return {
+        "mlops.project": project.id,
+        "mlops.git.commit": _git(project.path, "rev-parse", "HEAD"),
+        "mlops.git.dirty": _dirty(project.path),
+        "mlops.data.revision": data_revision(project.path),
+        "mlops.host": socket.gethostname(),
+        "mlops.chip": chip(),
+        "mlops.memory_bytes": memory_bytes(),
+        "mlops.packages": json.dumps(packages(), sort_keys=True),
+    }
+
+
+def forget() -> None:
+    """Measure again for the next run: the project has changed."""
+    _measured.cache_clear()
+
+
+def _output(*command: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(path), *arguments],
+            command,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=_GIT_TIMEOUT_S,
+            timeout=_COMMAND_TIMEOUT_S,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _git(path: Path, *arguments: str) -> str | None:
+    # No optional locks: a status must not stand in the way of the person's own git.
+    return _output("git", "--no-optional-locks", "-C", str(path), *arguments)
 
 
 def _dirty(path: Path) -> str | None:
@@ -60,34 +81,33 @@ def _dirty(path: Path) -> str | None:
     return None if said is None else str(bool(said)).lower()
 
 
-def data_revision(project: Project) -> str | None:
-    """Return one hash over what DVC says of the project's data; None without DVC files."""
-    files = [*project.path.glob("*.dvc"), *project.path.glob("*/*.dvc")]
-    lock = project.path / "dvc.lock"
-    files += [lock] if lock.is_file() else []
-    if not files:
-        return None
+def data_revision(path: Path) -> str | None:
+    """Return one hash over what DVC says of a project's data; None without DVC files."""
     digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(str(file.relative_to(project.path)).encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:16]
+    found = False
+    try:
+        for file in sorted(_dvc_files(path, _DVC_DEPTH)):
+            digest.update(str(file.relative_to(path)).encode() + b"\0" + file.read_bytes() + b"\0")
+            found = True
+    except OSError:
+        return None
+    return digest.hexdigest()[:16] if found else None
+
+
+def _dvc_files(folder: Path, depth: int) -> Iterator[Path]:
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            if depth > 1 and entry.name not in _NOT_DATA:
+                yield from _dvc_files(Path(entry.path), depth - 1)
+        elif entry.name == "dvc.lock" or entry.name.endswith(".dvc"):
+            yield Path(entry.path)
 
 
 @lru_cache(maxsize=1)
 def chip() -> str | None:
     """Return the processor's name as the system tells it."""
     if sys.platform == "darwin":
-        try:
-            done = subprocess.run(
-                ["sysctl", "-n", "machdep.cpu.brand_string"],
-                capture_output=True,
-                text=True,
-                timeout=_GIT_TIMEOUT_S,
-                check=True,
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip() or None
+        return _output("sysctl", "-n", "machdep.cpu.brand_string") or None
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -96,27 +116,40 @@ def chip() -> str | None:
     return next(names, platform.machine() or None)
 
 
+@lru_cache(maxsize=1)
+def memory_bytes() -> str | None:
+    """Return the machine's memory; on a Mac from sysctl, psutil fails on some macOS versions."""
+    if sys.platform == "darwin":
+        return _output("sysctl", "-n", "hw.memsize") or None
+    try:
+        return str(psutil.virtual_memory().total)
+    except (psutil.Error, OSError, RuntimeError):
+        return None
+
+
 def backend() -> str:
     """Return what computes: by what is loaded, without loading anything."""
-    if "mlx.core" in sys.modules or ("torch" not in sys.modules and _has("mlx")):
-        return "mlx-metal" if sys.platform == "darwin" and _has("mlx-metal") else "mlx-cpu"
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return "cpu"
-    if torch.backends.mps.is_available():
-        return "torch-mps"
-    return "torch-cuda" if torch.cuda.is_available() else "torch-cpu"
+    mlx, torch = sys.modules.get("mlx.core"), sys.modules.get("torch")
+    if mlx is not None:
+        return "mlx-metal" if mlx.metal.is_available() else "mlx-cpu"
+    if torch is not None:
+        if torch.backends.mps.is_available():
+            return "torch-mps"
+        return "torch-cuda" if torch.cuda.is_available() else "torch-cpu"
+    if _version("mlx"):
+        return "mlx-metal" if _version("mlx-metal") else "mlx-cpu"
+    return "cpu"
 
 
-def _has(name: str) -> bool:
+@lru_cache(maxsize=32)
+def _version(name: str) -> str | None:
     try:
-        metadata.version(name)
+        return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return False
-    return True
+        return None
 
 
 def packages() -> dict[str, str]:
     """Return the versions of the packages that decide a result, and Python's."""
-    found = {name: metadata.version(name) for name in _PACKAGES if _has(name)}
+    found = {name: version for name in _PACKAGES if (version := _version(name))}
     return found | {"python": platform.python_version()}
