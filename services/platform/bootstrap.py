@@ -85,7 +85,7 @@ def _alone(venv: Path) -> Iterator[None]:
     that uv. (``.lock`` would be uv's own name for the same purpose.)
     """
     with (venv / _LOCK).open("w") as file:
-        os.set_inheritable(file.fileno(), True)
+        fcntl.fcntl(file, fcntl.F_SETFD, 0)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
