@@ -22,6 +22,11 @@ from tests.services.platform.conftest import (
 )
 
 
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch):
+    monkeypatch.setattr("services.platform.control._LEFTOVER_TIMEOUT_S", 0.3)
+
+
 def all_up(home, members=1):
     """Wait until the small engine is live with all its processes noted."""
     return wait_until(
@@ -83,6 +88,7 @@ def test_after_a_killed_supervisor_down_leaves_nothing(home, platform_process):
     assert ours(home) == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_outlived_supervisor_and_engine_is_found(home, platform_process):
     port = free_port()
     first = platform_process(port, "--detached-child")
