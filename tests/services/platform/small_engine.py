@@ -1,6 +1,6 @@
 """A small real engine: an HTTP server with the bad habits the tests ask for.
 
-    small_engine.py PORT [--ignore-term] [--child] [--detached-child] [--end-after S] [--mute FILE]
+small_engine.py PORT [--ignore-term] [--child] [--detached-child] [--end-after S] [--mute FILE]
 """
 
 import argparse

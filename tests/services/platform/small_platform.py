@@ -9,7 +9,9 @@ from services.platform import supervisor
 from services.platform.keeper import Pace
 from tests.services.platform.conftest import small_spec
 
-PACE = Pace(asked_starting_s=0.02, asked_live_s=0.05, looked_s=0.02, counted_s=0.05, first_wait_s=0.1)
+PACE = Pace(
+    asked_starting_s=0.02, asked_live_s=0.05, looked_s=0.02, counted_s=0.05, first_wait_s=0.1
+)
 
 
 def specs(home, before):

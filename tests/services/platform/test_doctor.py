@@ -40,7 +40,9 @@ def test_a_missing_package_is_an_error(home, monkeypatch):
     assert {one.level for one in found(doctor.package_versions, home)} == {"error"}
 
 
-@pytest.mark.parametrize(("free", "level"), [(1 << 20, "error"), (1 << 30, "warning"), (1 << 40, "ok")])
+@pytest.mark.parametrize(
+    ("free", "level"), [(1 << 20, "error"), (1 << 30, "warning"), (1 << 40, "ok")]
+)
 def test_little_disk_is_said(home, monkeypatch, free, level):
     usage = type("Usage", (), {"free": free})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)

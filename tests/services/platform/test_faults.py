@@ -72,7 +72,9 @@ def test_the_next_supervisor_replaces_an_engine_that_was_started_otherwise(home,
     before = all_up(home)
     kill(first)
     platform_process(port, "--child")
-    now = wait_until(lambda: (now := noted(home)).phase == "live" and now.leader != before.leader and now)
+    now = wait_until(
+        lambda: (now := noted(home)).phase == "live" and now.leader != before.leader and now
+    )
     assert not before.leader.alive
     assert now.fingerprint != before.fingerprint
 

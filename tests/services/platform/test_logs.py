@@ -56,7 +56,10 @@ def test_following_yields_what_is_appended_and_survives_a_cut(tmp_path):
     seen = []
 
     def stop():
-        steps = {0: lambda: path.write_text("old\n" * 10 + "new\n"), 1: lambda: path.write_text("cut\n")}
+        steps = {
+            0: lambda: path.write_text("old\n" * 10 + "new\n"),
+            1: lambda: path.write_text("cut\n"),
+        }
         if len(seen) in steps:
             steps[len(seen)]()
         return len(seen) == 2

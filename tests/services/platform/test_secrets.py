@@ -74,9 +74,7 @@ def test_an_impossible_project_id_is_refused(home, name):
 
 def test_many_projects_at_once_lose_no_token(home):
     names = [f"project-{number}" for number in range(8)]
-    threads = [
-        threading.Thread(target=secrets.project_token, args=(home, name)) for name in names
-    ]
+    threads = [threading.Thread(target=secrets.project_token, args=(home, name)) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -42,7 +42,9 @@ def test_a_killed_engine_is_started_again_with_its_worker_gone(home):
         first = wait_until(lambda: len((now := live(supervisor)).members) == 2 and now)
         os.kill(first.leader.pid, signal.SIGKILL)
         second = wait_until(
-            lambda: (now := engine(supervisor)).phase == "live" and now.leader != first.leader and now
+            lambda: (
+                (now := engine(supervisor)).phase == "live" and now.leader != first.leader and now
+            )
         )
         assert second.ends == 1
         assert not any(member.alive for member in first.members)
@@ -82,7 +84,9 @@ def test_waits_grow_to_a_cap():
 
 
 def test_a_long_life_makes_the_next_end_the_first(home):
-    pace = Pace(asked_starting_s=0.02, asked_live_s=0.02, looked_s=0.02, first_wait_s=0.01, stable_s=0)
+    pace = Pace(
+        asked_starting_s=0.02, asked_live_s=0.02, looked_s=0.02, first_wait_s=0.01, stable_s=0
+    )
     with kept(home, small_spec("small", free_port()), pace=pace) as supervisor:
         for ends in (1, 2, 3):
             os.kill(live(supervisor).leader.pid, signal.SIGKILL)
