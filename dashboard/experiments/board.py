@@ -101,7 +101,7 @@ def _pages(view: View, found: RunPage) -> None:
         if pages > 1:
             # A widget of its own for each page it stands at: it follows the address that way.
             key = f"{_PAGE_KEY}:{page}:{pages}"
-            st.pagination(pages, default=page, key=key, on_change=_turned, args=(key,))
+            st.pagination(pages, default=page, key=key, width=360, on_change=_turned, args=(key,))
 
 
 def _turned(key: str) -> None:

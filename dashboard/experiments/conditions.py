@@ -120,11 +120,13 @@ def title_of(field: str) -> str:
     """Return a field as a heading: ``val_accuracy`` for ``metrics.val_accuracy``."""
     if field == ANYWHERE:
         return "anywhere"
-    group, name = split_field(field)
-    return name if group else _ATTRIBUTE_TITLES.get(name, name)
+    _, name = split_field(field)
+    return _TITLES.get(field, name)
 
 
-_ATTRIBUTE_TITLES = {
+_TITLES = {
+    "tags.mlops.data.revision": "data revision",
+    "tags.mlops.git.commit": "git commit",
     "run_id": "run id",
     "started_at": "started",
     "ended_at": "ended",

@@ -106,7 +106,7 @@ def gist(detail: RunDetail, goals: Mapping[str, Goal]) -> None:
     """Draw what a drawer has room for, with the way to the whole page."""
     run = detail.run
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"### {plain(name_of(run), 80)}", width="content")
+        st.subheader(plain(name_of(run), 80), width="content")
         status.badge(run.status, why=run.status_reason)
     st.caption(_line(run))
     navigation.link("run", "Open the run’s page", icon="open_in_full", run=run.run_id)
