@@ -10,7 +10,7 @@ from dashboard.experiments.question import Known, command
 
 where = scope.current()
 view, malformed = address.arrive()
-toolbar.title(where)
+st.title("Experiments")
 off = notices.engine_notice("mlflow")
 for sentence in malformed:
     st.info(sentence, icon=":material/link_off:")

@@ -20,6 +20,7 @@ from services.mirror.filters import split_field
 from services.mirror.models import Run, RunPage
 
 _PAGE_KEY = "experiments:page"
+_PX_A_PAGE = 42
 _LIVE_S, _CALM_S = 2, 10
 
 
@@ -101,7 +102,14 @@ def _pages(view: View, found: RunPage) -> None:
         if pages > 1:
             # A widget of its own for each page it stands at: it follows the address that way.
             key = f"{_PAGE_KEY}:{page}:{pages}"
-            st.pagination(pages, default=page, key=key, width=360, on_change=_turned, args=(key,))
+            st.pagination(
+                pages,
+                default=page,
+                key=key,
+                width=_PX_A_PAGE * (min(pages, 7) + 2),
+                on_change=_turned,
+                args=(key,),
+            )
 
 
 def _turned(key: str) -> None:

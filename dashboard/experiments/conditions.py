@@ -100,6 +100,15 @@ def conditions_of(text: str) -> tuple[Condition, ...] | None:
     return None if None in found else found  # type: ignore[return-value]  # none of them is None
 
 
+def is_sound(text: str) -> bool:
+    """Return whether a query parses."""
+    try:
+        parse(text)
+    except FilterError:
+        return False
+    return True
+
+
 def with_condition(text: str, condition: Condition) -> str:
     """Return the query that also holds ``condition``, whatever form the query has."""
     conditions = conditions_of(text)

@@ -12,6 +12,7 @@ from dashboard.experiments.conditions import (
     NO_VALUE,
     Condition,
     conditions_of,
+    is_sound,
     operator_word,
     operators,
     sentence_of,
@@ -65,7 +66,8 @@ def chips(view: View, known: Known) -> None:
     if not view.filter:
         return
     if conditions is None:
-        st.caption("This query has its own structure: edit it as text, or add to it.")
+        if is_sound(view.filter):
+            st.caption("This query has its own structure: edit it as text, or add to it.")
         return
     kinds = known.kinds
     with st.container(horizontal=True, gap="xsmall", key="experiments-chips"):
