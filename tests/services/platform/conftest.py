@@ -81,7 +81,7 @@ def kept(home: Home, *specs: EngineSpec, pace: Pace = QUICK) -> Iterator[Supervi
     def run() -> None:
         try:
             supervisor.run()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again by the test's own thread
             failed.append(error)
 
     thread = threading.Thread(target=run)

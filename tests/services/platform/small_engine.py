@@ -43,7 +43,7 @@ class Health(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"ok")
 
-    def log_message(self, *arguments):
+    def log_message(self, *arguments: object):
         sys.stdout.write("asked\n")
         sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""A supervisor of small engines in a process of its own: ``small_platform.py HOME PORT [FLAG …]``."""
+"""A supervisor of one small engine in a process of its own: HOME PORT [FLAG …]."""
 
 import logging
 import sys

@@ -12,7 +12,7 @@ from tests.services.platform.conftest import free_port, kept, live, small_spec
 
 @pytest.fixture
 def run(home):
-    def invoke(*arguments):
+    def invoke(*arguments: str):
         return CliRunner().invoke(cli.mlops, arguments)
 
     return invoke

@@ -181,7 +181,7 @@ def test_a_full_disk_while_the_state_is_written_is_said_and_nothing_is_lost(home
 
 
 def test_engines_go_on_when_the_state_cannot_be_written(home, monkeypatch, caplog):
-    def full(path, document, **options):
+    def full(path, document, *, durable):
         raise PlatformError("The disk is full: state.json could not be written.")
 
     with kept(home, small_spec("small", free_port())) as supervisor:

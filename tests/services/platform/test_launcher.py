@@ -183,6 +183,7 @@ def test_a_cut_off_installation_is_made_anew(tree, monkeypatch):
     (tree / ".venv" / "bin").mkdir(parents=True)
     script(tree / ".venv" / "bin" / "python", "true")
     (tree / ".venv" / ".unfinished").touch()
+    monkeypatch.setattr(bootstrap, "_refuse_foreign", lambda python, venv: None)
     (tree / ".venv" / "half").touch()
     steps = []
     monkeypatch.setattr(bootstrap, "_run", lambda root, command: steps.append(command))
@@ -197,6 +198,7 @@ def test_a_whole_environment_is_brought_up_to_date_in_place(tree, monkeypatch):
     (tree / ".venv" / "bin").mkdir(parents=True)
     (tree / ".venv" / "bin" / "python").symlink_to(sys.executable)
     (tree / ".venv" / "kept").touch()
+    monkeypatch.setattr(bootstrap, "_refuse_foreign", lambda python, venv: None)
     steps = []
     monkeypatch.setattr(bootstrap, "_run", lambda root, command: steps.append(command))
     monkeypatch.setattr(bootstrap, "_uv", lambda root, venv, *, fresh: [f"uv{'-fresh' * fresh}"])
@@ -213,7 +215,7 @@ def test_the_lock_is_inherited_by_the_steps_and_not_named_like_that_of_uv(tree):
     venv = tree / ".venv"
     venv.mkdir()
     with bootstrap._alone(venv):
-        handles = [int(name) for name in os.listdir("/dev/fd")]
+        handles = [int(path.name) for path in Path("/dev/fd").iterdir()]
         locks = [h for h in handles if _names(h, venv / bootstrap._LOCK)]
         assert [os.get_inheritable(handle) for handle in locks] == [True]
     assert not (venv / ".lock").exists()

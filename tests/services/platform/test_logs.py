@@ -64,7 +64,6 @@ def test_following_yields_what_is_appended_and_survives_a_cut(tmp_path):
             steps[len(seen)]()
         return len(seen) == 2
 
-    seen_blocks = logs.follow(path, stop, pause_s=0)
-    for block in seen_blocks:
-        seen.append(block)
+    for block in logs.follow(path, stop, pause_s=0):
+        seen.append(block)  # noqa: PERF402 - `stop` looks at it meanwhile
     assert seen == ["new\n", "cut\n"]

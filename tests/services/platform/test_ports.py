@@ -18,7 +18,7 @@ def test_the_wished_port_is_taken_when_it_is_free(home):
     assert remembered(home) == {"mlflow": port}
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - that is the point
 def test_a_taken_port_is_replaced_and_the_new_one_remembered(home, address):
     with socket.create_server((address, 0)) as taken:
         wished = taken.getsockname()[1]

@@ -18,7 +18,7 @@ def server():
             self.end_headers()
             self.wfile.write(self.body)
 
-        def log_message(self, *arguments):
+        def log_message(self, *arguments: object):
             pass
 
     running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Said)

@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.request
 
 import pytest
 
 from services.platform import processes
+from services.platform.probes import HttpProbe
 from tests.services.platform.conftest import ROOT, free_port, noted, wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -50,8 +50,7 @@ def test_up_down_and_a_killed_supervisor(mlops, home):
     assert {engine["state"] for engine in first.values()} == {"live"}
     assert first["mlflow"]["version"] == "3.17.2"
     assert all(engine["rss_bytes"] > 10 << 20 for engine in first.values())
-    with urllib.request.urlopen(f"{first['dashboard']['url']}/_stcore/health", timeout=5) as answer:
-        assert answer.read() == b"ok"
+    assert HttpProbe(f"{first['dashboard']['url']}/_stcore/health")(0.0).ready
 
     document = json.loads((home.run / "supervisor.pid").read_text())
     os.kill(document["pid"], signal.SIGKILL)

@@ -34,8 +34,8 @@ def test_status_loads_nothing_heavy():
     code = (
         "import sys; from services.cli import mlops;"
         "mlops(['status'], standalone_mode=False);"
-        "heavy = {'pydantic', 'pydantic_settings', 'sqlalchemy', 'httpx', 'mlflow', 'rich', 'numpy',"
-        "         'http.client', 'asyncio'};"
+        "heavy = {'pydantic', 'pydantic_settings', 'sqlalchemy', 'httpx', 'mlflow', 'rich',"
+        "         'numpy', 'http.client', 'asyncio'};"
         "sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
