@@ -13,7 +13,7 @@ from dashboard.experiments.question import PAGE_SIZE, Known, columns_of, pages_o
 from dashboard.experiments.sparklines import MAX_POINTS, candidates, main_curves
 from dashboard.experiments.table import Sparklines
 from dashboard.experiments.view import NO_CURVE, View
-from dashboard.experiments.wants import want
+from dashboard.experiments.wants import ask_once
 from dashboard.numbers import counted
 from services.errors import FilterError, InputError
 from services.mirror.filters import split_field
@@ -82,8 +82,7 @@ def _sparklines(rows: Sequence[Run], view: View, known: Known) -> Sparklines | N
     mirror = state.mirror()
     drawn, chosen = main_curves(rows, mirror.curves(ids, keys, MAX_POINTS), keys, primaries)
     without = [run.run_id for run in rows if run.run_id not in drawn]
-    missing = mirror.missing_curves(without, keys) if without else ()
-    want("curve", (f"{run_id}/{key}" for run_id, key in missing))
+    ask_once(without, keys)
     metrics = dict.fromkeys(chosen.values())
     title = f"{next(iter(metrics))} over steps" if len(metrics) == 1 else "main curve"
     told = ", ".join(f"{project}: {metric}" for project, metric in chosen.items())

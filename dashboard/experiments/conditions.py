@@ -43,6 +43,7 @@ _OPERATORS: dict[FieldKind, tuple[Operator, ...]] = {
     "choice": ("in", "!=", "~", "exists", "missing"),
     "time": (">=", "<", "exists", "missing"),
 }
+_TIMES = frozenset({"started_at", "ended_at"})
 NO_VALUE: frozenset[Operator] = frozenset({"exists", "missing"})
 
 
@@ -144,10 +145,11 @@ _TITLES = {
 }
 
 
-def sentence_of(condition: Condition, kind: FieldKind = "text") -> str:
+def sentence_of(condition: Condition) -> str:
     """Return a condition as a person reads it."""
     if condition.field == ANYWHERE:
         return f"anywhere: {condition.values[0]}"
+    kind: FieldKind = "time" if condition.field in _TIMES else "text"
     word = operator_word(condition.operator, kind)
     return " ".join((title_of(condition.field), word, ", ".join(condition.values))).strip()
 

@@ -75,7 +75,7 @@ def _choice(
             width=320,
         )
         project = by_id[chosen or next(iter(by_id))]
-        fields = [f for f in state.fields(project.id) if f.name.startswith("metrics.")]
+        fields = [f for f in state.recent_fields(project.id) if f.name.startswith("metrics.")]
         names = [split_field(field.name)[1] for field in found(fields, "", limit=_OFFERED)[0]]
         if project.primary_metric and project.primary_metric not in names:
             names.insert(0, project.primary_metric)

@@ -33,8 +33,8 @@ def draw(view: View, known: Known) -> None:
         with st.container(width="stretch"):
             filter_bar.text_box(view)
         if st.button("Add filter", icon=":material/add:", key="exp-builder"):
-            filter_bar.builder(view, known)
-    filter_bar.chips(view, known)
+            filter_bar.builder(view)
+    filter_bar.chips(view)
 
 
 def _archive(view: View) -> None:
