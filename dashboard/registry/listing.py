@@ -63,9 +63,7 @@ def row_of(model: RegisteredModel, rules: Rules) -> Row:
     )
 
 
-def rows_of(
-    models: Sequence[RegisteredModel], rules: Mapping[str, Rules]
-) -> tuple[Row, ...]:
+def rows_of(models: Sequence[RegisteredModel], rules: Mapping[str, Rules]) -> tuple[Row, ...]:
     """Return all models as rows."""
     return tuple(row_of(model, rules.get(model.project, NO_RULES)) for model in models)
 
@@ -161,5 +159,3 @@ def follow_click() -> None:
     if wanted is not None:
         project, name = wanted
         navigation.go("model", **{OF: project, MODEL: name})
-
-

@@ -58,9 +58,7 @@ def gate_line(gate: GateResult) -> str:
     )
 
 
-def against(
-    version: ModelVersion, holder: ModelVersion | None, name: str, rules: Rules
-) -> None:
+def against(version: ModelVersion, holder: ModelVersion | None, name: str, rules: Rules) -> None:
     """Draw how a version differs from the one it would follow in the metrics that count."""
     if holder is None or holder.version == version.version:
         return

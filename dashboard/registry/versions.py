@@ -123,9 +123,7 @@ def _metric_column(name: str, versions: Sequence[ModelVersion]) -> "ColumnConfig
     return st.column_config.NumberColumn(title, width=130, format=shown)
 
 
-def detail(
-    model: RegisteredModel, version: ModelVersion, rules: Rules, off: str | None
-) -> None:
+def detail(model: RegisteredModel, version: ModelVersion, rules: Rules, off: str | None) -> None:
     """Draw one version: what can be done with it, its gates, where it came from, its tags."""
     verdict = judge(rules.gates, version.metrics)
     with st.container(border=True):
@@ -145,9 +143,7 @@ def detail(
             _origin(version)
 
 
-def _gates(
-    verdict: Verdict, version: ModelVersion, model: RegisteredModel, rules: Rules
-) -> None:
+def _gates(verdict: Verdict, version: ModelVersion, model: RegisteredModel, rules: Rules) -> None:
     st.markdown("**Gates before promotion**")
     marks.gates(verdict)
     champion = champion_now(model)
@@ -168,6 +164,8 @@ def _origin(version: ModelVersion) -> None:
         "Git commit": version.git_commit or UNKNOWN,
         "State in MLflow": version.status,
     } | {f"Tag {key}": value for key, value in marks.own_tags(version.tags).items()}
-    st.table({plain(key, 60): plain(value, 200) for key, value in facts.items()}, border="horizontal")
+    st.table(
+        {plain(key, 60): plain(value, 200) for key, value in facts.items()}, border="horizontal"
+    )
     if version.run_id and navigation.has("run"):
         navigation.link("run", "The run that made it", icon="play_circle", run=version.run_id)

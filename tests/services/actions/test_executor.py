@@ -12,9 +12,9 @@ from services.actions import audit, catalog, history, schema
 from services.actions.action import Context, Deed, Step
 from services.actions.archive import ArchiveRun
 from services.actions.executor import Executor
+from services.actions.history import AliasEvent
 from services.actions.promote import Promote, Rollback
 from services.actions.register_project import ForgetProject, RegisterProject
-from services.actions.history import AliasEvent
 from services.actions.roles import Actor, Role, machine_owner, policy, require_another
 from services.actions.tag import TagRun, TagVersion
 from services.actions.users import AddUser, ChangeUser
@@ -182,9 +182,7 @@ def test_an_engine_away_is_tried_again_after_a_pause(
     assert (found.state, found.error) == ("done", "")
 
 
-def test_an_error_is_not_not_done(
-    engine: FileEngine, executor: Executor, clock: Clock, ana: Actor
-):
+def test_an_error_is_not_not_done(engine: FileEngine, executor: Executor, clock: Clock, ana: Actor):
     """The alias was moved and only the answer was lost: the next try reads that, and goes on."""
     engine.set_alias("p", "m", "champion", 1)
     engine.fail_at, engine.after = "set_alias", True
@@ -451,7 +449,7 @@ def test_history_is_filtered_and_paged(executor: Executor, ana: Actor):
     assert executor.history(projects=("q",)) == ()
     assert executor.history(states=("failed",)) == ()
     assert len(executor.history(since=newest[0].submitted_at)) == 1
-    assert [step.name for step in newest[0].steps][0] == "Remember the present version"
+    assert newest[0].steps[0].name == "Remember the present version"
 
 
 def test_secrets_leave_the_journal_when_the_action_ended(context: Context, executor: Executor):
