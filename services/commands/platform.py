@@ -185,7 +185,8 @@ def _demo(home: Home) -> None:
             f"The demo failed for {', '.join(failed)}.",
             "Their logs are train-<id>.log in the logs folder; `mlops up --demo` tries again.",
         )
-    click.echo("The demo is ready: nine projects with real runs and registered models.")
+    count = len(results)
+    click.echo(f"The demo is ready: {count} projects with real runs and registered models.")
 
 
 def _promote_best(mirror: "Mirror", projects: list[str]) -> None:
