@@ -266,8 +266,11 @@ def status(*, as_json: bool) -> None:
             }
         )
         return
-    columns = ("engine", "state", "for", "answered", "memory", "pid", "where", "detail")
+    columns = ("engine", "state", "for", "answered", "memory", "pid", "where")
     print_table(columns, [_row(engine) for engine in found.engines], "There is no engine.")
+    for engine in found.engines:
+        if engine.detail:
+            click.echo(f"{engine.title}: {engine.detail}")
 
 
 _SYMBOLS = {"live": "● live", "stale": "◐ stale", "down": "✕ down", "never": "○ never"}
@@ -284,7 +287,6 @@ def _row(engine: "EngineStatus") -> list[str]:
         memory,
         str(engine.pid or "–"),
         engine.url or "–",
-        engine.detail or "–",
     ]
 
 
