@@ -48,8 +48,8 @@ class AliasSpan:
 def record(journal: Journal, event: AliasEvent, *, fresh: bool = False) -> None:
     """Write an event, once: a move has one entry, whoever reports it first and how often.
 
-    ``fresh``: it was read this moment, by the only one who moves the alias now. A report of the sync
-    may be late, and tell of an earlier move.
+    ``fresh``: it was read this moment, by the only one who moves the alias now. A report of the
+    sync may be late, and tell of an earlier move.
     """
     table = schema.registry_events
     with journal.write() as connection:

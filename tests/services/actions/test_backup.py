@@ -98,7 +98,7 @@ def test_nobody_stays_signed_in_over_a_restore(journal: Journal, url: str, tmp_p
 def test_a_journal_that_is_garbage_can_be_restored(url: str, path: Path, copy: Path):
     path.write_bytes(b"garbage" * 5000)
     path.with_name("journal.sqlite-journal").write_bytes(b"left of a crash")
-    with pytest.raises(PlatformError, match="restore|cannot be used"):
+    with pytest.raises(PlatformError, match="cannot be used"):
         Journal(url)
     aside = restore(copy, url, "os:root")
     assert aside is not None
@@ -178,7 +178,7 @@ def test_a_bit_flipped_in_the_file_is_found(journal: Journal, url: str, path: Pa
     content = bytearray(path.read_bytes())
     content[4096 * 3 : 4096 * 3 + 40] = b"\xff" * 40
     path.write_bytes(content)
-    with pytest.raises(PlatformError, match="damaged|cannot be used"):
+    with pytest.raises(PlatformError, match=r"damaged|cannot be used"):
         Journal(url)
 
 
@@ -231,9 +231,8 @@ def test_the_first_version_is_migrated_with_all_it_holds(journal: Journal, url: 
             for column in columns:
                 connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         connection.execute("UPDATE journal_meta SET value = '1' WHERE key = 'version'")
-        connection.execute(
-            "INSERT INTO registry_events VALUES (1, 5, 'p', 'm', 'c', 1, 'a', 1, '')"
-        )
+        row = "(1, 5, 'p', 'm', 'c', 1, 'a', 1, '')"
+        connection.execute(f"INSERT INTO registry_events VALUES {row}")
     again = Journal(url)
     with again.read() as connection:
         assert connection.execute(schema.registry_events.select()).one().seen is True

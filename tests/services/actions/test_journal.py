@@ -123,7 +123,7 @@ def test_tampering_is_found(journal: Journal, path: Path, change: str, broken: i
 
 
 def test_an_entry_sealed_again_is_found(journal: Journal, path: Path):
-    """Who changes the newest entry and computes its hash anew leaves a chain that holds by itself."""
+    """Who changes the newest entry and its hash leaves a chain that holds by itself."""
     with journal.write() as connection:
         audit.append(connection, "ana", "x", "y")
     with sqlite3.connect(path) as connection:
@@ -149,9 +149,8 @@ def test_a_long_chain_is_walked_in_pieces(journal: Journal, monkeypatch: pytest.
 
 def test_text_no_database_holds_is_kept_as_far_as_it_can_be(journal: Journal):
     with journal.write() as connection:
-        audit.append(
-            connection, "a\0b", "x", "half \ud800", detail={"n": float("nan"), "s": "\ud800"}
-        )
+        told: dict[str, object] = {"n": float("nan"), "s": "\ud800"}
+        audit.append(connection, "a\0b", "x", "half \ud800", detail=told)
     assert audit.verify(journal).broken_at is None
     (entry,) = audit.entries(journal)
     assert (entry.actor, entry.subject) == ("a�b", "half ?")
