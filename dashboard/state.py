@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
 
+_NEWEST = 100
 _STALE_AFTER_S = 20.0
 
 
@@ -236,6 +237,17 @@ def _fields(
 ) -> tuple[FieldInfo, ...]:
     del change
     return mirror().fields(project, mine)
+
+
+def recent_fields(project: str | None = None) -> tuple[FieldInfo, ...]:
+    """Return what the newest runs logged: enough to choose columns, cheap at any size."""
+    return _recent_fields(project, visible_projects())
+
+
+@st.cache_data(show_spinner=False, max_entries=32, ttl="5s", refresh_mode="background")
+def _recent_fields(project: str | None, mine: tuple[str, ...] | None) -> tuple[FieldInfo, ...]:
+    newest = RunQuery(project=project, projects=mine, limit=_NEWEST)
+    return mirror().fields_of([run.run_id for run in mirror().runs(newest).rows])
 
 
 def leaderboard(

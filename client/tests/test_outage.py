@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
-
-from client.tests.conftest import WORKSPACE, Server, ToyProject, wait_for
+from toys import WORKSPACE, Server, ToyProject, wait_for
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
 
@@ -66,7 +65,7 @@ def steps(history: list[Metric]) -> list[int]:
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    out, err = process.communicate(timeout=100)
+    _, err = process.communicate(timeout=100)
     assert process.returncode == 0, err
     return err
 

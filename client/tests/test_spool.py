@@ -77,3 +77,43 @@ def test_files_are_private_and_removed_together(tmp_path: Path):
     assert spool.path.stat().st_mode & 0o777 == 0o600
     spool.remove()
     assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_a_torn_line_that_cannot_be_cut_does_not_spoil_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    spool = Spool.create(tmp_path, BEGIN)
+    real = os.write
+    torn = iter([True])
+
+    def write(file: int, data: bytes) -> int:
+        return real(file, data[:5]) if next(torn, False) else real(file, data)
+
+    def no(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(os, "ftruncate", no)
+    with pytest.raises(OSError, match="No space"):
+        spool.append({"api": "LogBatch", "n": 1})
+    spool.append({"api": "LogBatch", "n": 2})
+    assert records(spool) == [2]
+
+
+def test_a_line_another_thread_is_writing_is_left_for_later(tmp_path: Path):
+    spool = Spool.create(tmp_path, BEGIN)
+    spool.append({"api": "LogBatch", "n": 1})
+    with spool.path.open("ab") as stream:  # written, but append() has not returned yet
+        stream.write(b"00000000 {}\n")
+    assert records(spool) == [1]
+
+
+def test_a_damaged_line_is_kept_aside_once(tmp_path: Path):
+    spool = Spool.create(tmp_path, BEGIN)
+    spool.append({"api": "LogBatch", "n": 1})
+    data = bytearray(spool.path.read_bytes())
+    data[-3] ^= 1
+    spool.path.write_bytes(bytes(data))
+    assert records(spool) == []
+    assert records(spool) == []
+    assert len((tmp_path / "refused" / spool.path.name).read_bytes().splitlines()) == 1

@@ -9,7 +9,6 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components import actions, notices
-from dashboard.components.cli import command_line
 from dashboard.experiments.access import detail_of
 from dashboard.numbers import counted
 from dashboard.text import plain
@@ -32,7 +31,6 @@ class Wish:
     verb: str
     consequence: str
     make: Callable[[], Callable[[Run], Made] | None]
-    command: str
 
 
 def buttons(chosen: Sequence[str], off: str | None, *, back: bool) -> None:
@@ -77,7 +75,6 @@ def _tag() -> Wish:
         "Tag them",
         "The tag is set on every run; a value it had before is replaced.",
         fields,
-        "mlops runs tag RUN KEY VALUE",
     )
 
 
@@ -87,12 +84,12 @@ def _archive(*, back: bool) -> Wish:
 
     if back:
         told = "The runs are shown in the tables again."
-        return Wish("Restore", "Restore them", told, ready, "mlops runs restore RUN")
+        return Wish("Restore", "Restore them", told, ready)
     told = (
         "The runs leave the tables and the leaderboards. Their metrics, parameters and artifacts "
         "are kept; they can be restored. A run that still runs is refused."
     )
-    return Wish("Archive", "Archive them", told, ready, "mlops runs archive RUN")
+    return Wish("Archive", "Archive them", told, ready)
 
 
 def _dialog(wish: Wish, chosen: tuple[str, ...]) -> None:
@@ -116,7 +113,6 @@ def _ask(wish: Wish, chosen: tuple[str, ...], held: dict[str, Any]) -> None:
         if st.button("Cancel", key="exp-bulk-cancel"):
             st.rerun()
         sent = st.button(wish.verb, key="exp-bulk-do", type="primary", disabled=made is None)
-    command_line(wish.command)
     if sent and made is not None:
         _submit(made, chosen, held)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
 
-from dashboard.experiments.columns import DATA_REVISION, GIT_COMMIT
+from dashboard.experiments.columns import GIT_COMMIT
 from dashboard.experiments.conditions import title_of
 from dashboard.experiments.units import figure
 from dashboard.experiments.view import MAIN_METRIC
@@ -18,7 +18,7 @@ STATUS_WORDS: Mapping[str, tuple[str, str]] = {
     "finished": ("✓ finished", "green"),
     "running": ("▶ running", "blue"),
     "failed": ("✕ failed", "red"),
-    "killed": ("■ killed", "gray"),
+    "killed": ("■ killed", "red"),
     "scheduled": ("◷ scheduled", "violet"),
     "lost": ("? lost", "orange"),
 }
@@ -33,10 +33,7 @@ def is_number(field: str) -> bool:
 def heading(field: str, sort: str, *, descending: bool) -> str:
     """Return a column's heading, with an arrow when the table is sorted by it."""
     arrow = (" ↓" if descending else " ↑") if field == sort else ""
-    return f"{_TITLES.get(field) or title_of(field)}{arrow}"
-
-
-_TITLES = {DATA_REVISION: "data", GIT_COMMIT: "commit", "name": "run", MAIN_METRIC: "main metric"}
+    return f"{'run' if field == 'name' else title_of(field)}{arrow}"
 
 
 def cell(run: Run, field: str, primaries: Mapping[str, str], zone: tzinfo) -> str:

@@ -19,9 +19,7 @@ def draw(run: Run, off: str | None) -> None:
     tag_off = actions.why_not(TagRun, project=run.project, off=off)
     actions.button(
         "Tag",
-        Proposal(
-            "Tag the run", _tag(run), "Write the tag", f"mlops runs tag {run.run_id} KEY VALUE"
-        ),
+        Proposal("Tag the run", _tag(run), "Write the tag"),
         key="run-tag",
         icon="sell",
         off=tag_off,
@@ -33,9 +31,7 @@ def draw(run: Run, off: str | None) -> None:
         archive_off = archive_off or "It still runs: archive it when it has ended."
     actions.button(
         word,
-        Proposal(
-            f"{word} the run", lambda: action, word, f"mlops runs {word.lower()} {run.run_id}"
-        ),
+        Proposal(f"{word} the run", lambda: action, word),
         key="run-archive",
         icon="unarchive" if run.archived else "archive",
         off=archive_off,

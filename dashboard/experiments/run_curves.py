@@ -47,8 +47,13 @@ def draw(detail: RunDetail, primary: str | None) -> None:
     axis, smoothing = _look()
     running = detail.run.status == "running"
     waiting = bool(state.mirror().missing_curves((detail.run.run_id,), chosen)) if chosen else False
-    interval = LIVE_S if running else _WAIT_S if waiting else None
+    interval = redraw_s(running=running, waiting=waiting)
     st.fragment(_charts, run_every=interval)(detail.run.run_id, chosen, axis, smoothing, running)
+
+
+def redraw_s(*, running: bool, waiting: bool) -> float | None:
+    """Return how often the curves are drawn again: never when there is nothing to come."""
+    return LIVE_S if running else _WAIT_S if waiting else None
 
 
 def _await_first(run_id: str) -> None:

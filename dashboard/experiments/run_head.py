@@ -77,11 +77,15 @@ def _main_metric(run: Run, project: ProjectSummary | None) -> None:
         metric,
         None if value is None else figure(metric, value),
         delta=delta(value, against, project.goal),
-        versus="vs the project's best",
-        why="The best finished run of the project."
-        if own
-        else f"Primary metric; {'higher' if project.goal == 'max' else 'lower'} is better.",
+        versus="vs best",
+        why=_meaning(project, own=own),
     )
+
+
+def _meaning(project: ProjectSummary, *, own: bool) -> str:
+    better = "higher" if project.goal == "max" else "lower"
+    told = "This is it." if own else "The difference is to the best finished run of the project."
+    return f"Primary metric of the project; {better} is better. {told}"
 
 
 def _lasted(run: Run) -> str | None:
@@ -106,7 +110,7 @@ def gist(detail: RunDetail, goals: Mapping[str, Goal]) -> None:
     """Draw what a drawer has room for, with the way to the whole page."""
     run = detail.run
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"### {plain(name_of(run), 80)}", width="content")
+        st.subheader(plain(name_of(run), 80), width="content")
         status.badge(run.status, why=run.status_reason)
     st.caption(_line(run))
     navigation.link("run", "Open the run’s page", icon="open_in_full", run=run.run_id)

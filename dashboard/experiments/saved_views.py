@@ -92,9 +92,8 @@ def _line(saved: SavedView, me: str, now: str) -> None:
         if not mine:
             return
         _small("sync", "Keep what is shown now under this name", key, _keep, saved, now)
-        _small(
-            "group_remove" if saved.shared else "group_add", _share_word(saved), key, _share, saved
-        )
+        icon = "group_remove" if saved.shared else "group_add"
+        _small(icon, _share_word(saved), key, _share, saved)
         _small("delete", "Delete this view", key, _delete, saved)
 
 

@@ -145,13 +145,20 @@ def _open() -> None:
 
 def _clicked() -> None:
     selection = st.session_state[KEY]["selection"]
-    ids = st.session_state["experiments:ids"]
     view, _ = address.current()
-    if selection["columns"]:
-        address.show_below(sorted_by(view, selection["columns"][0]))
-    boxed = [ids[place] for place in selection["rows"] if place < len(ids)]
+    ids = st.session_state["experiments:ids"]
+    address.show_below(after_click(view, ids, selection["rows"], selection["columns"]))
+
+
+def after_click(
+    view: View, ids: Sequence[str], rows: Sequence[int], headings: Sequence[str]
+) -> View:
+    """Return the view after a click: on a heading, or on the boxes of the page's rows."""
+    if headings:
+        return sorted_by(view, headings[0])
+    boxed = [ids[place] for place in rows if place < len(ids)]
     elsewhere = [run_id for run_id in view.selected if run_id not in ids]
-    address.show_below(replace(view, selected=tuple((elsewhere + boxed)[:MAX_SELECTED])))
+    return replace(view, selected=tuple((elsewhere + boxed)[:MAX_SELECTED]))
 
 
 def sorted_by(view: View, name: str) -> View:

@@ -79,6 +79,22 @@ def perform(
     return record
 
 
+def act(action: "Action", *, yes: bool = True) -> None:
+    """Perform an action and say how it went; without ``yes`` its consequences are told first.
+
+    Raises:
+        MlopsError: It was refused, failed, or was taken back.
+    """
+    import click
+
+    if not yes:
+        for sentence in action.consequences(context()):
+            click.echo(sentence)
+        click.confirm(f"{action.title}?", abort=True)
+    record = perform(action)
+    click.echo(f"{record.title}: {record.state}.")
+
+
 def controller_lives() -> bool:
     """Return whether a controller runs and looks at the journal."""
     try:

@@ -17,7 +17,7 @@ from services.errors import InputError, NotFoundError, PlatformError
 from services.mirror import schema
 from services.mirror.columns import Columns, Numbers, Positions
 from services.mirror.curves import curve_of
-from services.mirror.fields import attribute_fields, value_field
+from services.mirror.fields import attribute_fields, logged_by, value_field
 from services.mirror.filters import GROUPS, parse, split_field
 from services.mirror.models import (
     Artifact,
@@ -249,22 +249,33 @@ class Mirror:
     ) -> tuple[FieldInfo, ...]:
         """Return what can be filtered, sorted and shown, with how many runs have it."""
         scope = RunQuery(project=project, projects=projects)
-        with self._lock, self.connect() as connection:
-            columns = self._fresh(connection)
-            mask = self._scope(scope)
-            found = [*attribute_fields(columns, mask)]
+        with self.connect() as connection:
+            with self._lock:
+                columns = self._fresh(connection)
+                mask = self._scope(scope)
+                found = [*attribute_fields(columns, mask)]
             for kind, group in (("m", "metrics"), ("p", "params"), ("t", "tags")):
                 table = schema.keys
                 names = connection.execute(
                     select(table.c.name).where(table.c.kind == kind).order_by(table.c.name)
                 )
-                for name in names.scalars():
-                    column = (
-                        None if name in _HIDDEN_TAGS else columns.values(connection, group, name)
-                    )
-                    if column is not None:
-                        found += value_field(group, name, column, mask)
+                for name in names.scalars().all():
+                    if name in _HIDDEN_TAGS:
+                        continue
+                    # A column at a time: reading all of them must not hold up the pages.
+                    with self._lock:
+                        column = columns.values(connection, group, name)
+                        if column is not None:
+                            found += value_field(group, name, column, mask)
             return tuple(found)
+
+    def fields_of(self, run_ids: Sequence[str]) -> tuple[FieldInfo, ...]:
+        """Return what some runs logged, with how many of them have it; at most a few hundred."""
+        with self.connect() as connection:
+            logged = logged_by(connection, run_ids)
+            return tuple(
+                field for field in logged if split_field(field.name)[1] not in _HIDDEN_TAGS
+            )
 
     # Curves and artifacts
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from importlib import metadata as packages
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, SupportsFloat
 
 import mlflow
 from mlflow.models import Model
@@ -43,14 +43,16 @@ class TrainingLogger:
     the end.
     """
 
-    def __init__(self, *, log_every: int = 10, run_id: str | None = None) -> None:
+    def __init__(
+        self, *, log_every: int = 10, run_id: str | None = None, first_step: int = 0
+    ) -> None:
         if log_every < 1:
             raise ValueError("log_every must be at least 1.")
         self._every = log_every
         self._run_id = run_id
-        self._step = 0
+        self._step = first_step
         self._last = 0.0
-        self._rows: list[tuple[int, int, dict[str, float]]] = []
+        self._rows: list[tuple[int, int, dict[str, SupportsFloat]]] = []
 
     def __enter__(self) -> Self:
         """Begin; an active run is needed from here on."""
@@ -74,19 +76,22 @@ class TrainingLogger:
     def step(
         self,
         *,
-        loss: float,
+        loss: SupportsFloat,
         samples: int | None = None,
         tokens: int | None = None,
-        **metrics: float,
+        **metrics: SupportsFloat,
     ) -> None:
-        """Note one step: its loss (a float), how much it processed, and metrics of your own."""
+        """Note one step: its loss, how much it processed, and metrics of your own.
+
+        An MLX scalar is read only when the steps are sent, so that this step waits for nothing.
+        """
         now = time.perf_counter()
         seconds, self._last = now - self._last, now
-        values: dict[str, float] = {"loss": float(loss), "step_time_ms": seconds * 1000}
+        values: dict[str, SupportsFloat] = {"loss": loss, "step_time_ms": seconds * 1000}
         for name, count in (("samples_per_s", samples), ("tokens_per_s", tokens)):
             if count is not None and seconds > 0:
                 values[name] = count / seconds
-        values.update({name: float(value) for name, value in metrics.items()})
+        values.update(metrics)
         self._rows.append((self._step, time.time_ns() // 1_000_000, values))
         self._step += 1
         if len(self._rows) >= self._every:
@@ -100,7 +105,7 @@ class TrainingLogger:
 
         step, at, _ = self._rows[-1]
         points = [
-            Metric(name, value, moment, number)
+            Metric(name, float(value), moment, number)
             for number, moment, values in self._rows
             for name, value in values.items()
         ]
@@ -112,9 +117,11 @@ class TrainingLogger:
 
 
 def memory() -> dict[str, int]:
-    """Return MLX's memory of this process in bytes."""
-    import mlx.core as mx
-
+    """Return MLX's memory of this process in bytes; nothing where there is no MLX."""
+    try:
+        import mlx.core as mx
+    except ImportError:
+        return {}
     return {
         "mlx_active_bytes": mx.get_active_memory(),
         "mlx_peak_bytes": mx.get_peak_memory(),
@@ -271,7 +278,8 @@ class _Wrapper:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
 
-    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:  # noqa: ANN401
+    # Without type hints: MLflow reads them as the model's schema, and the signature is that.
+    def predict(self, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         """Return the predictor's answer; a data frame is passed on as an array."""
         del params
         values = model_input.to_numpy() if hasattr(model_input, "to_numpy") else model_input

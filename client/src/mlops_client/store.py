@@ -1,8 +1,8 @@
 """MLflow's REST store with a buffer: what the server cannot take now is kept and sent later.
 
 Every call of the store passes ``_call_endpoint(api, body)``. A write that nobody answers is kept as
-(name of the api, body) and the store answers the caller itself. From then on all writes are kept, so
-that their order holds, until a thread has sent everything and the store is online again.
+(name of the api, body) and the store answers the caller itself. From then on all writes are kept,
+so that their order holds, until a thread has sent everything and the store is online again.
 """
 
 import json

@@ -1,0 +1,190 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos import service_pb2 as api
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.utils.rest_utils import MlflowHostCreds
+from mlops_client import sending, wire
+from mlops_client.buffer import never
+from mlops_client.local import LOCAL_ID
+from mlops_client.sending import Sender
+from mlops_client.spool import REFUSED, Spool
+from mlops_client.wire import UnansweredError
+
+RUN = "0" * 32
+
+
+class Mlflow:
+    """Takes calls in memory; ``refuse`` and ``silent`` are keys it says no to, or nothing."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.refuse: set[str] = set()
+        self.internal_error: set[str] = set()
+        self.is_silent = False
+
+    def ask(self, _: object, message: Any, body: dict[str, Any], __: object = None) -> Any:  # noqa: ANN401
+        if self.is_silent:
+            raise UnansweredError("gone")
+        keys = {body.get("key"), *(metric["key"] for metric in body.get("metrics", []))}
+        if keys & self.internal_error:
+            raise UnansweredError("HTTP 500", 500)
+        if keys & self.refuse:
+            raise MlflowException("never", INVALID_PARAMETER_VALUE)
+        self.calls.append((message.__name__, body))
+        answer = message.Response()
+        if message is api.CreateRun:
+            answer.run.info.run_id = RUN
+        return answer
+
+
+@pytest.fixture
+def mlflow(monkeypatch: pytest.MonkeyPatch) -> Mlflow:
+    server = Mlflow()
+    monkeypatch.setattr(wire, "ask", server.ask)
+    return server
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool.create(tmp_path, {"project": "toy"})
+
+
+def sender(spool: Spool) -> Sender:
+    return Sender(lambda: MlflowHostCreds("http://localhost"), spool)
+
+
+def metric(key: str, step: int, run_id: str = RUN) -> dict[str, Any]:
+    body = {"run_id": run_id, "run_uuid": run_id, "key": key, "value": 1.0, "step": step}
+    return {"api": "LogMetric", "body": body | {"timestamp": 5}, "workspace": "toy"}
+
+
+def tag(key: str, value: str = "v", run_id: str = RUN) -> dict[str, Any]:
+    body = {"run_id": run_id, "key": key, "value": value}
+    return {"api": "SetTag", "body": body, "workspace": "toy"}
+
+
+def keep(spool: Spool, *records: dict[str, Any]) -> None:
+    for record in records:
+        spool.append(record)
+
+
+def refused(spool: Spool) -> list[dict[str, Any]]:
+    file = spool.path.parent / REFUSED / spool.path.name
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def test_neighbouring_metrics_of_a_run_go_in_one_request(mlflow: Mlflow, spool: Spool):
+    keep(spool, *(metric("loss", step) for step in range(2500)))
+    assert sender(spool).send(never)
+    assert [(name, len(body["metrics"])) for name, body in mlflow.calls] == [
+        ("LogBatch", 1000),
+        ("LogBatch", 1000),
+        ("LogBatch", 500),
+    ]
+    first = mlflow.calls[0][1]["metrics"][0]
+    assert first == {"key": "loss", "value": 1.0, "step": 0, "timestamp": 5}
+
+
+def test_order_is_kept_where_calls_differ(mlflow: Mlflow, spool: Spool):
+    keep(spool, metric("a", 0), tag("t"), metric("a", 1), metric("a", 0, "1" * 32))
+    sender(spool).send(never)
+    assert [name for name, _ in mlflow.calls] == ["LogMetric", "SetTag", "LogMetric", "LogMetric"]
+
+
+def test_a_refused_call_is_set_aside_and_the_rest_is_sent(mlflow: Mlflow, spool: Spool):
+    mlflow.refuse = {"bad"}
+    keep(spool, tag("good"), tag("bad"), tag("better"))
+    work = sender(spool)
+    assert work.send(never)
+    assert [body["key"] for _, body in mlflow.calls] == ["good", "better"]
+    assert work.refused == 1
+    assert [(r["body"]["key"], r["reason"]) for r in refused(spool)] == [("bad", "never")]
+
+
+def test_of_a_refused_batch_only_the_call_at_fault_is_set_aside(mlflow: Mlflow, spool: Spool):
+    mlflow.refuse = {"bad"}
+    keep(spool, metric("loss", 0), metric("bad", 0), metric("loss", 1))
+    assert sender(spool).send(never)
+    assert [body["step"] for _, body in mlflow.calls] == [0, 1]
+    assert [r["body"]["key"] for r in refused(spool)] == ["bad"]
+
+
+def test_a_refused_file_is_kept_too(mlflow: Mlflow, spool: Spool, monkeypatch: pytest.MonkeyPatch):
+    file = spool.files() / "x.bin"
+    file.write_bytes(b"weights")
+
+    def no(*_: object) -> None:
+        raise MlflowException("too large", INVALID_PARAMETER_VALUE)
+
+    monkeypatch.setattr(wire, "put_file", no)
+    body = {"run_id": RUN, "file": str(file), "artifact_path": None}
+    keep(spool, {"api": "Artifact", "body": body, "workspace": None})
+    assert sender(spool).send(never)
+    spool.remove()
+    assert Path(refused(spool)[0]["body"]["file"]).read_bytes() == b"weights"
+
+
+def test_a_server_that_goes_away_again_loses_nothing(mlflow: Mlflow, spool: Spool):
+    keep(spool, tag("a"), tag("b"))
+    mlflow.is_silent = True
+    with pytest.raises(UnansweredError):
+        sender(spool).send(never)
+    mlflow.is_silent = False
+    assert sender(spool).send(never)
+    assert [body["key"] for _, body in mlflow.calls] == ["a", "b"]
+
+
+def test_a_call_the_server_chokes_on_does_not_block_the_rest_for_ever(mlflow: Mlflow, spool: Spool):
+    mlflow.internal_error = {"poison"}
+    keep(spool, tag("poison"), tag("good"))
+    work = sender(spool)
+    for _ in range(sending._TRIES - 1):
+        with pytest.raises(UnansweredError):
+            work.send(never)
+    assert work.send(never)
+    assert [body["key"] for _, body in mlflow.calls] == ["good"]
+    assert [r["body"]["key"] for r in refused(spool)] == ["poison"]
+
+
+def test_a_run_begun_in_the_buffer_gets_the_servers_id_everywhere(mlflow: Mlflow, spool: Spool):
+    key = "a" * 24
+    local = f"offline-{key}"
+    body = {
+        "experiment_id": "7",
+        "tags": [{"key": LOCAL_ID, "value": key}],
+    }
+    keep(
+        spool,
+        {"api": "CreateRun", "body": body, "workspace": "toy"},
+        metric("loss", 0, local),
+        tag("mlflow.parentRunId", local, "1" * 32),
+    )
+    assert sender(spool).send(never)
+    names = [name for name, _ in mlflow.calls]
+    assert names == ["SearchRuns", "CreateRun", "LogMetric", "SetTag"]
+    assert mlflow.calls[2][1]["run_id"] == RUN
+    assert mlflow.calls[3][1]["value"] == RUN
+    assert sending.learned(spool.path.parent, local) == RUN
+
+
+def test_a_call_for_a_run_another_process_keeps_waits_for_it(mlflow: Mlflow, spool: Spool):
+    local = "offline-" + "b" * 24
+    keep(spool, tag("a", run_id=local))
+    with pytest.raises(UnansweredError, match="another process"):
+        sender(spool).send(never)
+    (spool.path.parent / "runs").mkdir()
+    (spool.path.parent / "runs" / local).write_text(RUN)
+    assert sender(spool).send(never)
+    assert mlflow.calls[0][1]["run_id"] == RUN
+
+
+def test_sending_stops_when_it_is_told_to(mlflow: Mlflow, spool: Spool):
+    keep(spool, tag("a"), tag("b"))
+    assert not sender(spool).send(lambda: len(mlflow.calls) == 1)
+    assert [body["key"] for _, body in mlflow.calls] == ["a"]
+    assert sender(spool).send(never)
+    assert [body["key"] for _, body in mlflow.calls] == ["a", "b"]
