@@ -1,9 +1,9 @@
 """kill -9 at every point: before, within and after each write of the journal and of the engine."""
 
+import itertools
 import os
 import signal
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,7 +84,7 @@ def test_promote_killed_anywhere_is_finished_once(folder: Path):
         context, engine = build(folder)
         spans = history.alias_spans(context.journal, "p", "m", "champion")
         assert [s.version for s in spans][:1] == [3]
-        assert all(a.version != b.version for a, b in pairwise(spans))
+        assert all(a.version != b.version for a, b in itertools.pairwise(spans))
         assert engine.calls == ["set_alias"]
         # The next round begins with another champion.
         engine.set_alias("p", "m", "champion", 1)
@@ -188,9 +188,9 @@ def test_taking_back_killed_anywhere_is_finished(folder: Path):
 
 
 def test_submit_killed_anywhere_is_there_whole_or_not_at_all(folder: Path):
+    action = TagRun("p", RUN, "k", "v")
     for point in range(1, FAR):
-        action = TagRun("p", RUN, "k", "v")
-        reached = executed_until(folder, point, lambda e, a=action: e.submit(OWNER, a, "click"))
+        reached = executed_until(folder, point, lambda e: e.submit(OWNER, action, "click"))
         context, _ = build(folder)
         requested = [e for e in audit.entries(context.journal) if e.what == "tag-run.requested"]
         assert len(requested) == len(Executor(context).history())

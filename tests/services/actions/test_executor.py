@@ -1,5 +1,7 @@
+import contextlib
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -18,7 +20,14 @@ from services.actions.register_project import ForgetProject, RegisterProject
 from services.actions.roles import Actor, Role, machine_owner, policy, require_another
 from services.actions.tag import TagRun, TagVersion
 from services.actions.users import AddUser, ChangeUser
-from services.errors import ConflictError, DeniedError, GateError, InputError, NotFoundError
+from services.errors import (
+    ConflictError,
+    DeniedError,
+    GateError,
+    InputError,
+    JournalError,
+    NotFoundError,
+)
 from tests.services.actions.conftest import OWNER, RUN, Clock, FileEngine, build
 
 
@@ -495,3 +504,112 @@ def test_the_owner_of_the_home_is_admin_there(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("os.geteuid", lambda: 65534)
     with pytest.raises(DeniedError, match="another user"):
         machine_owner(tmp_path)
+
+
+FULL = "The journal could not be used (database or disk is full)."
+
+
+@pytest.mark.parametrize("failing", range(1, 12))
+def test_a_full_disk_stops_it_and_it_goes_on_when_there_is_room(
+    context: Context, engine: FileEngine, executor: Executor, ana: Actor, failing: int
+):
+    """The n-th write fails and all after it, until space is freed: nothing is lost or doubled."""
+    record = executor.submit(ana, Promote("p", "m", 2), "k")
+    write, left = context.journal.write, failing
+
+    def full() -> object:
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            raise JournalError(FULL)
+        return write()
+
+    context.journal.write = full  # type: ignore[method-assign, assignment]
+    with contextlib.suppress(JournalError):
+        executor.execute_pending()
+    context.journal.write = write  # type: ignore[method-assign]
+    executor.execute_pending()
+    assert executor.record(record.id).state == "done"
+    assert engine.calls == ["set_alias"]
+    assert audit.verify(context.journal).broken_at is None
+
+
+def test_a_submission_whose_answer_was_lost_is_found_again(
+    context: Context, executor: Executor, monkeypatch: pytest.MonkeyPatch
+):
+    """The error came after the commit: an error is not "not done"."""
+    write = context.journal.write
+
+    @contextlib.contextmanager
+    def failing() -> Iterator[object]:
+        with write() as connection:
+            yield connection
+        raise JournalError("The journal could not be used (disk I/O error).")
+
+    monkeypatch.setattr(context.journal, "write", failing)
+    assert executor.submit(OWNER, TagRun("p", RUN, "k", "v"), "1").state == "pending"
+
+
+def test_one_that_ends_its_executor_each_time_is_given_up(
+    context: Context, executor: Executor, engine: FileEngine, clock: Clock
+):
+    record = executor.submit(OWNER, Promote("p", "m", 2), "1")
+    engine.set_alias("p", "m", "champion", 1)
+    for _ in range(8):
+        clock.ahead_s += 60
+        other = Executor(context, now=clock)
+        other._do = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt())  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            other.execute_pending()
+    clock.ahead_s += 60
+    executor.execute_pending()
+    found = executor.record(record.id)
+    assert found.state == "failed"
+    assert "ended 8 times" in found.error
+
+
+def test_another_hosts_claim_holds_as_long_as_its_lease(
+    context: Context, executor: Executor, clock: Clock
+):
+    record = executor.submit(OWNER, TagRun("p", RUN, "k", "v"), "1")
+    with context.journal.write() as connection:
+        held = {"state": "running", "owner": "elsewhere:1:1.00:a", "lease_ms": clock() + 30_000}
+        connection.execute(update(schema.actions).values(**held))
+    assert executor.execute_pending() == 0
+    clock.ahead_s += 31
+    assert executor.execute_pending() == 1
+    assert executor.record(record.id).state == "done"
+
+
+def test_the_lease_is_renewed_while_a_step_takes_long(
+    context: Context, executor: Executor, engine: FileEngine, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("services.actions.claims._RENEW_S", 0.01)
+    executor.submit(OWNER, TagRun("p", RUN, "k", "v"), "1")
+    leases: list[int] = []
+
+    def lease() -> int:
+        with context.journal.read() as connection:
+            return int(connection.execute(select(schema.actions.c.lease_ms)).scalar_one())
+
+    def slow() -> None:
+        first = lease()
+        for _ in range(500):
+            if lease() > first:
+                break
+            threading.Event().wait(0.01)
+        leases.extend((first, lease()))
+
+    engine.point = slow
+    executor.execute_pending()
+    assert leases[1] > leases[0]
+
+
+def test_only_the_one_asked_for_and_no_more_than_the_limit(executor: Executor):
+    records = [
+        executor.submit(OWNER, TagRun("p", f"{n:032x}", "k", "v"), str(n)) for n in (1, 8, 9)
+    ]
+    assert executor.execute_pending(only=records[1].id) == 1
+    assert executor.execute_pending(limit=1) == 1
+    states = [executor.record(record.id).state for record in records]
+    assert states == ["done", "done", "pending"]
