@@ -1,8 +1,8 @@
 """A dense layer that trains fast on every machine.
 
 MLX's Linux wheel carries reference BLAS (about 2.5 GFLOP/s a core), so there the products of
-training go through NumPy's OpenBLAS, equal to float32 rounding. On a Mac they are MLX's own. Latency
-is never measured on this layer: the measured model is made of MLX's own layers.
+training go through NumPy's OpenBLAS, equal to float32 rounding. On a Mac MLX does them. Latency
+is never measured on this layer: the measured model is made of plain MLX layers.
 """
 
 import sys
