@@ -133,7 +133,7 @@ def _nothing(view: View) -> None:
         "A run appears here within seconds of its first `mlflow.start_run()` in a connected "
         "project. Training one takes less than a minute.",
         icon="science",
-        command=f"mlops run {where.project or 'lora-finetuning'} --wait",
+        command="mlops up --demo",
         action=lambda: navigation.link("projects", "See the projects", icon="folder_open"),
     )
 

@@ -43,7 +43,7 @@ def draw(projects: Sequence[ProjectSummary], named: str | None, where: Scope, te
             f"No finished run of {plain(project.title)} {where.sentence} carries both a technique "
             f"(the tag mlops.technique) and {plain(metric, 80)}.",
             icon="leaderboard",
-            command=f"mlops run {project.id} --wait",
+            command="mlops up --demo",
         )
         return
     goal: Goal = project.goal if metric == project.primary_metric else goal_of(metric)

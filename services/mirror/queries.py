@@ -1,5 +1,6 @@
 """What pages, the command line and reports ask of the mirror."""
 
+import contextlib
 import json
 import math
 import threading
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from services.settings import Settings
 
 _LIMIT = 1_000
+_LARGE = 20_000
 _HIDDEN_TAGS = frozenset({"mlops.heartbeat", "mlops.packages", "mlflow.note.content"})
 
 
@@ -56,6 +58,7 @@ class Mirror:
         self._inode = self._found_inode()
         self._columns = Columns()
         self._lock = threading.Lock()
+        self._warming: threading.Thread | None = None
 
     @classmethod
     def open(cls, settings: "Settings") -> "Mirror":
@@ -115,10 +118,21 @@ class Mirror:
             search = Search(columns, connection)
             cells = [_cells(name, search.column(name), shown) for name in query.columns]
             rows = tuple(self._run(int(p), [c[i] for c in cells]) for i, p in enumerate(shown))
+            self._warm_when_large()
             return RunPage(len(positions), rows, _last_sync(connection), columns.change)
 
+    def _warm_when_large(self) -> None:
+        """Begin to load all columns where loading one would be felt (0.1 s at 100,000 runs)."""
+        if self._warming is None and self._columns.size > _LARGE:
+            self._warming = threading.Thread(target=self._warm_quietly, daemon=True)
+            self._warming.start()
+
+    def _warm_quietly(self) -> None:
+        with contextlib.suppress(PlatformError):  # whoever asks next is told
+            self.warm()
+
     def warm(self) -> None:
-        """Load every column before it is asked for; for a thread of its own, at start."""
+        """Load every column before it is asked for."""
         for group in GROUPS:
             table = schema.keys
             names = self.rows(select(table.c.name).where(table.c.kind == group[0]))
