@@ -6,6 +6,7 @@ from typing import Any
 
 from services.actions.action import Action
 from services.actions.archive import ArchiveRun
+from services.actions.archive_version import ArchiveVersion
 from services.actions.promote import Promote, Rollback
 from services.actions.register_project import ForgetProject, RegisterProject
 from services.actions.tag import TagRun, TagVersion
@@ -20,6 +21,7 @@ ACTIONS: dict[str, type[Any]] = {
         TagRun,
         TagVersion,
         ArchiveRun,
+        ArchiveVersion,
         RegisterProject,
         ForgetProject,
         AddUser,
