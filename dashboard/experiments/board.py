@@ -83,6 +83,8 @@ def _sparklines(rows: Sequence[Run], view: View, known: Known) -> Sparklines | N
     drawn, chosen = main_curves(rows, mirror.curves(ids, keys, MAX_POINTS), keys, primaries)
     without = [run.run_id for run in rows if run.run_id not in drawn]
     ask_once(without, keys)
+    if not drawn and view.curve is None:
+        return None
     metrics = dict.fromkeys(chosen.values())
     title = f"{next(iter(metrics))} over steps" if len(metrics) == 1 else "main curve"
     told = ", ".join(f"{project}: {metric}" for project, metric in chosen.items())
