@@ -116,6 +116,18 @@ def test_strays_are_found_by_their_mark_when_the_state_is_lost(home, platform_pr
     assert [path.name for path in home.run.glob("state.json.broken-*")]
 
 
+def test_the_next_supervisor_ends_strays_of_a_lost_state(home, platform_process):
+    port = free_port()
+    first = platform_process(port)
+    before = all_up(home)
+    kill(first)
+    (home.run / "state.json").unlink()
+    platform_process(port)
+    now = all_up(home)
+    assert now.leader != before.leader
+    assert not before.leader.alive
+
+
 def test_sigterm_to_the_supervisor_ends_everything(home, platform_process):
     first = platform_process(free_port(), "--child")
     before = all_up(home, members=2)

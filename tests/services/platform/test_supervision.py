@@ -178,3 +178,18 @@ def test_a_full_log_is_cut_while_its_engine_goes_on(home, monkeypatch):
         wait_until(lambda: log.with_name("small.log.1").exists())
         wait_until(lambda: log.read_bytes().startswith(b"asked"))
         assert b"\0" not in log.read_bytes()
+
+
+def test_a_worker_nobody_counted_is_found_by_its_mark(home, tmp_path):
+    """Its engine died before it was ever counted, and it left group and session."""
+    mute = tmp_path / "mute"
+    mute.touch()
+    flags = ("--detached-child", "--mute", str(mute))
+    with kept(home, small_spec("small", free_port(), *flags)) as supervisor:
+        first = wait_until(lambda: (now := engine(supervisor)).leader and now)
+        worker = wait_until(
+            lambda: next((p for p in ours(home) if p.pid != first.leader.pid), None)
+        )
+        os.kill(first.leader.pid, signal.SIGKILL)
+        wait_until(lambda: engine(supervisor).ends == 1)
+        assert processes.living([worker]) == []
