@@ -146,6 +146,8 @@ def test_numpy_weights_do_as_well(project: Path):
     assert load_model(saved(project / "m", weights=weights))([[1, 1]]).tolist() == [[9.0]]
 
 
+# MLflow warns about types of its own while its pyfunc module is imported.
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")
 def test_pyfunc_loads_it_and_checks_the_signature(project: Path):
     model = mlflow.pyfunc.load_model(str(saved(project / "model")))
     assert model.predict(np.array([[1, 1]], np.float32)).tolist() == [[9.0]]
