@@ -28,6 +28,7 @@ _METRICS_A_BATCH = 1000
 # A server that is well and says "internal error" so many times: it is the call.
 _INTERNAL_ERROR = 500
 _TRIES = 8
+_PROBE = "mlops.delivery"
 
 
 class UnresolvedError(UnansweredError):
@@ -67,7 +68,20 @@ class Sender:
     def _give_up_on(self, error: UnansweredError, records: list[Record]) -> None:
         if not is_about_one_call(error) or self.spool.failed() < _TRIES:
             raise error
+        if error.status == _INTERNAL_ERROR and not self._can_write(records[0]):
+            raise error  # it chokes on everything: a full disk, a locked database
         self._refuse(records, str(error))
+
+    def _can_write(self, record: Record) -> bool:
+        """Return whether the server takes another, harmless write to the same run."""
+        if record["api"] == "CreateRun":
+            return False
+        try:
+            body = {"run_id": record["body"]["run_id"], "key": _PROBE, "value": "sent late"}
+            self._send_one({**record, "api": "SetTag", "body": body})
+        except MlflowException:
+            return False
+        return True
 
     def _refuse(self, records: list[Record], reason: str) -> None:
         if len(records) == 1:
