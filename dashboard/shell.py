@@ -63,15 +63,16 @@ def _engines() -> None:
 
 
 def _account(person: "User") -> None:
-    chosen = st.menu_button(
-        plain(person.name, 40),
-        ("Change password", "Sign out"),
-        icon=":material/account_circle:",
-        type="tertiary",
-        key="account",
-    )
-    scoped = "" if person.projects is None else f" · {counted(len(person.projects), 'project')}"
-    st.caption(f"Signed in as {person.role}{scoped}")
+    with st.container(gap="xxsmall"):
+        chosen = st.menu_button(
+            plain(person.name, 40),
+            ("Change password", "Sign out"),
+            icon=":material/account_circle:",
+            type="tertiary",
+            key="account",
+        )
+        scoped = "" if person.projects is None else f" · {counted(len(person.projects), 'project')}"
+        st.caption(f"Signed in as {person.role}{scoped}")
     if chosen == "Change password":
         signin.change_password()
     elif chosen == "Sign out":

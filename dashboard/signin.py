@@ -32,9 +32,8 @@ class _Check:
         if not username or not password:
             self.error = MlopsError("Enter both your user name and your password.")
             return False
-        address = st.context.ip_address or "127.0.0.1"
         try:
-            self.ticket = state.access().sign_in(username, password, address)
+            self.ticket = state.access().sign_in(username, password, state.address())
         except MlopsError as error:
             self.error = error
         return False
@@ -56,18 +55,18 @@ def draw() -> None:
         st.title("EfficientAI MLOps")
         st.caption("Experiments, models and projects of the toolkit on one screen.")
         check = _form()
-        if check.ticket is not None:
+        ticket = check.ticket or _single_sign_on()
+        if ticket is not None:
             st.success("Signed in. One moment …", icon=":material/check_circle:")
-            _post(routes.SIGN_IN, ticket=check.ticket.value)
+            _post(routes.SIGN_IN, ticket=ticket.value)
         elif check.error is not None:
             st.error(_sentence(check.error), icon=":material/error:")
-        _single_sign_on()
         with st.expander("No account, or the password is lost?", icon=":material/help:"):
             st.markdown(
                 "`mlops up` printed the first admin's password once. An admin makes accounts and "
-                "resets passwords on the Admin page or here:"
+                "gives new passwords on the Admin page, or on the machine itself:"
             )
-            st.code("mlops users add NAME --role viewer\nmlops users reset NAME", language="shell")
+            st.code("mlops users add NAME --role viewer", language="shell")
 
 
 def _form() -> _Check:
@@ -90,14 +89,23 @@ def _sentence(error: MlopsError) -> str:
     return plain(f"{error.message} {error.hint}".strip(), limit=400)
 
 
-def _single_sign_on() -> None:
-    if st.secrets.load_if_toml_exists() and "auth" in st.secrets:
-        st.button(
-            "Continue with single sign-on",
-            icon=":material/key:",
-            on_click=st.login,
-            width="stretch",
-        )
+def _single_sign_on() -> "Ticket | None":
+    """Offer the configured identity provider; return a ticket when it vouches for the person."""
+    if not state.single_sign_on():
+        return None
+    vouched_for = state.identity()
+    if not vouched_for:
+        st.button("Single sign-on", icon=":material/key:", on_click=st.login, width="stretch")
+        return None
+    named = plain(vouched_for, 60)
+    st.button("Use another identity", icon=":material/logout:", on_click=st.logout, type="tertiary")
+    if not st.button(f"Continue as {named}", icon=":material/key:", width="stretch"):
+        return None
+    try:
+        return state.access().vouched(vouched_for, state.address())
+    except MlopsError as error:
+        st.error(_sentence(error), icon=":material/error:")
+        return None
 
 
 def leave() -> None:

@@ -4,15 +4,18 @@ The only place with ``st.cache_*``. Reads are cached under the mirror's change n
 under a number is true until the number moves. Ages are not, so they come from ``engines()``.
 """
 
-from dataclasses import replace
+import shutil
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
-from dashboard.numbers import age, zone_of
+from dashboard.numbers import zone_of
 from dashboard.scope import Scope
 from services.errors import PlatformError
+from services.home import Home
 from services.mirror.models import (
     FieldInfo,
     Freshness,
@@ -33,7 +36,10 @@ if TYPE_CHECKING:
     from services.actions.journal import Journal
     from services.actions.roles import Actor
     from services.engines.mlflow.adapter import MLflow
+    from services.platform.doctor import Finding
+    from services.platform.status import PlatformStatus
 
+_NEWEST = 100
 _STALE_AFTER_S = 20.0
 
 
@@ -92,6 +98,23 @@ def cookie() -> str:
     return st.context.cookies.get(cookie_name()) or ""
 
 
+def address() -> str:
+    """Return the network address the browser's request came from."""
+    return st.context.ip_address or "127.0.0.1"
+
+
+def single_sign_on() -> bool:
+    """Return whether an identity provider is configured in ``.streamlit/secrets.toml``."""
+    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
+
+
+def identity() -> str:
+    """Return the e-mail address the identity provider verified, empty when there is none."""
+    if not st.user.is_logged_in or st.user.get("email_verified") is False:
+        return ""
+    return str(st.user.get("email") or "")
+
+
 def who() -> "User | None":
     """Return the person as the journal knows them at this moment, None when signed out."""
     return access().who(cookie()) if cookie() else None
@@ -141,11 +164,14 @@ def _aged(engine: Freshness, now: datetime) -> Freshness:
         return engine
     if (now - engine.last_sync).total_seconds() <= _STALE_AFTER_S:
         return engine
+    itself = engine.engine == "controller"
     return replace(
         engine,
         state="stale",
         since=engine.last_sync,
-        reason=f"The controller last heard from it {age(engine.last_sync, now)}.",
+        reason="It follows the engines and carries out actions: it is stopped, busy or stuck."
+        if itself
+        else "The controller, which asks it, is stopped, busy or stuck.",
         hint="See `mlops status`; `mlops restart controller` starts it again.",
     )
 
@@ -211,6 +237,17 @@ def _fields(
 ) -> tuple[FieldInfo, ...]:
     del change
     return mirror().fields(project, mine)
+
+
+def recent_fields(project: str | None = None) -> tuple[FieldInfo, ...]:
+    """Return what the newest runs logged: enough to choose columns, cheap at any size."""
+    return _recent_fields(project, visible_projects())
+
+
+@st.cache_data(show_spinner=False, max_entries=32, ttl="5s", refresh_mode="background")
+def _recent_fields(project: str | None, mine: tuple[str, ...] | None) -> tuple[FieldInfo, ...]:
+    newest = RunQuery(project=project, projects=mine, limit=_NEWEST)
+    return mirror().fields_of([run.run_id for run in mirror().runs(newest).rows])
 
 
 def leaderboard(
@@ -290,3 +327,54 @@ def people() -> tuple["User", ...]:
     from services.access import store
 
     return store.everyone(journal())
+
+
+# The machine
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What lies on the disk: (what, path, bytes), None where it cannot be read."""
+
+    parts: tuple[tuple[str, str, int | None], ...]
+    free_bytes: int
+    total_bytes: int
+
+
+def platform_status() -> "PlatformStatus":
+    """Return every process as the supervisor last saw it."""
+    from services.platform.status import status
+
+    return status(Home.locate())
+
+
+@st.cache_data(show_spinner=False, ttl="30s")
+def findings() -> tuple["Finding", ...]:
+    """Return what the doctor finds, at most half a minute old."""
+    from services.platform.doctor import examine
+
+    return examine(Home.locate())
+
+
+@st.cache_data(show_spinner=False, ttl="30s")
+def storage() -> Storage:
+    """Return how much the installation takes, at most half a minute old."""
+    home = Home.locate()
+    parts = (
+        ("Journal, the one thing to back up", home.databases / "journal.sqlite"),
+        ("Mirror, rebuilt at need", home.databases / "mirror.sqlite"),
+        ("MLflow database", home.mlflow / "mlflow.db"),
+        ("Logs", home.logs),
+    )
+    disk = shutil.disk_usage(home.root)
+    measured = tuple((what, str(path), _bytes_of(path)) for what, path in parts)
+    return Storage(measured, disk.free, disk.total)
+
+
+def _bytes_of(path: Path) -> int | None:
+    try:
+        if path.is_dir():
+            return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+        return path.stat().st_size
+    except OSError:
+        return None

@@ -4,7 +4,6 @@ import streamlit as st
 
 from dashboard import scope, state
 from dashboard.components import journal, notices, older
-from dashboard.components.cli import command_line
 from dashboard.components.tables import PAGE_SIZE
 
 st.title("Activity")
@@ -13,7 +12,12 @@ notices.engine_notice("controller")
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     view = st.segmented_control(
-        "View", ["actions", "audit"], default="actions", required=True, key="view",
+        "View",
+        ["actions", "audit"],
+        default="actions",
+        required=True,
+        key="view",
+        format_func=str.capitalize,
         bind="query-params",
     )
     who = st.text_input("Who", key="who", bind="query-params", placeholder="anyone", width=180)
@@ -52,6 +56,6 @@ else:
         if noted is not None:
             journal.audit_detail(noted)
     else:
-        notices.empty("No entry", f"The audit has nothing like this {where.sentence}.", icon="gavel")
-
-command_line("mlops actions list", "mlops audit list", "mlops audit verify")
+        notices.empty(
+            "No entry", f"The audit has nothing like this {where.sentence}.", icon="gavel"
+        )

@@ -43,7 +43,12 @@ else:
     compare_head.warnings(found)
     with st.container(horizontal=True, vertical_alignment="center"):
         side = st.segmented_control(
-            "Side", SIDES, default="Metrics", required=True, key="side", bind="query-params",
+            "Side",
+            SIDES,
+            default="Metrics",
+            required=True,
+            key="side",
+            bind="query-params",
             label_visibility="collapsed",
         )
         only = st.toggle("Differences only", value=True, key="differences", bind="query-params")

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from dashboard import scope, state
-from dashboard.components import notices
+from dashboard.components import actions, notices, registering
 from dashboard.components import project as drawing
 from dashboard.components.cli import command_line
+from services.actions.register_project import RegisterProject
 
 st.title("Projects")
 off = notices.engine_notice("controller")
@@ -14,6 +15,7 @@ only = scope.current().project
 projects = [project for project in state.projects() if only in (None, project.id)]
 with st.container(horizontal=True, vertical_alignment="center"):
     st.markdown(drawing.summary_line(projects) or "No project yet", width="stretch")
+    registering.button(actions.why_not(RegisterProject, off=off))
 
 if not projects:
     notices.empty(

@@ -6,6 +6,7 @@ from dashboard import navigation
 from dashboard.components import notices
 from dashboard.components.cli import command_line
 from dashboard.experiments import (
+    run_actions,
     run_artifacts,
     run_curves,
     run_head,
@@ -27,7 +28,9 @@ detail = detail_of(run_id)
 project = run_head.project_of(detail.run)
 run_head.title(detail.run)
 off = notices.engine_notice("mlflow")
-run_links.draw(detail)
+with st.container(horizontal=True, vertical_alignment="center"):
+    run_actions.draw(detail.run, off)
+    run_links.draw(detail)
 run_head.figures(detail, project)
 part = st.segmented_control(
     "Part",

@@ -16,6 +16,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("platform:doctor", "Name each problem of this installation and its mend."),
     "projects": ("projects:projects", "Projects: list, add, show, check."),
     "runs": ("runs:runs", "Runs: list, show, compare."),
+    "models": ("models:models", "Registered models: list, show, promote, rollback."),
+    "users": ("users:users", "Accounts: add, list, set, disable, enable, reset-password."),
+    "backup": ("backup:backup", "Copy the journal to a file."),
+    "restore": ("backup:restore", "Put a backup in the journal's place."),
     "test": ("testing:test", "Run the tests."),
     "check": ("testing:check", "Format, lint, types, tests."),
 }

@@ -73,3 +73,7 @@ class ConflictError(MlopsError):
 
 class PlatformError(MlopsError):
     """A process, port, file or environment of this installation is not as it must be."""
+
+
+class JournalError(PlatformError):
+    """The journal could not be read or written; what was under way goes on when it can be."""

@@ -4,8 +4,9 @@ import json
 import math
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from services.engines.mlflow.models import Metric, Point, TrackedRun
+from services.engines.mlflow.models import Metric, Point, Status, TrackedRun
 from services.mirror.events import now_ms
 from services.mirror.store import Store
 
@@ -33,7 +34,8 @@ def fill(store: Store, *, repeats: int = 5) -> None:
     store.write_engine("mlflow", "MLflow", "live")
     for place, (project, title, metric, goal, techniques) in enumerate(PROJECTS):
         store.write_project(project, "connected", _document(place, title, metric, goal))
-        runs = list(_runs(chance, place, project, metric, goal, techniques, repeats))
+        kind = Kind(place, project, metric, goal, techniques[0], 0)
+        runs = list(_runs(chance, kind, techniques, repeats))
         store.write_runs(project, [run for run, _ in runs])
         for run, curves in runs:
             for key, points in curves.items():
@@ -66,75 +68,75 @@ def _document(place: int, title: str, metric: str, goal: str) -> dict[str, objec
     }
 
 
-def _runs(chance, place, project, metric, goal, techniques, repeats) -> Iterator:
+@dataclass(frozen=True)
+class Kind:
+    """What the runs of one technique have in common."""
+
+    place: int
+    project: str
+    metric: str
+    goal: str
+    technique: str
+    rank: int
+
+
+Curves = dict[str, list[Point]]
+
+
+def example(place: int, index: int, *, project: str, metric: str) -> TrackedRun:
+    """One more finished run of a project, without its curves."""
+    kind = Kind(place, project, metric, "max", "lora-r8", 1)
+    return _run(random.Random(index), kind, index, 0)[0]  # noqa: S311 - the same every time
+
+
+def _runs(
+    chance: random.Random, kind: Kind, techniques: tuple[str, ...], repeats: int
+) -> Iterator[tuple[TrackedRun, Curves]]:
     index = 0
     for rank, technique in enumerate(techniques):
         for seed in range(repeats):
-            yield _run(chance, place, index, project, metric, goal, technique, rank, seed)
+            own = replace(kind, technique=technique, rank=rank)
+            yield _run(chance, own, index, seed)
             index += 1
-    states = {90: "running", 91: "running", 92: "failed", 93: "killed"}
+    states: dict[int, Status] = {90: "running", 91: "running", 92: "failed", 93: "killed"}
     for number, status in states.items():
-        run, curves = _run(chance, place, number, project, metric, goal, techniques[-1], 1, 9)
-        yield _in_state(run, number, status, project), curves
+        run, curves = _run(chance, replace(kind, technique=techniques[-1], rank=1), number, 9)
+        yield _in_state(run, status, kind.project), curves
 
 
-def _in_state(run: TrackedRun, number: int, status: str, project: str) -> TrackedRun:
-    from dataclasses import replace
-
+def _in_state(run: TrackedRun, status: Status, project: str) -> TrackedRun:
     metrics = dict(run.metrics)
+    at = run.started_ms or 0
     if status == "failed":
-        metrics["loss"] = Metric(math.nan, 40, run.started_ms)
-        metrics["grad_norm"] = Metric(math.inf, 40, run.started_ms)
+        metrics["loss"] = Metric(math.nan, 40, at)
+        metrics["grad_norm"] = Metric(math.inf, 40, at)
     name = HOSTILE if (project, status) == ("lora-finetuning", "failed") else run.name
     ended = None if status == "running" else run.ended_ms
     return replace(run, name=name, status=status, ended_ms=ended, metrics=metrics)
 
 
-def _run(chance, place, index, project, metric, goal, technique, rank, seed):
-    now = now_ms()
-    started = now - (100 - index) * _HOUR_MS // 2 - place * 400_000
+def _run(chance: random.Random, kind: Kind, index: int, seed: int) -> tuple[TrackedRun, Curves]:
+    place, metric, rank = kind.place, kind.metric, kind.rank
+    started = now_ms() - (100 - index) * _HOUR_MS // 2 - place * 400_000
     best = 0.80 + 0.03 * rank + chance.gauss(0, 0.01)
-    loss, quality = [], []
-    for step in range(_STEPS):
-        at = started + step * 1_500
-        share = 1 - math.exp(-step / 15)
-        loss.append(Point(2.2 * (1 - share) + 0.2 + chance.gauss(0, 0.03), step, at))
-        value = 0.1 + (best - 0.1) * share + chance.gauss(0, 0.008)
-        quality.append(Point(value if goal == "max" else 1.3 - value, step, at))
-    final = best if goal == "max" else 1.2 - best
-    tags = {
-        "mlops.project": project,
-        "mlops.technique": technique,
-        "mlops.seed": str(seed),
-        "mlops.git.commit": f"{(place * 31 + rank) % 7:x}7c41d9e2b{place}a".ljust(40, "0"),
-        "mlops.git.dirty": "true" if seed == 4 else "false",
-        "mlops.data.revision": f"v{1 + (index > 7)}",
-        "mlops.host": "mac-studio" if seed % 2 else "mac-mini",
-        "mlops.chip": "Apple M2 Ultra" if seed % 2 else "Apple M4",
-        "mlops.memory_bytes": "206158430208" if seed % 2 else "34359738368",
-        "mlops.backend": "mlx-metal" if seed % 2 else "mlx-cpu",
-        "mlops.packages": json.dumps(
-            {"mlx": "0.32.4" if seed % 2 else "0.31.2", "numpy": "2.4.1", "mlflow-skinny": "3.17.2"}
-        ),
-        "mlflow.user": "mira",
-    }
-    if rank == 0:
-        tags["mlops.role"] = "baseline"
+    curves = _curves(chance, kind, started, best)
+    final = best if kind.goal == "max" else 1.2 - best
+    at, last = started + 90_000, _STEPS - 1
     run = TrackedRun(
         run_id=run_id(place, index),
         experiment_id=str(place + 1),
-        name=f"{technique}-seed{seed}",
+        name=f"{kind.technique}-seed{seed}",
         status="finished",
         user="mira",
         started_ms=started,
-        ended_ms=started + 90_000 + chance.randrange(60_000),
+        ended_ms=at + chance.randrange(60_000),
         deleted=False,
         artifact_uri=f"mlflow-artifacts:/{place + 1}/{run_id(place, index)}/artifacts",
         metrics={
-            metric: Metric(final, _STEPS - 1, started + 90_000),
-            "loss": Metric(loss[-1].value, _STEPS - 1, started + 90_000),
-            "step_time_ms": Metric(12 + 3 * rank + chance.random(), _STEPS - 1, started + 90_000),
-            "mlx_peak_bytes": Metric(410e6 + 9e7 * rank, _STEPS - 1, started + 90_000),
+            metric: Metric(final, last, at),
+            "loss": Metric(curves["loss"][-1].value, last, at),
+            "step_time_ms": Metric(12 + 3 * rank + chance.random(), last, at),
+            "mlx_peak_bytes": Metric(410e6 + 9e7 * rank, last, at),
         },
         params={
             "rank": str(4 << rank),
@@ -143,6 +145,41 @@ def _run(chance, place, index, project, metric, goal, technique, rank, seed):
             "epochs": "3",
             "batch_size": "32",
         },
-        tags=tags,
+        tags=_tags(kind, index, seed),
     )
-    return run, {"loss": loss, metric: quality}
+    return run, curves
+
+
+def _curves(chance: random.Random, kind: Kind, started: int, best: float) -> Curves:
+    loss, quality = [], []
+    for step in range(_STEPS):
+        at = started + step * 1_500
+        share = 1 - math.exp(-step / 15)
+        loss.append(Point(2.2 * (1 - share) + 0.2 + chance.gauss(0, 0.03), step, at))
+        value = 0.1 + (best - 0.1) * share + chance.gauss(0, 0.008)
+        quality.append(Point(value if kind.goal == "max" else 1.3 - value, step, at))
+    return {"loss": loss, kind.metric: quality}
+
+
+def _tags(kind: Kind, index: int, seed: int) -> dict[str, str]:
+    studio = seed % 2
+    packages = {
+        "mlx": "0.32.4" if studio else "0.31.2",
+        "numpy": "2.4.1",
+        "mlflow-skinny": "3.17.2",
+    }
+    tags = {
+        "mlops.project": kind.project,
+        "mlops.technique": kind.technique,
+        "mlops.seed": str(seed),
+        "mlops.git.commit": f"{(kind.place * 31 + kind.rank) % 7:x}7c41d9e2b".ljust(40, "0"),
+        "mlops.git.dirty": "true" if seed == 4 else "false",
+        "mlops.data.revision": f"v{1 + (index > 7)}",
+        "mlops.host": "mac-studio" if studio else "mac-mini",
+        "mlops.chip": "Apple M2 Ultra" if studio else "Apple M4",
+        "mlops.memory_bytes": "206158430208" if studio else "34359738368",
+        "mlops.backend": "mlx-metal" if studio else "mlx-cpu",
+        "mlops.packages": json.dumps(packages),
+        "mlflow.user": "mira",
+    }
+    return tags | ({"mlops.role": "baseline"} if kind.rank == 0 else {})

@@ -41,7 +41,7 @@ def fill(url: str, *, engine_state: EngineState = "live") -> None:
         store.write_project(project, "broken" if number == 3 else "connected", document)
         store.write_runs(project, tuple(_runs(number, project, metric)))
         store.write_registry(project, [_model(project)], list(_versions(number, project)))
-    store.mark_lost({_run_id(1, 4): "No heartbeat for 4 minutes and its process is gone."})
+    store.mark_lost({run_id(1, 4): "No heartbeat for 4 minutes and its process is gone."})
 
 
 def empty(url: str, *, engine_state: EngineState = "live") -> Store:
@@ -100,7 +100,7 @@ def _document(
     }
 
 
-def _run_id(number: int, index: int) -> str:
+def run_id(number: int, index: int) -> str:
     return f"{number}{index:02d}".ljust(32, "a")
 
 
@@ -116,7 +116,7 @@ def _runs(number: int, project: str, metric: str) -> Iterator[TrackedRun]:
         if technique == "baseline":
             tags["mlops.role"] = "baseline"
         yield TrackedRun(
-            run_id=_run_id(number, index),
+            run_id=run_id(number, index),
             experiment_id=str(number),
             name=HOSTILE if (number, index) == (0, 0) else f"{technique}-{index}",
             status=state,
@@ -144,7 +144,7 @@ def _versions(number: int, project: str) -> Iterator[Version]:
         yield Version(
             model=project,
             version=version,
-            run_id=_run_id(number, version - 1),
+            run_id=run_id(number, version - 1),
             created_ms=now_ms() - (30 - version * 4) * _HOUR_MS,
             status="READY",
             description="",

@@ -28,7 +28,7 @@ def bars_per_day(days: Sequence[tuple[date, int, int]], *, key: str, height_px: 
 
 
 def lines(
-    series: Mapping[str, tuple[Sequence[float | datetime], Sequence[float]]],
+    series: Mapping[str, tuple[Sequence[float | datetime], Sequence[float | None]]],
     *,
     key: str,
     unit: str = "",
@@ -36,7 +36,7 @@ def lines(
     height_px: int = 220,
     log: bool = False,
 ) -> None:
-    """Draw lines, one a name; x is steps, or times."""
+    """Draw lines, one a name; x is steps, or times; a None leaves a gap."""
     hues = colours()
     timed = any(x and isinstance(x[0], datetime) for x, _ in series.values())
     drawn = [
@@ -53,6 +53,9 @@ def lines(
     ]
     axis: Spec = {
         "type": "time" if timed else "value",
+        "min": "dataMin",
+        "max": "dataMax",
+        **({} if timed else {"minInterval": 1}),
         "name": x_name,
         "nameLocation": "middle",
         "nameGap": 26,
@@ -84,7 +87,7 @@ def _frame(series: Sequence[Spec], **axes: Spec) -> Spec:
     axes["xAxis"]["splitLine"] = {"show": False}
     return {
         "animation": False,
-        "grid": {"left": 48, "right": 14, "top": 34 if named else 26, "bottom": 40},
+        "grid": {"left": 8, "right": 14, "top": 34 if named else 26, "bottom": 8},
         "tooltip": {"trigger": "axis", "confine": True},
         "legend": {"show": named, "top": 0, "right": 0, "textStyle": {"color": hues.text}},
         "series": list(series),

@@ -40,6 +40,8 @@ class Proposal:
     verb: str = "Do it"
     command: str = ""
     """The command line that does the same."""
+    after: "Callable[[], None] | None" = None
+    """Draws below the outcome of an action that was done."""
 
 
 def why_not(action: type[Any], *, project: str | None = None, off: str | None = None) -> str | None:
@@ -85,9 +87,16 @@ def confirm(proposal: Proposal, *, icon: str = "bolt") -> None:
 
 def _dialog(proposal: Proposal) -> None:
     held = st.session_state.setdefault(_HELD, {"key": secrets.token_hex(12), "id": None})
+    asking = st.empty()
+    if held["id"] is None:
+        with asking.container():
+            _ask(proposal, held)
     if held["id"] is not None:
-        _follow(held["id"])
-        return
+        asking.empty()
+        _follow(held["id"], proposal)
+
+
+def _ask(proposal: Proposal, held: dict[str, Any]) -> None:
     try:
         action = proposal.make()
         consequences = action.consequences(state.context()) if action else ()
@@ -115,16 +124,14 @@ def _submit(action: "Action", held: dict[str, Any]) -> None:
         held["id"] = state.executor().submit(state.actor(), action, held["key"]).id
     except MlopsError as error:
         notices.problem(error)
-        return
-    st.rerun(scope="fragment")
 
 
-def _follow(action_id: int) -> None:
+def _follow(action_id: int, proposal: Proposal) -> None:
     ended = state.executor().record(action_id).ended
-    st.fragment(run_every=None if ended else _POLL_S)(_progress)(action_id)
+    st.fragment(run_every=None if ended else _POLL_S)(_progress)(action_id, proposal)
 
 
-def _progress(action_id: int) -> None:
+def _progress(action_id: int, proposal: Proposal) -> None:
     record = state.executor().record(action_id)
     steps(record)
     if record.state == "pending":
@@ -133,6 +140,8 @@ def _progress(action_id: int) -> None:
         st.caption("Closing this window does not stop it; Activity shows how it went.")
         return
     outcome(record)
+    if record.state == "done" and proposal.after is not None:
+        proposal.after()
     if st.button("Close", key="acting-close", type="primary"):
         st.session_state.pop(_HELD, None)
         st.rerun()

@@ -1,6 +1,7 @@
 """Actions and audit entries as tables, and one action in full."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -11,6 +12,9 @@ from dashboard.text import plain
 from services.actions.audit import Entry, Verdict
 from services.actions.executor import ActionRecord
 
+if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
+
 STATES = ("pending", "running", "done", "failed", "compensated", "denied")
 
 
@@ -18,11 +22,11 @@ def action_table(records: Sequence[ActionRecord]) -> ActionRecord | None:
     """Draw actions; return the selected one."""
     columns = {
         "when": _when(),
-        "who": st.column_config.TextColumn("Who", width="small"),
-        "what": st.column_config.TextColumn("What", width="large"),
-        "project": st.column_config.TextColumn("Project"),
+        "who": st.column_config.TextColumn("Who", width=90),
+        "what": st.column_config.TextColumn("What", width=280),
+        "project": st.column_config.TextColumn("Project", width=130),
         "state": status.column("How it went", STATES),
-        "took": st.column_config.TextColumn("Took", width="small"),
+        "took": st.column_config.TextColumn("Took", width=80),
     }
     rows = [
         {
@@ -42,12 +46,12 @@ def action_table(records: Sequence[ActionRecord]) -> ActionRecord | None:
 def audit_table(entries: Sequence[Entry]) -> Entry | None:
     """Draw audit entries; return the selected one."""
     columns = {
-        "number": st.column_config.NumberColumn("No.", width="small", format="%d"),
+        "number": st.column_config.NumberColumn("No.", width=60, format="%d"),
         "when": _when(),
-        "who": st.column_config.TextColumn("Who", width="small"),
-        "what": st.column_config.TextColumn("What", width="medium"),
-        "subject": st.column_config.TextColumn("On", width="large"),
-        "project": st.column_config.TextColumn("Project"),
+        "who": st.column_config.TextColumn("Who", width=90),
+        "what": st.column_config.TextColumn("What", width=140),
+        "subject": st.column_config.TextColumn("On", width=260),
+        "project": st.column_config.TextColumn("Project", width=130),
     }
     rows = [
         {
@@ -116,9 +120,9 @@ def took(record: ActionRecord) -> str:
     return duration((record.finished_at - record.submitted_at).total_seconds())
 
 
-def _when() -> "st.column_config.Column":
+def _when() -> "ColumnConfig":
     return st.column_config.DatetimeColumn(
-        "When", width="medium", format="YYYY-MM-DD HH:mm:ss", timezone=str(state.zone())
+        "When", width=150, format="YYYY-MM-DD HH:mm:ss", timezone=str(state.zone())
     )
 
 

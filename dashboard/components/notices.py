@@ -20,7 +20,11 @@ def value_or_notice(reading: Live[T] | Down) -> T | None:
     """Return what an engine said, or draw why it could not be asked and return None."""
     if isinstance(reading, Live):
         return reading.value
-    _down(reading.engine, reading.reason, reading.hint, reading.at)
+    _down(
+        Freshness(
+            reading.engine, reading.engine, "down", reading.at, None, reading.reason, reading.hint
+        )
+    )
     return None
 
 
@@ -57,45 +61,55 @@ def engine_notice(*names: str) -> str | None:
 
     None means all of them answer. What the page shows is then the last known picture.
     """
-    found = {engine.engine: engine for engine in state.engines()}
-    lost = [found[name] for name in names if name in found and found[name].state != "live"]
-    lost += [engine for engine in found.values() if engine.engine == "mirror"]
+    lost = _lost(names)
     for engine in lost:
-        _down(engine.title, engine.reason, engine.hint, engine.since, word=_WORDS[engine.state])
-    return _why(lost[0]) if lost else None
+        _down(engine)
+    return f"{_told(lost[0])}. {lost[0].reason}".strip() if lost else None
 
 
-_WORDS = {
-    "down": "does not answer",
-    "stale": "is not being followed",
-    "never": "has not come up yet",
-    "live": "is up",
-}
+def _lost(names: tuple[str, ...]) -> list[Freshness]:
+    found = {engine.engine: engine for engine in state.engines()}
+    if "mirror" in found:
+        return [found["mirror"]]
+    lost = [found.get(name) or _unheard(name) for name in names]
+    lost = [engine for engine in lost if engine.state != "live"]
+    controller = found.get("controller")
+    if lost and controller is not None and controller.state != "live":
+        return [controller]  # nobody asks the others: one notice says it all
+    return lost
 
 
-def _why(engine: Freshness) -> str:
-    return f"{engine.title} {_WORDS[engine.state]}: {engine.reason or 'no reason was given'}"
+def _unheard(name: str) -> Freshness:
+    hint = "`mlops status` tells how far it is; `mlops up` starts it."
+    return Freshness(name, name.capitalize(), "never", None, None, "", hint)
 
 
-def _down(
-    title: str, reason: str, hint: str, since: datetime | None, word: str = "does not answer"
-) -> None:
-    told = f" since {age(since, datetime.now(UTC)).removesuffix(' ago')}" if since else ""
+def _told(engine: Freshness) -> str:
+    lasting = age(engine.since, datetime.now(UTC)).removesuffix(" ago")
+    if engine.state == "never" or engine.since is None:
+        return f"{engine.title} has not come up yet"
+    verb = "has not answered" if engine.state == "down" else "has not been heard of"
+    return f"{engine.title} {verb} for {lasting.replace('just now', 'a moment')}"
+
+
+def _down(engine: Freshness) -> None:
     st.warning(
-        f"**{plain(title)} {word}{told}.** {plain(reason, 400)} {advice(hint)} "
+        f"**{plain(_told(engine))}.** {plain(engine.reason, 400)} {advice(engine.hint)} "
         "Figures below are the last known ones.",
         icon=":material/cloud_off:",
     )
 
 
 def advice(text: str) -> str:
-    """Hints are ours and may hold `code`; what they quote is kept from being markdown otherwise."""
+    """Return a hint for markdown: its `code` stays code, all else is text."""
     parts = text.split("`")
     return "".join(
-        f"`{part}`"
-        if index % 2 and index < len(parts) - 1
-        else plain(part, 400)
-        if part.strip()
-        else part
+        f"`{part}`" if index % 2 and index < len(parts) - 1 else _spaced(part)
         for index, part in enumerate(parts)
     )
+
+
+def _spaced(part: str) -> str:
+    """Return the part as text, with the blanks at its ends."""
+    text = part.strip()
+    return part.replace(text, plain(text, 400)) if text else part

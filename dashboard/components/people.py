@@ -77,6 +77,7 @@ def add(off: str | None) -> None:
         _new_account,
         verb="Add",
         command="mlops users add NAME --role viewer --project ID",
+        after=_show_password,
     )
     actions.button(
         "Add a person", proposal, key="add-user", icon="person_add", off=off, kind="primary"
@@ -100,7 +101,7 @@ def change(person: User, off: str | None) -> None:
 def _button(
     title: str, label: str, icon: str, make: "Callable[[], Action | None]", off: str | None
 ) -> None:
-    proposal = actions.Proposal(title, make, verb=label)
+    proposal = actions.Proposal(title, make, verb=label, after=_show_password)
     actions.button(label, proposal, key=f"people-{label}", icon=icon, off=off)
 
 
@@ -157,9 +158,16 @@ def _handed_over(name: str) -> str | None:
             "password": password,
             "hash": store.password_hash(name, password),
         }
-    st.caption("Password to hand over. It is shown here once; it can be changed after sign-in.")
-    st.code(held["password"], language=None)
+    _show_password()
     return held["hash"]
+
+
+def _show_password() -> None:
+    """Draw the made-up password of this dialog, when it made one."""
+    password = st.session_state["acting"].get("password")
+    if password is not None:
+        st.caption("Password to hand over. It is shown in this window alone; copy it now.")
+        st.code(password, language=None)
 
 
 def _scope_words(projects: tuple[str, ...] | None) -> str:

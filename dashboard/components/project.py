@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import streamlit as st
 
 from dashboard import navigation
+from dashboard.charts.small import lines
 from dashboard.components import notices, status, tiles
 from dashboard.numbers import age, count, counted, delta, number, percent
 from dashboard.text import plain
@@ -24,8 +25,10 @@ def card(project: ProjectSummary) -> None:
     else:
         st.caption("Conformance could not be read")
     if project.reasons:
-        icon = status.look(project.state).icon
-        st.markdown(f":material/{icon}: {plain(project.reasons[0], 160)}")
+        shown = status.look(project.state)
+        st.caption(f":{shown.colour}[:material/{shown.icon}: {plain(project.reasons[0], 160)}]")
+    elif project.best is not None:
+        st.caption(f"Best {plain(project.best.metric, 40)} **{number(project.best.value)}**")
     st.caption(
         f"{counted(project.runs, 'run')} · {counted(project.models, 'model')} · "
         f"last run {age(project.last_run_at)}"
@@ -44,6 +47,7 @@ def detail(project: ProjectSummary) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _checks(project)
+        _trend(project)
     with right:
         _facts(project)
 
@@ -80,7 +84,6 @@ def _figures(project: ProjectSummary) -> None:
             number(best.value) if best else None,
             delta=delta(best.value, best.previous, best.goal) if best else None,
             versus="vs the best before",
-            trend=project.trend,
             why="Best finished run by the primary metric."
             if best
             else "No finished run has logged the primary metric.",
@@ -111,6 +114,18 @@ def _checks(project: ProjectSummary) -> None:
                 st.caption(f"**Mend:** {notices.advice(mend)}")
 
 
+def _trend(project: ProjectSummary) -> None:
+    if len(project.trend) < 2 or project.primary_metric is None:
+        return
+    st.subheader("Recent results")
+    lines(
+        {project.primary_metric: (range(1, len(project.trend) + 1), project.trend)},
+        key="project-trend",
+        unit=project.primary_metric,
+        x_name="finished runs, oldest first",
+    )
+
+
 def _facts(project: ProjectSummary) -> None:
     st.subheader("Contract")
     metric = project.primary_metric
@@ -122,7 +137,7 @@ def _facts(project: ProjectSummary) -> None:
     if not project.gates:
         st.caption("None: any version may be promoted.")
     st.markdown("**Folder**")
-    st.code(project.path or "unknown", language=None)
+    st.code(project.path or "unknown", language=None, wrap_lines=True)
     champion = project.champion
     st.markdown("**Champion**")
     if champion is None:

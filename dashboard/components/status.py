@@ -65,6 +65,11 @@ _LOOKS: Mapping[str, _Drawn] = {
     "warning": ("warning", "orange"),
     "problem": ("error", "red"),
     "unknown": ("help", "gray"),
+    "no gates": ("remove", "gray"),
+    # the registry
+    "waiting": ("schedule", "violet"),
+    "current": _GREEN,
+    "earlier": ("history", "gray"),
 }
 
 

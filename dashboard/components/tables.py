@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import streamlit as st
@@ -14,15 +13,13 @@ from dashboard.text import shortened
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
-Cell = str | float | datetime | Sequence[float] | Sequence[str] | None
-"""What a cell may hold; a sequence of numbers is drawn as a sparkline column."""
 PAGE_SIZE = 50
 _ROW_PX = 36
 _CELL_LIMIT = 300
 
 
 def table(
-    rows: Sequence[Mapping[str, Cell]],
+    rows: Sequence[Mapping[str, object]],
     columns: Mapping[str, "ColumnConfig | str | None"],
     *,
     key: str,
@@ -32,12 +29,14 @@ def table(
     """Draw rows; return the index of the selected one when ``select`` is on.
 
     ``columns`` maps each field to a ``st.column_config`` column, in order. Cells are drawn as text,
-    never as markdown or HTML.
+    never as markdown or HTML; a sequence of numbers is a sparkline's.
     """
     frame = pd.DataFrame(
         [{name: _short(row.get(name)) for name in columns} for row in rows], columns=list(columns)
     )
-    height = _ROW_PX * (min(len(rows), max_rows_shown) + 1) + 2
+    height: int | Literal["content"] = "content"
+    if len(rows) > max_rows_shown:
+        height = _ROW_PX * (max_rows_shown + 1)
     if not select:
         st.dataframe(
             frame,
@@ -84,5 +83,5 @@ def pager(total: int, *, key: str = "page", size: int = PAGE_SIZE, noun: str = "
             st.pagination(pages, key=key, bind="query-params")
 
 
-def _short(cell: Cell) -> Cell:
+def _short(cell: object) -> object:
     return shortened(cell, _CELL_LIMIT) if isinstance(cell, str) else cell

@@ -24,7 +24,7 @@ def tile(
     st.metric(
         plain(label),
         UNKNOWN if value is None else value,
-        delta=None if delta is None else delta.text,
+        delta=None if delta is None else delta.text.replace("−", "-"),  # else it reads as a rise
         delta_color="off" if delta is None or delta.good is None else _colour(delta),
         delta_description=versus or None if delta is not None else None,
         chart_data=list(trend) if len(trend) > 1 else None,

@@ -4,12 +4,12 @@ The widgets follow it: their state is set from the view before they are drawn, s
 button and a pasted address all show the same. A change is one entry in the browser's history.
 """
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from dashboard.experiments.view import KEYS, View, read_view
 
+BAR, BOARD = "experiments-bar", "experiments-board"
+"""The two fragments of the page: what is done with chosen runs, and the table."""
 _LAST = "experiments:last"
 _HERE = "experiments:q"
 """Key of the filter box: Streamlit forgets it when another page is drawn."""
@@ -36,6 +36,12 @@ def arrive() -> tuple[View, tuple[str, ...]]:
 def show(view: View) -> None:
     """Write the view into the address, as one entry of its history."""
     params = view.to_params()
-    wanted: dict[str, str | Sequence[str]] = {key: params.get(key, ()) for key in KEYS}
-    st.query_params.update({key: value or [] for key, value in wanted.items()})
+    # An empty list takes a parameter out: all in one message, one step of the back button.
+    st.query_params.update({key: params.get(key) or [] for key in KEYS})
     st.session_state[_LAST] = view
+
+
+def show_below(view: View) -> None:
+    """Write the view from a callback of the table or the bar, and draw only those two again."""
+    show(view)
+    st.rerun([BAR, BOARD])

@@ -13,14 +13,14 @@ from dashboard.experiments.question import PAGE_SIZE, Known, columns_of, pages_o
 from dashboard.experiments.sparklines import MAX_POINTS, candidates, main_curves
 from dashboard.experiments.table import Sparklines
 from dashboard.experiments.view import NO_CURVE, View
-from dashboard.experiments.wants import want
+from dashboard.experiments.wants import ask_once
 from dashboard.numbers import counted
 from services.errors import FilterError, InputError
 from services.mirror.filters import split_field
 from services.mirror.models import Run, RunPage
 
 _PAGE_KEY = "experiments:page"
-_SORT_KEY = "experiments:sort"
+_PX_A_PAGE = 42
 _LIVE_S, _CALM_S = 2, 10
 
 
@@ -38,7 +38,9 @@ def draw(known: Known, off: str | None) -> None:
         return
     lively = any(run.status == "running" for run in found.rows)
     interval = _LIVE_S if lively else _CALM_S
-    st.fragment(_follow, run_every=interval)(known, off)
+    # Two fragments: the table follows the runs, and must not close a dialog the bar has opened.
+    st.fragment(selection.bar, key=address.BAR)(known, off)
+    st.fragment(_follow, key=address.BOARD, run_every=interval)(known)
 
 
 def _ask(view: View, known: Known) -> RunPage:
@@ -52,7 +54,7 @@ def _ask(view: View, known: Known) -> RunPage:
     return state.runs(question(last, scope.current(), asked.projects, columns, known))
 
 
-def _follow(known: Known, off: str | None) -> None:
+def _follow(known: Known) -> None:
     view, _ = address.current()
     try:
         found = _ask(view, known)
@@ -61,14 +63,8 @@ def _follow(known: Known, off: str | None) -> None:
         return
     if not found.total:
         _nothing(view)
-        selection.bar(view, off)
         return
     columns = columns_of(view, known)
-    with st.container(
-        horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"
-    ):
-        selection.bar(view, off)
-        _sort(view, columns)
     table.draw(found.rows, view, columns, _sparklines(found.rows, view, known), known.primaries)
     _pages(view, found)
     peek.draw(known)
@@ -86,45 +82,13 @@ def _sparklines(rows: Sequence[Run], view: View, known: Known) -> Sparklines | N
     mirror = state.mirror()
     drawn, chosen = main_curves(rows, mirror.curves(ids, keys, MAX_POINTS), keys, primaries)
     without = [run.run_id for run in rows if run.run_id not in drawn]
-    missing = mirror.missing_curves(without, keys) if without else ()
-    want("curve", (f"{run_id}/{key}" for run_id, key in missing))
+    ask_once(without, keys)
+    if not drawn and view.curve is None:
+        return None
     metrics = dict.fromkeys(chosen.values())
     title = f"{next(iter(metrics))} over steps" if len(metrics) == 1 else "main curve"
     told = ", ".join(f"{project}: {metric}" for project, metric in chosen.items())
     return Sparklines(drawn, title, f"Thinned; each row has its own scale. {told}")
-
-
-def _sort(view: View, columns: Sequence[str]) -> None:
-    options = list(dict.fromkeys((view.sort, "started_at", "name", "status", *columns)))
-    sortable = [name for name in options if name != table.MAIN_METRIC]
-    with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
-        st.session_state[_SORT_KEY] = view.sort
-        st.selectbox(
-            "Sort",
-            sortable,
-            key=_SORT_KEY,
-            format_func=lambda name: f"Sort by {table.name_of(name)}",
-            label_visibility="collapsed",
-            width=210,
-            on_change=_sorted,
-        )
-        icon, word = ("south", "Largest or newest first") if view.descending else (
-            "north",
-            "Smallest or oldest first",
-        )
-        st.button(
-            "",
-            icon=f":material/{icon}:",
-            help=f"{word}. Click to turn round.",
-            key="experiments:turn",
-            on_click=address.show,
-            args=(replace(view, descending=not view.descending, page=1),),
-        )
-
-
-def _sorted() -> None:
-    view, _ = address.current()
-    address.show(table.sorted_by(replace(view, sort=""), st.session_state[_SORT_KEY]))
 
 
 def _pages(view: View, found: RunPage) -> None:
@@ -139,12 +103,19 @@ def _pages(view: View, found: RunPage) -> None:
         if pages > 1:
             # A widget of its own for each page it stands at: it follows the address that way.
             key = f"{_PAGE_KEY}:{page}:{pages}"
-            st.pagination(pages, default=page, key=key, on_change=_turned, args=(key,))
+            st.pagination(
+                pages,
+                default=page,
+                key=key,
+                width=_PX_A_PAGE * (min(pages, 7) + 2),
+                on_change=_turned,
+                args=(key,),
+            )
 
 
 def _turned(key: str) -> None:
     view, _ = address.current()
-    address.show(replace(view, page=st.session_state[key]))
+    address.show_below(replace(view, page=st.session_state[key]))
 
 
 def _nothing(view: View) -> None:
@@ -164,7 +135,7 @@ def _nothing(view: View) -> None:
         "A run appears here within seconds of its first `mlflow.start_run()` in a connected "
         "project. Training one takes less than a minute.",
         icon="science",
-        command=f"mlops run {where.project or 'lora-finetuning'} --wait",
+        command="mlops up --demo",
         action=lambda: navigation.link("projects", "See the projects", icon="folder_open"),
     )
 

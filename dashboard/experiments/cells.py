@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
 
-from dashboard.experiments.columns import DATA_REVISION, GIT_COMMIT
+from dashboard.experiments.columns import GIT_COMMIT
 from dashboard.experiments.conditions import title_of
+from dashboard.experiments.units import figure
 from dashboard.experiments.view import MAIN_METRIC
-from dashboard.numbers import age, duration, number
+from dashboard.numbers import age, duration
 from dashboard.text import shortened
 from services.mirror.filters import split_field
 from services.mirror.models import Run
@@ -17,7 +18,7 @@ STATUS_WORDS: Mapping[str, tuple[str, str]] = {
     "finished": ("✓ finished", "green"),
     "running": ("▶ running", "blue"),
     "failed": ("✕ failed", "red"),
-    "killed": ("■ killed", "gray"),
+    "killed": ("■ killed", "red"),
     "scheduled": ("◷ scheduled", "violet"),
     "lost": ("? lost", "orange"),
 }
@@ -32,10 +33,7 @@ def is_number(field: str) -> bool:
 def heading(field: str, sort: str, *, descending: bool) -> str:
     """Return a column's heading, with an arrow when the table is sorted by it."""
     arrow = (" ↓" if descending else " ↑") if field == sort else ""
-    return f"{_TITLES.get(field) or title_of(field)}{arrow}"
-
-
-_TITLES = {DATA_REVISION: "data", GIT_COMMIT: "commit", "name": "run", MAIN_METRIC: "main metric"}
+    return f"{'run' if field == 'name' else title_of(field)}{arrow}"
 
 
 def cell(run: Run, field: str, primaries: Mapping[str, str], zone: tzinfo) -> str:
@@ -48,7 +46,7 @@ def cell(run: Run, field: str, primaries: Mapping[str, str], zone: tzinfo) -> st
     group, name = split_field(field)
     if group == "metrics":
         value = run.metrics.get(name)
-        return NOT_LOGGED if value is None else number(value)
+        return NOT_LOGGED if value is None else figure(name, value)
     if group:
         values: Mapping[str, str] = run.params if group == "params" else run.tags
         return shortened(values.get(name, NOT_LOGGED), _LIMIT)
@@ -58,7 +56,7 @@ def cell(run: Run, field: str, primaries: Mapping[str, str], zone: tzinfo) -> st
 def _main(run: Run, primaries: Mapping[str, str]) -> str:
     metric = primaries.get(run.project)
     value = run.metrics.get(metric) if metric else None
-    return NOT_LOGGED if value is None or metric is None else f"{metric} {number(value)}"
+    return NOT_LOGGED if value is None or metric is None else f"{metric} {figure(metric, value)}"
 
 
 _ATTRIBUTES: Mapping[str, Callable[[Run], str]] = {

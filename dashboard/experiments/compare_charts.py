@@ -12,6 +12,7 @@ from dashboard.experiments.columns import found
 from dashboard.experiments.compare_tables import labels
 from dashboard.experiments.curves import FULL, XAxis, line_of, main_metrics, points_each, unfinite
 from dashboard.experiments.parallel import Axis, axes_of
+from dashboard.experiments.units import unit_of
 from dashboard.experiments.wants import want
 from dashboard.numbers import counted
 from dashboard.text import markup, plain
@@ -104,7 +105,7 @@ def _overlay(
     most: int,
 ) -> None:
     x = "step" if axis == "step" else "seconds since the first point"
-    figure = analysis.figure(x=x, y=key[:60])
+    figure = analysis.figure(x=x, y=_axis_title(key))
     palette = colours().series
     for place, curve in enumerate(found_curves):
         if curve is None:
@@ -117,16 +118,29 @@ def _overlay(
         if smoothing:
             raw = line_of(curve, axis, 0.0, most)
             figure.add_scatter(
-                x=raw.xs, y=raw.ys, mode="lines", opacity=0.28, hoverinfo="skip", showlegend=False,
+                x=raw.xs,
+                y=raw.ys,
+                mode="lines",
+                opacity=0.28,
+                hoverinfo="skip",
+                showlegend=False,
                 line={"color": colour, "width": 1},
             )
         line = line_of(curve, axis, smoothing, most)
         figure.add_scatter(
-            x=line.xs, y=line.ys, mode="lines", name=name,
+            x=line.xs,
+            y=line.ys,
+            mode="lines",
+            name=name,
             line={"color": colour, "width": width, "dash": dash},
         )
     figure.update_layout(hovermode="x unified")
     analysis.draw(figure, key=f"cmp-chart-{key}")
+
+
+def _axis_title(key: str) -> str:
+    unit = unit_of(key)
+    return f"{markup(key, 60)}{f' ({unit})' if unit else ''}"
 
 
 def parallel(details: Sequence[RunDetail], primary: str | None) -> None:

@@ -48,7 +48,7 @@ def draw(details: Sequence[RunDetail], compared: Compared) -> None:
             on_change=_based,
         )
         _more(compared)
-    with st.expander(counted(len(runs), "run"), icon=":material/list:", expanded=len(runs) <= 4):
+    with st.expander(counted(len(runs), "run"), icon=":material/list:"):
         for run in runs:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 navigation.link("run", plain(name_of(run), 60), run=run.run_id)

@@ -1,6 +1,7 @@
 """What differs between runs, as tables: one row a name, one column a run, the base first marked."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import streamlit as st
@@ -9,9 +10,13 @@ from dashboard.charts.theme import colours
 from dashboard.components import notices
 from dashboard.experiments.comparison import Comparison, Line, MetricLine, Verdict
 from dashboard.experiments.run_head import name_of
-from dashboard.numbers import counted, delta, number
+from dashboard.experiments.units import change, figure
+from dashboard.numbers import counted
 from dashboard.text import shortened
 from services.mirror.models import Run
+
+if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
 
 _MOST = 200
 _ROW_PX = 35
@@ -72,7 +77,10 @@ def lines(found: Sequence[Line], noun: str, runs: Sequence[Run], base: int, *, o
     heads = labels(runs, base)
     rows = [
         {noun: f"{'≠ ' if line.differs and not only else ''}{line.name}"}
-        | {h: shortened(v, _CELL) if v is not None else "" for h, v in zip(heads, line.values, strict=True)}
+        | {
+            h: shortened(v, _CELL) if v is not None else ""
+            for h, v in zip(heads, line.values, strict=True)
+        }
         for line in shown[:_MOST]
     ]
     _draw(pd.DataFrame(rows, columns=[noun, *heads]), heads, noun, None, key=f"cmp-{noun}")
@@ -83,14 +91,14 @@ def _metric_cell(line: MetricLine, place: int) -> str:
     value = line.values[place]
     if value is None:
         return ""
-    text = number(value)
+    text = figure(line.name, value)
     if line.best() == place:
         text += " ★"
-    change = line.deltas[place]
-    if change is None:
+    difference = line.deltas[place]
+    if difference is None:
         return text
-    told = delta(change, 0.0, line.goal)
-    return f"{text}  {MARKS[line.verdict(place)]} {told.text if told else ''}".rstrip()
+    told = change(line.name, difference, line.goal)
+    return f"{text}  {MARKS[line.verdict(place)]} {told}".rstrip()
 
 
 def _style(line: MetricLine, place: int, colour: dict[str, str]) -> str:
@@ -103,12 +111,11 @@ def _draw(
     frame: pd.DataFrame, heads: list[str], noun: str, styles: pd.DataFrame | None, *, key: str
 ) -> None:
     data = frame if styles is None else frame.style.apply(lambda _: styles, axis=None)
-    numeric = noun == "metric"
-    config: dict[str, object] = {
+    config: dict[str, ColumnConfig | str | None] = {
         noun: st.column_config.TextColumn(noun, pinned=True, width="medium")
     }
+    alignment: Literal["left", "right"] = "right" if noun == "metric" else "left"
     for head in heads:
-        alignment = "right" if numeric else "left"
         config[head] = st.column_config.TextColumn(head, width=170, alignment=alignment)
     st.dataframe(
         data,
@@ -126,7 +133,10 @@ def _searched(found: Sequence[MetricLine] | Sequence[Line], noun: str) -> list: 
     if len(found) <= _MOST:
         return list(found)
     text = st.text_input(
-        f"Find one of {counted(len(found), noun)}", key=f"cmp-find-{noun}", type="search", live="200ms"
+        f"Find one of {counted(len(found), noun)}",
+        key=f"cmp-find-{noun}",
+        type="search",
+        live="200ms",
     )
     return [line for line in found if text.casefold() in line.name.casefold()]
 
@@ -135,7 +145,7 @@ def _nothing(noun: str, *, only_differences: bool) -> None:
     if only_differences:
         notices.empty(
             "No difference",
-            f"These runs are alike in every {noun} they have. Turn off “Differences only” to see all.",
+            f"These runs are alike in every {noun}. Turn off “Differences only” to see them.",
             icon="equal",
         )
     else:

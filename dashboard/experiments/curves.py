@@ -1,4 +1,4 @@
-"""Curves for drawing: smoothed on all points, then thinned to what a screen and the wire can bear."""
+"""Curves for drawing: smoothed on all points, then thinned to what a screen can show."""
 
 import math
 from collections.abc import Sequence
@@ -63,10 +63,10 @@ def unfinite(curve: Curve) -> int:
     return sum(not math.isfinite(value) for value in curve.values)
 
 
-def main_metrics(
-    points: dict[str, int], primary: str | None, most: int = 4
-) -> tuple[str, ...]:
+def main_metrics(points: dict[str, int], primary: str | None, most: int = 4) -> tuple[str, ...]:
     """Return the metrics worth drawing first: the primary one, losses, then what has most steps."""
     stepped = [name for name, step in points.items() if step > 0]
-    stepped.sort(key=lambda name: (name != primary, "loss" not in name.lower(), -points[name], name))
+    stepped.sort(
+        key=lambda name: (name != primary, "loss" not in name.lower(), -points[name], name)
+    )
     return tuple(stepped[:most])

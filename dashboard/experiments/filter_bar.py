@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from dashboard import scope, state
 from dashboard.experiments import address
 from dashboard.experiments.columns import found
 from dashboard.experiments.conditions import (
@@ -12,6 +13,7 @@ from dashboard.experiments.conditions import (
     NO_VALUE,
     Condition,
     conditions_of,
+    is_sound,
     operator_word,
     operators,
     sentence_of,
@@ -19,14 +21,15 @@ from dashboard.experiments.conditions import (
     with_condition,
     without_condition,
 )
-from dashboard.experiments.question import Known
 from dashboard.experiments.view import View
 from dashboard.text import plain
 from services.mirror.filters import MAX_LENGTH, Operator, split_field
 from services.mirror.models import FieldInfo, FieldKind
 
 TEXT = "experiments:q"
-_EXAMPLE = 'metrics.val_accuracy >= 0.9 and params.rank = 8 and (status = finished or name ~ "lora")'
+_EXAMPLE = (
+    'metrics.val_accuracy >= 0.9 and params.rank = 8 and (status = finished or name ~ "lora")'
+)
 _SEARCH_FROM = 150
 _AGO = ("-1h", "-24h", "-7d", "-30d")
 _ANY = FieldInfo(ANYWHERE, "text", 0)
@@ -57,20 +60,19 @@ def set_filter(text: str) -> None:
     address.show(replace(view, filter=text, page=1))
 
 
-def chips(view: View, known: Known) -> None:
+def chips(view: View) -> None:
     """Draw the conditions of a flat query; a click on one removes it."""
     conditions = conditions_of(view.filter)
     if not view.filter:
         return
     if conditions is None:
-        st.caption("This query has its own structure: edit it as text, or add to it.")
+        if is_sound(view.filter):
+            st.caption("This query has its own structure: edit it as text, or add to it.")
         return
-    kinds = known.kinds
     with st.container(horizontal=True, gap="xsmall", key="experiments-chips"):
         for place, condition in enumerate(conditions):
-            field = kinds.get(condition.field)
             st.button(
-                plain(sentence_of(condition, field.kind if field else "text"), 60),
+                plain(sentence_of(condition), 60),
                 key=f"experiments:chip:{place}",
                 icon=":material/close:",
                 icon_position="right",
@@ -84,9 +86,9 @@ def chips(view: View, known: Known) -> None:
 
 
 @st.dialog("Add a condition", icon=":material/filter_alt:")
-def builder(view: View, known: Known) -> None:
+def builder(view: View) -> None:
     """Ask for a field, an operator that fits its kind, and a value; add them to the query."""
-    field = _field(known.fields)
+    field = _field(state.fields(scope.current().project))
     if field is None:
         return
     operator = _operator(field.kind, anywhere=field.name == ANYWHERE)
@@ -139,13 +141,13 @@ def _field_title(field: FieldInfo) -> str:
 
 def _operator(kind: FieldKind, *, anywhere: bool) -> Operator:
     offered: tuple[Operator, ...] = ("~",) if anywhere else operators(kind)
-    return st.selectbox(
+    chosen: Operator | None = st.selectbox(
         "Comparison",
         offered,
         format_func=lambda operator: operator_word(operator, kind),
         key=f"exp-b-operator-{kind}-{anywhere}",
-        required=True,
     )
+    return chosen or offered[0]
 
 
 def _values(field: FieldInfo, operator: Operator) -> tuple[str, ...]:
@@ -166,9 +168,7 @@ def _values(field: FieldInfo, operator: Operator) -> tuple[str, ...]:
         )
         return (when,) if when else ()
     if field.choices:
-        chosen = st.selectbox(
-            label, field.choices, index=None, key=key, accept_new_options=True
-        )
+        chosen = st.selectbox(label, field.choices, index=None, key=key, accept_new_options=True)
         return (chosen,) if chosen else ()
     if field.kind == "number":
         figure = st.number_input(label, value=None, format="%g", key=key, placeholder="A number")

@@ -1,4 +1,4 @@
-"""Techniques of a project against each other: repeats as mean and interval, and what they allow to say."""
+"""Techniques of a project: repeats as mean and interval, and what they allow to say."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,7 @@ from dashboard.charts.theme import colours
 from dashboard.components import notices, tables
 from dashboard.experiments.columns import found
 from dashboard.experiments.conditions import title_of
+from dashboard.experiments.units import figure
 from dashboard.experiments.verdict import verdicts
 from dashboard.numbers import counted, number
 from dashboard.scope import Scope
@@ -25,7 +26,9 @@ def draw(projects: Sequence[ProjectSummary], named: str | None, where: Scope, te
     """Draw the choice of project and metric, the table, the intervals and the sentences."""
     if not projects:
         notices.empty(
-            "No project", "Techniques are compared within a project.", icon="folder_open",
+            "No project",
+            "Techniques are compared within a project.",
+            icon="folder_open",
             command="mlops projects list",
         )
         return
@@ -40,16 +43,15 @@ def draw(projects: Sequence[ProjectSummary], named: str | None, where: Scope, te
             f"No finished run of {plain(project.title)} {where.sentence} carries both a technique "
             f"(the tag mlops.technique) and {plain(metric, 80)}.",
             icon="leaderboard",
-            command=f"mlops run {project.id} --wait",
+            command="mlops up --demo",
         )
         return
     goal: Goal = project.goal if metric == project.primary_metric else goal_of(metric)
     for sentence in verdicts(rows, goal):
         st.markdown(f":material/balance: {plain(sentence, 600)}")
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        _table(rows, goal)
-    with right:
+    with st.grid(2, min_column_width=400):
+        with st.container():
+            _table(rows, goal)
         _intervals(rows)
     st.caption(
         f"Finished runs that started {where.sentence}"
@@ -71,10 +73,9 @@ def _choice(
             key=f"board-project-{named}",
             format_func=lambda project: by_id[project].title,
             width=320,
-            required=True,
         )
-        project = by_id[chosen]
-        fields = [f for f in state.fields(project.id) if f.name.startswith("metrics.")]
+        project = by_id[chosen or next(iter(by_id))]
+        fields = [f for f in state.recent_fields(project.id) if f.name.startswith("metrics.")]
         names = [split_field(field.name)[1] for field in found(fields, "", limit=_OFFERED)[0]]
         if project.primary_metric and project.primary_metric not in names:
             names.insert(0, project.primary_metric)
@@ -86,28 +87,25 @@ def _choice(
 def _table(rows: Sequence[TechniqueRow], goal: Goal) -> None:
     cells = [
         {
-            "place": str(place + 1),
             "technique": row.technique,
             "role": "baseline" if row.baseline else "",
             "n": str(row.runs),
-            "mean": number(row.mean),
+            "mean": figure(row.metric, row.mean),
             "interval": "one run: none"
             if row.low is None or row.high is None
             else f"{number(row.low)} to {number(row.high)}",
-            "best": number(row.best),
+            "best": figure(row.metric, row.best),
         }
-        for place, row in enumerate(rows)
+        for row in rows
     ]
     arrow = "↑" if goal == "max" else "↓"
-    right = {"alignment": "right"}
     columns = {
-        "place": st.column_config.TextColumn("#", width=40),
-        "technique": st.column_config.TextColumn("technique", width="medium"),
-        "role": st.column_config.TextColumn("role", width=80),
-        "n": st.column_config.TextColumn("runs", width=60, **right),
-        "mean": st.column_config.TextColumn(f"mean {arrow}", width=90, **right),
-        "interval": st.column_config.TextColumn("95 % interval of the mean", width=170, **right),
-        "best": st.column_config.TextColumn("best run", width=90, **right),
+        "technique": st.column_config.TextColumn("technique", width=120),
+        "role": st.column_config.TextColumn("role", width=75),
+        "n": st.column_config.TextColumn("runs", width=60, alignment="right"),
+        "mean": st.column_config.TextColumn(f"mean {arrow}", width=90, alignment="right"),
+        "interval": st.column_config.TextColumn("95 % interval", width=140, alignment="right"),
+        "best": st.column_config.TextColumn("best run", width=90, alignment="right"),
     }
     chosen = tables.table(cells, columns, key="board", select=True)
     if chosen is not None:

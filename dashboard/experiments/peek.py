@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from dashboard.experiments.access import detail_of
 from dashboard.experiments import run_head
+from dashboard.experiments.access import detail_of
 from dashboard.experiments.question import Known, metric_goals
 from dashboard.experiments.table import PEEK
 from services.errors import NotFoundError

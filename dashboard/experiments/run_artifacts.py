@@ -36,7 +36,10 @@ def draw(run: Run, off: str | None) -> None:
     total = sum(entry.size_bytes or 0 for entry in files)
     st.caption(f"{counted(len(files), 'file')}, {size(total)}. Choose one to look into it.")
     rows = [
-        {"path": entry.path, "size": UNKNOWN if entry.size_bytes is None else size(entry.size_bytes)}
+        {
+            "path": entry.path,
+            "size": UNKNOWN if entry.size_bytes is None else size(entry.size_bytes),
+        }
         for entry in files[:_MOST]
     ]
     columns = {

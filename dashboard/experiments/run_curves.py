@@ -17,8 +17,9 @@ from dashboard.experiments.curves import (
     points_each,
     unfinite,
 )
+from dashboard.experiments.units import figure, unit_of
 from dashboard.experiments.wants import want
-from dashboard.numbers import counted, number
+from dashboard.numbers import counted
 from dashboard.text import plain
 from services.mirror.models import Curve, FieldInfo, MetricPoint, RunDetail
 
@@ -46,8 +47,13 @@ def draw(detail: RunDetail, primary: str | None) -> None:
     axis, smoothing = _look()
     running = detail.run.status == "running"
     waiting = bool(state.mirror().missing_curves((detail.run.run_id,), chosen)) if chosen else False
-    interval = LIVE_S if running else _WAIT_S if waiting else None
+    interval = redraw_s(running=running, waiting=waiting)
     st.fragment(_charts, run_every=interval)(detail.run.run_id, chosen, axis, smoothing, running)
+
+
+def redraw_s(*, running: bool, waiting: bool) -> float | None:
+    """Return how often the curves are drawn again: never when there is nothing to come."""
+    return LIVE_S if running else _WAIT_S if waiting else None
 
 
 def _await_first(run_id: str) -> None:
@@ -112,12 +118,13 @@ def _charts(
 def _chart(
     curve: Curve, point: MetricPoint | None, axis: XAxis, smoothing: float, most: int
 ) -> None:
-    last = f" · {number(point.value)} at step {point.step:,}" if point else ""
+    last = f" · {figure(curve.key, point.value)} at step {point.step:,}" if point else ""
     st.markdown(f"**{plain(curve.key, 60)}**{last}")
     line = line_of(curve, axis, smoothing, most)
     small.lines(
         {curve.key: (line.xs, line.ys)},
         key=f"run-curve-{curve.key}",
+        unit=unit_of(curve.key),
         x_name="step" if axis == "step" else "seconds since the first point",
         height_px=230,
     )

@@ -7,7 +7,8 @@ import streamlit as st
 from dashboard import navigation, state
 from dashboard.components import ages, status, tiles
 from dashboard.experiments.environment import backend_title, environment_of
-from dashboard.numbers import UNKNOWN, age, delta, duration, number, size
+from dashboard.experiments.units import figure
+from dashboard.numbers import UNKNOWN, age, delta, duration, size
 from dashboard.text import plain
 from services.mirror.models import ProjectSummary, Run, RunDetail
 from services.mirror.projects import Goal
@@ -32,8 +33,8 @@ def title(run: Run) -> None:
     st.caption(_line(run))
     if run.status == "lost":
         st.warning(
-            f"**MLflow says this run is running; nothing else does.** {plain(run.status_reason, 300)}"
-            " What it logged until then is below.",
+            "**MLflow says this run is running; nothing else does.** "
+            f"{plain(run.status_reason, 300)} What it logged until then is below.",
             icon=":material/help:",
         )
 
@@ -74,13 +75,17 @@ def _main_metric(run: Run, project: ProjectSummary | None) -> None:
     own = best is not None and best.run_id == run.run_id
     tiles.tile(
         metric,
-        None if value is None else number(value),
+        None if value is None else figure(metric, value),
         delta=delta(value, against, project.goal),
-        versus="vs the project's best",
-        why="The best finished run of the project."
-        if own
-        else f"Primary metric; {'higher' if project.goal == 'max' else 'lower'} is better.",
+        versus="vs best",
+        why=_meaning(project, own=own),
     )
+
+
+def _meaning(project: ProjectSummary, *, own: bool) -> str:
+    better = "higher" if project.goal == "max" else "lower"
+    told = "This is it." if own else "The difference is to the best finished run of the project."
+    return f"Primary metric of the project; {better} is better. {told}"
 
 
 def _lasted(run: Run) -> str | None:
@@ -105,14 +110,16 @@ def gist(detail: RunDetail, goals: Mapping[str, Goal]) -> None:
     """Draw what a drawer has room for, with the way to the whole page."""
     run = detail.run
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"### {plain(name_of(run), 80)}", width="content")
+        st.subheader(plain(name_of(run), 80), width="content")
         status.badge(run.status, why=run.status_reason)
     st.caption(_line(run))
     navigation.link("run", "Open the run’s page", icon="open_in_full", run=run.run_id)
     if run.status == "lost":
         st.caption(plain(run.status_reason, 300))
     st.caption(f"Started {ages.exact(run.started_at)}, took {_lasted(run) or UNKNOWN}.")
-    _pairs("Metrics", {name: number(run.metrics[name]) for name in _first(run.metrics, goals)})
+    _pairs(
+        "Metrics", {name: figure(name, run.metrics[name]) for name in _first(run.metrics, goals)}
+    )
     _pairs("Parameters", {name: run.params[name] for name in _first(run.params, {})})
     found = environment_of(run)
     surroundings = {

@@ -19,9 +19,7 @@ def draw(detail: RunDetail) -> None:
             model, _, number = version.rpartition(":")
             label = f"{plain(model, 60)} version {number}"
             if navigation.has("model"):
-                navigation.link(
-                    "model", label, icon="deployed_code", of=run.project, model=model
-                )
+                navigation.link("model", label, icon="deployed_code", of=run.project, model=model)
             else:
                 st.badge(label, icon=":material/deployed_code:", color="violet")
         st.link_button(

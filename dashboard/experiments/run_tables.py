@@ -7,7 +7,8 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components import notices, tables
-from dashboard.numbers import counted, moment, number
+from dashboard.experiments.units import figure
+from dashboard.numbers import counted, moment
 from services.mirror.models import MetricPoint
 
 _MOST = 200
@@ -26,7 +27,7 @@ def metrics(points: Mapping[str, MetricPoint]) -> None:
     rows = [
         {
             "metric": name,
-            "last": number(points[name].value, 6),
+            "last": figure(name, points[name].value, 6),
             "step": f"{points[name].step:,}",
             "time": moment(points[name].at, zone),
         }

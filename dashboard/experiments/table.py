@@ -1,7 +1,8 @@
-"""The table of one page of runs: drawn lean, sorted by the server, chosen rows kept in the address."""
+"""The table of one page of runs: sorted by the server, its chosen rows kept in the address."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +14,11 @@ from dashboard.experiments.columns import FIXED
 from dashboard.experiments.view import MAIN_METRIC, MAX_SELECTED, View
 from services.mirror.filters import split_field
 from services.mirror.models import Run
+
+if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ButtonColumnResult, ColumnConfig
+
+    _Column = ColumnConfig | ButtonColumnResult | str | None
 
 KEY = "experiments:table"
 PEEK = "experiments:peek"
@@ -55,13 +61,11 @@ def draw(
     cells: dict[str, list[object]] = {
         name: [_value(run, name, primaries, zone) for run in rows] for name in shown
     }
-    config = {name: _column(name, view) for name in shown}
+    config: dict[str, _Column] = {name: _column(name, view) for name in shown}
     order = list(shown)
     if curves is not None:
         cells[_CURVE] = [list(curves.values.get(run.run_id, ())) or None for run in rows]
-        config[_CURVE] = st.column_config.LineChartColumn(
-            curves.title, width=130, help=curves.help
-        )
+        config[_CURVE] = st.column_config.LineChartColumn(curves.title, width=130, help=curves.help)
         order.insert(_after_metrics(shown), _CURVE)
     ids = tuple(run.run_id for run in rows)
     chosen = frozenset(view.selected)
@@ -89,7 +93,9 @@ def draw(
 
 def _after_metrics(shown: Sequence[str]) -> int:
     """Return where the curve stands: behind the first metric, where the eye is."""
-    places = [p for p, name in enumerate(shown) if name == MAIN_METRIC or name.startswith("metrics.")]
+    places = [
+        p for p, name in enumerate(shown) if name == MAIN_METRIC or name.startswith("metrics.")
+    ]
     return places[0] + 1 if places else len(shown)
 
 
@@ -103,7 +109,7 @@ def _value(run: Run, name: str, primaries: Mapping[str, str], zone: object) -> o
     return [text] if name == "status" else text
 
 
-def _column(name: str, view: View) -> object:
+def _column(name: str, view: View) -> "_Column":
     title = heading(name, view.sort, descending=view.descending)
     width = _WIDTHS.get(name, 110)
     if name == "name":
@@ -139,14 +145,20 @@ def _open() -> None:
 
 def _clicked() -> None:
     selection = st.session_state[KEY]["selection"]
-    ids = st.session_state["experiments:ids"]
     view, _ = address.current()
-    if selection["columns"]:
-        address.show(sorted_by(view, selection["columns"][0]))
-        return
-    boxed = [ids[place] for place in selection["rows"] if place < len(ids)]
+    ids = st.session_state["experiments:ids"]
+    address.show_below(after_click(view, ids, selection["rows"], selection["columns"]))
+
+
+def after_click(
+    view: View, ids: Sequence[str], rows: Sequence[int], headings: Sequence[str]
+) -> View:
+    """Return the view after a click: on a heading, or on the boxes of the page's rows."""
+    if headings:
+        return sorted_by(view, headings[0])
+    boxed = [ids[place] for place in rows if place < len(ids)]
     elsewhere = [run_id for run_id in view.selected if run_id not in ids]
-    address.show(replace(view, selected=tuple((elsewhere + boxed)[:MAX_SELECTED])))
+    return replace(view, selected=tuple((elsewhere + boxed)[:MAX_SELECTED]))
 
 
 def sorted_by(view: View, name: str) -> View:

@@ -148,5 +148,3 @@ def _curve(text: str, notices: list[str]) -> str | None:
         return text
     notices.append("The address draws a curve of something that is no metric: it is left out.")
     return None
-
-

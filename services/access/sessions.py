@@ -1,33 +1,35 @@
 """Signing in: a checked password gives a ticket, the ticket a cookie, the cookie the person.
 
 The cookie's value is random and only its hash is stored. It is looked up at every rerun together
-with the account, so sign-out, a changed role or a disabled account count at once. Failed sign-ins
-lock a name and an address, in the database: a restart forgives nothing.
+with the account, so sign-out, a changed role or a disabled account count at once.
 """
 
+import contextlib
 import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import bcrypt
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Row, delete, select, update
 
-from services.access import store
+from services.access import lockout, store
 from services.access.store import User
 from services.actions import audit, schema
 from services.actions.journal import Journal, now_ms
-from services.errors import DeniedError, InputError
+from services.errors import DeniedError, InputError, JournalError
 
 if TYPE_CHECKING:
     from services.settings import Settings
 
 _TICKET_S = 60
-_WINDOW_S = 900
-_FAILURES_A_NAME = 10
-_FAILURES_AN_ADDRESS = 30
-# Checked when there is no such user, so that an unknown name takes as long as a known one.
-_NOBODY = bcrypt.hashpw(b"nobody has this password", bcrypt.gensalt(12))
+_LONGEST_SESSION = 4
+"""A session in use is prolonged, up to this many times its length."""
+_PROLONG_AT = 0.9
+"""Prolonged when less than this part of its time is left: a write now and then, not every rerun."""
+# Checked when there is no such user, so that an unknown name takes as long as a known one. It is
+# the hash of random bytes nobody kept, of the same cost as ours.
+_NOBODY = b"$2b$12$rxP6J411iPJmlE1lz3oKjOAilr71BdYUOiEMSjMWNL0Gy/WNZqMPS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +61,79 @@ class Access:
         """Open an installation's accounts."""
         return cls(Journal.open(settings), settings.session_days)
 
-    def sign_in(self, name: str, password: str, address: str) -> Ticket:
+    @property
+    def cookie_max_age_s(self) -> int:
+        """How long a browser may keep the cookie; the session behind it ends earlier, if unused."""
+        return _LONGEST_SESSION * self._session_ms // 1000
+
+    def authenticate(self, name: str, password: str, address: str) -> User:
         """Check a password.
 
         Raises:
             DeniedError: Wrong, disabled, or locked; the message does not tell which account exists.
         """
-        self._refuse_locked(name, address)
+        return store.user_of(self._account(name, password, address))
+
+    def _account(self, name: str, password: str, address: str) -> Row:  # type: ignore[type-arg]  # of users
+        name = audit.clean(name)
+        attempt = lockout.begin(self._journal, name, address)
         table = schema.users
         with self._journal.read() as connection:
             row = connection.execute(select(table).where(table.c.name == name)).first()
-        hashed = row.password_hash.encode() if row else _NOBODY
-        right = bcrypt.checkpw(password.encode()[:72], hashed)
+        right = _matches(password, row.password_hash.encode() if row else _NOBODY)
         if row is None or not right or row.disabled:
-            self._failed(name, address)
+            with self._journal.write() as connection:
+                told: dict[str, object] = {"address": address[:80]}
+                audit.append(connection, name[:64], "sign-in.failed", name[:64], detail=told)
             raise DeniedError("User name and password do not match.", "Mind upper and lower case.")
+        with self._journal.write() as connection:
+            lockout.forgive(connection, attempt, row.name)
+        return row
+
+    def sign_in(self, name: str, password: str, address: str) -> Ticket:
+        """Check a password, and give a ticket for it.
+
+        Raises:
+            DeniedError: Wrong, disabled, or locked; the message does not tell which account exists.
+        """
+        person = self._account(name, password, address)
+        return self._ticket(person, {"address": address[:80]})
+
+    def vouched(self, name: str, address: str) -> Ticket:
+        """Give a ticket to a person for whom a configured identity provider vouches.
+
+        Raises:
+            DeniedError: There is no such account here, or it is disabled.
+        """
+        name = audit.clean(name)
+        told: dict[str, object] = {"address": address[:80], "by": "identity provider"}
+        table = schema.users
+        with self._journal.read() as connection:
+            row = connection.execute(select(table).where(table.c.name == name)).first()
+        if row is None or row.disabled:
+            with self._journal.write() as connection:
+                audit.append(connection, name[:64], "sign-in.failed", name[:64], detail=told)
+            raise DeniedError(
+                f"{name[:64]} has no account here that may sign in.",
+                "An admin adds one under the very name the identity provider gives.",
+            )
+        return self._ticket(row, told)
+
+    def _ticket(self, person: Row, told: dict[str, object]) -> Ticket:  # type: ignore[type-arg]  # of users
         ticket = secrets.token_urlsafe(32)
         with self._journal.write() as connection:
             connection.execute(
                 schema.sessions.insert().values(
                     id_hash=_hash(secrets.token_urlsafe(32)),
-                    user=row.name,
-                    epoch=row.epoch,
+                    user=person.name,
+                    epoch=person.epoch,  # a password changed since then ends this too
                     ticket_hash=_hash(ticket),
                     created_ms=now_ms(),
                     expires_ms=now_ms() + _TICKET_S * 1000,
-                    address=address[:80],
+                    address=str(told["address"]),
                 )
             )
-            self._forgive(connection, f"user:{row.name}")
-            audit.append(connection, row.name, "sign-in", row.name, detail={"address": address})
+            audit.append(connection, person.name, "sign-in", person.name, detail=told)
         return Ticket(ticket)
 
     def redeem(self, ticket: str) -> str:
@@ -98,30 +143,23 @@ class Access:
             DeniedError: It was used, is older than a minute, or never was.
         """
         table = schema.sessions
-        cookie = secrets.token_urlsafe(32)
+        cookie, at = secrets.token_urlsafe(32), now_ms()
         with self._journal.write() as connection:
-            row = connection.execute(
-                select(table).where(table.c.ticket_hash == _hash(ticket))
-            ).first()
-            if row is None or row.expires_ms < now_ms():
-                raise DeniedError("This sign-in has expired or was used.", "Sign in again.")
-            connection.execute(
-                table.update()
-                .where(table.c.id_hash == row.id_hash)
-                .values(
-                    id_hash=_hash(cookie),
-                    ticket_hash=None,
-                    expires_ms=now_ms() + self._session_ms,
-                )
+            connection.execute(delete(table).where(table.c.expires_ms < at))
+            traded = connection.execute(
+                update(table)
+                .where(table.c.ticket_hash == _hash(ticket))
+                .values(id_hash=_hash(cookie), ticket_hash=None, expires_ms=at + self._session_ms)
             )
-            connection.execute(delete(table).where(table.c.expires_ms < now_ms()))
+        if traded.rowcount != 1:
+            raise DeniedError("This sign-in has expired or was used.", "Sign in again.")
         return cookie
 
     def who(self, cookie: str) -> User | None:
         """Return the person behind a cookie at this moment; None when it is not valid any more."""
         sessions, users = schema.sessions, schema.users
         query = (
-            select(users)
+            select(users, sessions.c.expires_ms, sessions.c.created_ms.label("begun_ms"))
             .join(sessions, sessions.c.user == users.c.name)
             .where(
                 sessions.c.id_hash == _hash(cookie),
@@ -133,7 +171,23 @@ class Access:
         )
         with self._journal.read() as connection:
             row = connection.execute(query).first()
-        return None if row is None else store.user_of(row)
+        if row is None:
+            return None
+        self._prolong(cookie, row.begun_ms, row.expires_ms)
+        return store.user_of(row)
+
+    def _prolong(self, cookie: str, begun_ms: int, expires_ms: int) -> None:
+        at = now_ms()
+        if expires_ms - at > _PROLONG_AT * self._session_ms:
+            return
+        until = min(at + self._session_ms, begun_ms + _LONGEST_SESSION * self._session_ms)
+        if until <= expires_ms:
+            return
+        table = schema.sessions
+        # A full disk must not sign people out: the session is good until it ends anyway.
+        with contextlib.suppress(JournalError), self._journal.write() as connection:
+            mine = table.c.id_hash == _hash(cookie)
+            connection.execute(update(table).where(mine).values(expires_ms=until))
 
     def sign_out(self, cookie: str) -> None:
         """End the session of a cookie."""
@@ -154,22 +208,29 @@ class Access:
         person = self.who(cookie)
         if person is None:
             raise DeniedError("Your session has ended.", "Sign in again.")
-        self._refuse_locked(person.name, "")
+        attempt = lockout.begin(self._journal, person.name, "")
         users, sessions = schema.users, schema.sessions
         with self._journal.read() as connection:
             row = connection.execute(select(users).where(users.c.name == person.name)).one()
-        if not bcrypt.checkpw(old.encode()[:72], row.password_hash.encode()):
-            self._failed(person.name, "")
+        if not _matches(old, row.password_hash.encode()):
+            with self._journal.write() as connection:
+                audit.append(connection, person.name, "password.refused", person.name)
             raise DeniedError("The present password is wrong.")
+        with self._journal.write() as connection:
+            lockout.forgive(connection, attempt, person.name)
         if old == new:
             raise InputError("The new password is the old one.")
         hashed = store.password_hash(person.name, new)
+        mine = sessions.c.id_hash == _hash(cookie)
         with self._journal.write() as connection:
+            # The epoch ends sign-ins under way with the old password, too.
             connection.execute(
-                users.update().where(users.c.name == person.name).values(password_hash=hashed)
+                update(users)
+                .where(users.c.name == person.name)
+                .values(password_hash=hashed, epoch=row.epoch + 1)
             )
-            mine = sessions.c.id_hash == _hash(cookie)
             connection.execute(delete(sessions).where(sessions.c.user == person.name, ~mine))
+            connection.execute(update(sessions).where(mine).values(epoch=row.epoch + 1))
             audit.append(connection, person.name, "password.changed", person.name)
 
     def sessions(self) -> tuple[Session, ...]:
@@ -180,62 +241,25 @@ class Access:
             rows = connection.execute(query.order_by(table.c.created_ms.desc()))
             return tuple(Session(r.user, r.created_ms, r.expires_ms, r.address) for r in rows)
 
-    # Lockout
-
-    def _refuse_locked(self, name: str, address: str) -> None:
-        for subject, limit in _subjects(name, address):
-            wait_s = self._locked_s(subject, limit)
-            if wait_s > 0:
-                raise DeniedError(
-                    f"Too many failed sign-ins; try again in {max(1, round(wait_s / 60))} min.",
-                    "An admin can give you a new password meanwhile.",
-                )
-
-    def _locked_s(self, subject: str, limit: int) -> float:
-        table = schema.failures
-        since = now_ms() - _WINDOW_S * 1000
-        query = select(func.count(), func.max(table.c.at_ms)).where(
-            table.c.subject == subject, table.c.at_ms > since
-        )
-        with self._journal.read() as connection:
-            count, newest = connection.execute(query).one()
-        if count < limit:
-            return 0
-        # Doubles with each failure beyond the limit, from half a minute to the whole window.
-        delay_s = min(_WINDOW_S, 30 * 2 ** (count - limit))
-        return float(newest / 1000 + delay_s - now_ms() / 1000)
-
-    def _failed(self, name: str, address: str) -> None:
-        with self._journal.write() as connection:
-            at = now_ms()
-            table = schema.failures
-            connection.execute(delete(table).where(table.c.at_ms < at - _WINDOW_S * 1000))
-            for subject, _ in _subjects(name, address):
-                connection.execute(table.insert().values(subject=subject, at_ms=at))
-            detail: dict[str, object] = {"address": address}
-            audit.append(connection, name[:64], "sign-in.failed", name[:64], detail=detail)
-
-    @staticmethod
-    def _forgive(connection: Connection, subject: str) -> None:
-        table = schema.failures
-        connection.execute(delete(table).where(table.c.subject == subject))
-
 
 def ensure_admin(journal: Journal) -> str | None:
     """Make the user ``admin`` when there is no user at all; return the password, once."""
     if store.everyone(journal):
         return None
     password = secrets.token_urlsafe(15)
-    store.insert(journal, "admin", store.password_hash("admin", password), "admin", None)
+    hashed = store.password_hash("admin", password)
     with journal.write() as connection:
+        if connection.execute(select(schema.users.c.name)).first() is not None:
+            return None  # another process was faster
+        store.insert_into(connection, "admin", hashed, "admin", None)
         audit.append(connection, "platform", "user.first-admin", "admin")
     return password
 
 
-def _subjects(name: str, address: str) -> tuple[tuple[str, int], ...]:
-    by_name = (f"user:{name[:64]}", _FAILURES_A_NAME)
-    return (by_name, (f"address:{address[:80]}", _FAILURES_AN_ADDRESS)) if address else (by_name,)
+def _matches(password: str, hashed: bytes) -> bool:
+    """Compare, always at the cost of a hash; bcrypt reads 72 bytes, and we set none longer."""
+    return bcrypt.checkpw(password.encode(errors="replace")[:72], hashed)
 
 
 def _hash(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()
+    return hashlib.sha256(value.encode(errors="replace")).hexdigest()

@@ -5,12 +5,12 @@ import re
 from dataclasses import dataclass
 
 import bcrypt
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
-from services.actions import schema
+from services.actions import database, schema
 from services.actions.journal import Journal, now_ms
 from services.actions.roles import Role, role_of
-from services.errors import InputError, NotFoundError
+from services.errors import ConflictError, InputError, NotFoundError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 MIN_PASSWORD = 12
@@ -47,14 +47,16 @@ def password_hash(name: str, password: str) -> str:
     """Return the bcrypt hash of a password that keeps the rules.
 
     Raises:
-        InputError: It is too short, too long, or the user's name.
+        InputError: It is too short, too long, or little more than the user's name.
     """
     if len(password) < MIN_PASSWORD:
         raise InputError(f"A password has {MIN_PASSWORD} characters or more.")
     if len(password.encode()) > _MAX_PASSWORD_BYTES:
         raise InputError(f"A password has at most {_MAX_PASSWORD_BYTES} bytes.")
-    if name.lower() in password.lower() and len(password) < 2 * len(name) + MIN_PASSWORD:
-        raise InputError("The password holds the user name.", "Choose one that does not.")
+    if "\0" in password:
+        raise InputError("A password has no NUL character.")
+    if len(password.lower().replace(name.lower(), "")) < MIN_PASSWORD // 2:
+        raise InputError("The password is little more than the user name.", "Choose another.")
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(_ROUNDS)).decode()
 
 
@@ -85,33 +87,73 @@ def everyone(journal: Journal) -> tuple[User, ...]:
         return tuple(user_of(row) for row in connection.execute(select(table).order_by("name")))
 
 
+def similar(journal: Journal, name: str) -> str | None:
+    """Return the name that differs at most in upper and lower case, None when there is none."""
+    table = schema.users
+    with journal.read() as connection:
+        query = select(table.c.name).where(func.lower(table.c.name) == name.lower())
+        return connection.execute(query).scalar()
+
+
+def is_admin(user: User) -> bool:
+    """Return whether the user may manage the whole platform now."""
+    return user.role == "admin" and user.projects is None and not user.disabled
+
+
 def admins(journal: Journal) -> tuple[str, ...]:
-    """Return the names of the admins who can sign in."""
-    return tuple(u.name for u in everyone(journal) if u.role == "admin" and not u.disabled)
+    """Return the names of the admins of the whole platform who can sign in."""
+    return tuple(user.name for user in everyone(journal) if is_admin(user))
 
 
 def insert(
     journal: Journal, name: str, hashed: str, role: Role, projects: tuple[str, ...] | None
 ) -> None:
-    """Make an account."""
+    """Make an account; making the very same again changes nothing.
+
+    Raises:
+        ConflictError: Another account has the name.
+    """
     with journal.write() as connection:
-        connection.execute(
-            schema.users.insert().values(
-                name=name,
-                password_hash=hashed,
-                role=role,
-                projects=None if projects is None else json.dumps(projects),
-                disabled=False,
-                created_ms=now_ms(),
-                epoch=0,
-            )
+        insert_into(connection, name, hashed, role, projects)
+
+
+def insert_into(
+    connection: Connection, name: str, hashed: str, role: Role, projects: tuple[str, ...] | None
+) -> None:
+    """Make an account inside the caller's transaction.
+
+    Raises:
+        ConflictError: Another account has the name.
+    """
+    table = schema.users
+    database.lock(connection, table.name)
+    found = connection.execute(
+        select(table.c.name, table.c.password_hash).where(func.lower(table.c.name) == name.lower())
+    ).first()
+    if found is not None:
+        # A hash is salted, so the same one is the same account, made before a crash.
+        if found.password_hash == hashed:
+            return
+        raise ConflictError(f"There is a user {found.name} already.", "Choose another name.")
+    connection.execute(
+        table.insert().values(
+            name=name,
+            password_hash=hashed,
+            role=role,
+            projects=None if projects is None else json.dumps(projects),
+            disabled=False,
+            created_ms=now_ms(),
+            epoch=0,
         )
+    )
 
 
-def remove(journal: Journal, name: str) -> None:
-    """Take an account back that was just made."""
+def remove(journal: Journal, name: str, hashed: str) -> None:
+    """Take back an account that was just made with this hash."""
+    table = schema.users
     with journal.write() as connection:
-        connection.execute(delete(schema.users).where(schema.users.c.name == name))
+        made = (table.c.name == name) & (table.c.password_hash == hashed)
+        connection.execute(delete(table).where(made))
 
 
 def change(
@@ -123,21 +165,51 @@ def change(
     all_projects: bool = False,
     disabled: bool | None = None,
     password_hash: str | None = None,
+    end_sessions: bool = True,
 ) -> None:
-    """Change what is given and end the person's sessions."""
+    """Change what is given; a new password takes a lock off as well.
+
+    Raises:
+        NotFoundError: There is no such user.
+        ConflictError: No admin of the whole platform would be left.
+    """
     table = schema.users
-    values: dict[str, object] = {"epoch": table.c.epoch + 1}
-    if role is not None:
-        values["role"] = role
+    given = {"role": role, "disabled": disabled, "password_hash": password_hash}
+    values: dict[str, object] = {k: v for k, v in given.items() if v is not None}
+    values["epoch"] = table.c.epoch + int(end_sessions)
     if all_projects or projects is not None:
         values["projects"] = None if all_projects else json.dumps(projects)
-    if disabled is not None:
-        values["disabled"] = disabled
-    if password_hash is not None:
-        values["password_hash"] = password_hash
     with journal.write() as connection:
-        connection.execute(update(table).where(table.c.name == name).values(**values))
-        connection.execute(delete(schema.sessions).where(schema.sessions.c.user == name))
+        database.lock(connection, table.name)
+        had = _has_admin(connection)
+        if (
+            connection.execute(update(table).where(table.c.name == name).values(**values)).rowcount
+            < 1
+        ):
+            raise NotFoundError(f"There is no user {name[:64]!r}.", "`mlops users list`")
+        if had and not _has_admin(connection):
+            raise ConflictError(f"{name} is the last admin.", "Make another user admin first.")
+        if end_sessions:
+            connection.execute(delete(schema.sessions).where(schema.sessions.c.user == name))
+        if password_hash is not None:
+            forgive(connection, name)
+
+
+def _has_admin(connection: Connection) -> bool:
+    table = schema.users
+    left = (table.c.role == "admin") & table.c.projects.is_(None) & ~table.c.disabled
+    return connection.execute(select(table.c.name).where(left)).first() is not None
+
+
+def failure_subject(name: str) -> str:
+    """Return under what a name's failed sign-ins are counted; upper and lower case are one."""
+    return f"user:{name[:64].lower()}"
+
+
+def forgive(connection: Connection, name: str) -> None:
+    """Forget a name's failed sign-ins."""
+    table = schema.failures
+    connection.execute(delete(table).where(table.c.subject == failure_subject(name)))
 
 
 def user_of(row: Row) -> User:  # type: ignore[type-arg]  # of the users table

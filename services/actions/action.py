@@ -7,7 +7,7 @@ which is journalled with the step.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from services.actions.journal import Journal
 from services.actions.roles import Actor, Role
@@ -98,6 +98,10 @@ class Action(Protocol):
     def title(self) -> str:
         """What it does, as a short sentence without an end mark."""
 
+    @property
+    def subject(self) -> str:
+        """What it changes. Actions on one subject run one after another, in the order asked."""
+
     def check(self, context: Context, actor: Actor) -> None:
         """Refuse what cannot or must not be done, before anything is journalled as begun."""
 
@@ -106,3 +110,11 @@ class Action(Protocol):
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
         """Return the steps in order."""
+
+
+@runtime_checkable
+class Pinned(Protocol):
+    """An action that fixes at submission what it read off the present state."""
+
+    def pinned(self, context: Context, /) -> Action:
+        """Return the same action with everything spelled out."""

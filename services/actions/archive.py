@@ -25,6 +25,11 @@ class ArchiveRun:
         """What it does."""
         return f"{'Restore' if self.back else 'Archive'} run {self.run_id[:8]}"
 
+    @property
+    def subject(self) -> str:
+        """The run."""
+        return f"run:{self.project}/{self.run_id}"
+
     def check(self, context: Context, actor: Actor) -> None:
         """Refuse an unknown run and one that still runs."""
         del actor

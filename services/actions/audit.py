@@ -5,12 +5,14 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, insert, select, update
 
-from services.actions import schema
+from services.actions import database, schema
 from services.actions.journal import Journal, canonical, now_ms
 
 _FIRST = "0" * 64
+_HEAD = "audit_head"
+_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Verdict:
     entries: int
     broken_at: int | None
     reason: str
+    head: str = ""
+    """The newest seal. Written down elsewhere, it proves later that nothing before it changed."""
 
 
 def append(
@@ -47,22 +51,36 @@ def append(
 ) -> None:
     """Add an entry inside the caller's transaction: the deed and its record land together."""
     table = schema.audit
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE audit IN EXCLUSIVE MODE"))
+    database.lock(connection, table.name)
     last = connection.execute(
         select(table.c.number, table.c.hash).order_by(table.c.number.desc()).limit(1)
     ).first()
     row: dict[str, object] = {
         "number": last.number + 1 if last else 1,
         "at_ms": now_ms(),
-        "actor": actor,
+        "actor": clean(actor, 120),
         "what": what,
         "project": project,
-        "subject": subject,
-        "detail": canonical(detail or {}),
+        "subject": clean(subject, 1_000),
+        "detail": clean(canonical(detail or {})),
         "previous": last.hash if last else _FIRST,
     }
-    connection.execute(table.insert().values(**row, hash=seal(row)))
+    sealed = seal(row)
+    connection.execute(table.insert().values(**row, hash=sealed))
+    _set_head(connection, f"{row['number']}:{sealed}")
+
+
+def clean(value: str, limit: int | None = None) -> str:
+    """Return text every database can hold: no NUL, no halves of characters."""
+    return value[:limit].replace("\0", "�").encode("utf-8", "replace").decode()
+
+
+def _set_head(connection: Connection, value: str) -> None:
+    """Keep the newest seal apart: entries cut off the end would leave a chain that holds."""
+    table = schema.meta
+    if connection.execute(update(table).where(table.c.key == _HEAD).values(value=value)).rowcount:
+        return
+    connection.execute(insert(table).values(key=_HEAD, value=value))
 
 
 def seal(row: dict[str, object]) -> str:
@@ -71,18 +89,32 @@ def seal(row: dict[str, object]) -> str:
 
 
 def verify(journal: Journal) -> Verdict:
-    """Walk the whole chain."""
-    previous, expected = _FIRST, 1
+    """Walk the whole chain, a piece at a time: who writes meanwhile need not wait for the end."""
+    table = schema.audit
     with journal.read() as connection:
-        for row in connection.execute(select(schema.audit).order_by(schema.audit.c.number)):
+        kept = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == _HEAD))
+        head = kept.scalar() or ""
+    previous, number = _FIRST, 0
+    seals_to = int(head.partition(":")[0] or 0)
+    while True:
+        query = select(table).where(table.c.number > number).order_by(table.c.number)
+        with journal.read() as connection:
+            rows = connection.execute(query.limit(_AT_ONCE)).all()
+        for row in rows:
             content = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
             found = content.pop("hash")
-            if row.number != expected:
-                return Verdict(expected - 1, expected, f"Entry {expected} is missing.")
+            if row.number != number + 1:
+                return Verdict(number, number + 1, f"Entry {number + 1} is missing.")
             if row.previous != previous or seal(content) != found:
-                return Verdict(expected - 1, row.number, f"Entry {row.number} was altered.")
-            previous, expected = found, expected + 1
-    return Verdict(expected - 1, None, "")
+                return Verdict(number, row.number, f"Entry {row.number} was altered.")
+            previous, number = found, row.number
+            if number == seals_to and head != f"{number}:{found}":
+                return Verdict(number - 1, number, f"Entry {number} was sealed again.")
+        if len(rows) < _AT_ONCE:
+            break
+    if number < seals_to:
+        return Verdict(number, number + 1, f"Entries {number + 1} to {seals_to} were cut off.")
+    return Verdict(number, None, "", previous if number else "")
 
 
 def entries(
@@ -95,17 +127,21 @@ def entries(
     before: int | None = None,
     limit: int = 50,
 ) -> tuple[Entry, ...]:
-    """Return entries, newest first; ``before`` pages on by number."""
+    """Return entries, newest first; ``before`` pages on by number.
+
+    With ``projects``, those of the projects alone: what concerns the whole platform (people, their
+    sign-ins) is for who sees all of it.
+    """
     table = schema.audit
     query = select(table).order_by(table.c.number.desc()).limit(limit)
     if project is not None:
         query = query.where(table.c.project == project)
     if projects is not None:
-        query = query.where(table.c.project.in_(projects) | table.c.project.is_(None))
+        query = query.where(table.c.project.in_(projects))
     if actor:
         query = query.where(table.c.actor == actor)
     if what:
-        query = query.where(table.c.what.startswith(what))
+        query = query.where(table.c.what.startswith(what, autoescape=True))
     if before is not None:
         query = query.where(table.c.number < before)
     with journal.read() as connection:

@@ -6,10 +6,12 @@ from typing import Any
 
 from services.actions.action import Action
 from services.actions.archive import ArchiveRun
+from services.actions.archive_version import ArchiveVersion
 from services.actions.promote import Promote, Rollback
 from services.actions.register_project import ForgetProject, RegisterProject
 from services.actions.tag import TagRun, TagVersion
 from services.actions.users import AddUser, ChangeUser
+from services.errors import InputError
 
 ACTIONS: dict[str, type[Any]] = {
     kind.kind: kind
@@ -19,6 +21,7 @@ ACTIONS: dict[str, type[Any]] = {
         TagRun,
         TagVersion,
         ArchiveRun,
+        ArchiveVersion,
         RegisterProject,
         ForgetProject,
         AddUser,
@@ -33,8 +36,18 @@ def dump(action: Action) -> str:
 
 
 def load(kind: str, params: str) -> Action:
-    """Return the action of a journalled kind and parameters."""
-    values = json.loads(params)
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    built: Action = ACTIONS[kind](**values)
+    """Return the action of a journalled kind and parameters.
+
+    Raises:
+        InputError: Another version of this platform wrote it.
+    """
+    try:
+        values = json.loads(params)
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        built: Action = ACTIONS[kind](**values)
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"This version of the platform does not know the action {kind} in this form.",
+            "Another version wrote it; ask for it again.",
+        ) from error
     return built

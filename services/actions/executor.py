@@ -1,77 +1,58 @@
-"""Submitting and executing actions: journalled first, each step recorded, resumed after a crash."""
+"""Submitting and executing actions: journalled first, each step recorded, resumed after a crash.
 
+An action goes forward until it is done. When a step is refused, or its engine stays away for about
+a minute, it turns and takes back what was begun, last step first; that too is tried until the
+engine is there again. A crash at any point leaves a claim of a dead process: the next executor goes
+on from the last step written down, and asks the engine what of the step under way was done.
+"""
+
+import hashlib
 import json
 import logging
-import os
-import socket
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 
-import psutil
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 
 from services.access import store
-from services.actions import audit, roles, schema
-from services.actions.action import Action, Context, Deed, Step
+from services.actions import audit, records, roles, schema
+from services.actions.action import Action, Context, Deed, Pinned, Step
 from services.actions.catalog import dump, load
+from services.actions.claims import Claim, Claims, LostClaimError
 from services.actions.journal import now_ms
+from services.actions.records import ENDED, ActionRecord, State, StepRecord, shown
 from services.actions.roles import Actor
-from services.errors import EngineUnreachableError, MlopsError, NotFoundError
+from services.errors import (
+    ConflictError,
+    EngineUnreachableError,
+    InputError,
+    JournalError,
+    MlopsError,
+)
+
+__all__ = ["ENDED", "ActionRecord", "Executor", "State", "StepRecord"]
 
 logger = logging.getLogger(__name__)
 
-State = Literal["pending", "running", "done", "failed", "compensated", "denied"]
-ENDED = frozenset({"done", "failed", "compensated", "denied"})
-_SECRET_PARAMS = frozenset({"password_hash"})
-_TRIES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class StepRecord:
-    """How far one step got."""
-
-    name: str
-    state: str
-    detail: str
-    started_at: datetime
-    finished_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class ActionRecord:
-    """An action as the journal knows it."""
-
-    id: int
-    kind: str
-    project: str | None
-    title: str
-    params: dict[str, object]
-    actor: str
-    state: State
-    error: str
-    hint: str
-    result: str
-    submitted_at: datetime
-    finished_at: datetime | None
-    steps: tuple[StepRecord, ...]
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will happen to it."""
-        return self.state in ENDED
+_TRIES = 8
+"""Forward, then it is taken back: with the pauses about a minute for an engine to return."""
+_TRIES_BACK = 40
+_LONGEST_PAUSE_MS = 15_000
+_LONGEST_PAUSE_BACK_MS = 60_000
+_KEY_LIMIT = 500
 
 
 class Executor:
     """Submits actions, and executes what is pending; any number of processes may have one."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, now: Callable[[], int] = now_ms) -> None:
         self._context = context
         self._journal = context.journal
-        self._me = _identity()
+        self._now = now
+        self._claims = Claims(context.journal, now)
 
     # Submitting
 
@@ -82,52 +63,63 @@ class Executor:
             DeniedError: Role or scope do not allow it (which is audited).
             InputError: It is malformed, or asks for what is not there.
             GateError: A promotion gate fails.
-            ConflictError: The state does not allow it.
+            ConflictError: The state does not allow it, or the key was used for something else.
+            JournalError: It could not be written down, so it will not be done.
         """
-        known = self._by_key(actor, key)
+        if not 0 < len(key) <= _KEY_LIMIT:
+            raise InputError(f"A key has 1 to {_KEY_LIMIT} characters.")
+        sealed = _seal(actor, key)
+        known = self._by_key(sealed, action)
         if known is not None:
             return known
+        _check_text(dump(action))
         self._permit(actor, action)
         action.check(self._context, actor)
-        table = schema.actions
+        if isinstance(action, Pinned):
+            action = action.pinned(self._context)
         try:
-            with self._journal.write() as connection:
-                made = connection.execute(
-                    table.insert()
-                    .values(
-                        key=_key(actor, key),
-                        kind=action.kind,
-                        project=action.project,
-                        title=action.title,
-                        params=dump(action),
-                        memory="{}",
-                        actor=actor.name,
-                        actor_kind=actor.kind,
-                        actor_role=actor.role,
-                        state="pending",
-                        error="",
-                        hint="",
-                        result="",
-                        submitted_ms=now_ms(),
-                        attempts=0,
-                    )
-                    .returning(table.c.id)
-                ).scalar_one()
-                detail = {"action": made, "kind": action.kind, "params": _shown(dump(action))}
-                audit.append(
-                    connection,
-                    actor.name,
-                    f"{action.kind}.requested",
-                    action.title,
-                    project=action.project,
-                    detail=detail,
-                )
-        except IntegrityError:
-            known = self._by_key(actor, key)
+            return records.record(self._journal, self._write_down(actor, action, sealed))
+        except (IntegrityError, JournalError):
+            # The same click from another process; or an error that came after it was written.
+            known = self._by_key(sealed, action)
             if known is None:
                 raise
             return known
-        return self.record(int(made))
+
+    def _write_down(self, actor: Actor, action: Action, sealed: str) -> int:
+        table = schema.actions
+        params = dump(action)
+        row = {
+            "key": sealed,
+            "kind": action.kind,
+            "project": action.project,
+            "title": action.title,
+            "params": params,
+            "memory": "{}",
+            "actor": actor.name,
+            "actor_kind": actor.kind,
+            "actor_role": actor.role,
+            "actor_projects": None if actor.projects is None else json.dumps(actor.projects),
+            "subject": action.subject[:300],
+            "state": "pending",
+            "error": "",
+            "hint": "",
+            "result": "",
+            "submitted_ms": self._now(),
+            "attempts": 0,
+        }
+        with self._journal.write() as connection:
+            made = connection.execute(table.insert().values(**row).returning(table.c.id))
+            number = int(made.scalar_one())
+            audit.append(
+                connection,
+                actor.name,
+                f"{action.kind}.requested",
+                action.title,
+                project=action.project,
+                detail={"action": number, "kind": action.kind, "params": shown(params)},
+            )
+        return number
 
     def _permit(self, actor: Actor, action: Action) -> None:
         reason = roles.reason_against(actor, action.role, action.project, action.title)
@@ -144,184 +136,184 @@ class Executor:
             )
         roles.require(actor, action.role, action.project, action.title)
 
-    def _by_key(self, actor: Actor, key: str) -> ActionRecord | None:
+    def _by_key(self, sealed: str, action: Action) -> ActionRecord | None:
         table = schema.actions
         with self._journal.read() as connection:
-            found = connection.execute(
-                select(table.c.id).where(table.c.key == _key(actor, key))
-            ).scalar()
-        return None if found is None else self.record(found)
+            query = select(table.c.id).where(table.c.key == sealed)
+            found = connection.execute(query).scalar()
+        if found is None:
+            return None
+        known = records.record(self._journal, found)
+        if (known.kind, known.project) != (action.kind, action.project):
+            raise ConflictError(
+                f"This key was used for something else: {known.title}.", "Use a new key."
+            )
+        return known
 
     # Executing
 
-    def execute_pending(self) -> int:
-        """Execute what is pending, and what a dead executor left; return how many ended."""
-        table = schema.actions
-        with self._journal.read() as connection:
-            waiting = connection.execute(
-                select(table.c.id, table.c.state, table.c.owner)
-                .where(table.c.state.in_(("pending", "running")))
-                .order_by(table.c.id)
-            ).all()
+    def execute_pending(self, limit: int | None = None, only: int | None = None) -> int:
+        """Execute what is pending, and what a dead executor left; return how many ended.
+
+        ``only`` is the one action to execute, if it can be now.
+
+        Raises:
+            JournalError: How far it got could not be written; it goes on when it can be.
+        """
+        total = 0
+        while limit is None or total < limit:
+            ended = self._turn_over(None if limit is None else limit - total, only)
+            total += ended
+            if not ended:  # what ended may have kept others of its subject waiting
+                break
+        return total
+
+    def _turn_over(self, limit: int | None, only: int | None) -> int:
         ended = 0
-        for row in waiting:
-            mine = row.state == "pending" or not _is_alive(row.owner)
-            if mine and self._claim(row.id, row.owner):
-                ended += self._execute(row.id)
+        for row in self._claims.waiting():
+            if only is not None and row.id != only:
+                continue
+            if limit is not None and ended >= limit:
+                break
+            claim = self._claims.take(row.id)
+            if claim is not None:
+                ended += self._execute(claim)
         return ended
 
-    def _claim(self, action_id: int, owner: str | None) -> bool:
-        """Take an action; False when another executor was faster."""
-        table = schema.actions
-        same = table.c.owner.is_(None) if owner is None else table.c.owner == owner
-        with self._journal.write() as connection:
-            taken = connection.execute(
-                update(table)
-                .where(table.c.id == action_id, table.c.state.in_(("pending", "running")), same)
-                .values(state="running", owner=self._me, attempts=table.c.attempts + 1)
-            )
-            return taken.rowcount == 1
+    def _execute(self, claim: Claim) -> int:
+        with self._claims.holding(claim):
+            try:
+                return self._go(claim)
+            except LostClaimError as error:
+                logger.warning("%s", error)
+                return 0
+            except JournalError:
+                raise
+            except Exception as error:
+                # A defect of ours. It is told to whoever asked, taken back, and raised for the log.
+                self._give_up(claim, error)
+                raise
 
-    def _execute(self, action_id: int) -> int:
-        row = self._row(action_id)
-        action = load(row.kind, row.params)
-        actor = self._actor_now(row)
-        reason = roles.reason_against(actor, action.role, action.project, action.title)
+    def _go(self, claim: Claim) -> int:
+        try:
+            action = load(claim.row.kind, claim.row.params)
+        except InputError as error:
+            return self._end(claim, "failed", error)
+        deed = Deed(claim.row.id, self._actor_now(claim.row), json.loads(claim.row.memory))
+        if claim.row.ending:
+            why = MlopsError(claim.row.error, claim.row.hint)
+            return self._take_back(claim, action, deed, claim.row.ending, why)
+        reason = roles.reason_against(deed.actor, action.role, action.project, action.title)
         if reason:
-            return self._end(row, "denied", error=reason)
-        deed = Deed(action_id, actor, json.loads(row.memory))
+            return self._turn(claim, action, deed, "denied", MlopsError(reason))
+        if claim.tries > _TRIES:  # it ended its executor each time
+            why = MlopsError(f"Its executor ended {_TRIES} times before it was done.")
+            return self._turn(claim, action, deed, "compensated", why)
+        return self._forward(claim, action, deed)
+
+    def _forward(self, claim: Claim, action: Action, deed: Deed) -> int:
         try:
             steps = action.steps(self._context, deed)
-            self._remember(deed)
-            said = [self._do(deed, number, step) for number, step in enumerate(steps)]
+            self._claims.remember(claim, deed.memory)
+            said = [self._do(claim, deed, number, step) for number, step in enumerate(steps)]
+        except (LostClaimError, JournalError):
+            raise
         except EngineUnreachableError as error:
-            if row.attempts < _TRIES:
-                return self._put_back(row, error)
-            return self._undo(row, action, deed, error)
+            if claim.tries < _TRIES:
+                pause = min(_LONGEST_PAUSE_MS, 1_000 * 2 ** (claim.tries - 1))
+                self._claims.put_back(claim, error, pause)
+                return 0
+            return self._turn(claim, action, deed, "compensated", error)
         except MlopsError as error:
-            return self._undo(row, action, deed, error)
-        return self._end(row, "done", result="; ".join(filter(None, said)))
+            return self._turn(claim, action, deed, "compensated", error)
+        result = "; ".join(filter(None, said))
+        self._claims.end(claim, "done", result=result)
+        return 1
 
     def _actor_now(self, row: Row) -> Actor:  # type: ignore[type-arg]  # of the actions table
         """Return who asked, with the role they have at this moment."""
         if row.actor_kind != "user":
-            return Actor(row.actor, roles.role_of(row.actor_role), None, row.actor_kind)
+            projects = None if row.actor_projects is None else tuple(json.loads(row.actor_projects))
+            return Actor(row.actor, roles.role_of(row.actor_role), projects, row.actor_kind)
         found = store.find(self._journal, row.actor)
         if found is None or found.disabled:
             return Actor(row.actor, "viewer", ())
         return Actor(found.name, found.role, found.projects)
 
-    def _do(self, deed: Deed, number: int, step: Step) -> str:
-        known = self._step(deed.id, number)
+    def _do(self, claim: Claim, deed: Deed, number: int, step: Step) -> str:
+        known = self._begun(deed.id, number)
         if known is not None and known.state == "done":
             return str(known.detail)
-        self._mark(deed, number, step.name, "started", "")
+        self._claims.mark(claim, number, step.name, "started", "", deed.memory)
         said = step.do()
-        self._mark(deed, number, step.name, "done", said)
+        self._claims.mark(claim, number, step.name, "done", said, deed.memory)
         return said
 
-    def _undo(
-        self,
-        row: Row,  # type: ignore[type-arg]  # of the actions table
-        action: Action,
-        deed: Deed,
-        error: MlopsError,
+    def _begun(self, action_id: int, number: int) -> Row | None:  # type: ignore[type-arg]  # of steps
+        return next((s for s in self._all_begun(action_id) if s.number == number), None)
+
+    def _all_begun(self, action_id: int) -> Sequence[Row]:  # type: ignore[type-arg]  # of steps
+        return records.steps_of(self._journal, (action_id,)).get(action_id, [])
+
+    # Taking back
+
+    def _turn(
+        self, claim: Claim, action: Action, deed: Deed, ending: State, error: MlopsError
     ) -> int:
-        """Take back what was begun, last first: a step that failed may have done its work."""
-        begun = self._steps(deed.id)
-        if not begun:
-            return self._end(row, "failed", error=error.message, hint=error.hint)
-        steps = action.steps(self._context, deed)
+        """Turn back: written down first, so that a crash does not send it forward again."""
+        if not self._all_begun(deed.id):
+            return self._end(claim, "denied" if ending == "denied" else "failed", error)
+        self._claims.turn(claim, ending, error)
+        return self._take_back(replace(claim, tries=1), action, deed, ending, error)
+
+    def _take_back(
+        self, claim: Claim, action: Action, deed: Deed, ending: State, why: MlopsError
+    ) -> int:
+        """Undo what was begun, last first: a step that failed may have done its work."""
+        if claim.tries > _TRIES_BACK:
+            return self._stuck(claim, why, MlopsError("Its executor ended each time."))
         try:
-            for number in range(len(begun) - 1, -1, -1):
-                undo = steps[number].undo
-                if undo is not None and begun[number].state != "undone":
-                    undo()
-                    self._mark(deed, number, steps[number].name, "undone", "taken back")
+            steps = action.steps(self._context, deed)
+            for begun in reversed(self._all_begun(deed.id)):
+                if begun.state != "undone" and begun.number < len(steps):
+                    self._undo(claim, deed, begun.number, steps[begun.number])
+        except (LostClaimError, JournalError):
+            raise
+        except EngineUnreachableError as second:
+            if claim.tries >= _TRIES_BACK:
+                return self._stuck(claim, why, second)
+            pause = min(_LONGEST_PAUSE_BACK_MS, 1_000 * 2 ** min(claim.tries - 1, 8))
+            self._claims.put_back(claim, why, pause)
+            return 0
         except MlopsError as second:
-            hint = f"Taking it back failed too: {second.message} {error.hint}".strip()
-            return self._end(row, "failed", error=error.message, hint=hint)
-        return self._end(row, "compensated", error=error.message, hint=error.hint)
+            return self._stuck(claim, why, second)
+        return self._end(claim, ending, why)
 
-    def _put_back(self, row: Row, error: MlopsError) -> int:  # type: ignore[type-arg]  # of actions
-        """Leave it pending: the engine may be back at the next turn."""
-        table = schema.actions
-        values = {"state": "pending", "owner": None, "error": error.message, "hint": error.hint}
-        with self._journal.write() as connection:
-            connection.execute(update(table).where(table.c.id == row.id).values(**values))
-        return 0
+    def _undo(self, claim: Claim, deed: Deed, number: int, step: Step) -> None:
+        if step.undo is not None:
+            step.undo()
+            self._claims.mark(claim, number, step.name, "undone", "taken back", deed.memory)
 
-    def _end(
-        self,
-        row: Row,  # type: ignore[type-arg]  # of the actions table
-        state: State,
-        *,
-        error: str = "",
-        hint: str = "",
-        result: str = "",
-    ) -> int:
-        table = schema.actions
-        with self._journal.write() as connection:
-            connection.execute(
-                update(table)
-                .where(table.c.id == row.id)
-                .values(state=state, error=error, hint=hint, result=result, finished_ms=now_ms())
-            )
-            audit.append(
-                connection,
-                row.actor,
-                f"{row.kind}.{state}",
-                row.title,
-                project=row.project,
-                detail={"action": row.id, "error": error, "result": result},
-            )
+    def _stuck(self, claim: Claim, why: MlopsError, second: MlopsError) -> int:
+        hint = f"Taking it back failed too: {second.message} {why.hint}".strip()
+        return self._end(claim, "failed", MlopsError(why.message, hint))
+
+    def _end(self, claim: Claim, state: State, error: MlopsError) -> int:
+        self._claims.end(claim, state, error=error.message, hint=error.hint)
         return 1
 
-    # The journal's rows
-
-    def _remember(self, deed: Deed) -> None:
-        table = schema.actions
-        with self._journal.write() as connection:
-            connection.execute(
-                update(table).where(table.c.id == deed.id).values(memory=json.dumps(deed.memory))
-            )
-
-    def _mark(self, deed: Deed, number: int, name: str, state: str, detail: str) -> None:
-        """Record a step and what was learned, in one transaction."""
-        table = schema.steps
-        at = now_ms()
-        where = (table.c.action_id == deed.id) & (table.c.number == number)
-        with self._journal.write() as connection:
-            if connection.execute(select(table.c.state).where(where)).first() is None:
-                values = {"action_id": deed.id, "number": number, "name": name, "state": state}
-                connection.execute(table.insert().values(**values, started_ms=at, detail=detail))
-            else:
-                ended = None if state == "started" else at
-                values = {"state": state, "detail": detail, "finished_ms": ended}
-                connection.execute(update(table).where(where).values(**values))
-            connection.execute(
-                update(schema.actions)
-                .where(schema.actions.c.id == deed.id)
-                .values(memory=json.dumps(deed.memory))
-            )
-
-    def _row(self, action_id: int) -> Row:  # type: ignore[type-arg]  # of the actions table
-        with self._journal.read() as connection:
-            table = schema.actions
-            row = connection.execute(select(table).where(table.c.id == action_id)).first()
-        if row is None:
-            raise NotFoundError(f"There is no action {action_id}.")
-        return row
-
-    def _steps(self, action_id: int) -> Sequence[Row]:  # type: ignore[type-arg]  # of steps
-        table = schema.steps
-        with self._journal.read() as connection:
-            return connection.execute(
-                select(table).where(table.c.action_id == action_id).order_by(table.c.number)
-            ).all()
-
-    def _step(self, action_id: int, number: int) -> Row | None:  # type: ignore[type-arg]  # of steps
-        return next((s for s in self._steps(action_id) if s.number == number), None)
+    def _give_up(self, claim: Claim, error: Exception) -> None:
+        """Write down what a defect did: the next turn takes it back, or ends it if that fails."""
+        said = MlopsError(
+            f"A defect of this platform: {type(error).__name__}: {str(error)[:300]}.",
+            "The log of the process that executed it has the trace.",
+        )
+        if claim.row.ending:
+            self._stuck(claim, MlopsError(claim.row.error, claim.row.hint), said)
+        elif self._all_begun(claim.row.id):
+            self._claims.put_back(claim, said, 0, ending="compensated", tries=0)
+        else:
+            self._end(claim, "failed", said)
 
     # Reading
 
@@ -331,16 +323,17 @@ class Executor:
         Raises:
             NotFoundError: No such action.
         """
-        return _record(self._row(action_id), self._steps(action_id))
+        return records.record(self._journal, action_id)
 
     def wait(self, action_id: int, timeout_s: float = 30.0) -> ActionRecord:
         """Return the action when it ended, or as it is when the time is up."""
-        end = time.monotonic() + timeout_s
+        end, pause_s = time.monotonic() + timeout_s, 0.02
         while True:
             found = self.record(action_id)
             if found.ended or time.monotonic() > end:
                 return found
-            time.sleep(0.05)
+            time.sleep(pause_s)
+            pause_s = min(0.25, pause_s * 1.5)
 
     def history(
         self,
@@ -348,80 +341,38 @@ class Executor:
         project: str | None = None,
         projects: tuple[str, ...] | None = None,
         actor: str | None = None,
+        kinds: Sequence[str] = (),
         states: Sequence[State] = (),
+        since: datetime | None = None,
         before: int | None = None,
         limit: int = 50,
     ) -> tuple[ActionRecord, ...]:
         """Return actions, newest first; ``before`` pages on by id."""
-        table = schema.actions
-        query = select(table).order_by(table.c.id.desc()).limit(limit)
-        if project is not None:
-            query = query.where(table.c.project == project)
-        if projects is not None:
-            query = query.where(table.c.project.in_(projects))
-        if actor:
-            query = query.where(table.c.actor == actor)
-        if states:
-            query = query.where(table.c.state.in_(states))
-        if before is not None:
-            query = query.where(table.c.id < before)
-        with self._journal.read() as connection:
-            rows = connection.execute(query).all()
-        return tuple(_record(row, self._steps(row.id)) for row in rows)
+        return records.history(
+            self._journal,
+            project=project,
+            projects=projects,
+            actor=actor,
+            kinds=kinds,
+            states=states,
+            since=since,
+            before=before,
+            limit=limit,
+        )
 
 
-def _record(row: Row, steps: Sequence[Row]) -> ActionRecord:  # type: ignore[type-arg]  # of the journal
-    return ActionRecord(
-        id=row.id,
-        kind=row.kind,
-        project=row.project,
-        title=row.title,
-        params=_shown(row.params),
-        actor=row.actor,
-        state=row.state,
-        error=row.error,
-        hint=row.hint,
-        result=row.result,
-        submitted_at=_moment(row.submitted_ms),
-        finished_at=None if row.finished_ms is None else _moment(row.finished_ms),
-        steps=tuple(
-            StepRecord(
-                step.name,
-                step.state,
-                step.detail,
-                _moment(step.started_ms),
-                None if step.finished_ms is None else _moment(step.finished_ms),
-            )
-            for step in steps
-        ),
-    )
+def _seal(actor: Actor, key: str) -> str:
+    """Return the key as it is stored: one's own, and of one length."""
+    return hashlib.sha256(f"{actor.kind}/{actor.name}/{key}".encode(errors="replace")).hexdigest()
 
 
-def _shown(params: str) -> dict[str, object]:
-    return {k: v for k, v in json.loads(params).items() if k not in _SECRET_PARAMS}
+def _check_text(params: str) -> None:
+    """Refuse text no database holds.
 
-
-def _moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def _key(actor: Actor, key: str) -> str:
-    return f"{actor.name}/{key}"[:120]
-
-
-def _identity() -> str:
-    """Return host, process and its start: a number alone may be another process tomorrow."""
-    started = psutil.Process().create_time()
-    return f"{socket.gethostname()}:{os.getpid()}:{started:.2f}"
-
-
-def _is_alive(owner: str | None) -> bool:
-    if owner is None:
-        return False
-    host, pid, started = owner.rsplit(":", 2)
-    if host != socket.gethostname():
-        return True  # another machine's: it alone can tell
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) < 0.05
-    except psutil.Error:
-        return False
+    Raises:
+        InputError: It has a NUL or half of a character.
+    """
+    for name, value in json.loads(params).items():
+        for text in value if isinstance(value, list) else (value,):
+            if isinstance(text, str) and audit.clean(text) != text:
+                raise InputError(f"The {name} has a NUL, or bytes that are no UTF-8.")

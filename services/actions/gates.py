@@ -32,6 +32,8 @@ class GateResult:
         """Return the result as a person reads it."""
         if self.value is None:
             return f"{self.metric} was not logged; the gate wants {self.bound}."
+        if not math.isfinite(self.value):
+            return f"{self.metric} is {self.value}, which passes no gate; this one is {self.bound}."
         word = "passes" if self.passed else "fails"
         return f"{self.metric} is {self.value:.6g}, which {word} the gate {self.bound}."
 
@@ -42,17 +44,17 @@ def parse(metric: str, bound: str) -> tuple[str, float]:
     Raises:
         InputError: The bound is malformed.
     """
-    match = _FORM.fullmatch(bound)
+    match = _FORM.fullmatch(str(bound))
     if match is None:
         raise InputError(
-            f"The gate of {metric} is {bound[:40]!r}, which is no bound.",
+            f"The gate of {metric} is {str(bound)[:40]!r}, which is no bound.",
             'Write for example ">= 0.90" in [tool.mlops] gates.',
         )
     return match.group(1), float(match.group(2))
 
 
 def evaluate(gates: Mapping[str, str], metrics: Mapping[str, float]) -> tuple[GateResult, ...]:
-    """Look at every gate. A missing or NaN metric never passes.
+    """Look at every gate. A missing, NaN or infinite metric never passes.
 
     Raises:
         InputError: A bound is malformed.
@@ -61,6 +63,6 @@ def evaluate(gates: Mapping[str, str], metrics: Mapping[str, float]) -> tuple[Ga
     for metric, bound in gates.items():
         sign, number = parse(metric, bound)
         value = metrics.get(metric)
-        passed = value is not None and not math.isnan(value) and _COMPARE[sign](value, number)
+        passed = value is not None and math.isfinite(value) and _COMPARE[sign](value, number)
         results.append(GateResult(metric, f"{sign} {number:g}", value, passed))
     return tuple(results)

@@ -2,23 +2,28 @@
 
 import contextlib
 import json
-import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from services.actions import schema
-from services.errors import InputError, NotFoundError, PlatformError
+from services.actions import database, schema
+from services.errors import InputError, JournalError, NotFoundError
 
 if TYPE_CHECKING:
     from services.settings import Settings
 
 _WANTS_AT_ONCE = 200
+_WANTS_AT_MOST = 10_000
+_SUBJECT_LIMIT = 2_000
+_VIEW_LIMIT = 20_000
+_VIEWS_AT_MOST = 500
+_OURS = (IntegrityError, ProgrammingError, DataError)  # said by the database, about our own doing
 
 
 def now_ms() -> int:
@@ -30,9 +35,12 @@ class Journal:
     """One journal; dashboard, command line and controller write to it at the same time."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._path = _sqlite_path(url)
-        self.engine = self._open()
+        self.url = url
+        self.path = database.sqlite_path(url)
+        self._opening = threading.Lock()
+        self._engine = database.open_engine(url)
+        self._reader = database.reading(self._engine)
+        self._inode = self._found_inode()
 
     @classmethod
     def open(cls, settings: "Settings") -> "Journal":
@@ -44,86 +52,95 @@ class Journal:
         """
         return cls(settings.journal_url)
 
-    def _open(self) -> Engine:
-        if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self._url, **_options(self._url))
-        if self._path is not None:
-            event.listen(engine, "connect", _tune)
-            event.listen(engine, "begin", _begin)
+    def close(self) -> None:
+        """Let go of the file."""
+        self._engine.dispose()
+
+    def _found_inode(self) -> int | None:
         try:
-            self._prepare(engine)
-        except DatabaseError as error:
-            raise self._unusable(error) from error
-        return engine
+            return self.path.stat().st_ino if self.path else 0
+        except OSError:
+            return None
 
-    def _prepare(self, engine: Engine) -> None:
-        with engine.begin() as connection:
-            if self._path is not None:
-                verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-                if verdict != "ok":
-                    raise PlatformError(
-                        f"The journal {self._path} is damaged ({verdict}).", _RESTORE
-                    )
-            schema.metadata.create_all(connection)
-            found = connection.execute(select(schema.meta.c.value)).scalar()
-            if found is None:
-                row = schema.meta.insert().values(key="version", value=str(schema.VERSION))
-                connection.execute(row)
-            elif int(found) > schema.VERSION:
-                raise PlatformError(
-                    f"The journal was written by a newer version of this platform ({found}).",
-                    "Update this checkout, or restore an older backup.",
-                )
-        if self._path is not None:
-            self._path.chmod(0o600)
-
-    def _unusable(self, error: DatabaseError) -> PlatformError:
-        return PlatformError(
-            f"The journal {self._path or self._url} cannot be used ({error.orig}).", _RESTORE
-        )
+    def _follow(self) -> None:
+        """Notice that the file was replaced: what we hold open is not the journal any more."""
+        found = self._found_inode()
+        if found == self._inode:
+            return
+        if found is None:
+            raise JournalError(
+                f"The journal {self.path} was taken away while it was in use.",
+                "Put it back, or `mlops restore FILE`, or restart the platform to begin a new one.",
+            )
+        with self._opening:
+            if self._found_inode() != self._inode:
+                self._engine.dispose()
+                self._engine = database.open_engine(self.url)
+                self._reader = database.reading(self._engine)
+                self._inode = self._found_inode()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction, durable when the block ends; nothing of it otherwise.
 
         Raises:
-            PlatformError: The disk is full, or the database is locked or damaged.
+            JournalError: The disk is full, or the database is locked or damaged.
         """
+        self._follow()
         try:
-            with self.engine.begin() as connection:
+            with self._engine.begin() as connection:
                 yield connection
-        except IntegrityError:
+        except _OURS:
             raise
-        except (OperationalError, DatabaseError) as error:
+        except (DatabaseError, PoolTimeoutError) as error:
             raise self._failed(error) from error
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection that takes no write lock."""
+        """A connection that takes no write lock.
+
+        Raises:
+            JournalError: The database is locked or damaged.
+        """
+        self._follow()
         try:
-            with self.engine.connect() as connection:
-                yield connection.execution_options(isolation_level="AUTOCOMMIT")
-        except (OperationalError, DatabaseError) as error:
+            with self._reader.connect() as connection:
+                yield connection
+        except _OURS:
+            raise
+        except (DatabaseError, PoolTimeoutError) as error:
             raise self._failed(error) from error
 
-    def _failed(self, error: DatabaseError) -> PlatformError:
-        said = str(error.orig)
+    def _failed(self, error: DatabaseError | PoolTimeoutError) -> JournalError:
+        said = str(error.orig) if isinstance(error, DatabaseError) else "all connections are in use"
         hint = "Nothing was changed. See `mlops doctor`."
-        if "full" in said or "I/O" in said:
+        if "malformed" in said or "not a database" in said:
+            hint = database.RESTORE
+        elif "full" in said or "I/O" in said:
             hint = "The disk is full or failing: free space, then try again. Nothing was changed."
         elif "locked" in said:
-            hint = "Another process held it for ten seconds: try again."
-        return PlatformError(f"The journal could not be used ({said}).", hint)
+            hint = "Another process held it for ten seconds: try again. Nothing was changed."
+        return JournalError(f"The journal could not be used ({said}).", hint)
 
     # What pages ask of the controller
 
     def want(self, kind: str, subject: str) -> None:
-        """Ask the controller to fetch something; asking twice is asking once."""
+        """Ask the controller to fetch something; asking twice is asking once.
+
+        Raises:
+            InputError: The subject is absurdly long.
+        """
+        if len(subject) > _SUBJECT_LIMIT:
+            raise InputError(f"{subject[:60]!r}… is too long to ask for.")
+        table = schema.wants
+        with self.read() as connection:  # pages ask again at every rerun: a read is cheap
+            mine = (table.c.kind == kind) & (table.c.subject == subject)
+            if connection.execute(select(table.c.id).where(mine)).first() is not None:
+                return
         with contextlib.suppress(IntegrityError), self.write() as connection:
-            connection.execute(
-                schema.wants.insert().values(kind=kind, subject=subject, at_ms=now_ms())
-            )
+            newest = connection.execute(select(func.max(table.c.id))).scalar() or 0
+            connection.execute(delete(table).where(table.c.id <= newest - _WANTS_AT_MOST))
+            connection.execute(table.insert().values(kind=kind, subject=subject, at_ms=now_ms()))
 
     def wanted(self) -> tuple[tuple[int, str, str], ...]:
         """Return (id, kind, subject) of what was asked for, oldest first."""
@@ -145,52 +162,6 @@ class Journal:
         with self.read() as connection:
             return tuple(Path(row.path) for row in connection.execute(select(schema.projects)))
 
-    # Backup
-
-    def backup(self, target: Path) -> None:
-        """Copy the journal, consistent while others write, to a new file.
-
-        Raises:
-            InputError: It is not SQLite, or the target exists.
-        """
-        if self._path is None:
-            raise InputError("This journal is not SQLite.", "Back it up with the database's tools.")
-        if target.exists():
-            raise InputError(f"{target} exists already.", "Choose another name.")
-        with sqlite3.connect(self._path) as source, sqlite3.connect(target) as copy:
-            source.backup(copy)
-        target.chmod(0o600)
-
-
-_RESTORE = (
-    "It holds users and who did what, so it is never replaced by itself: put a backup "
-    "in its place (`mlops backup` makes them), or move it away to begin a new one."
-)
-
-
-def _sqlite_path(url: str) -> Path | None:
-    parsed = make_url(url)
-    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
-
-
-def _options(url: str) -> dict[str, object]:
-    if not url.startswith("sqlite"):
-        return {"pool_pre_ping": True}
-    return {"connect_args": {"timeout": 10.0, "isolation_level": None}}
-
-
-def _tune(connection: sqlite3.Connection, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=DELETE")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    # Writers queue at the door; a lock taken halfway through a transaction could not be waited for.
-    if connection.get_isolation_level() != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
 
 # Saved views
 
@@ -201,15 +172,20 @@ def save_view(
     """Keep a view under its owner's name; saving again replaces it.
 
     Raises:
-        InputError: The name is empty or too long.
+        InputError: The name is empty or too long, the view is too long, or there are too many.
     """
     name = name.strip()
     if not 0 < len(name) <= 120:
         raise InputError("A view's name has 1 to 120 characters.")
+    if len(query) > _VIEW_LIMIT:
+        raise InputError(f"A view holds at most {_VIEW_LIMIT} characters.")
     table = schema.views
     with journal.write() as connection:
         mine = (table.c.owner == owner) & (table.c.page == page) & (table.c.name == name)
         connection.execute(delete(table).where(mine))
+        kept = select(func.count()).select_from(table).where(table.c.owner == owner)
+        if connection.execute(kept).scalar_one() >= _VIEWS_AT_MOST:
+            raise InputError(f"You have {_VIEWS_AT_MOST} views.", "Delete some first.")
         connection.execute(
             table.insert().values(
                 owner=owner, page=page, name=name, query=query, shared=shared, updated_ms=now_ms()

@@ -1,7 +1,7 @@
 """Promote a model version to an alias, and roll it back to the version before."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from services.actions import history
@@ -13,6 +13,7 @@ from services.mirror.models import ModelVersion
 
 CHAMPION = "champion"
 _ALIAS_LIMIT = 256
+_REASON_LIMIT = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Promote:
         """What it does."""
         return f"Promote {self.model} version {self.version} to {self.alias}"
 
+    @property
+    def subject(self) -> str:
+        """The alias that moves."""
+        return alias_subject(self.project, self.model, self.alias)
+
     def gate_results(self, context: Context) -> tuple[GateResult, ...]:
         """Return each gate of the project against the version's metrics."""
         version = version_of(context, self.project, self.model, self.version)
@@ -42,6 +48,7 @@ class Promote:
     def check(self, context: Context, actor: Actor) -> None:
         """Refuse an unknown version, a bad alias, and failing gates without a reason."""
         check_alias(self.alias)
+        check_reason(self.override)
         failing = [gate for gate in self.gate_results(context) if not gate.passed]
         if failing and not self.override.strip():
             raise GateError(
@@ -88,7 +95,17 @@ class Rollback:
     @property
     def title(self) -> str:
         """What it does."""
-        return f"Roll {self.model} back to its earlier {self.alias}"
+        back = "its earlier" if self.to_version is None else f"version {self.to_version} as"
+        return f"Roll {self.model} back to {back} {self.alias}"
+
+    @property
+    def subject(self) -> str:
+        """The alias that moves."""
+        return alias_subject(self.project, self.model, self.alias)
+
+    def pinned(self, context: Context) -> "Rollback":
+        """Fix the version to go back to: what was confirmed is what is done."""
+        return replace(self, to_version=self.target(context))
 
     def target(self, context: Context) -> int:
         """Return the version to go back to.
@@ -98,20 +115,22 @@ class Rollback:
         """
         if self.to_version is not None:
             return self.to_version
-        spans = history.alias_spans(context.journal, self.project, self.model, self.alias)
-        now = spans[0].version if spans else None
-        earlier = [s.version for s in spans[1:] if s.version is not None and s.version != now]
-        if not earlier:
-            raise ConflictError(
-                f"{self.model} has no earlier {self.alias} to go back to.",
-                "Promote another version instead.",
-            )
-        return earlier[0]
+        model = context.mirror.model(self.project, self.model)
+        there = {version.version for version in model.versions}
+        earlier = history.earlier_versions(context.journal, self.project, self.model, self.alias)
+        for version in earlier:
+            if version in there:
+                return version
+        raise ConflictError(
+            f"{self.model} has no earlier {self.alias} to go back to.",
+            "Promote another version instead.",
+        )
 
     def check(self, context: Context, actor: Actor) -> None:
         """Refuse when there is nothing to go back to, or that version is gone."""
         del actor
         check_alias(self.alias)
+        check_reason(self.reason)
         version_of(context, self.project, self.model, self.target(context))
 
     def consequences(self, context: Context) -> tuple[str, ...]:
@@ -125,13 +144,9 @@ class Rollback:
         )
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
-        """Return the steps; the target is chosen once and remembered."""
-        target = deed.memory.setdefault("target", None)
-        if target is None:
-            target = deed.memory["target"] = self.target(context)
-        return move_alias(
-            context, deed, self.project, self.model, self.alias, int(target), self.reason
-        )
+        """Return the steps; the target was fixed when it was asked for."""
+        target = self.target(context)
+        return move_alias(context, deed, self.project, self.model, self.alias, target, self.reason)
 
 
 def gates_of(context: Context, project: str) -> Mapping[str, str]:
@@ -149,6 +164,21 @@ def version_of(context: Context, project: str, model: str, version: int) -> Mode
         if found.version == version:
             return found
     raise NotFoundError(f"{model} has no version {version}.", f"`mlops models show {model}`")
+
+
+def alias_subject(project: str, model: str, alias: str) -> str:
+    """Return the name under which moves of an alias wait for each other."""
+    return f"alias:{project}/{model}@{alias}"
+
+
+def check_reason(reason: str) -> None:
+    """Refuse a reason nobody would read.
+
+    Raises:
+        InputError: It is too long.
+    """
+    if len(reason) > _REASON_LIMIT:
+        raise InputError(f"A reason has at most {_REASON_LIMIT} characters.")
 
 
 def check_alias(alias: str) -> None:
@@ -176,36 +206,67 @@ def move_alias(
     reason: str,
 ) -> tuple[Step, ...]:
     """Return the steps that move an alias: remember, move, record."""
-    memory = deed.memory
-    registry = context.registry
+    move = _Move(context, deed, project, model, alias, version, reason)
+    return (
+        Step("Remember the present version", move.remember),
+        Step(f"Move {alias} to version {version}", move.go, move.go_back),
+        Step("Write it into the model's history", move.record),
+    )
 
-    def remember() -> str:
-        memory["previous"] = registry.alias(project, model, alias)
-        return f"{alias} was version {memory['previous'] or 'of nothing'}"
 
-    def move() -> str:
-        if registry.alias(project, model, alias) != version:
-            registry.set_alias(project, model, alias, version)
-        return f"{alias} is version {version}"
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """An alias on its way; what it carried before is in the deed's memory."""
 
-    def move_back() -> None:
-        previous = memory.get("previous")
-        if registry.alias(project, model, alias) != version or previous == version:
-            return
-        if previous is None:
-            registry.delete_alias(project, model, alias)
+    context: Context
+    deed: Deed
+    project: str
+    model: str
+    alias: str
+    version: int
+    reason: str
+
+    def _present(self) -> int | None:
+        return self.context.registry.alias(self.project, self.model, self.alias)
+
+    def _put(self, version: int | None) -> None:
+        registry = self.context.registry
+        if version is None:
+            registry.delete_alias(self.project, self.model, self.alias)
         else:
-            registry.set_alias(project, model, alias, int(previous))
+            registry.set_alias(self.project, self.model, self.alias, version)
 
-    def record() -> str:
-        history.record(
-            context.journal,
-            history.AliasEvent(project, model, alias, version, deed.actor.name, deed.id, reason),
-        )
+    def _note(self, version: int | None, why: str) -> None:
+        where = (self.project, self.model, self.alias)
+        event = history.AliasEvent(*where, version, self.deed.actor.name, self.deed.id, why)
+        history.record(self.context.journal, event)
+
+    def remember(self) -> str:
+        """Keep what the alias carries; the history may not know it yet."""
+        previous = self.deed.memory["previous"] = self._present()
+        where = (self.project, self.model, self.alias)
+        seen = history.AliasEvent(*where, previous, history.OBSERVED, None)
+        history.record(self.context.journal, seen, fresh=True)
+        return f"{self.alias} was version {previous or 'of nothing'}"
+
+    def go(self) -> str:
+        """Move it, unless that was done before a crash."""
+        if self._present() != self.version:
+            self._put(self.version)
+        return f"{self.alias} is version {self.version}"
+
+    def record(self) -> str:
+        """Write it into the history."""
+        self._note(self.version, self.reason)
         return "the history knows it"
 
-    return (
-        Step("Remember the present version", remember),
-        Step(f"Move {alias} to version {version}", move, move_back),
-        Step("Write it into the model's history", record),
-    )
+    def go_back(self) -> None:
+        """Move it back, if it was moved; the history tells both."""
+        previous = self.deed.memory.get("previous")
+        if self._present() == self.version != previous:
+            self.record()
+            self._put(previous)
+        where = (self.project, self.model, self.alias)
+        spans = history.alias_spans(self.context.journal, *where)
+        if spans and (spans[0].version, spans[0].action_id) == (self.version, self.deed.id):
+            self._note(previous, "taken back")

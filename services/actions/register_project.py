@@ -1,5 +1,6 @@
 """Register a project's folder, and take it off the list again."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -11,6 +12,8 @@ from services.actions.action import Context, Deed, Step
 from services.actions.journal import now_ms
 from services.actions.roles import Actor, Role
 from services.errors import InputError, NotFoundError
+
+_ID = re.compile(r"[a-z][a-z0-9-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +36,24 @@ class RegisterProject:
         """What it does."""
         return f"Register the project in {self.path[:200]}"
 
+    @property
+    def subject(self) -> str:
+        """The list of projects."""
+        return "projects"
+
     def check(self, context: Context, actor: Actor) -> None:
         """Refuse a folder that is not there, and an id that another folder holds."""
         del actor
+        if not _ID.fullmatch(self.project_id):
+            raise InputError(
+                f"{self.project_id[:60]!r} is no project id.",
+                "A small letter, then 1 to 40 small letters, digits and hyphens.",
+            )
         folder = Path(self.path)
-        if not folder.is_absolute() or not (folder / "pyproject.toml").is_file():
+        if not _is_project_folder(folder):
             raise InputError(
                 f"{self.path[:200]} has no pyproject.toml.",
-                "Give the absolute path of the project's folder.",
+                "Give the absolute path of the project's folder, without `..`.",
             )
         for other in context.mirror.projects():
             if other.id == self.project_id and other.path and Path(other.path) != folder:
@@ -61,6 +74,7 @@ class RegisterProject:
         """Return the steps."""
         table = schema.projects
         mine = table.c.path == self.path
+        known = deed.memory.setdefault("known", Path(self.path) in context.journal.project_paths())
 
         def do() -> str:
             with context.journal.write() as connection:
@@ -70,6 +84,8 @@ class RegisterProject:
             return "the controller connects it within seconds"
 
         def undo() -> None:
+            if known:
+                return
             with context.journal.write() as connection:
                 connection.execute(delete(table).where(mine))
 
@@ -94,6 +110,11 @@ class ForgetProject:
     def title(self) -> str:
         """What it does."""
         return f"Take the project in {self.path[:200]} off the list"
+
+    @property
+    def subject(self) -> str:
+        """The list of projects."""
+        return "projects"
 
     def check(self, context: Context, actor: Actor) -> None:
         """Refuse a folder that is not on the list."""
@@ -120,3 +141,12 @@ class ForgetProject:
             return "taken off the list"
 
         return (Step("Take it off the list", do),)
+
+
+def _is_project_folder(folder: Path) -> bool:
+    if not folder.is_absolute() or ".." in folder.parts:
+        return False
+    try:
+        return (folder / "pyproject.toml").is_file()
+    except OSError:  # the name is longer than any file's
+        return False

@@ -11,9 +11,10 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -38,14 +39,22 @@ actions = Table(
     Column("actor", String(120), nullable=False),
     Column("actor_kind", String(10), nullable=False),  # user, os, policy
     Column("actor_role", String(12), nullable=False),
+    Column("actor_projects", Text),  # JSON list; NULL is all
+    Column("subject", String(300), nullable=False, server_default=""),  # one at a time a subject
     Column("state", String(12), nullable=False),
     Column("error", Text, nullable=False),
     Column("hint", Text, nullable=False),
     Column("result", Text, nullable=False),
     Column("submitted_ms", BigInteger, nullable=False),
     Column("finished_ms", BigInteger),
-    Column("owner", String(120)),  # host:pid:start of the executor that holds it
-    Column("attempts", Integer, nullable=False),
+    Column("owner", String(120)),  # host:pid:start:executor that holds it
+    Column("attempts", Integer, nullable=False),  # grows with every claim: a late owner is refused
+    Column("tries", Integer, nullable=False, server_default="0"),  # of this direction
+    Column("not_before_ms", BigInteger, nullable=False, server_default="0"),
+    Column(
+        "lease_ms", BigInteger, nullable=False, server_default="0"
+    ),  # the claim holds until then
+    Column("ending", String(12), nullable=False, server_default=""),  # set: taking back, to end so
     Index("actions_state", "state"),
     Index("actions_project", "project", "id"),
 )
@@ -142,6 +151,7 @@ registry_events = Table(
     Column("actor", String(120), nullable=False),
     Column("action_id", BigInteger),  # NULL: seen in the registry, done by other means
     Column("reason", Text, nullable=False),
+    Column("seen", Boolean, nullable=False, server_default=false()),  # the sync saw it, too
     Index("registry_events_alias", "project", "model", "alias", "id"),
 )
 
@@ -154,3 +164,18 @@ wants = Table(
     Column("at_ms", BigInteger, nullable=False),
     UniqueConstraint("kind", "subject"),
 )
+
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    2: (
+        "ALTER TABLE actions ADD COLUMN actor_projects TEXT",
+        "ALTER TABLE actions ADD COLUMN subject VARCHAR(300) DEFAULT '' NOT NULL",
+        "ALTER TABLE actions ADD COLUMN tries INTEGER DEFAULT 0 NOT NULL",
+        "ALTER TABLE actions ADD COLUMN not_before_ms BIGINT DEFAULT 0 NOT NULL",
+        "ALTER TABLE actions ADD COLUMN lease_ms BIGINT DEFAULT 0 NOT NULL",
+        "ALTER TABLE actions ADD COLUMN ending VARCHAR(12) DEFAULT '' NOT NULL",
+        "ALTER TABLE registry_events ADD COLUMN seen BOOLEAN DEFAULT FALSE NOT NULL",
+        "UPDATE registry_events SET seen = TRUE",
+        "DELETE FROM sign_in_failures",  # they were kept by unfolded names
+    ),
+}
+"""What leads to a version from the one before; new tables need no line, they are made."""

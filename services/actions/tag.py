@@ -29,6 +29,11 @@ class TagRun:
         word = "Remove the tag" if self.value is None else "Tag"
         return f"{word} {self.key[:60]} of run {self.run_id[:8]}"
 
+    @property
+    def subject(self) -> str:
+        """The run."""
+        return f"run:{self.project}/{self.run_id}"
+
     def check(self, context: Context, actor: Actor) -> None:
         """Refuse an unknown run and the tags that engines and client keep."""
         del actor
@@ -89,7 +94,13 @@ class TagVersion:
     @property
     def title(self) -> str:
         """What it does."""
-        return f"Tag {self.key[:60]} of {self.model} version {self.version}"
+        word = "Remove the tag" if self.value is None else "Tag"
+        return f"{word} {self.key[:60]} of {self.model} version {self.version}"
+
+    @property
+    def subject(self) -> str:
+        """The version."""
+        return f"version:{self.project}/{self.model}:{self.version}"
 
     def check(self, context: Context, actor: Actor) -> None:
         """Refuse an unknown version and the tags that engines and client keep."""

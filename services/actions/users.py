@@ -1,8 +1,9 @@
-"""Manage people: add, change role and scope, disable, give a new password.
+"""Manage people: add, change role and scope, disable, give a new password, end sessions.
 
 Passwords never reach the journal: an action carries the bcrypt hash; the history hides even that.
 """
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,6 +11,8 @@ from services.access import store
 from services.actions.action import Context, Deed, Step
 from services.actions.roles import Actor, Role, role_of
 from services.errors import InputError
+
+_PROJECT = re.compile(r"[a-z][a-z0-9-]{0,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,20 @@ class AddUser:
         """What it does."""
         return f"Add the user {self.name[:64]} as {self.user_role[:12]}"
 
+    @property
+    def subject(self) -> str:
+        """All accounts: whether an admin is left depends on every one of them."""
+        return "users"
+
     def check(self, context: Context, actor: Actor) -> None:
         """Refuse a bad name, an unknown role, and a name that is taken."""
         del actor
         store.check_name(self.name)
         role_of(self.user_role)
-        if store.find(context.journal, self.name) is not None:
-            raise InputError(f"There is a user {self.name} already.", "Choose another name.")
+        check_scope(self.projects)
+        taken = store.similar(context.journal, self.name)
+        if taken is not None:
+            raise InputError(f"There is a user {taken} already.", "Choose another name.")
 
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""
@@ -54,17 +64,19 @@ class AddUser:
         journal = context.journal
 
         def do() -> str:
-            if store.find(journal, self.name) is None:
-                role = role_of(self.user_role)
-                store.insert(journal, self.name, self.password_hash, role, self.projects)
+            role = role_of(self.user_role)
+            store.insert(journal, self.name, self.password_hash, role, self.projects)
             return "the account is there"
 
-        return (Step("Make the account", do, lambda: store.remove(journal, self.name)),)
+        def undo() -> None:
+            store.remove(journal, self.name, self.password_hash)
+
+        return (Step("Make the account", do, undo),)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeUser:
-    """Change an account; what is None stays. Any change ends the person's sessions."""
+    """Change an account; what is None stays. With nothing to change it ends the sessions."""
 
     kind: ClassVar[str] = "change-user"
     role: ClassVar[Role] = "admin"
@@ -88,7 +100,20 @@ class ChangeUser:
             return f"{'Disable' if self.disabled else 'Enable'} the user {self.name[:64]}"
         if self.password_hash is not None:
             return f"Give the user {self.name[:64]} a new password"
+        if self.user_role is None and self.projects is None and not self.all_projects:
+            return f"End all sessions of the user {self.name[:64]}"
         return f"Change role or scope of the user {self.name[:64]}"
+
+    @property
+    def ends_sessions(self) -> bool:
+        """Whether the person has to sign in again; role and scope count at once without."""
+        same = self.user_role is None and self.projects is None and not self.all_projects
+        return same or self.disabled is not None or self.password_hash is not None
+
+    @property
+    def subject(self) -> str:
+        """All accounts: whether an admin is left depends on every one of them."""
+        return "users"
 
     def check(self, context: Context, actor: Actor) -> None:
         """Refuse an unknown user, and leaving the platform without an admin."""
@@ -96,8 +121,9 @@ class ChangeUser:
         found = store.require(context.journal, self.name)
         if self.user_role is not None:
             role_of(self.user_role)
-        keeps = self.user_role in {None, "admin"} and not self.disabled
-        if found.role == "admin" and not keeps and store.admins(context.journal) == (self.name,):
+        check_scope(self.projects)
+        keeps = self.user_role in {None, "admin"} and not self.disabled and self.projects is None
+        if store.is_admin(found) and not keeps and store.admins(context.journal) == (self.name,):
             raise InputError(f"{self.name} is the last admin.", "Make another user admin first.")
 
     def consequences(self, context: Context) -> tuple[str, ...]:
@@ -112,7 +138,11 @@ class ChangeUser:
             said.append(f"{self.name} sees: {', '.join(self.projects) or 'no project'}.")
         if self.disabled is not None:
             said.append(f"{self.name} {'cannot' if self.disabled else 'can'} sign in.")
-        return (*said, f"All sessions of {self.name} end.")
+        if self.password_hash is not None:
+            said.append(f"{self.name} signs in with the new password; a lock is taken off.")
+        if self.ends_sessions:
+            said.append(f"All sessions of {self.name} end.")
+        return tuple(said)
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
         """Return the steps."""
@@ -128,7 +158,19 @@ class ChangeUser:
                 all_projects=self.all_projects,
                 disabled=self.disabled,
                 password_hash=self.password_hash,
+                end_sessions=self.ends_sessions,
             )
             return "changed"
 
         return (Step("Change the account", do),)
+
+
+def check_scope(projects: tuple[str, ...] | None) -> None:
+    """Refuse what cannot be a list of project ids.
+
+    Raises:
+        InputError: The message names the one at fault.
+    """
+    for project in projects or ():
+        if not _PROJECT.fullmatch(project):
+            raise InputError(f"{project[:60]!r} is no project id.", "`mlops projects list`")

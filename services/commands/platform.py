@@ -2,15 +2,17 @@
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from services.commands.output import json_option, print_json, print_table, sentences
-from services.errors import PlatformError
+from services.errors import GateError, PlatformError
 from services.home import Home
 
 if TYPE_CHECKING:
+    from services.mirror.queries import Mirror
     from services.platform.state import EngineState, PlatformState
     from services.platform.status import EngineStatus
 
@@ -46,14 +48,11 @@ def up(*, wait: bool, demo: bool, foreground: bool) -> None:
 
 def _first_admin() -> None:
     """Make the first administrator and say the password, this once."""
-    from importlib.util import find_spec
-
-    if find_spec("services.access.users") is None:
-        return
-    from services.access.users import ensure_admin  # type: ignore[import-not-found]
+    from services.access import ensure_admin
+    from services.actions.journal import Journal
     from services.platform.configuration import load_settings
 
-    password = ensure_admin(load_settings())
+    password = ensure_admin(Journal.open(load_settings()))
     if password:
         click.echo("The first administrator was made. The password is shown this once:")
         click.echo(f"  user name  admin\n  password   {password}")
@@ -156,10 +155,61 @@ def _absent(state: "PlatformState") -> str:
 
 
 def _demo(home: Home) -> None:
+    from services.mirror.queries import Mirror
     from services.platform.configuration import load_settings
     from services.projects import demo
+    from services.projects.onboarding import read_env_file
 
-    demo.run(home, load_settings(), click.echo)
+    began = time.monotonic()
+    settings = load_settings()
+    mirror = Mirror.open(settings)
+
+    def trained(project: str) -> bool:
+        return any(p.id == project and p.models > 0 for p in mirror.projects((project,)))
+
+    def report(title: str, what: str) -> None:
+        click.echo(f"{time.monotonic() - began:5.0f} s  {title}: {what}")
+
+    def connected(project: str, path: Path) -> bool:
+        token = home.secrets / f"mlflow-project-{project}.token"
+        said = read_env_file(path)
+        mine = token.exists() and said.get("MLFLOW_TRACKING_TOKEN") == token.read_text().strip()
+        known = any(p.state == "connected" for p in mirror.projects((project,)))
+        return mine and known and said.get("MLOPS_HOME") == str(home.root)
+
+    results = demo.run(home, settings.projects_root, report, connected=connected, done=trained)
+    _promote_best(mirror, [result.project for result in results if not result.error])
+    failed = [result.title for result in results if result.error]
+    if failed:
+        raise PlatformError(
+            f"The demo failed for {', '.join(failed)}.",
+            "Their logs are train-<id>.log in the logs folder; `mlops up --demo` tries again.",
+        )
+    count = len(results)
+    click.echo(f"The demo is ready: {count} projects with real runs and registered models.")
+
+
+def _promote_best(mirror: "Mirror", projects: list[str]) -> None:
+    """Promote the newest version of each project that passes its gates and has no champion."""
+    from services.actions.promote import Promote
+    from services.commands.acting import act
+
+    _wait_registered(mirror, projects)
+    for project in projects:
+        for model in mirror.models(project):
+            if model.versions and model.with_alias("champion") is None:
+                try:
+                    act(Promote(project, model.name, model.versions[0].version))
+                except GateError as error:
+                    click.echo(f"{model.name} stays without champion: {error.message}")
+
+
+def _wait_registered(mirror: "Mirror", projects: list[str]) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if all(mirror.models(project) for project in projects):
+            return
+        time.sleep(0.2)
 
 
 @click.command()
@@ -216,8 +266,11 @@ def status(*, as_json: bool) -> None:
             }
         )
         return
-    columns = ("engine", "state", "for", "answered", "memory", "pid", "where", "detail")
+    columns = ("engine", "state", "for", "answered", "memory", "pid", "where")
     print_table(columns, [_row(engine) for engine in found.engines], "There is no engine.")
+    for engine in found.engines:
+        if engine.detail:
+            click.echo(f"{engine.title}: {engine.detail}")
 
 
 _SYMBOLS = {"live": "● live", "stale": "◐ stale", "down": "✕ down", "never": "○ never"}
@@ -234,7 +287,6 @@ def _row(engine: "EngineStatus") -> list[str]:
         memory,
         str(engine.pid or "–"),
         engine.url or "–",
-        engine.detail or "–",
     ]
 
 

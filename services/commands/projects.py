@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from services.commands.acting import act
 from services.commands.output import json_option, number, print_json, print_table, sentences
 from services.mirror.models import ProjectSummary
 from services.mirror.queries import Mirror
@@ -115,6 +116,7 @@ def check(*, project_id: str, as_json: bool) -> None:
 @sentences
 def add(*, path: Path, yes: bool) -> None:
     """Register the project in PATH; a folder without [tool.mlops] is offered one."""
+    from services.actions.register_project import RegisterProject
     from services.projects import adoption
     from services.projects.contract import look, require
 
@@ -126,8 +128,5 @@ def add(*, path: Path, yes: bool) -> None:
             raise SystemExit(1)
         adoption.adopt(folder, table)
     contract = require(folder)
-    _submit(folder, contract.id)
-
-
-def _submit(folder: Path, project_id: str) -> None:
-    raise NotImplementedError
+    act(RegisterProject(str(folder), contract.id))
+    click.echo("It is connected within seconds: `mlops projects show " + contract.id + "`")

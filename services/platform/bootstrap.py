@@ -19,6 +19,7 @@ from pathlib import Path
 
 _STAMPED = ("platform.txt", "dev.txt", "uv.txt")
 _UV_AT_LEAST = (0, 9)
+_LOCK = ".bootstrap-lock"
 _NEEDED_BYTES = 2 << 30
 _NETWORK_WORDS = (
     "error sending request", "dns error", "failed to fetch", "connection", "connect error",
@@ -78,8 +79,13 @@ def _written(venv: Path, group: str) -> str:
 
 @contextlib.contextmanager
 def _alone(venv: Path) -> Iterator[None]:
-    """Let one launcher at a time in; the kernel forgets the lock of one that was killed."""
-    with (venv / ".lock").open("w") as file:
+    """Let one launcher at a time in; the kernel forgets the lock of one that was killed.
+
+    The steps inherit the lock: when a launcher is killed and its uv goes on, the next one waits for
+    that uv. (``.lock`` would be uv's own name for the same purpose.)
+    """
+    with (venv / _LOCK).open("w") as file:
+        fcntl.fcntl(file, fcntl.F_SETFD, 0)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -102,18 +108,28 @@ def _install(root: Path, venv: Path, group: str) -> None:
     if fresh:
         version = ".".join(str(part) for part in sys.version_info[:3])
         _say(f"Making the environment {venv} with Python {version}.")
-        _empty(venv)
     mark.touch()
+    if fresh:
+        _empty(venv)
     for path in venv.glob(".stamp-*"):
         path.unlink()
     uv = _uv(root, venv, fresh=fresh)
     names = [f"requirements/{name}.txt" for name in groups]
     _say(f"Installing the packages of {' and '.join(names)}; the first time takes minutes.")
-    target = ["--python", str(python)]
+    _refuse_foreign(python, venv)
+    target = ["--python", str(venv)]
     _run(root, [*uv, "pip", "sync", *target, "--require-hashes", "--strict", *names])
     _say("Installing this project in place.")
     _run(root, [*uv, "pip", "install", *target, "--quiet", "--no-deps", "--no-build-isolation",
                 "--editable", "."])  # fmt: skip
+
+
+def _refuse_foreign(python: Path, venv: Path) -> None:
+    """Refuse to install anywhere but into the environment itself."""
+    asked = [str(python), "-I", "-c", "import sys; print(sys.prefix)"]
+    told = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False).stdout
+    if Path(told.strip() or "/").resolve() != venv.resolve():
+        raise BootstrapError(f"{venv} is no environment of its own. Delete it and start again.")
 
 
 def _works(python: Path) -> bool:
@@ -126,13 +142,19 @@ def _works(python: Path) -> bool:
 
 
 def _empty(venv: Path) -> None:
-    for path in venv.iterdir():
-        if path.name == ".lock":
+    # bin goes first: an interpreter without its pyvenv.cfg would be the machine's own, and uv
+    # remembers what it once found at a path.
+    for path in sorted(venv.iterdir(), key=lambda path: path.name != "bin"):
+        if path.name in {_LOCK, ".lock", ".unfinished"}:
             continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
+        if path.is_symlink() or path.is_file():
             path.unlink()
+            continue
+        # A process that still runs from here may write byte code into a folder just emptied.
+        for _ in range(5):
+            shutil.rmtree(path, ignore_errors=True)
+            if not path.exists():
+                break
 
 
 def _uv(root: Path, venv: Path, *, fresh: bool) -> list[str]:
@@ -180,10 +202,12 @@ def _run(root: Path, command: Sequence[str]) -> None:
     env = os.environ | {"UV_COMPILE_BYTECODE": "1"}
     env.pop("VIRTUAL_ENV", None)
     env.pop("PYTHONPATH", None)
-    if subprocess.run(command, cwd=root, env=env, check=False).returncode == 0:
+    if subprocess.run(command, cwd=root, env=env, check=False, close_fds=False).returncode == 0:
         return
     _say("That failed; trying once more.")
-    again = subprocess.run(command, cwd=root, env=env, check=False, stderr=subprocess.PIPE)
+    again = subprocess.run(
+        command, cwd=root, env=env, check=False, close_fds=False, stderr=subprocess.PIPE
+    )
     if again.returncode != 0:
         raise BootstrapError(_why(root, again.stderr.decode("utf-8", "replace")))
 

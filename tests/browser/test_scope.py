@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -19,7 +21,8 @@ def test_the_scope_is_in_the_address_and_stays_over_pages_reload_and_back(page: 
     idle(page)
     project.click()
     page.get_by_role("option", name="clip-finetuning").click()
-    expect(page).to_have_url(lambda url: "project=clip-finetuning" in url and "range=30d" in url)
+    expect(page).to_have_url(re.compile("project=clip-finetuning"))
+    expect(page).to_have_url(re.compile("range=30d"))
     idle(page)
 
     menu(page, "Activity")

@@ -2,13 +2,14 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from services.mirror.models import MetricPoint, Run, RunDetail, TechniqueRow
 
 START = datetime(2026, 11, 24, 8, tzinfo=UTC)
 
 
-def run(run_id="a", **changes):
+def run(run_id: Any = "a", **changes: Any):
     values = {
         "run_id": run_id,
         "project": "lora-finetuning",
@@ -30,22 +31,20 @@ def run(run_id="a", **changes):
     return Run(**values | changes)
 
 
-def detail(run_id="a", **changes):
+def detail(run_id: Any = "a", **changes: Any):
     one = run(run_id, **changes)
     points = {name: MetricPoint(value, 10, START) for name, value in one.metrics.items()}
     return RunDetail(one, points, None, ())
 
 
-def technique(name, values, *, baseline=False, metric="val_accuracy"):
+def technique(name: Any, values: Any, *, baseline: Any = False, metric: Any = "val_accuracy"):
     """A leaderboard row with the real mean and interval of real values."""
     import numpy as np
 
     from services.mirror.projects import mean_interval
 
     mean, low, high = mean_interval(np.array(values, dtype=float))
-    return TechniqueRow(
-        "p", name, baseline, metric, len(values), mean, low, high, max(values), "r"
-    )
+    return TechniqueRow("p", name, baseline, metric, len(values), mean, low, high, max(values), "r")
 
 
 NAN = math.nan

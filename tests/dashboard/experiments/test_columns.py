@@ -1,13 +1,15 @@
+from typing import Any
+
 from dashboard.experiments.columns import default_columns, found, moved, offered
 from services.mirror.models import FieldInfo
 
 
-def field(name, runs=10, choices=(), kind="choice"):
+def field(name: Any, runs: Any = 10, choices: Any = (), kind: Any = "choice"):
     return FieldInfo(name, kind, runs, tuple(choices))
 
 
 FIELDS = (
-    field("technique", choices=("lora", "full")),
+    field("tags.mlops.technique", choices=("lora", "full")),
     field("metrics.val_accuracy", kind="number"),
     field("metrics.loss", kind="number"),
     field("params.rank", choices=("4", "8")),
@@ -53,7 +55,9 @@ def test_five_thousand_metrics_are_found_by_words_and_cut():
 def test_an_exact_name_is_found_first_and_chosen_ones_are_left_out():
     fields = (field("metrics.loss_total", runs=99), field("metrics.loss", runs=1))
     assert found(fields, "loss")[0][0].name == "metrics.loss"
-    assert [f.name for f in found(fields, "", without=["metrics.loss"])[0]] == ["metrics.loss_total"]
+    assert [f.name for f in found(fields, "", without=["metrics.loss"])[0]] == [
+        "metrics.loss_total"
+    ]
 
 
 def test_bookkeeping_tags_come_last():

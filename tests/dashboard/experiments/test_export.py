@@ -1,6 +1,7 @@
 import csv
 import io
 import math
+from typing import Any
 
 from dashboard.experiments.export import cell, csv_bytes
 from services.mirror.models import RunPage, RunQuery
@@ -10,19 +11,19 @@ from tests.dashboard.experiments.examples import run
 class Shelf:
     """A mirror of given runs that counts what it is asked."""
 
-    def __init__(self, runs, *, shift=0):
+    def __init__(self, runs: Any, *, shift: Any = 0) -> None:
         self._runs = list(runs)
         self._shift = shift
         self.asked = []
 
-    def runs(self, query):
+    def runs(self, query: Any):
         self.asked.append(query)
         start = max(0, query.offset - (self._shift if query.offset else 0))
         rows = tuple(self._runs[start : start + query.limit])
         return RunPage(len(self._runs), rows, None, 1)
 
 
-def read(data):
+def read(data: Any):
     return list(csv.DictReader(io.StringIO(data.decode())))
 
 
@@ -56,7 +57,7 @@ def test_missing_nan_and_infinite_values_are_told_apart():
 
 
 def test_a_name_that_is_a_formula_is_defused_and_a_negative_number_is_not():
-    assert cell(run("a", name='=HYPERLINK("x")'), "name") == "'=HYPERLINK(\"x\")"
+    assert cell(run("a", name='=HYPERLINK("x")'), "name") == '\'=HYPERLINK("x")'
     assert cell(run("a", params={"p": "-1e-3"}), "params.p") == "-1e-3"
     assert cell(run("a", params={"p": "-x"}), "params.p") == "'-x"
 

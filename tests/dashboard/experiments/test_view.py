@@ -1,3 +1,5 @@
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +27,7 @@ VIEWS = st.builds(
 
 
 @given(VIEWS)
-def test_the_address_reproduces_the_view(view):
+def test_the_address_reproduces_the_view(view: Any):
     assert read_view(view.to_params()) == (view, ())
 
 
@@ -39,7 +41,7 @@ def test_a_bare_address_has_no_parameters():
         st.text(max_size=200),
     )
 )
-def test_any_address_gives_a_view_that_can_be_written_again(params):
+def test_any_address_gives_a_view_that_can_be_written_again(params: Any):
     view, _ = read_view(params)
     assert read_view(view.to_params()) == (view, ())
 

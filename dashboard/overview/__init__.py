@@ -1,0 +1,1 @@
+"""The overview: health of every project, what needs a person, what changed."""

@@ -1,0 +1,1 @@
+"""The registry: models of all projects, their versions, and who promoted which when."""

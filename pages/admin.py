@@ -1,0 +1,43 @@
+"""Admin: people and their sessions, and the state of the machine side."""
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.components import actions, notices, people, platform
+from dashboard.components.cli import command_line
+from services.actions import roles
+from services.actions.users import ChangeUser
+
+st.title("Admin")
+roles.require(state.actor(), "admin", None, "This page")
+off = actions.why_not(ChangeUser, off=notices.engine_notice("controller"))
+
+view = st.segmented_control(
+    "View",
+    ["people", "sessions", "platform"],
+    default="people",
+    required=True,
+    key="view",
+    format_func=str.capitalize,
+    bind="query-params",
+    label_visibility="collapsed",
+)
+if view == "people":
+    people.add(off)
+    chosen = people.table(state.people())
+    if chosen is not None:
+        people.change(chosen, off)
+    else:
+        st.caption("Select a person to change role, scope or password.")
+    command_line("mlops users list", "mlops users add NAME --role viewer")
+elif view == "sessions":
+    people.sessions_table(state.sessions())
+    command_line("mlops users list")
+else:
+    st.subheader("Engines")
+    platform.engines(state.platform_status())
+    st.subheader("Doctor")
+    platform.findings(state.findings())
+    st.subheader("Storage")
+    platform.storage(state.storage())
+    command_line("mlops status", "mlops doctor", "mlops backup FILE")

@@ -1,0 +1,1 @@
+"""A small class-conditional diffusion model on 8x8 digits."""

@@ -1,0 +1,1 @@
+"""Quantisation of a small character language model, in MLX."""

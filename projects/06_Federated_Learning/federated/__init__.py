@@ -1,0 +1,1 @@
+"""Federated averaging over clients that are processes of their own."""

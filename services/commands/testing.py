@@ -1,0 +1,92 @@
+"""``mlops test`` and ``mlops check``: what a developer, and CI, run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from services.commands.output import sentences
+from services.errors import PlatformError
+from services.home import toolkit_root
+
+_BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/usr/bin/chromium",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+
+_STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "format": (("ruff", "format", "."), ("ruff", "check", "--fix", ".")),
+    "lint": (("ruff", "format", "--check", "."), ("ruff", "check", ".")),
+    "types": (("mypy",),),
+}
+
+
+def browser() -> str | None:
+    """Return the Chromium for the browser tests (``MLOPS_CHROMIUM`` overrides it)."""
+    wished = os.environ.get("MLOPS_CHROMIUM")
+    found = (shutil.which(name) for name in ([wished] if wished else _BROWSERS))
+    return next((path for path in found if path), None)
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.option("--fast", is_flag=True, help="Without engines, browser and slow tests.")
+@click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
+@sentences
+def test(*, fast: bool, pytest_args: tuple[str, ...]) -> None:
+    """Run the tests; what follows goes to pytest.
+
+    Nothing is skipped for want of a browser: without Chromium this fails.
+    """
+    chromium = browser()
+    if not fast and chromium is None:
+        raise PlatformError(
+            "The browser tests need Chromium, and there is none.",
+            "Debian: apt install chromium. macOS: brew install --cask chromium. "
+            "Or name one in MLOPS_CHROMIUM, or leave those tests out: ./mlops test --fast",
+        )
+    root = toolkit_root()
+    environment = os.environ | ({"MLOPS_CHROMIUM": chromium} if chromium else {})
+    selection = ["-m", "not engine and not browser and not slow"] if fast else []
+    arguments = [sys.executable, "-m", "pytest", *selection, *_from(root, pytest_args)]
+    os.chdir(root)
+    sys.stdout.flush()
+    os.execve(sys.executable, arguments, environment)  # noqa: S606 - our own interpreter
+
+
+def _from(root: Path, arguments: tuple[str, ...]) -> list[str]:
+    """Return pytest's arguments as seen from the root, where it runs."""
+    here = Path.cwd()
+    if here == root:
+        return list(arguments)
+    return [_absolute(here, argument) for argument in arguments]
+
+
+def _absolute(here: Path, argument: str) -> str:
+    file, colons, test_name = argument.partition("::")
+    path = here / file
+    return f"{path}{colons}{test_name}" if file and path.exists() else argument
+
+
+@click.command()
+@click.argument("steps", nargs=-1, type=click.Choice([*_STEPS, "test"]))
+@sentences
+def check(*, steps: tuple[str, ...]) -> None:
+    """Run steps of the developer's check; without any: lint, types, fast tests."""
+    for step in steps or ("lint", "types", "test"):
+        if step == "test":
+            _run((sys.executable, "-m", "pytest", "-m", "not engine and not browser and not slow"))
+        for command in _STEPS.get(step, ()):
+            _run((sys.executable, "-m", *command))
+
+
+def _run(command: tuple[str, ...]) -> None:
+    click.echo(f"$ {' '.join(('python', *command[1:]))}")
+    if subprocess.run(command, cwd=toolkit_root(), check=False).returncode:
+        raise PlatformError(f"{command[2]} found something; see above.")

@@ -1,0 +1,116 @@
+"""The pure parts of project 03."""
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+import pytest
+from mlx.utils import tree_flatten
+
+PROJECT = "03_Quantized_Optimization"
+GROUP = 64
+
+
+@pytest.fixture
+def part(project_module):
+    return lambda module: project_module(PROJECT, f"quantization.{module}")
+
+
+@pytest.fixture
+def model(part):
+    return part("model").CharacterModel(part("model").Shape(), part("model").plain)
+
+
+@pytest.fixture
+def contexts():
+    return mx.array(np.random.default_rng(0).integers(0, 96, (5, 12)))
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("group", [32, 64])
+def test_the_bytes_of_a_quantised_matrix_are_those_of_the_formula(part, bits, group):
+    packed, scales, biases = mx.quantize(mx.random.normal((96, 256)), group_size=group, bits=bits)
+
+    assert part("plans").quantised_bytes(96 * 256, bits, group) == (
+        packed.nbytes + scales.nbytes + biases.nbytes
+    )
+
+
+def test_only_the_named_layers_are_quantised_with_their_own_bits(part, model):
+    part("plans").quantise(model, {"first": 4, "head": 8}, GROUP)
+
+    assert (model.first.bits, model.head.bits) == (4, 8)
+    assert type(model.second) is nn.Linear
+
+
+@pytest.mark.parametrize("technique", ["8-bit", "4-bit", "2-bit"])
+def test_quality_is_measured_on_what_the_quantised_kernels_compute(
+    part, model, contexts, technique
+):
+    plans = part("plans")
+    bits = plans.TECHNIQUES[technique].bits
+    rounded = part("model").CharacterModel(part("model").Shape())
+    rounded.update(model.parameters())
+
+    plans.round_layers(rounded, bits, GROUP, mx.float32)
+    plans.quantise(model, bits, GROUP)
+
+    assert np.allclose(np.array(rounded(contexts)), np.array(model(contexts)), atol=1e-3)
+
+
+def test_the_most_sensitive_layer_keeps_more_bits(part):
+    cost = {"first": 1.0, "second": 3.0, "head": 2.0}
+    chosen = part("plans").by_sensitivity(lambda bits: cost[next(iter(bits))])
+    assert chosen == {"first": 4, "second": 8, "head": 4}
+
+
+def test_a_stored_model_is_rebuilt_and_predicts_the_same(part, model, contexts):
+    serving, shape = part("serving"), part("model").Shape()
+    bits = {"first": 4, "second": 8}
+    part("plans").quantise(model, bits, GROUP)
+    weights = dict(tree_flatten(model.parameters()))
+
+    again = serving.rebuilt(weights, serving.configuration(shape, bits, GROUP))
+
+    assert np.array_equal(np.array(again(contexts)), np.array(model(contexts)))
+
+
+def test_a_prediction_has_a_row_for_each_text_and_no_figure_for_an_empty_one(part, model):
+    serving, shape = part("serving"), part("model").Shape()
+    weights = dict(tree_flatten(model.parameters()))
+    predict = serving.predictor(weights, serving.configuration(shape, {}, GROUP))
+
+    answers = predict({"text": np.array(["import os", ""], dtype=object)})
+
+    assert [len(text) for text in answers["continuation"]] == [serving.CONTINUATION] * 2
+    assert answers["bits_per_character"][0] > 0
+    assert np.isnan(answers["bits_per_character"][1])
+
+
+def test_bits_a_character_of_a_model_that_knows_nothing_is_the_logarithm_of_the_alphabet(
+    part, model
+):
+    model.head.weight = mx.zeros_like(model.head.weight)
+    rows = np.random.default_rng(0).integers(0, 96, (50, 13))
+    assert part("model").bits_per_character(model, rows) == pytest.approx(np.log2(96), abs=1e-4)
+
+
+def test_text_survives_encoding_except_what_is_not_ascii(part):
+    corpus = part("corpus")
+    assert corpus.decode(corpus.encode("a\tb é\n")) == "a b \n"
+
+
+def test_no_character_of_a_training_module_is_in_another_split(part, monkeypatch):
+    corpus = part("corpus")
+    monkeypatch.setattr(corpus, "_modules", lambda: iter("abcdefg"[i] * 10 for i in range(7)))
+
+    splits = corpus.build({"train": 30, "validation": 15, "test": 15}, share=10)
+
+    assert splits == {
+        "test": "a" * 10 + "b" * 5,
+        "validation": "c" * 10 + "d" * 5,
+        "train": "e" * 10 + "f" * 10 + "g" * 10,
+    }
+
+
+def test_windows_are_every_context_and_the_character_after_it(part):
+    assert part("corpus").windows(np.arange(5), 2).tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
