@@ -155,4 +155,3 @@ def _tag(model: RegisteredModel, version: ModelVersion) -> Callable[[], TagVersi
 
 def _reason(label: str, key: str) -> str:
     return st.text_area(label, key=key, max_chars=_REASON_LIMIT, height=80).strip()
-

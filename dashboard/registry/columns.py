@@ -17,7 +17,9 @@ def metrics_of(versions: Iterable[ModelVersion], rules: Rules) -> tuple[str, ...
     return (*first, *sorted(known - set(first)))[:MOST]
 
 
-def shown_first(metrics: Sequence[str], versions: Sequence[ModelVersion], rules: Rules) -> list[str]:
+def shown_first(
+    metrics: Sequence[str], versions: Sequence[ModelVersion], rules: Rules
+) -> list[str]:
     """Return the metrics shown when nothing was chosen: those that count, and some that differ."""
     counts = [name for name in metrics if name == rules.metric or name in rules.gates]
     rest = [name for name in metrics if name not in counts]

@@ -63,9 +63,7 @@ def row_of(model: RegisteredModel, rules: Rules) -> Row:
     )
 
 
-def rows_of(
-    models: Sequence[RegisteredModel], rules: Mapping[str, Rules]
-) -> tuple[Row, ...]:
+def rows_of(models: Sequence[RegisteredModel], rules: Mapping[str, Rules]) -> tuple[Row, ...]:
     """Return all models as rows."""
     return tuple(row_of(model, rules.get(model.project, NO_RULES)) for model in models)
 
@@ -96,18 +94,18 @@ def draw(rows: Sequence[Row]) -> None:
     columns = {
         "name": st.column_config.ButtonColumn(
             "Model",
-            width=210,
+            width=190,
             pinned=True,
             type="tertiary",
             alignment="left",
             key=_OPEN,
             on_click=_open,
         ),
-        "project": st.column_config.TextColumn("Project", width=160),
-        "champion": st.column_config.TextColumn("Champion", width=90),
-        "value": st.column_config.TextColumn("Champion's result", width=190),
-        "newest": st.column_config.TextColumn("Newest", width=80),
-        "newest_value": st.column_config.TextColumn("Newest result", width=110, alignment="right"),
+        "project": st.column_config.TextColumn("Project", width=165),
+        "champion": st.column_config.TextColumn("Champion", width=80),
+        "value": st.column_config.TextColumn("Its result", width=170),
+        "newest": st.column_config.TextColumn("Newest", width=75),
+        "newest_value": st.column_config.TextColumn("Its result ", width=85, alignment="right"),
         "change": marks.change_column("Against champion", [row.change for row in rows]),
         "gates": marks.verdict_column("Gates", _GATES),
         "waiting": status.column("Promotion", ["waiting"]),
@@ -161,5 +159,3 @@ def follow_click() -> None:
     if wanted is not None:
         project, name = wanted
         navigation.go("model", **{OF: project, MODEL: name})
-
-

@@ -1,4 +1,4 @@
-"""Archive a model version, and bring it back. Nothing is erased: a tag takes it out of the choice."""
+"""Archive a model version, and bring it back: a tag takes it out of the choice, nothing goes."""
 
 from dataclasses import dataclass
 from typing import ClassVar
