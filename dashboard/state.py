@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
 
+_NEWEST = 100
 _STALE_AFTER_S = 20.0
 
 
@@ -239,6 +240,17 @@ def _fields(
     return mirror().fields(project, mine)
 
 
+def recent_fields(project: str | None = None) -> tuple[FieldInfo, ...]:
+    """Return what the newest runs logged: enough to choose columns, cheap at any size."""
+    return _recent_fields(project, visible_projects())
+
+
+@st.cache_data(show_spinner=False, max_entries=32, ttl="5s", refresh_mode="background")
+def _recent_fields(project: str | None, mine: tuple[str, ...] | None) -> tuple[FieldInfo, ...]:
+    newest = RunQuery(project=project, projects=mine, limit=_NEWEST)
+    return mirror().fields_of([run.run_id for run in mirror().runs(newest).rows])
+
+
 def leaderboard(
     project: str, metric: str | None = None, filter_text: str = "", since: datetime | None = None
 ) -> tuple[TechniqueRow, ...]:
@@ -254,9 +266,11 @@ def _leaderboard(
     return mirror().leaderboard(project, metric, filter_text, since)
 
 
-def changes(project: str | None, since: datetime | None, limit: int) -> tuple[Change, ...]:
+def changes(
+    project: str | None, since: datetime | None, limit: int, kinds: tuple[str, ...] = ()
+) -> tuple[Change, ...]:
     """Return the newest lines of the change feed the person may see."""
-    return _changes(mirror().change(), project, visible_projects(), since, limit)
+    return _changes(mirror().change(), project, visible_projects(), since, limit, kinds)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
@@ -266,9 +280,10 @@ def _changes(
     mine: tuple[str, ...] | None,
     since: datetime | None,
     limit: int,
+    kinds: tuple[str, ...],
 ) -> tuple[Change, ...]:
     del change
-    return mirror().changes(project, mine, since=since, limit=limit)
+    return mirror().changes(project, mine, since=since, limit=limit, kinds=kinds)
 
 
 def runs_per_day(project: str | None, since: datetime) -> tuple[tuple[date, int, int], ...]:

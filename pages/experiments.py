@@ -10,12 +10,12 @@ from dashboard.experiments.question import Known, command
 
 where = scope.current()
 view, malformed = address.arrive()
-toolbar.title(where)
+st.title("Experiments")
 off = notices.engine_notice("mlflow")
 for sentence in malformed:
     st.info(sentence, icon=":material/link_off:")
 projects = tuple(p for p in state.projects() if where.project in (None, p.id))
-known = Known(projects, state.fields(where.project))
+known = Known(projects, state.recent_fields(where.project))
 toolbar.draw(view, known)
 board.draw(known, off)
 command_line(command(view, where))

@@ -87,7 +87,7 @@ def _frame(series: Sequence[Spec], **axes: Spec) -> Spec:
     axes["xAxis"]["splitLine"] = {"show": False}
     return {
         "animation": False,
-        "grid": {"left": 48, "right": 14, "top": 34 if named else 26, "bottom": 40},
+        "grid": {"left": 8, "right": 14, "top": 34 if named else 26, "bottom": 8},
         "tooltip": {"trigger": "axis", "confine": True},
         "legend": {"show": named, "top": 0, "right": 0, "textStyle": {"color": hues.text}},
         "series": list(series),

@@ -13,13 +13,14 @@ from dashboard.experiments.question import PAGE_SIZE, Known, columns_of, pages_o
 from dashboard.experiments.sparklines import MAX_POINTS, candidates, main_curves
 from dashboard.experiments.table import Sparklines
 from dashboard.experiments.view import NO_CURVE, View
-from dashboard.experiments.wants import want
+from dashboard.experiments.wants import ask_once
 from dashboard.numbers import counted
 from services.errors import FilterError, InputError
 from services.mirror.filters import split_field
 from services.mirror.models import Run, RunPage
 
 _PAGE_KEY = "experiments:page"
+_PX_A_PAGE = 42
 _LIVE_S, _CALM_S = 2, 10
 
 
@@ -81,8 +82,9 @@ def _sparklines(rows: Sequence[Run], view: View, known: Known) -> Sparklines | N
     mirror = state.mirror()
     drawn, chosen = main_curves(rows, mirror.curves(ids, keys, MAX_POINTS), keys, primaries)
     without = [run.run_id for run in rows if run.run_id not in drawn]
-    missing = mirror.missing_curves(without, keys) if without else ()
-    want("curve", (f"{run_id}/{key}" for run_id, key in missing))
+    ask_once(without, keys)
+    if not drawn and view.curve is None:
+        return None
     metrics = dict.fromkeys(chosen.values())
     title = f"{next(iter(metrics))} over steps" if len(metrics) == 1 else "main curve"
     told = ", ".join(f"{project}: {metric}" for project, metric in chosen.items())
@@ -101,7 +103,14 @@ def _pages(view: View, found: RunPage) -> None:
         if pages > 1:
             # A widget of its own for each page it stands at: it follows the address that way.
             key = f"{_PAGE_KEY}:{page}:{pages}"
-            st.pagination(pages, default=page, key=key, width=360, on_change=_turned, args=(key,))
+            st.pagination(
+                pages,
+                default=page,
+                key=key,
+                width=_PX_A_PAGE * (min(pages, 7) + 2),
+                on_change=_turned,
+                args=(key,),
+            )
 
 
 def _turned(key: str) -> None:
@@ -126,7 +135,7 @@ def _nothing(view: View) -> None:
         "A run appears here within seconds of its first `mlflow.start_run()` in a connected "
         "project. Training one takes less than a minute.",
         icon="science",
-        command=f"mlops run {where.project or 'lora-finetuning'} --wait",
+        command="mlops up --demo",
         action=lambda: navigation.link("projects", "See the projects", icon="folder_open"),
     )
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from dashboard import scope, state
 from dashboard.experiments import address
 from dashboard.experiments.columns import found, moved, offered
 from dashboard.experiments.conditions import title_of
@@ -24,12 +25,13 @@ def dialog(known: Known) -> None:
     """Choose columns; each click is in the address at once."""
     view, _ = address.current()
     columns = columns_of(view, known)
+    fields = state.fields(scope.current().project)
     left, right = st.columns(2, gap="medium")
     with left:
         _shown(columns, chosen=view.columns is not None)
     with right:
-        _search(known, columns)
-    _curve(known)
+        _search(known, fields, columns)
+    _curve(fields)
     if st.button("Done", type="primary", key="exp-c-done"):
         st.rerun()
 
@@ -70,8 +72,8 @@ def _shown(columns: tuple[str, ...], *, chosen: bool) -> None:
     )
 
 
-def _search(known: Known, columns: tuple[str, ...]) -> None:
-    fields = offered(known.fields)
+def _search(known: Known, every: Sequence[FieldInfo], columns: tuple[str, ...]) -> None:
+    fields = offered(every)
     st.markdown(f"**Add one of {len(fields):,}**")
     text = st.text_input(
         "Find",
@@ -117,9 +119,9 @@ _CURVE_KEY = "exp-c-curve"
 _AUTO, _NONE = "The main curve of each project", "No curve"
 
 
-def _curve(known: Known) -> None:
+def _curve(fields: Sequence[FieldInfo]) -> None:
     view, _ = address.current()
-    metrics = [field for field in known.fields if field.name.startswith("metrics.")]
+    metrics = [field for field in fields if field.name.startswith("metrics.")]
     names = [field.name for field in found(metrics, "", limit=_CURVES)[0]]
     if view.curve not in (None, NO_CURVE, *names):
         names.insert(0, str(view.curve))

@@ -37,7 +37,7 @@ def default_columns(
     """Return the columns nobody had to choose: what varies, and the primary metric."""
     known = {field.name: field for field in fields}
     chosen = ["project"] if several_projects else []
-    chosen += ["technique"] if "technique" in known and known["technique"].runs else []
+    chosen += ["technique"] if "tags.mlops.technique" in known else []
     if len(primaries) == 1:
         chosen += primaries
     elif primaries:

@@ -139,20 +139,28 @@ def _environment_lines(found: Sequence[Environment]) -> tuple[Line, ...]:
 
 
 def _warnings(details: Sequence[RunDetail], found: Sequence[Environment]) -> Iterable[str]:
-    yield from _mixed("data revisions", [e.data_revision for e in found], _DATA)
-    yield from _mixed("backends", [backend_title(e.backend) for e in found], _SPEED)
-    yield from _mixed("hosts", [e.host for e in found], _SPEED)
-    yield from _mixed("projects", [detail.run.project for detail in details], _PROJECTS)
+    data = _mixed("data revisions", [e.data_revision for e in found])
+    speed = [
+        *_mixed("backends", [backend_title(e.backend) for e in found]),
+        *_mixed("hosts", [e.host for e in found]),
+    ]
+    projects = _mixed("projects", [detail.run.project for detail in details])
+    for parts, consequence in ((data, _DATA), (speed, _SPEED), (projects, _PROJECTS)):
+        if parts:
+            yield f"These runs have {' and '.join(parts)}: {consequence}"
+    known = [e.data_revision for e in found if e.data_revision]
+    if known and not data and len(known) < len(found):
+        yield "Not every run says which data revision it used: the data may differ."
     if any(e.git_dirty for e in found):
         yield (
             "Some of these runs were started with uncommitted changes: their commit does not tell "
             "what code ran."
         )
-    open_runs = [d.run for d in details if d.run.status not in {"finished"}]
-    if open_runs:
+    unfinished = sum(detail.run.status != "finished" for detail in details)
+    if unfinished:
         yield (
-            f"{len(open_runs)} of {len(details)} runs did not finish: their last values are not "
-            "their final ones."
+            f"{unfinished} of {len(details)} runs did not finish: their last values are not their "
+            "final ones."
         )
 
 
@@ -161,10 +169,9 @@ _SPEED = "times, throughput and memory are not like for like, and results may di
 _PROJECTS = "a metric of the same name need not mean the same."
 
 
-def _mixed(what: str, values: Sequence[str | None], consequence: str) -> Iterable[str]:
+def _mixed(what: str, values: Sequence[str | None]) -> list[str]:
     known = sorted({value for value in values if value})
-    if len(known) > 1:
-        shown = ", ".join(value[:24] for value in known[:4]) + (" …" if len(known) > 4 else "")
-        yield f"These runs used {len(known)} different {what} ({shown}): {consequence}"
-    elif known and None in values:
-        yield f"Not every run says which of the {what} it used ({known[0][:24]} or unknown)."
+    if len(known) < 2:
+        return []
+    shown = ", ".join(value[:24] for value in known[:4]) + (" …" if len(known) > 4 else "")
+    return [f"{len(known)} different {what} ({shown})"]

@@ -43,6 +43,7 @@ _OPERATORS: dict[FieldKind, tuple[Operator, ...]] = {
     "choice": ("in", "!=", "~", "exists", "missing"),
     "time": (">=", "<", "exists", "missing"),
 }
+_TIMES = frozenset({"started_at", "ended_at"})
 NO_VALUE: frozenset[Operator] = frozenset({"exists", "missing"})
 
 
@@ -100,6 +101,15 @@ def conditions_of(text: str) -> tuple[Condition, ...] | None:
     return None if None in found else found  # type: ignore[return-value]  # none of them is None
 
 
+def is_sound(text: str) -> bool:
+    """Return whether a query parses."""
+    try:
+        parse(text)
+    except FilterError:
+        return False
+    return True
+
+
 def with_condition(text: str, condition: Condition) -> str:
     """Return the query that also holds ``condition``, whatever form the query has."""
     conditions = conditions_of(text)
@@ -135,10 +145,11 @@ _TITLES = {
 }
 
 
-def sentence_of(condition: Condition, kind: FieldKind = "text") -> str:
+def sentence_of(condition: Condition) -> str:
     """Return a condition as a person reads it."""
     if condition.field == ANYWHERE:
         return f"anywhere: {condition.values[0]}"
+    kind: FieldKind = "time" if condition.field in _TIMES else "text"
     word = operator_word(condition.operator, kind)
     return " ".join((title_of(condition.field), word, ", ".join(condition.values))).strip()
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from dashboard import scope, state
 from dashboard.experiments import address
 from dashboard.experiments.columns import found
 from dashboard.experiments.conditions import (
@@ -12,6 +13,7 @@ from dashboard.experiments.conditions import (
     NO_VALUE,
     Condition,
     conditions_of,
+    is_sound,
     operator_word,
     operators,
     sentence_of,
@@ -19,7 +21,6 @@ from dashboard.experiments.conditions import (
     with_condition,
     without_condition,
 )
-from dashboard.experiments.question import Known
 from dashboard.experiments.view import View
 from dashboard.text import plain
 from services.mirror.filters import MAX_LENGTH, Operator, split_field
@@ -59,20 +60,19 @@ def set_filter(text: str) -> None:
     address.show(replace(view, filter=text, page=1))
 
 
-def chips(view: View, known: Known) -> None:
+def chips(view: View) -> None:
     """Draw the conditions of a flat query; a click on one removes it."""
     conditions = conditions_of(view.filter)
     if not view.filter:
         return
     if conditions is None:
-        st.caption("This query has its own structure: edit it as text, or add to it.")
+        if is_sound(view.filter):
+            st.caption("This query has its own structure: edit it as text, or add to it.")
         return
-    kinds = known.kinds
     with st.container(horizontal=True, gap="xsmall", key="experiments-chips"):
         for place, condition in enumerate(conditions):
-            field = kinds.get(condition.field)
             st.button(
-                plain(sentence_of(condition, field.kind if field else "text"), 60),
+                plain(sentence_of(condition), 60),
                 key=f"experiments:chip:{place}",
                 icon=":material/close:",
                 icon_position="right",
@@ -86,9 +86,9 @@ def chips(view: View, known: Known) -> None:
 
 
 @st.dialog("Add a condition", icon=":material/filter_alt:")
-def builder(view: View, known: Known) -> None:
+def builder(view: View) -> None:
     """Ask for a field, an operator that fits its kind, and a value; add them to the query."""
-    field = _field(known.fields)
+    field = _field(state.fields(scope.current().project))
     if field is None:
         return
     operator = _operator(field.kind, anywhere=field.name == ANYWHERE)

@@ -43,16 +43,15 @@ def draw(projects: Sequence[ProjectSummary], named: str | None, where: Scope, te
             f"No finished run of {plain(project.title)} {where.sentence} carries both a technique "
             f"(the tag mlops.technique) and {plain(metric, 80)}.",
             icon="leaderboard",
-            command=f"mlops run {project.id} --wait",
+            command="mlops up --demo",
         )
         return
     goal: Goal = project.goal if metric == project.primary_metric else goal_of(metric)
     for sentence in verdicts(rows, goal):
         st.markdown(f":material/balance: {plain(sentence, 600)}")
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        _table(rows, goal)
-    with right:
+    with st.grid(2, min_column_width=400):
+        with st.container():
+            _table(rows, goal)
         _intervals(rows)
     st.caption(
         f"Finished runs that started {where.sentence}"
@@ -76,7 +75,7 @@ def _choice(
             width=320,
         )
         project = by_id[chosen or next(iter(by_id))]
-        fields = [f for f in state.fields(project.id) if f.name.startswith("metrics.")]
+        fields = [f for f in state.recent_fields(project.id) if f.name.startswith("metrics.")]
         names = [split_field(field.name)[1] for field in found(fields, "", limit=_OFFERED)[0]]
         if project.primary_metric and project.primary_metric not in names:
             names.insert(0, project.primary_metric)

@@ -20,6 +20,7 @@ class Known:
 
     projects: tuple[ProjectSummary, ...]
     fields: tuple[FieldInfo, ...]
+    """What the newest runs of the scope logged."""
 
     @property
     def primaries(self) -> Mapping[str, str]:
@@ -30,11 +31,6 @@ class Known:
     def primary_fields(self) -> tuple[str, ...]:
         """Return the primary metrics as fields, each once."""
         return primary_metrics(self.projects)
-
-    @property
-    def kinds(self) -> Mapping[str, FieldInfo]:
-        """Return the fields by name."""
-        return {field.name: field for field in self.fields}
 
 
 def columns_of(view: View, known: Known) -> tuple[str, ...]:

@@ -77,11 +77,15 @@ def _main_metric(run: Run, project: ProjectSummary | None) -> None:
         metric,
         None if value is None else figure(metric, value),
         delta=delta(value, against, project.goal),
-        versus="vs the project's best",
-        why="The best finished run of the project."
-        if own
-        else f"Primary metric; {'higher' if project.goal == 'max' else 'lower'} is better.",
+        versus="vs best",
+        why=_meaning(project, own=own),
     )
+
+
+def _meaning(project: ProjectSummary, *, own: bool) -> str:
+    better = "higher" if project.goal == "max" else "lower"
+    told = "This is it." if own else "The difference is to the best finished run of the project."
+    return f"Primary metric of the project; {better} is better. {told}"
 
 
 def _lasted(run: Run) -> str | None:

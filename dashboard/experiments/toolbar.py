@@ -1,4 +1,4 @@
-"""Title and tools above the table: filter, columns, saved views, the file."""
+"""Tools above the table: filter, columns, saved views, the file."""
 
 from dataclasses import replace
 
@@ -9,31 +9,32 @@ from dashboard.experiments import address, chooser, export, filter_bar, saved_vi
 from dashboard.experiments.question import Known, columns_of, question
 from dashboard.experiments.view import View
 from dashboard.scope import Scope
+from dashboard.text import plain
 from services.errors import InputError
 
 
-def title(where: Scope) -> None:
-    """Draw the heading and what the table is about."""
-    st.title("Experiments")
+def _about(where: Scope) -> str:
     of = f"project {where.project}" if where.project else "all projects"
     started = "" if where.span == scope.WHOLE else f" that started {where.sentence}"
-    st.caption(f"Runs of {of}{started}.")
+    return f"Runs of {plain(of, 60)}{started}."
 
 
 def draw(view: View, known: Known) -> None:
-    """Draw the tools in one line, and the filter's conditions below it."""
+    """Draw the tools of the table, the filter, and its conditions below it."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        with st.container(width="stretch"):
-            filter_bar.text_box(view)
-        if st.button("Add filter", icon=":material/add:", key="exp-builder"):
-            filter_bar.builder(view, known)
+        st.caption(_about(scope.current()), width="stretch")
         if st.button("Columns", icon=":material/view_column:", key="exp-columns"):
             chooser.dialog(known)
         if st.button("Views", icon=":material/bookmark:", key="exp-views"):
             saved_views.dialog()
         _archive(view)
         _file(view, known)
-    filter_bar.chips(view, known)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(width="stretch"):
+            filter_bar.text_box(view)
+        if st.button("Add filter", icon=":material/add:", key="exp-builder"):
+            filter_bar.builder(view)
+    filter_bar.chips(view)
 
 
 def _archive(view: View) -> None:

@@ -1,6 +1,6 @@
 """Curves and listings the mirror does not hold yet: asked for once, drawn when they are there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
@@ -26,3 +26,15 @@ def want(kind: str, keys: Iterable[str]) -> int:
 
 
 _PATIENCE = 15
+_LOOKED = "experiments:looked"
+
+
+def ask_once(run_ids: Sequence[str], keys: Sequence[str]) -> None:
+    """Ask for the curves of these runs that MLflow has and the mirror has not, once a session."""
+    looked: set[tuple[str, Sequence[str]]] = st.session_state.setdefault(_LOOKED, set())
+    fresh = [run_id for run_id in run_ids if (run_id, tuple(keys)) not in looked]
+    if not fresh:
+        return
+    missing = state.mirror().missing_curves(fresh, keys)
+    want("curve", (f"{run_id}/{key}" for run_id, key in missing))
+    looked.update((run_id, tuple(keys)) for run_id in fresh)

@@ -19,6 +19,7 @@ _RECENT = timedelta(days=7)
 _BARS = timedelta(days=29)
 _FEED = 12
 _MOST_RUNS = 1_000
+_FEW = 100
 _BAD = "status in (failed, lost)"
 
 
@@ -70,7 +71,7 @@ def needed(found: Sequence[ProjectSummary], where: Scope) -> tuple[Need, ...]:
     return needs.ordered(
         (
             *needs.of_engines(state.engines()),
-            *needs.of_projects(found),
+            *needs.of_projects(found, _unconnected_since()),
             *needs.of_runs(runs.rows, {p.id: p.title for p in found}),
             *needs.of_actions(recorded),
             *needs.of_models(
@@ -87,6 +88,12 @@ def recent(where: Scope) -> datetime:
     """Return since when a bad end is news: the range, a week at most."""
     week = datetime.now(UTC).replace(second=0, microsecond=0) - _RECENT
     return week if where.since is None else max(where.since, week)
+
+
+def _unconnected_since() -> Mapping[str, datetime]:
+    """Return when each project was last seen to break or to go missing."""
+    lines = state.changes(None, None, _FEW, ("project.broken", "project.missing"))
+    return {line.project: line.at for line in reversed(lines) if line.project}
 
 
 def _was_champion(model: RegisteredModel) -> frozenset[int]:

@@ -72,7 +72,8 @@ def changes(found: Sequence[Change]) -> None:
         with st.container(
             horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
         ):
-            project = f" :gray[{plain(change.project, 40)}]" if change.project else ""
+            named = change.project is None or change.project in change.title
+            project = "" if named else f" :gray[{plain(change.project, 40)}]"
             st.markdown(
                 f":{colour}[:material/{icon}:] {plain(change.title, 160)}{project}",
                 width="stretch",

@@ -83,15 +83,17 @@ def of_engines(engines: Iterable[Freshness]) -> tuple[Need, ...]:
     )
 
 
-def of_projects(projects: Iterable[ProjectSummary]) -> tuple[Need, ...]:
-    """Return projects that are not connected, with the reason."""
+def of_projects(
+    projects: Iterable[ProjectSummary], since: Mapping[str, datetime]
+) -> tuple[Need, ...]:
+    """Return projects that are not connected, with the reason; ``since`` when that was seen."""
     return tuple(
         Need(
             "warning" if project.state == "connecting" else "problem",
             project.state,
             project.title,
             project.reasons[0] if project.reasons else _STATE_WORDS[project.state],
-            None,
+            since.get(project.id),
             "project",
             "Mend",
             {"id": project.id},

@@ -1,4 +1,4 @@
-"""Archive a model version, and bring it back: a tag takes it out of the choice, nothing goes."""
+"""Archive a model version, and bring it back: a tag takes it out of the choice."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -31,8 +31,6 @@ def backup(journal: Journal, target: Path) -> None:
             _copy(source, new)
             os.link(new, target)
         database.sync_folder(target.parent)
-    except FileExistsError as error:
-        raise InputError(f"{target} exists already.", "Choose another name.") from error
     except (OSError, sqlite3.Error) as error:
         raise PlatformError(
             f"The backup {target} could not be written ({error}).",

@@ -160,6 +160,15 @@ class Executor:
         Raises:
             JournalError: How far it got could not be written; it goes on when it can be.
         """
+        total = 0
+        while limit is None or total < limit:
+            ended = self._turn_over(None if limit is None else limit - total, only)
+            total += ended
+            if not ended:  # what ended may have kept others of its subject waiting
+                break
+        return total
+
+    def _turn_over(self, limit: int | None, only: int | None) -> int:
         ended = 0
         for row in self._claims.waiting():
             if only is not None and row.id != only:

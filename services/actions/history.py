@@ -45,8 +45,12 @@ class AliasSpan:
     action_id: int | None
 
 
-def record(journal: Journal, event: AliasEvent) -> None:
-    """Write an event, once: a move has one entry, whoever reports it first and how often."""
+def record(journal: Journal, event: AliasEvent, *, fresh: bool = False) -> None:
+    """Write an event, once: a move has one entry, whoever reports it first and how often.
+
+    ``fresh``: it was read this moment, by the only one who moves the alias now. A report of the
+    sync may be late, and tell of an earlier move.
+    """
     table = schema.registry_events
     with journal.write() as connection:
         database.lock(connection, table.name)
@@ -57,7 +61,7 @@ def record(journal: Journal, event: AliasEvent) -> None:
             .limit(_REPORT_REACHES)
         ).all()
         if event.action_id is None:
-            _report(connection, event, newest)
+            _report(connection, event, newest[:1] if fresh else newest)
         else:
             _claim(connection, event, newest)
 

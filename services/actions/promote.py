@@ -236,18 +236,17 @@ class _Move:
         else:
             registry.set_alias(self.project, self.model, self.alias, version)
 
-    def _note(
-        self, version: int | None, why: str, actor: str | None = None, action: int | None = None
-    ) -> None:
-        by = actor or self.deed.actor.name
+    def _note(self, version: int | None, why: str) -> None:
         where = (self.project, self.model, self.alias)
-        event = history.AliasEvent(*where, version, by, action, why)
+        event = history.AliasEvent(*where, version, self.deed.actor.name, self.deed.id, why)
         history.record(self.context.journal, event)
 
     def remember(self) -> str:
         """Keep what the alias carries; the history may not know it yet."""
         previous = self.deed.memory["previous"] = self._present()
-        self._note(previous, "", history.OBSERVED)
+        where = (self.project, self.model, self.alias)
+        seen = history.AliasEvent(*where, previous, history.OBSERVED, None)
+        history.record(self.context.journal, seen, fresh=True)
         return f"{self.alias} was version {previous or 'of nothing'}"
 
     def go(self) -> str:
@@ -258,7 +257,7 @@ class _Move:
 
     def record(self) -> str:
         """Write it into the history."""
-        self._note(self.version, self.reason, action=self.deed.id)
+        self._note(self.version, self.reason)
         return "the history knows it"
 
     def go_back(self) -> None:
@@ -270,4 +269,4 @@ class _Move:
         where = (self.project, self.model, self.alias)
         spans = history.alias_spans(self.context.journal, *where)
         if spans and (spans[0].version, spans[0].action_id) == (self.version, self.deed.id):
-            self._note(previous, "taken back", action=self.deed.id)
+            self._note(previous, "taken back")

@@ -122,7 +122,7 @@ class ChangeUser:
         if self.user_role is not None:
             role_of(self.user_role)
         check_scope(self.projects)
-        keeps = self.user_role in {None, "admin"} and not self.disabled and not self.projects
+        keeps = self.user_role in {None, "admin"} and not self.disabled and self.projects is None
         if store.is_admin(found) and not keeps and store.admins(context.journal) == (self.name,):
             raise InputError(f"{self.name} is the last admin.", "Make another user admin first.")
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from services.actions.records import ActionRecord
     from services.actions.roles import Actor
     from services.engines.mlflow.adapter import MLflow
+    from services.engines.registry import Engines
 
 _BEAT_S = 10.0
 
@@ -30,8 +31,18 @@ def actor() -> "Actor":
     return machine_owner(home.root)
 
 
-def context(*, mlflow: bool = True) -> "Context":
-    """Return what actions are checked against and act on; some need no MLflow.
+class _LateMLflow:
+    """MLflow, met when an action first asks it something: managing people needs none."""
+
+    def __init__(self, engines: "Engines") -> None:
+        self._engines = engines
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._engines.mlflow, name)
+
+
+def context() -> "Context":
+    """Return what actions are checked against and act on.
 
     Raises:
         PlatformError: The journal or the settings cannot be used.
@@ -44,16 +55,12 @@ def context(*, mlflow: bool = True) -> "Context":
 
     settings = load_settings()
     journal, mirror = Journal.open(settings), Mirror.open(settings)
-    engine = cast("MLflow", None)
-    if mlflow:
-        engines = build_engines(Home.locate(), settings.mlflow_url, settings.mlflow_port)
-        engine = engines.mlflow
-    return Context(journal, mirror, engine, engine)
+    engines = build_engines(Home.locate(), settings.mlflow_url, settings.mlflow_port)
+    mlflow = cast("MLflow", _LateMLflow(engines))
+    return Context(journal, mirror, mlflow, mlflow)
 
 
-def perform(
-    action: "Action", *, key: str = "", mlflow: bool = True, timeout_s: float = 60.0
-) -> "ActionRecord":
+def perform(action: "Action", *, key: str = "", timeout_s: float = 60.0) -> "ActionRecord":
     """Submit an action and return it as it ended, or as it is when the time is up.
 
     The controller executes it; when none lives, this process does.
@@ -65,7 +72,7 @@ def perform(
     from services.errors import MlopsError
 
     who = actor()
-    executor = Executor(context(mlflow=mlflow))
+    executor = Executor(context())
     record = executor.submit(who, action, key or secrets.token_hex(12))
     end = time.monotonic() + timeout_s
     while not record.ended and time.monotonic() < end:

@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -157,6 +158,7 @@ def _demo(home: Home) -> None:
     from services.mirror.queries import Mirror
     from services.platform.configuration import load_settings
     from services.projects import demo
+    from services.projects.onboarding import read_env_file
 
     began = time.monotonic()
     settings = load_settings()
@@ -168,7 +170,14 @@ def _demo(home: Home) -> None:
     def report(title: str, what: str) -> None:
         click.echo(f"{time.monotonic() - began:5.0f} s  {title}: {what}")
 
-    results = demo.run(home, settings.projects_root, report, done=trained)
+    def connected(project: str, path: Path) -> bool:
+        token = home.secrets / f"mlflow-project-{project}.token"
+        said = read_env_file(path)
+        mine = token.exists() and said.get("MLFLOW_TRACKING_TOKEN") == token.read_text().strip()
+        known = any(p.state == "connected" for p in mirror.projects((project,)))
+        return mine and known and said.get("MLOPS_HOME") == str(home.root)
+
+    results = demo.run(home, settings.projects_root, report, connected=connected, done=trained)
     _promote_best(mirror, [result.project for result in results if not result.error])
     failed = [result.title for result in results if result.error]
     if failed:
@@ -176,7 +185,8 @@ def _demo(home: Home) -> None:
             f"The demo failed for {', '.join(failed)}.",
             "Their logs are train-<id>.log in the logs folder; `mlops up --demo` tries again.",
         )
-    click.echo("The demo is ready: nine projects with real runs and registered models.")
+    count = len(results)
+    click.echo(f"The demo is ready: {count} projects with real runs and registered models.")
 
 
 def _promote_best(mirror: "Mirror", projects: list[str]) -> None:
@@ -256,8 +266,11 @@ def status(*, as_json: bool) -> None:
             }
         )
         return
-    columns = ("engine", "state", "for", "answered", "memory", "pid", "where", "detail")
+    columns = ("engine", "state", "for", "answered", "memory", "pid", "where")
     print_table(columns, [_row(engine) for engine in found.engines], "There is no engine.")
+    for engine in found.engines:
+        if engine.detail:
+            click.echo(f"{engine.title}: {engine.detail}")
 
 
 _SYMBOLS = {"live": "● live", "stale": "◐ stale", "down": "✕ down", "never": "○ never"}
@@ -274,7 +287,6 @@ def _row(engine: "EngineStatus") -> list[str]:
         memory,
         str(engine.pid or "–"),
         engine.url or "–",
-        engine.detail or "–",
     ]
 
 

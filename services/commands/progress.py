@@ -71,6 +71,9 @@ def _table(state: PlatformState) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
+    for _ in range(4):
+        table.add_column()
+    table.add_column(no_wrap=True, overflow="ellipsis")
     now = time.time()
     for engine in state.engines:
         symbol, word, colour = _WORDS[engine.phase]

@@ -8,6 +8,7 @@ from services.commands.output import json_option, print_json, print_table, sente
 
 if TYPE_CHECKING:
     from services.access import User
+    from services.actions.records import ActionRecord
 
 _ROLES = click.Choice(["viewer", "operator", "approver", "admin"])
 _PASSWORD_BYTES = 15
@@ -39,7 +40,7 @@ def list_users(*, as_json: bool) -> None:
     from services.access import store
     from services.commands.acting import context
 
-    found = [shape(user) for user in store.everyone(context(mlflow=False).journal)]
+    found = [shape(user) for user in store.everyone(context().journal)]
     if as_json:
         print_json(found)
         return
@@ -69,8 +70,7 @@ def add(*, name: str, role: str, projects: tuple[str, ...]) -> None:
 
     store.check_name(name)
     password, hashed = _new_password(name)
-    perform(AddUser(name, role, projects or None, hashed), mlflow=False)
-    _hand_over(name, password)
+    _hand_over(name, password, perform(AddUser(name, role, projects or None, hashed)))
 
 
 @users.command("set")
@@ -89,7 +89,7 @@ def set_user(*, name: str, role: str | None, projects: tuple[str, ...], all_proj
     if projects and all_projects:
         raise click.UsageError("--project and --all-projects contradict each other.")
     change = ChangeUser(name, user_role=role, projects=projects or None, all_projects=all_projects)
-    click.echo(f"{perform(change, mlflow=False).title}: done.")
+    _tell(perform(change))
 
 
 @users.command()
@@ -117,15 +117,18 @@ def reset_password(*, name: str) -> None:
     from services.commands.acting import perform
 
     password, hashed = _new_password(name)
-    perform(ChangeUser(name, password_hash=hashed), mlflow=False)
-    _hand_over(name, password)
+    _hand_over(name, password, perform(ChangeUser(name, password_hash=hashed)))
 
 
 def _turn(name: str, *, disabled: bool) -> None:
     from services.actions.users import ChangeUser
     from services.commands.acting import perform
 
-    click.echo(f"{perform(ChangeUser(name, disabled=disabled), mlflow=False).title}: done.")
+    _tell(perform(ChangeUser(name, disabled=disabled)))
+
+
+def _tell(record: "ActionRecord") -> None:
+    click.echo(f"{record.title}: {record.state}.")
 
 
 def _new_password(name: str) -> tuple[str, str]:
@@ -138,7 +141,9 @@ def _new_password(name: str) -> tuple[str, str]:
     return password, store.password_hash(name, password)
 
 
-def _hand_over(name: str, password: str) -> None:
+def _hand_over(name: str, password: str, record: "ActionRecord") -> None:
+    if not record.ended:
+        click.echo(f"{record.title} is not done yet: the password works when it is.", err=True)
     click.echo("The password is shown this once:")
     click.echo(f"  user name  {name}\n  password   {password}")
 

@@ -49,6 +49,7 @@ class Mirroring:
     engines: Engines
     wants: Wants
     _said_at: float = 0.0
+    _alive_at: float = 0.0
 
     def turn(self) -> None:
         """One cycle.
@@ -56,6 +57,9 @@ class Mirroring:
         Raises:
             EngineError: MLflow is away.
         """
+        if time.monotonic() - self._alive_at > _FRESHNESS_S:
+            self.store.write_engine("controller", "Controller", "live")
+            self._alive_at = time.monotonic()
         try:
             done = self.sync.cycle()
             self.wants.turn()

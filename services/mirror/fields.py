@@ -1,9 +1,11 @@
 """Which fields a filter, a sort or a column may name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from sqlalchemy import Connection, func, select
 
+from services.mirror import schema
 from services.mirror.columns import Columns, Numbers
 from services.mirror.filters import field_name
 from services.mirror.models import FieldInfo, FieldKind
@@ -49,3 +51,37 @@ def _choices(column: Text, present: Mask) -> tuple[str, ...]:
     if len(codes) > _CHOICES:
         return ()
     return tuple(sorted(column.words[code] for code in codes))
+
+
+def logged_by(connection: Connection, run_ids: Sequence[str]) -> Iterable[FieldInfo]:
+    """Yield the metrics, parameters and tags of some runs, read without their columns.
+
+    A few rows from an index: what a page needs to choose its columns, at any size of the mirror.
+    """
+    mine = select(schema.runs.c.rid).where(schema.runs.c.run_id.in_(run_ids))
+    names, metrics = schema.keys, schema.metrics
+    counted = (
+        select(names.c.name, func.count())
+        .join(names, names.c.key_id == metrics.c.key_id)
+        .where(metrics.c.rid.in_(mine))
+        .group_by(names.c.name)
+    )
+    for name, count in connection.execute(counted):
+        yield FieldInfo(field_name("metrics", name), "number", count)
+    for group, table in (("params", schema.params), ("tags", schema.tags)):
+        values: dict[str, list[str]] = {}
+        query = (
+            select(names.c.name, table.c.value)
+            .join(names, names.c.key_id == table.c.key_id)
+            .where(table.c.rid.in_(mine))
+        )
+        for name, value in connection.execute(query):
+            values.setdefault(name, []).append(value)
+        for name, found in sorted(values.items()):
+            yield _sampled(group, name, found)
+
+
+def _sampled(group: str, name: str, values: list[str]) -> FieldInfo:
+    words = sorted(set(values))
+    choices = tuple(words) if len(words) <= _CHOICES else ()
+    return FieldInfo(field_name(group, name), "choice" if choices else "text", len(values), choices)

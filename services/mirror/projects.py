@@ -19,7 +19,10 @@ from services.mirror.text import Floats, Mask
 Goal = Literal["max", "min"]
 CHAMPION = "champion"
 _TREND = 20
-_LOWER_IS_BETTER = ("loss", "error", "latency", "bytes", "perplexity", "mse", "mae", "rmse", "_ms")
+_LOWER_IS_BETTER = (
+    "loss", "error", "latency", "bytes", "perplexity", "mse", "mae", "frechet", "fid", "_ms",
+    "seconds", "duration", "parameters", "energy", "distance", "rank",
+)  # fmt: skip
 
 
 def goal_of(metric: str) -> Goal:

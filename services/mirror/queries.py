@@ -1,5 +1,6 @@
 """What pages, the command line and reports ask of the mirror."""
 
+import contextlib
 import json
 import math
 import threading
@@ -17,7 +18,7 @@ from services.errors import InputError, NotFoundError, PlatformError
 from services.mirror import schema
 from services.mirror.columns import Columns, Numbers, Positions
 from services.mirror.curves import curve_of
-from services.mirror.fields import attribute_fields, value_field
+from services.mirror.fields import attribute_fields, logged_by, value_field
 from services.mirror.filters import GROUPS, parse, split_field
 from services.mirror.models import (
     Artifact,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from services.settings import Settings
 
 _LIMIT = 1_000
+_LARGE = 20_000
 _HIDDEN_TAGS = frozenset({"mlops.heartbeat", "mlops.packages", "mlflow.note.content"})
 
 
@@ -56,6 +58,7 @@ class Mirror:
         self._inode = self._found_inode()
         self._columns = Columns()
         self._lock = threading.Lock()
+        self._warming: threading.Thread | None = None
 
     @classmethod
     def open(cls, settings: "Settings") -> "Mirror":
@@ -115,10 +118,21 @@ class Mirror:
             search = Search(columns, connection)
             cells = [_cells(name, search.column(name), shown) for name in query.columns]
             rows = tuple(self._run(int(p), [c[i] for c in cells]) for i, p in enumerate(shown))
+            self._warm_when_large()
             return RunPage(len(positions), rows, _last_sync(connection), columns.change)
 
+    def _warm_when_large(self) -> None:
+        """Begin to load all columns where loading one would be felt (0.1 s at 100,000 runs)."""
+        if self._warming is None and self._columns.size > _LARGE:
+            self._warming = threading.Thread(target=self._warm_quietly, daemon=True)
+            self._warming.start()
+
+    def _warm_quietly(self) -> None:
+        with contextlib.suppress(PlatformError):  # whoever asks next is told
+            self.warm()
+
     def warm(self) -> None:
-        """Load every column before it is asked for; for a thread of its own, at start."""
+        """Load every column before it is asked for."""
         for group in GROUPS:
             table = schema.keys
             names = self.rows(select(table.c.name).where(table.c.kind == group[0]))
@@ -249,22 +263,33 @@ class Mirror:
     ) -> tuple[FieldInfo, ...]:
         """Return what can be filtered, sorted and shown, with how many runs have it."""
         scope = RunQuery(project=project, projects=projects)
-        with self._lock, self.connect() as connection:
-            columns = self._fresh(connection)
-            mask = self._scope(scope)
-            found = [*attribute_fields(columns, mask)]
+        with self.connect() as connection:
+            with self._lock:
+                columns = self._fresh(connection)
+                mask = self._scope(scope)
+                found = [*attribute_fields(columns, mask)]
             for kind, group in (("m", "metrics"), ("p", "params"), ("t", "tags")):
                 table = schema.keys
                 names = connection.execute(
                     select(table.c.name).where(table.c.kind == kind).order_by(table.c.name)
                 )
-                for name in names.scalars():
-                    column = (
-                        None if name in _HIDDEN_TAGS else columns.values(connection, group, name)
-                    )
-                    if column is not None:
-                        found += value_field(group, name, column, mask)
+                for name in names.scalars().all():
+                    if name in _HIDDEN_TAGS:
+                        continue
+                    # A column at a time: reading all of them must not hold up the pages.
+                    with self._lock:
+                        column = columns.values(connection, group, name)
+                        if column is not None:
+                            found += value_field(group, name, column, mask)
             return tuple(found)
+
+    def fields_of(self, run_ids: Sequence[str]) -> tuple[FieldInfo, ...]:
+        """Return what some runs logged, with how many of them have it; at most a few hundred."""
+        with self.connect() as connection:
+            logged = logged_by(connection, run_ids)
+            return tuple(
+                field for field in logged if split_field(field.name)[1] not in _HIDDEN_TAGS
+            )
 
     # Curves and artifacts
 

@@ -27,6 +27,7 @@ ALREADY_RUNS = 75
 _POLL_S = 0.05
 _BEGIN_TIMEOUT_S = 30.0
 _END_TIMEOUT_S = 12.0
+_LEFTOVER_TIMEOUT_S = 3.0
 
 
 def running(home: Home) -> Identity | None:
@@ -134,7 +135,7 @@ def end(home: Home) -> Ended:
             processes.send([found], signal.SIGKILL)
             processes.wait_gone([found], 2.0)
     leftovers = _leftovers(home)
-    left = processes.end(leftovers, timeout_s=3.0)
+    left = processes.end(leftovers, timeout_s=_LEFTOVER_TIMEOUT_S)
     took_s = time.monotonic() - began
     return Ended(bool(supervisor or leftovers), took_s, tuple(one.pid for one in left))
 

@@ -1,5 +1,6 @@
 """One engine's life: started, asked, started again when it ends, stopped with all it started."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -270,7 +271,9 @@ class Keeper:
             members, stop_signal=self.spec.stop_signal, timeout_s=self.spec.stop_timeout_s
         )
         if self._child is not None:
-            self._child.poll()  # buries it
+            # Its first thread may look buried while others are still on their way out.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(2.0)
             self._child = None
         if left:
             logger.error("%s: %s outlived SIGKILL.", self.spec.name, [one.pid for one in left])

@@ -20,13 +20,13 @@ KEPT = 3
 _BLOCK_BYTES = 64 << 10
 
 
-def rotate(path: Path, limit_bytes: int = LIMIT_BYTES, kept: int = KEPT) -> bool:
+def rotate(path: Path, limit_bytes: int | None = None, kept: int = KEPT) -> bool:
     """Move a full log aside as ``.1`` (that as ``.2`` …) and empty it; return whether it was full.
 
     On a full disk the copy fails; then the log is emptied all the same, for room matters more.
     """
     try:
-        if path.stat().st_size <= limit_bytes:
+        if path.stat().st_size <= (LIMIT_BYTES if limit_bytes is None else limit_bytes):
             return False
     except OSError:
         return False

@@ -60,7 +60,8 @@ def status(home: Home) -> PlatformStatus:
     except PlatformError as error:
         state, problem = PlatformState(), str(error)
     supervisor = control.running(home)
-    kept = supervisor is not None
+    # What an earlier supervisor wrote says nothing about engines this one has yet to look at.
+    kept = supervisor is not None and supervisor == state.supervisor
     names = dict.fromkeys([*BUILDERS, *(engine.name for engine in state.engines)])
     engines = tuple(
         _engine(state.engine(name) or EngineState(name), kept=kept, now=time.time())

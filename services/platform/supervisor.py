@@ -169,7 +169,13 @@ class Supervisor:
                 self._unwritten = ""
 
 
-def run(home: Home, ready: Callable[[Supervisor], None] | None = None) -> int:
+def run(
+    home: Home,
+    ready: Callable[[Supervisor], None] | None = None,
+    *,
+    specs: Specs = configured_specs,
+    pace: Pace | None = None,
+) -> int:
     """Be the supervisor of a home in this process; return its exit code."""
     home.create()
     if lock.take(home.run / "supervisor.lock") is None:
@@ -177,7 +183,7 @@ def run(home: Home, ready: Callable[[Supervisor], None] | None = None) -> int:
         return ALREADY_RUNS
     own = Identity.of(os.getpid())
     write_json(home.run / "supervisor.pid", {"pid": os.getpid(), "created": own and own.created})
-    supervisor = Supervisor(home)
+    supervisor = Supervisor(home, specs, pace)
 
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame

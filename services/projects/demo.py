@@ -11,7 +11,6 @@ from services.errors import MlopsError, PlatformError
 from services.home import Home
 from services.projects import discovery
 from services.projects.contract import Project
-from services.projects.onboarding import read_env_file
 from services.projects.training import train
 
 Report = Callable[[str, str], None]
@@ -36,10 +35,13 @@ def run(
     root: Path,
     report: Report,
     *,
+    connected: Callable[[str, Path], bool],
     done: Callable[[str], bool] = lambda _project: False,
     workers: int = 2,
 ) -> tuple[Result, ...]:
     """Train the projects under ``root`` that ``done`` does not know; failures are results.
+
+    ``connected`` tells whether a project (id, folder) has the endpoints of this very platform.
 
     Raises:
         PlatformError: There is no project under ``root``.
@@ -56,10 +58,16 @@ def run(
             report(title, what)
 
     with ThreadPoolExecutor(workers) as pool:
-        return tuple(pool.map(lambda project: _one(project, home, told, done), projects))
+        return tuple(pool.map(lambda project: _one(project, home, told, connected, done), projects))
 
 
-def _one(project: Project, home: Home, report: Report, done: Callable[[str], bool]) -> Result:
+def _one(
+    project: Project,
+    home: Home,
+    report: Report,
+    connected: Callable[[str, Path], bool],
+    done: Callable[[str], bool],
+) -> Result:
     contract = project.contract
     assert contract is not None  # noqa: S101 - run() chose those that have one
     title = contract.title
@@ -67,7 +75,7 @@ def _one(project: Project, home: Home, report: Report, done: Callable[[str], boo
         report(title, "has results already")
         return Result(contract.id, title, None, 0, "")
     try:
-        _wait_connected(project.path)
+        _wait(lambda: connected(contract.id, project.path), title)
         trained = train(project.path, home, report=lambda what: report(title, what))
     except MlopsError as error:
         report(title, f"failed: {error.message.splitlines()[0]}")
@@ -76,13 +84,13 @@ def _one(project: Project, home: Home, report: Report, done: Callable[[str], boo
     return Result(contract.id, title, trained.seconds, len(trained.run_ids), "")
 
 
-def _wait_connected(path: Path) -> None:
-    """Wait until the controller has written the project's environment file."""
+def _wait(connected: Callable[[], bool], title: str) -> None:
+    """Wait until the controller has connected a project."""
     end = time.monotonic() + _CONNECT_TIMEOUT_S
-    while not read_env_file(path):
+    while not connected():
         if time.monotonic() > end:
             raise PlatformError(
-                f"{path.name} was not connected within {_CONNECT_TIMEOUT_S:.0f} s.",
+                f"{title} was not connected within {_CONNECT_TIMEOUT_S:.0f} s.",
                 "`mlops logs controller` tells why.",
             )
         time.sleep(0.2)

@@ -23,7 +23,7 @@ from tests import seed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHOTS = Path(os.environ.get("MLOPS_SCREENSHOTS", "/tmp/mlops-screenshots"))
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = os.environ.get("MLOPS_CHROMIUM", "/usr/bin/chromium")
 FLAGS = [
     "--headless",
     "--no-sandbox",

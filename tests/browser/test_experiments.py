@@ -86,7 +86,7 @@ def test_a_name_opens_the_drawer_and_from_there_the_page_and_back(page: Page, st
     drawer.get_by_role("link", name="Open the run’s page").click()
     expect(page).to_have_url(re.compile(r"/run\?.*run="))
     idle(page)
-    expect(page.get_by_text("All runs")).to_be_visible()
+    expect(page.get_by_role("link", name="All runs")).to_be_visible()
     page.go_back()
     idle(page, "Experiments")
     expect(page.get_by_label("Filter", exact=True)).to_have_value("status = finished")

@@ -9,17 +9,19 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
-from dashboard.experiments import table
+from dashboard.experiments import bulk, table
 from dashboard.experiments.saved_views import from_query, to_query
 from dashboard.experiments.view import View
 from dashboard.scope import Scope
 from services.actions import journal as journals
+from services.actions.journal import Journal
 from services.engines.mlflow.models import Metric
 from services.home import Home
 from services.mirror import schema
 from services.mirror.store import Store
 from services.settings import Settings
 from tests import experiments_seed
+from tests.experiments_seed import run_id
 from tests.pages.conftest import Open, words
 
 ROLES = ("viewer", "operator", "approver", "admin")
@@ -375,3 +377,44 @@ def test_what_somebody_kept_cannot_break_the_page(store: Store, open_page: Open)
         app.button(key="exp-views").click().run()
         app.button(key=f"exp-v-open-mira:{name}").click().run()
         assert not app.exception
+
+
+# Several runs at once
+
+
+def test_each_chosen_run_becomes_an_action_of_its_own_and_one_that_runs_is_refused(
+    store: Store, open_page: Open
+):
+    open_page("experiments", role="operator", mirror="mine")
+    chosen = (run_id(0, 0), run_id(0, 1), run_id(0, 90))
+    made = bulk._archive(back=False).make()
+    assert made is not None
+    held: dict[str, Any] = {"key": "k"}
+    bulk._submit(made, chosen, held)
+    bulk._submit(made, chosen, held)  # pressed twice: done once
+    records = state.executor().history()
+    assert {record.params["run_id"] for record in records} == {run_id(0, 0), run_id(0, 1)}
+    assert len(records) == 2
+    (refused,) = held["refused"]
+    assert "still runs" in refused
+
+
+def test_a_viewers_bulk_action_is_refused_whatever_the_browser_sends(store: Store, open_page: Open):
+    open_page("experiments", role="viewer", mirror="mine")
+    made = bulk._archive(back=False).make()
+    assert made is not None
+    held: dict[str, Any] = {"key": "k"}
+    bulk._submit(made, (run_id(0, 0),), held)
+    assert held["ids"] == []
+    assert "takes the role operator" in held["refused"][0]
+
+
+def test_a_missing_curve_is_wanted_with_one_write_however_often_it_is_looked_for(
+    store: Store, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+    monkeypatch.setattr(Journal, "want", lambda _, kind, subject: asked.append(subject))
+    app = open_page("run", mirror="mine", run=run_id(0, 0))
+    for _ in range(3):
+        app.run()
+    assert sorted(asked) == [f"{run_id(0, 0)}/mlx_peak_bytes", f"{run_id(0, 0)}/step_time_ms"]

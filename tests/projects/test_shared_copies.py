@@ -9,7 +9,10 @@ ORIGINAL = PROJECTS / "02_Stable_Diffusion" / "diffusion"
 MODULES = ("data", "network", "numerics", "picture", "quality")
 COPIES = [("05_CLIP_Finetuning", "twotower", "numerics")] + [
     (project, package, module)
-    for project, package in (("07_Adaptive_Diffusion", "adaptive"),)
+    for project, package in (
+        ("07_Adaptive_Diffusion", "adaptive"),
+        ("09_Self_Improving_Diffusion", "selfimprove"),
+    )
     for module in MODULES
 ]
 

@@ -280,8 +280,11 @@ class _Wrapper:
 
     # Without type hints: MLflow reads them as the model's schema, and the signature is that.
     def predict(self, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        """Return the predictor's answer; a data frame is passed on as an array."""
+        """Return the predictor's answer; a data frame becomes an array, or arrays by column."""
         del params
+        columns = list(getattr(model_input, "columns", ()))
+        if len(columns) > 1 and all(isinstance(name, str) for name in columns):
+            return self._predictor({name: model_input[name].to_numpy() for name in columns})
         values = model_input.to_numpy() if hasattr(model_input, "to_numpy") else model_input
         return self._predictor(values)
 

@@ -43,8 +43,8 @@ class CharacterModel(nn.Module):
     def __call__(self, contexts: mx.array) -> mx.array:
         """Return one row of logits a row of ``context`` character numbers."""
         x = self.characters(contexts).reshape(contexts.shape[0], -1)
-        x = self.first_norm(nn.relu(self.first(x)))
-        x = self.second_norm(nn.relu(self.second(x)))
+        x = self.first_norm(mx.maximum(self.first(x), 0.0))
+        x = self.second_norm(mx.maximum(self.second(x), 0.0))
         return self.head(x)
 
 

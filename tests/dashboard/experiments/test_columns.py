@@ -9,7 +9,7 @@ def field(name: Any, runs: Any = 10, choices: Any = (), kind: Any = "choice"):
 
 
 FIELDS = (
-    field("technique", choices=("lora", "full")),
+    field("tags.mlops.technique", choices=("lora", "full")),
     field("metrics.val_accuracy", kind="number"),
     field("metrics.loss", kind="number"),
     field("params.rank", choices=("4", "8")),

@@ -2,6 +2,7 @@ import json
 import math
 from typing import Any
 
+from dashboard.experiments import compare_tables
 from dashboard.experiments.comparison import compare
 from tests.dashboard.experiments.examples import detail
 
@@ -95,7 +96,9 @@ def test_different_data_is_warned_of_first():
 
 def test_unknown_data_beside_known_data_is_said():
     pair = [detail("a", tags={"mlops.data.revision": "r1"}), detail("b")]
-    assert any("unknown" in warning for warning in compare(pair, base=0).warnings)
+    assert any(
+        "Not every run says which data" in warning for warning in compare(pair, base=0).warnings
+    )
 
 
 def test_like_with_like_has_no_warning():
@@ -111,3 +114,13 @@ def test_runs_that_did_not_finish_are_warned_of():
 def test_bookkeeping_tags_are_left_out():
     pair = [detail("a", tags={"mlflow.runName": "x", "team": "blue"}), detail("b")]
     assert [line.name for line in compare(pair, base=0).tags] == ["team"]
+
+
+def test_better_and_worse_are_coloured_and_the_base_is_not():
+    pair = [detail("a", metrics={"loss": 0.5}), detail("b", metrics={"loss": 0.4})]
+    line = metric(compare(pair, base=0), "loss")
+    hues = {"better": "color: green", "worse": "color: red"}
+    assert compare_tables._style(line, 0, hues) == ""
+    assert compare_tables._style(line, 1, hues) == "color: green"
+    line = metric(compare(pair, base=1), "loss")
+    assert compare_tables._style(line, 0, hues) == "color: red"

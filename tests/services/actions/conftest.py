@@ -1,14 +1,17 @@
 """A real journal and mirror, and an engine in a file, so that killed processes share it."""
 
+import contextlib
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from services.access import store
 from services.actions.action import Context
 from services.actions.executor import Executor
-from services.actions.journal import Journal
+from services.actions.journal import Journal, now_ms
 from services.actions.roles import Actor
 from services.engines.mlflow.models import Metric, Model, Version
 from services.errors import EngineUnreachableError
@@ -20,6 +23,16 @@ from tests.services.mirror.conftest import tracked
 RUN = f"{1:032x}"
 
 
+class Clock:
+    """The time of day, and as much later as a test wants."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def __call__(self) -> int:
+        return now_ms() + int(self.ahead_s * 1000)
+
+
 class FileEngine:
     """Tracking and registry in one JSON file; can be told to fail at a call."""
 
@@ -27,6 +40,7 @@ class FileEngine:
         self._path = path
         self.fail_at: str = ""
         self.after: bool = False
+        self.point: Callable[[], None] = lambda: None
         if not path.exists():
             self._save({"aliases": {}, "tags": {}, "stage": "active", "calls": []})
 
@@ -41,18 +55,26 @@ class FileEngine:
     def _change(self, call: str, **values: object) -> None:
         if self.fail_at == call and not self.after:
             raise EngineUnreachableError(f"MLflow went away before {call}.")
+        self.point()
         state = self._load()
         state.update(values)
         state["calls"].append(call)
         self._save(state)
+        self.point()
         if self.fail_at == call:
             raise EngineUnreachableError(f"MLflow went away after {call}.")
+
+    @property
+    def tags(self) -> dict:
+        return self._load()["tags"]
 
     @property
     def calls(self) -> list[str]:
         return self._load()["calls"]
 
     def alias(self, _w: str, _model: str, alias: str) -> int | None:
+        if self.fail_at == "alias":
+            raise EngineUnreachableError("MLflow went away.")
         return self._load()["aliases"].get(alias)
 
     def set_alias(self, _w: str, _model: str, alias: str, version: int) -> None:
@@ -96,9 +118,33 @@ def build(folder: Path) -> tuple[Context, FileEngine]:
     return Context(journal, Mirror(f"sqlite:///{folder / 'mirror.sqlite'}"), engine, engine), engine
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    database, _ = schema.prepare(f"sqlite:///{tmp_path / 'mirror.sqlite'}")
+class Sabotage:
+    """Ends whoever reaches the n-th point: around each write of the journal and of the engine."""
+
+    def __init__(self, context: Context, engine: FileEngine, end: Callable[[], None]) -> None:
+        self.left = 0
+        self._end = end
+        self._write = context.journal.write
+        context.journal.write = self._writing  # type: ignore[method-assign]  # the point of it
+        engine.point = self.point
+
+    def point(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self._end()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        self.point()
+        with self._write() as connection:
+            yield connection
+            self.point()  # everything was said, nothing is durable yet
+        self.point()
+
+
+def fill(folder: Path) -> None:
+    """Write the mirror of project p: versions 1 (fails its gate), 2 and 3 of model m."""
+    database, _ = schema.prepare(f"sqlite:///{folder / 'mirror.sqlite'}")
     mirror = Store(database)
     mirror.write_runs("p", [tracked(n, metrics={"acc": Metric(n / 10, 1, 0)}) for n in (1, 8, 9)])
     document = {"title": "P", "primary_metric": "acc", "goal": "max", "gates": {"acc": ">= 0.5"}}
@@ -108,6 +154,11 @@ def folder(tmp_path: Path) -> Path:
         for v, run in ((1, 1), (2, 8), (3, 9))
     ]
     mirror.write_registry("p", [Model("m", "", 0, 0, {}, {})], versions)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    fill(tmp_path)
     return tmp_path
 
 
@@ -127,8 +178,13 @@ def engine(built: tuple[Context, FileEngine]) -> FileEngine:
 
 
 @pytest.fixture
-def executor(context: Context) -> Executor:
-    return Executor(context)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def executor(context: Context, clock: Clock) -> Executor:
+    return Executor(context, now=clock)
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import math
 import os
 import resource
 import sqlite3
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.actions import audit, history
+from services.actions.backup import backup
 from services.actions.gates import evaluate, parse
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal, delete_view, list_views, save_view
@@ -105,6 +107,8 @@ def test_a_full_disk_is_a_sentence_and_what_was_said_stays(journal: Journal, pat
         ("UPDATE audit SET actor = 'eve' WHERE number = 2", 2),
         ("UPDATE audit SET detail = '{}' WHERE number = 3", 3),
         ("DELETE FROM audit WHERE number = 2", 2),
+        ("DELETE FROM audit WHERE number = 4", 4),
+        ("DELETE FROM audit", 1),
         ("UPDATE audit SET at_ms = at_ms + 1 WHERE number = 1", 1),
     ],
 )
@@ -118,13 +122,59 @@ def test_tampering_is_found(journal: Journal, path: Path, change: str, broken: i
     assert audit.verify(journal).broken_at == broken
 
 
+def test_an_entry_sealed_again_is_found(journal: Journal, path: Path):
+    """Who changes the newest entry and its hash leaves a chain that holds by itself."""
+    with journal.write() as connection:
+        audit.append(connection, "ana", "x", "y")
+    with sqlite3.connect(path) as connection:
+        connection.row_factory = sqlite3.Row
+        row = dict(connection.execute("SELECT * FROM audit").fetchone())
+        del row["hash"]
+        row["actor"] = "eve"
+        values = (row["actor"], audit.seal(row))
+        connection.execute("UPDATE audit SET actor = ?, hash = ?", values)
+    verdict = audit.verify(journal)
+    assert (verdict.broken_at, verdict.reason) == (1, "Entry 1 was sealed again.")
+
+
+def test_a_long_chain_is_walked_in_pieces(journal: Journal, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(audit, "_AT_ONCE", 3)
+    for number in range(7):
+        with journal.write() as connection:
+            audit.append(connection, "ana", "x", str(number))
+    verdict = audit.verify(journal)
+    assert (verdict.entries, verdict.broken_at) == (7, None)
+    assert verdict.head == audit.entries(journal)[0].hash
+
+
+def test_text_no_database_holds_is_kept_as_far_as_it_can_be(journal: Journal):
+    with journal.write() as connection:
+        told: dict[str, object] = {"n": float("nan"), "s": "\ud800"}
+        audit.append(connection, "a\0b", "x", "half \ud800", detail=told)
+    assert audit.verify(journal).broken_at is None
+    (entry,) = audit.entries(journal)
+    assert (entry.actor, entry.subject) == ("a�b", "half ?")
+
+
+def test_who_sees_some_projects_sees_their_entries_alone(journal: Journal):
+    with journal.write() as connection:
+        audit.append(connection, "ana", "sign-in", "ana", detail={"address": "10.0.0.1"})
+        audit.append(connection, "ana", "promote.done", "m", project="p")
+        audit.append(connection, "ana", "promote.done", "m", project="q")
+        audit.append(connection, "ana", "pro_ote.done", "m", project="p")
+    assert [e.number for e in audit.entries(journal, projects=("p",))] == [4, 2]
+    assert [e.number for e in audit.entries(journal, what="pro_")] == [4]
+    assert [e.number for e in audit.entries(journal, project="q", actor="ana")] == [3]
+    assert [e.number for e in audit.entries(journal, before=3, limit=1)] == [2]
+
+
 def test_a_backup_is_a_journal(journal: Journal, tmp_path: Path):
     with journal.write() as connection:
         audit.append(connection, "ana", "x", "y")
-    journal.backup(tmp_path / "copy.sqlite")
+    backup(journal, tmp_path / "copy.sqlite")
     assert audit.verify(Journal(f"sqlite:///{tmp_path / 'copy.sqlite'}")).entries == 1
     with pytest.raises(InputError, match="exists"):
-        journal.backup(tmp_path / "copy.sqlite")
+        backup(journal, tmp_path / "copy.sqlite")
 
 
 def test_saved_views_are_ones_own_or_shared(journal: Journal):
@@ -176,6 +226,49 @@ def test_an_actions_own_record_replaces_what_was_seen_of_it(journal: Journal):
     assert (span.actor, span.action_id, span.reason) == ("ana", 7, "better")
 
 
+def spans(journal: Journal) -> list[tuple[int | None, str]]:
+    found = history.alias_spans(journal, "p", "m", "champion")
+    return [(span.version, span.actor) for span in reversed(found)]
+
+
+def seen(version: int | None) -> AliasEvent:
+    return AliasEvent("p", "m", "champion", version, history.OBSERVED, None)
+
+
+def moved(version: int | None, action: int) -> AliasEvent:
+    return AliasEvent("p", "m", "champion", version, "ana", action)
+
+
+def test_a_late_report_of_our_own_moves_writes_nothing(journal: Journal):
+    for event in (seen(1), moved(3, 7), moved(2, 8), seen(3), seen(2)):
+        history.record(journal, event)
+    outside = history.OBSERVED
+    assert spans(journal) == [(1, outside), (3, "ana"), (2, "ana")]
+    history.record(journal, seen(3))
+    assert spans(journal)[-1] == (3, outside)
+
+
+def test_a_removed_alias_is_a_gap_and_one_never_there_is_nothing(journal: Journal):
+    history.record(journal, seen(None))
+    assert spans(journal) == []
+    for event in (seen(1), seen(None), seen(None), seen(1)):
+        history.record(journal, event)
+    assert [version for version, _ in spans(journal)] == [1, None, 1]
+
+
+def test_a_record_written_twice_after_a_crash_is_one(journal: Journal):
+    for event in (moved(3, 7), seen(3), seen(5), moved(3, 7)):
+        history.record(journal, event)
+    assert [version for version, _ in spans(journal)] == [3, 5]
+
+
+def test_what_was_read_just_now_is_believed(journal: Journal):
+    history.record(journal, moved(1, 7))
+    history.record(journal, moved(2, 8))
+    history.record(journal, seen(1), fresh=True)
+    assert [version for version, _ in spans(journal)] == [1, 2, 1]
+
+
 @pytest.mark.parametrize("bad", ["", "0.9", "=> 1", "> x", ">= 1 and <= 2", "> nan"])
 def test_a_malformed_gate_is_refused(bad: str):
     with pytest.raises(InputError, match="gate"):
@@ -185,7 +278,51 @@ def test_a_malformed_gate_is_refused(bad: str):
 @given(value=st.floats(allow_nan=True), bound=st.floats(-100, 100).map(lambda x: round(x, 3)))
 def test_gates_compare_as_python_does_and_nan_never_passes(value: float, bound: float):
     (result,) = evaluate({"m": f">= {bound}"}, {"m": value})
-    assert result.passed == (value >= bound)
+    assert result.passed == (math.isfinite(value) and value >= bound)
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "passes"),
+    [
+        (">= 0.9", 0.9, True),
+        ("> 0.9", 0.9, False),
+        ("<= 5", 5.0, True),
+        ("< 5", 5.0, False),
+        ("== 1", 1.0, True),
+        ("== 1", 1.1, False),
+        (" >=-1e-3 ", 0.0, True),
+        (">= 0", math.inf, False),
+        ("<= 0", -math.inf, False),
+        ("<= 1", math.nan, False),
+    ],
+)
+def test_gates_pass_on_their_bound(bound: str, value: float, passes: bool):
+    (result,) = evaluate({"m": bound}, {"m": value})
+    assert result.passed == passes
+    assert ("passes no gate" in result.sentence) == (not math.isfinite(value))
+
+
+def test_a_gate_that_is_no_text_is_refused():
+    with pytest.raises(InputError, match="gate"):
+        parse("acc", 0.9)  # type: ignore[arg-type]
+
+
+def test_wants_and_views_are_bounded(journal: Journal, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("services.actions.journal._WANTS_AT_MOST", 3)
+    monkeypatch.setattr("services.actions.journal._VIEWS_AT_MOST", 2)
+    for number in range(6):
+        journal.want("curve", str(number))
+    assert [subject for _, _, subject in journal.wanted()] == ["2", "3", "4", "5"]
+    with pytest.raises(InputError, match="too long"):
+        journal.want("curve", "x" * 9_999)
+    save_view(journal, "ana", "runs", "a", "1", shared=False)
+    save_view(journal, "ana", "runs", "b", "1", shared=False)
+    save_view(journal, "ana", "runs", "b", "2", shared=False)
+    with pytest.raises(InputError, match="2 views"):
+        save_view(journal, "ana", "runs", "c", "1", shared=False)
+    with pytest.raises(InputError, match="at most"):
+        save_view(journal, "bob", "runs", "c", "x" * 99_999, shared=False)
+    assert len(list_views(journal, "ana", "runs")) == 2
 
 
 def test_a_missing_metric_never_passes():

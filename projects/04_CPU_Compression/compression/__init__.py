@@ -1,0 +1,1 @@
+"""Pruning, distillation and low-rank compression of a digit classifier, in MLX on CPUs."""

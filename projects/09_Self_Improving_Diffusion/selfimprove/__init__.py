@@ -1,0 +1,1 @@
+"""A diffusion model that trains on its own filtered samples."""

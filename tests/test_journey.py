@@ -1,0 +1,164 @@
+"""The whole platform, for real: up, two projects with requirements that conflict, promote, down."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECTS = ("03_Quantized_Optimization", "06_Federated_Learning")
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+Mlops = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("journey") / "home"
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("projects")
+    for name in PROJECTS:
+        left_out = shutil.ignore_patterns(".venv", ".mlops*", "models", "data", "__pycache__")
+        shutil.copytree(ROOT / "projects" / name, root / name, ignore=left_out)
+    return root
+
+
+@pytest.fixture(scope="module")
+def mlops(home: Path, projects: Path) -> Iterator[Mlops]:
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "MLFLOW_"))}
+    variables |= {"MLOPS_HOME": str(home), "MLOPS_PROJECTS_ROOT": str(projects)}
+
+    def run(*arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "services.cli", *arguments],
+            cwd=ROOT,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            check=False,
+        )
+        assert done.returncode == code, f"{arguments}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    yield run
+    run("down")
+
+
+@pytest.fixture(scope="module")
+def demo(mlops: Mlops) -> str:
+    return mlops("up", "--demo")
+
+
+def shown(mlops: Mlops, *arguments: str) -> Any:
+    return json.loads(mlops(*arguments, "--json"))
+
+
+def eventually(holds: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.3)
+
+
+def test_the_demo_prints_the_password_once_and_trains(demo: str):
+    assert demo.count("password") >= 1
+    assert "The demo is ready" in demo
+
+
+def test_every_engine_is_live(demo: str, mlops: Mlops):
+    engines = shown(mlops, "status")["engines"]
+    assert {engine["name"]: engine["state"] for engine in engines} == {
+        "dashboard": "live",
+        "mlflow": "live",
+        "controller": "live",
+    }
+
+
+def test_runs_carry_what_the_client_measured(demo: str, mlops: Mlops):
+    page = shown(mlops, "runs", "list", "--limit", "100")
+    assert page["total"] >= 4
+    for row in page["rows"]:
+        assert row["status"] == "finished"
+        assert row["technique"]
+        assert row["metrics"]
+        for tag in ("mlops.host", "mlops.backend", "mlops.packages", "mlops.heartbeat"):
+            assert row["tags"][tag]
+    assert {row["project"] for row in page["rows"]} == {
+        "quantized-optimization",
+        "federated-learning",
+    }
+
+
+def test_projects_are_connected_with_their_best(demo: str, mlops: Mlops):
+    for project in shown(mlops, "projects", "list"):
+        assert project["state"] == "connected"
+        assert project["best"]["value"] is not None
+        assert project["conformance"] > 0.8
+
+
+def test_models_are_safetensors_with_a_champion_that_can_be_moved(demo: str, mlops: Mlops):
+    model = shown(mlops, "models", "list")[0]
+    (first,) = model["versions"]
+    assert first["format"] == "safetensors"
+    assert first["aliases"] == ["champion"]
+    mlops("models", "promote", model["name"], str(first["version"]), "--to", "staging", "--yes")
+    eventually(
+        lambda: "staging" in shown(mlops, "models", "show", model["name"])["versions"][0]["aliases"]
+    )
+
+
+def test_plain_mlflow_sees_the_same(demo: str, projects: Path):
+    project = projects / "03_Quantized_Optimization"
+    script = "import mlflow; print(len(mlflow.search_runs(output_format='list')))"
+    python = project / ".venv/bin/python"
+    done = subprocess.run(
+        [python, "-c", script], cwd=project, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) >= 3
+
+
+def test_wrong_names_are_sentences(demo: str, mlops: Mlops):
+    assert "There is no run" in mlops("runs", "show", "nonsense", code=1)
+    assert "no project id" in mlops("projects", "show", "../etc", code=2)
+    assert "There is no project" in mlops("projects", "show", "nobody", code=1)
+    assert "There is no model" in mlops("models", "show", "nothing", code=1)
+    said = mlops("runs", "list", "--filter", "metrics.loss >", code=2)
+    assert "metrics.loss >\n              ^" in said
+
+
+def test_a_killed_mlflow_comes_back_and_nothing_is_lost(demo: str, mlops: Mlops):
+    before = shown(mlops, "runs", "list")["total"]
+    pid = next(e["pid"] for e in shown(mlops, "status")["engines"] if e["name"] == "mlflow")
+    os.kill(pid, 9)
+
+    def back() -> bool:
+        engine = next(e for e in shown(mlops, "status")["engines"] if e["name"] == "mlflow")
+        return engine["state"] == "live" and engine["pid"] != pid
+
+    eventually(back, 90)
+    assert shown(mlops, "runs", "list")["total"] == before
+
+
+def test_a_mirror_of_garbage_is_set_aside_and_rebuilt(demo: str, mlops: Mlops, home: Path):
+    before = shown(mlops, "runs", "list")["total"]
+    mirror = home / "db" / "mirror.sqlite"
+    mirror.write_bytes(b"garbage" * 5000)
+    for suffix in ("-wal", "-shm"):
+        Path(f"{mirror}{suffix}").unlink(missing_ok=True)
+    mlops("restart", "controller")
+
+    def rebuilt() -> bool:
+        return shown(mlops, "runs", "list")["total"] == before
+
+    eventually(rebuilt, 60)
+    assert list((home / "db" / "quarantine").iterdir())
