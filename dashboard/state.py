@@ -6,7 +6,7 @@ under a number is true until the number moves. Ages are not, so they come from `
 
 import shutil
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +17,7 @@ from dashboard.scope import Scope
 from services.errors import PlatformError
 from services.home import Home
 from services.mirror.models import (
+    Change,
     FieldInfo,
     Freshness,
     ProjectSummary,
@@ -263,6 +264,39 @@ def _leaderboard(
 ) -> tuple[TechniqueRow, ...]:
     del change
     return mirror().leaderboard(project, metric, filter_text, since)
+
+
+def changes(
+    project: str | None, since: datetime | None, limit: int, kinds: tuple[str, ...] = ()
+) -> tuple[Change, ...]:
+    """Return the newest lines of the change feed the person may see."""
+    return _changes(mirror().change(), project, visible_projects(), since, limit, kinds)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _changes(
+    change: int,
+    project: str | None,
+    mine: tuple[str, ...] | None,
+    since: datetime | None,
+    limit: int,
+    kinds: tuple[str, ...],
+) -> tuple[Change, ...]:
+    del change
+    return mirror().changes(project, mine, since=since, limit=limit, kinds=kinds)
+
+
+def runs_per_day(project: str | None, since: datetime) -> tuple[tuple[date, int, int], ...]:
+    """Return (UTC day, runs started, of them failed or lost) of what the person may see."""
+    return _runs_per_day(mirror().change(), project, visible_projects(), since)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def _runs_per_day(
+    change: int, project: str | None, mine: tuple[str, ...] | None, since: datetime
+) -> tuple[tuple[date, int, int], ...]:
+    del change
+    return mirror().runs_per_day(project, since=since, projects=mine)
 
 
 # Reads of the journal: always as it is now

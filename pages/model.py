@@ -1,11 +1,9 @@
 """Model: its versions side by side, who promoted which when, and what to do with them."""
 
-import streamlit as st
-
 from dashboard import navigation
 from dashboard.components import notices
 from dashboard.components.cli import command_line
-from dashboard.registry import access, acting, head, listing, timeline, versions
+from dashboard.registry import access, head, listing, timeline, versions
 from dashboard.registry.standing import NO_RULES
 from services.mirror.projects import CHAMPION
 
@@ -14,6 +12,7 @@ model = access.named_model()
 rules = access.rules().get(model.project, NO_RULES)
 head.title(model)
 off = notices.engine_notice("mlflow", "controller")
+earlier = access.earlier(model, CHAMPION)
 row = listing.row_of(model, rules)
 head.figures(row, access.spans(model, CHAMPION), rules)
 looked_at = versions.draw(model, rules)
@@ -25,10 +24,8 @@ if looked_at is None:
         command=f"mlops models show {model.name}",
     )
 else:
-    versions.detail(model, looked_at, rules, off)
-with st.container():
-    acting.rollback_button(model, access.earlier(model, CHAMPION), off)
-    timeline.draw(model)
+    versions.detail(model, looked_at, rules, off, earlier)
+timeline.draw(model)
 command_line(
     f"mlops models show {model.name}",
     f"mlops models promote {model.name} VERSION --to champion",

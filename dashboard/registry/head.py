@@ -18,15 +18,15 @@ from services.mirror.models import ModelVersion, RegisteredModel
 
 
 def title(model: RegisteredModel) -> None:
-    """Draw the name of a model and where it belongs."""
+    """Draw the name of a model, its formats, and the project it belongs to."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(plain(model.name, 120), width="content")
         for name in sorted({version.format or UNKNOWN_FORMAT for version in model.versions}):
             st.badge(plain(name, 40), icon=":material/description:", color="gray")
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        navigation.link("project", plain(model.project), icon="folder", id=model.project)
-        if model.description:
-            st.caption(plain(model.description, 300))
+        if navigation.has("project"):
+            navigation.link("project", plain(model.project), icon="folder", id=model.project)
+    if model.description:
+        st.caption(plain(model.description, 300))
 
 
 def figures(row: Row, spans: Sequence[AliasSpan], rules: Rules) -> None:

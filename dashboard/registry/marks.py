@@ -38,6 +38,7 @@ def alias(name: str) -> None:
 
 def gates(verdict: Verdict) -> None:
     """Draw each gate: its metric, the value and the bound, and whether it holds."""
+    st.markdown("**Gates before promotion**")
     if verdict.problem:
         st.error(plain(verdict.problem, 400), icon=":material/rule:")
     elif not verdict.results:
@@ -106,7 +107,7 @@ def change_column(label: str, changes: Iterable[Delta | None], why: str = "") ->
     """Return a table column that draws differences in their colours."""
     known = {change_cell(c)[0]: c.colour for c in changes if c is not None}
     return st.column_config.MultiselectColumn(
-        label, options=list(known), color=list(known.values()), help=why or None, width=130
+        label, options=list(known), color=list(known.values()), help=why or None, width=128
     )
 
 

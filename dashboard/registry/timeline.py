@@ -36,19 +36,17 @@ def draw(model: RegisteredModel) -> None:
         return
     asked, told = st.columns([2, 5], gap="medium", vertical_alignment="bottom")
     with asked:
-        at = _asked_moment(spans, state.zone())
+        at = _asked_moment(state.zone())
     with told:
         _answer(spans, alias, at)
     _spans(spans)
 
 
-def _asked_moment(spans: Sequence[AliasSpan], zone: tzinfo) -> datetime:
-    first = spans[-1].since.astimezone(zone)
+def _asked_moment(zone: tzinfo) -> datetime:
     now = datetime.now(UTC)
     chosen = st.datetime_input(
         f"What was promoted at ({now.astimezone(zone):%Z})",
         value=None,
-        min_value=first.replace(tzinfo=None, year=first.year - 5),
         key=_AT,
         step=60,
         bind="query-params",

@@ -19,27 +19,36 @@ if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
 _VERSION = "version"
+_TABLE = "versions-table"
 _COMMIT_SHOWN = 8
 
 
 def draw(model: RegisteredModel, rules: Rules) -> ModelVersion | None:
-    """Draw the table; return the version that is looked at."""
-    archived = [version for version in model.versions if version.archived]
-    with st.container(
-        horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"
-    ):
-        st.subheader("Versions", width="content")
-        if archived:
-            st.toggle(f"Show archived ({len(archived)})", key="archived", bind="query-params")
-    with_archived = bool(st.session_state.get("archived")) or len(archived) == len(model.versions)
-    shown = [v for v in model.versions if with_archived or not v.archived]
-    if not shown:
+    """Draw the table; return the version that is looked at, None when there is none."""
+    if not model.versions:
         return None
-    chosen = _chosen_metrics(shown, rules)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Versions", width="stretch")
+        shown = _shown(model.versions)
+        chosen = _chosen_metrics(shown, rules)
+    named = looked_at(shown, st.query_params.get(_VERSION, ""))
+    if _TABLE not in st.session_state:
+        rows = [shown.index(named)]
+        st.session_state[_TABLE] = {"selection": {"rows": rows, "columns": [], "cells": []}}
     place = _table(shown, chosen, model, rules)
-    if place is not None:
-        st.query_params[_VERSION] = str(shown[place].version)
-    return looked_at(shown, st.query_params.get(_VERSION, ""))
+    if place is None:
+        return named
+    st.query_params[_VERSION] = str(shown[place].version)
+    return shown[place]
+
+
+def _shown(versions: Sequence[ModelVersion]) -> Sequence[ModelVersion]:
+    """Return the versions to list: archived ones when wanted, or when there are no others."""
+    kept = [version for version in versions if not version.archived]
+    gone = len(versions) - len(kept)
+    if gone and st.toggle(f"Archived ({gone})", key="archived", bind="query-params"):
+        return versions
+    return kept or versions
 
 
 def looked_at(versions: Sequence[ModelVersion], named: str) -> ModelVersion:
@@ -90,7 +99,7 @@ def _table(
         | {"gates": marks.verdict_cell(verdict), "change": marks.change_cell(change)}
         for version, verdict, change in zip(versions, verdicts, changes, strict=True)
     ]
-    return tables.table(rows, columns, key="versions-table", select=True, max_rows_shown=10)
+    return tables.table(rows, columns, key=_TABLE, select=True, max_rows_shown=10)
 
 
 def _cells(
@@ -123,7 +132,13 @@ def _metric_column(name: str, versions: Sequence[ModelVersion]) -> "ColumnConfig
     return st.column_config.NumberColumn(title, width=130, format=shown)
 
 
-def detail(model: RegisteredModel, version: ModelVersion, rules: Rules, off: str | None) -> None:
+def detail(
+    model: RegisteredModel,
+    version: ModelVersion,
+    rules: Rules,
+    off: str | None,
+    earlier: Sequence[int],
+) -> None:
     """Draw one version: what can be done with it, its gates, where it came from, its tags."""
     verdict = judge(rules.gates, version.metrics)
     with st.container(border=True):
@@ -135,7 +150,10 @@ def detail(model: RegisteredModel, version: ModelVersion, rules: Rules, off: str
                 status.badge("archived")
             st.space("stretch")
             acting.version_buttons(model, version, off)
-            acting.promote_button(model, version, rules, off)
+            if version is champion_now(model):
+                acting.rollback_button(model, earlier, off)
+            else:
+                acting.promote_button(model, version, rules, off)
         left, right = st.columns([3, 2], gap="medium")
         with left:
             _gates(verdict, version, model, rules)
@@ -144,7 +162,6 @@ def detail(model: RegisteredModel, version: ModelVersion, rules: Rules, off: str
 
 
 def _gates(verdict: Verdict, version: ModelVersion, model: RegisteredModel, rules: Rules) -> None:
-    st.markdown("**Gates before promotion**")
     marks.gates(verdict)
     champion = champion_now(model)
     if champion is not None:

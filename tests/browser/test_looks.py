@@ -8,6 +8,9 @@ from tests.browser.conftest import Served, idle, shot, sign_in
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 
 PAGES = (
+    ("", "Overview"),
+    ("registry", "Registry"),
+    ("model?of=clip-finetuning&model=clip-finetuning", "clip-finetuning"),
     ("projects", "Projects"),
     ("project?id=cpu-compression", "CPU compression"),
     ("activity", "Activity"),
@@ -40,7 +43,7 @@ def test_pages_fit_their_window_and_say_nothing_on_the_console(
     for address, heading in PAGES:
         page.goto(f"/{address}")
         idle(page, heading)
-        shot(page, f"{address} {theme} {width}")
+        shot(page, f"{address or 'overview'} {theme} {width}")
         overflow = page.evaluate(
             "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )

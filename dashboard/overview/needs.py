@@ -1,0 +1,207 @@
+"""What needs a person: found in the mirror and the journal, the most pressing first."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from dashboard.experiments.units import figure
+from dashboard.numbers import counted
+from dashboard.registry.standing import candidates, champion_now, rules_of, value_of
+from services.actions.records import ActionRecord
+from services.mirror.models import (
+    Freshness,
+    ModelVersion,
+    ProjectSummary,
+    RegisteredModel,
+    Run,
+)
+
+Weight = Literal["problem", "warning", "decision"]
+_ORDER: Mapping[Weight, int] = {"problem": 0, "warning": 1, "decision": 2}
+_BAD_ENDS = ("failed", "compensated")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing to look at, with where to go for it."""
+
+    weight: Weight
+    state: str
+    """How it is drawn: a state ``components.status`` knows."""
+    subject: str
+    sentence: str
+    at: datetime | None
+    """Since when; None when nobody knows."""
+    page: str
+    label: str
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+def ordered(needs: Iterable[Need]) -> tuple[Need, ...]:
+    """Return needs by weight, within it the newest first; those without a time come last."""
+
+    def key(need: Need) -> tuple[int, bool, float]:
+        at = need.at.timestamp() if need.at else 0.0
+        return (_ORDER[need.weight], need.at is None, -at)
+
+    return tuple(sorted(needs, key=key))
+
+
+def foremost(
+    needs: Sequence[Need], most: int, each: int = 2
+) -> tuple[tuple[Need, ...], tuple[Need, ...]]:
+    """Return what is shown first, and the rest; many of one kind do not hide the other kinds."""
+    seen: Counter[str] = Counter()
+    first: list[Need] = []
+    later: list[Need] = []
+    for need in needs:
+        seen[need.state] += 1
+        (first if seen[need.state] <= each else later).append(need)
+    chosen = {id(need) for need in (first + later)[:most]}
+    return (
+        tuple(need for need in needs if id(need) in chosen),
+        tuple(need for need in needs if id(need) not in chosen),
+    )
+
+
+def of_engines(engines: Iterable[Freshness]) -> tuple[Need, ...]:
+    """Return engines that cannot be asked."""
+    return tuple(
+        Need(
+            "problem",
+            engine.state,
+            engine.title,
+            f"{engine.reason or 'It has not come up yet.'} {engine.hint}".strip(),
+            engine.since,
+            "activity",
+            "Activity",
+        )
+        for engine in engines
+        if engine.state != "live"
+    )
+
+
+def of_projects(
+    projects: Iterable[ProjectSummary], since: Mapping[str, datetime]
+) -> tuple[Need, ...]:
+    """Return projects that are not connected, with the reason; ``since`` when that was seen."""
+    return tuple(
+        Need(
+            "warning" if project.state == "connecting" else "problem",
+            project.state,
+            project.title,
+            project.reasons[0] if project.reasons else _STATE_WORDS[project.state],
+            since.get(project.id),
+            "project",
+            "Mend",
+            {"id": project.id},
+        )
+        for project in projects
+        if project.state != "connected"
+    )
+
+
+_STATE_WORDS: Mapping[str, str] = {
+    "connecting": "It is being connected: workspace, experiment and environment.",
+    "broken": "It cannot be connected.",
+    "missing": "Its folder is gone; its runs and models are kept.",
+}
+
+
+def of_runs(runs: Iterable[Run], titles: Mapping[str, str]) -> tuple[Need, ...]:
+    """Return failed and lost runs: one line a project and state, however many there are."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        if run.status in ("failed", "lost"):
+            groups.setdefault((run.project, run.status), []).append(run)
+    return tuple(
+        _of_group(project, state, group, titles) for (project, state), group in groups.items()
+    )
+
+
+def _of_group(project: str, state: str, runs: Sequence[Run], titles: Mapping[str, str]) -> Need:
+    newest = max(runs, key=lambda run: run.started_at.timestamp() if run.started_at else 0.0)
+    name = newest.name or newest.run_id[:8]
+    subject = titles.get(project, project)
+    at = newest.ended_at or newest.started_at
+    weight: Weight = "problem" if state == "failed" else "warning"
+    if len(runs) == 1:
+        why = f": {newest.status_reason}" if newest.status_reason else "."
+        sentence = f"Run {name} {'failed' if state == 'failed' else 'is lost'}{why}"
+        return Need(weight, state, subject, sentence, at, "run", "Look", {"run": newest.run_id})
+    sentence = f"{counted(len(runs), 'run')} {state}, the newest {name}."
+    params = {"project": project, "q": f"status = {state}"}
+    return Need(weight, state, subject, sentence, at, "experiments", "Look", params)
+
+
+def of_models(
+    models: Iterable[RegisteredModel],
+    projects: Mapping[str, ProjectSummary],
+    was_champion: Callable[[RegisteredModel], frozenset[int]],
+    *,
+    approver: bool,
+) -> tuple[Need, ...]:
+    """Return models with a version that passes the gates and beats the champion.
+
+    A version that was champion once and is no more was taken back: it does not wait again.
+    """
+    found = []
+    for model in models:
+        project = projects.get(model.project)
+        if project is None or not (better := candidates(model, rules_of(project))):
+            continue
+        past = was_champion(model)
+        waiting = next((v for v in better if v.version not in past), None)
+        if waiting is not None:
+            found.append(_of_candidate(model, waiting, project, approver=approver))
+    return tuple(found)
+
+
+def _of_candidate(
+    model: RegisteredModel, version: ModelVersion, project: ProjectSummary, *, approver: bool
+) -> Need:
+    metric = project.primary_metric or ""
+    champion = champion_now(model)
+    value, before = value_of(version, metric), value_of(champion, metric)
+    told = "" if value is None else f" with {metric} {figure(metric, value)}"
+    beats = "would be its first champion"
+    if champion is not None:
+        than = "" if before is None else f" ({figure(metric, before)})"
+        beats = f"beats champion version {champion.version}{than}"
+    passes = "passes all gates and " if project.gates else ""
+    return Need(
+        "decision",
+        "waiting",
+        model.name,
+        f"Version {version.version}{told} {passes}{beats}.",
+        version.created_at,
+        "model",
+        "Decide" if approver else "Look",
+        {"of": model.project, "model": model.name, "version": str(version.version)},
+    )
+
+
+def of_actions(records: Iterable[ActionRecord]) -> tuple[Need, ...]:
+    """Return actions that failed, unless the same was done since. Newest first, as asked."""
+    done: set[tuple[str, str]] = set()
+    found = []
+    for record in records:
+        what = (record.kind, record.title)
+        if record.state == "done":
+            done.add(what)
+        elif record.state in _BAD_ENDS and what not in done:
+            done.add(what)
+            found.append(
+                Need(
+                    "problem",
+                    record.state,
+                    record.title,
+                    record.error or "It did not say why.",
+                    record.finished_at or record.submitted_at,
+                    "activity",
+                    "Look",
+                )
+            )
+    return tuple(found)
