@@ -1,0 +1,117 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from dashboard import state
+from services.actions import history
+from services.actions.history import AliasEvent
+from services.settings import Settings
+from tests import seed
+from tests.pages.conftest import Open, words
+
+ROLES = ("viewer", "operator", "approver", "admin")
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("mirror", ["full", "empty", "down", "none"])
+def test_the_page_draws_for_every_role_whatever_the_engines_do(
+    open_page: Open, role: str, mirror: str
+):
+    app = open_page("overview", role=role, mirror=mirror)
+
+    assert not app.exception
+    assert app.title[0].value == "Overview"
+
+
+def test_all_nine_projects_are_there_with_their_best_and_its_change(open_page: Open):
+    app = open_page("overview")
+
+    assert len(app.metric) == 9
+    assert [m.label for m in app.metric][-1] == r"val\_loss ↓"
+    assert app.metric[0].value == "0.8200"
+    assert app.metric[0].delta == "+0.0200"
+
+
+def test_a_lower_loss_is_better_than_the_baseline(open_page: Open):
+    said = words(open_page("overview", project="self-improving-diffusion"))
+
+    assert r":green[−0\.0400 better] than baseline" in said
+
+
+def test_what_needs_a_person_is_told_with_its_reason(open_page: Open):
+    said = words(open_page("overview"))
+
+    assert "has no closing quote" in said
+    assert "No heartbeat for 4 minutes" in said
+    assert r"Version 2 with few\_shot\_accuracy 0\.8210 passes all gates" in said
+
+
+def test_a_version_that_was_rolled_back_does_not_wait(open_page: Open):
+    assert "beats champion" in words(open_page("overview", project="clip-finetuning"))
+    for version in (2, 1):
+        event = AliasEvent(
+            "clip-finetuning", "clip-finetuning", "champion", version, "ana", version
+        )
+        history.record(state.journal(), event)
+
+    said = words(open_page("overview", project="clip-finetuning", mirror="as it is"))
+
+    assert "beats champion" not in said
+    assert "failed" in said
+
+
+def test_the_scope_limits_everything(open_page: Open):
+    app = open_page("overview", project="clip-finetuning")
+
+    assert len(app.metric) == 1
+    assert "Stable diffusion" not in words(app)
+
+
+def test_a_scoped_person_sees_nothing_of_the_others(open_page: Open):
+    app = open_page("overview", projects=("clip-finetuning",))
+
+    assert len(app.metric) == 1
+    assert "stable" not in words(app).lower()
+    assert "meta" not in words(app).lower()
+
+
+def test_a_shorter_range_counts_fewer_failures(open_page: Open):
+    assert "1 failed" in words(open_page("overview", project="clip-finetuning"))
+
+    said = words(open_page("overview", project="clip-finetuning", range="6h"))
+
+    assert "failed" not in said
+    assert "1 running" in said
+
+
+def test_an_empty_platform_says_the_command_that_fills_it(open_page: Open):
+    said = words(open_page("overview", mirror="empty"))
+
+    assert "No project has trained yet" in said
+    assert "./mlops up --demo" in said
+    assert "Nothing needs you" not in said
+
+
+def test_the_picture_stays_when_mlflow_is_down(open_page: Open):
+    app = open_page("overview", mirror="down")
+    said = words(app)
+
+    assert len(app.metric) == 9
+    assert "has not answered" in said
+    assert "Nothing listens on" in said
+    assert "mlops restart mlflow" in said
+
+
+def test_names_are_drawn_letter_by_letter(open_page: Open, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(seed, "_STATES", ("failed",) * 6)
+
+    said = words(open_page("overview", project="lora-finetuning"))
+
+    assert "onerror" in said
+    assert "<img" not in said
+
+
+def test_an_unknown_project_in_the_address_is_said_to_be(open_page: Open):
+    said = words(open_page("overview", project="nowhere"))
+
+    assert "There is no project" in said
