@@ -172,7 +172,7 @@ def test_a_failing_gate_names_value_and_bound(open_page: Open):
 
 
 @pytest.mark.parametrize(("role", "may"), list(zip(ROLES, (False, False, True, True), strict=True)))
-def test_only_approvers_promote(open_page: Open, role: str, may: bool):  # noqa: FBT001 - a parameter
+def test_only_approvers_promote(open_page: Open, role: str, may: bool):
     app = open_page("model", role=role, **GOOD)
 
     assert button(app, "promote").disabled is not may
@@ -181,7 +181,7 @@ def test_only_approvers_promote(open_page: Open, role: str, may: bool):  # noqa:
 
 
 @pytest.mark.parametrize(("role", "may"), list(zip(ROLES, (False, True, True, True), strict=True)))
-def test_operators_tag_and_archive(open_page: Open, role: str, may: bool):  # noqa: FBT001 - a parameter
+def test_operators_tag_and_archive(open_page: Open, role: str, may: bool):
     app = open_page("model", role=role, **GOOD)
 
     assert button(app, "version-tag").disabled is not may
