@@ -1,11 +1,8 @@
-from datetime import UTC, datetime
-
 import pytest
 
 from dashboard import state
 from services.actions import history
 from services.actions.history import AliasEvent
-from services.settings import Settings
 from tests import seed
 from tests.pages.conftest import Open, words
 

@@ -172,7 +172,7 @@ def test_a_failing_gate_names_value_and_bound(open_page: Open):
 
 
 @pytest.mark.parametrize(("role", "may"), list(zip(ROLES, (False, False, True, True), strict=True)))
-def test_only_approvers_promote(open_page: Open, role: str, may: bool):  # noqa: FBT001 - a parameter
+def test_only_approvers_promote(open_page: Open, role: str, may: bool):
     app = open_page("model", role=role, **GOOD)
 
     assert button(app, "promote").disabled is not may
@@ -181,7 +181,7 @@ def test_only_approvers_promote(open_page: Open, role: str, may: bool):  # noqa:
 
 
 @pytest.mark.parametrize(("role", "may"), list(zip(ROLES, (False, True, True, True), strict=True)))
-def test_operators_tag_and_archive(open_page: Open, role: str, may: bool):  # noqa: FBT001 - a parameter
+def test_operators_tag_and_archive(open_page: Open, role: str, may: bool):
     app = open_page("model", role=role, **GOOD)
 
     assert button(app, "version-tag").disabled is not may
@@ -343,3 +343,33 @@ def test_before_everything_the_answer_is_that_nobody_knows(open_page: Open):
     app.datetime_input(key="at").set_value(at).run()
 
     assert "Nothing is known of champion" in app.info[0].value
+
+
+def test_a_clicked_name_shows_the_gist_of_its_model(open_page: Open):
+    app = open_page("registry", project="clip-finetuning")
+
+    app.session_state["registry:peek"] = ("clip-finetuning", "clip-finetuning")
+    app.run()
+
+    assert not app.exception
+    assert "**Champion** version 1" in words(app)
+    assert r"recall\_at\_1 0\.7920 → **0\.8120**" in words(app)
+
+
+def test_a_filter_goes_into_the_address_and_out_of_it(open_page: Open):
+    app = open_page("registry")
+
+    app.text_input(key="registry:text").set_value("diffusion").run()
+    assert "diffusion" in app.query_params["text"]
+    assert len(app.dataframe[0].value) == 3
+    app.text_input(key="registry:text").set_value("").run()
+
+    assert "text" not in app.query_params
+    assert len(app.dataframe[0].value) == 9
+
+
+def test_a_format_there_is_none_of_matches_nothing(open_page: Open):
+    app = open_page("registry", format="pickle")
+
+    assert not app.exception
+    assert "No model matches" in words(app)
