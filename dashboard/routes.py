@@ -48,7 +48,7 @@ async def start_session(request: "Request") -> Response:
     answer.set_cookie(
         cookie_name(),
         cookie,
-        max_age=int(state.settings().session_days * 86_400),
+        max_age=state.access().cookie_max_age_s,
         httponly=True,
         samesite="strict",
         secure=_is_https(request),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from mlflow.entities import Metric
 from mlflow.models.signature import infer_signature
+from mlops_client import mlx
 from mlops_client.mlx import CONFIG, WEIGHTS, TrainingLogger, load_model, log_model, save_model
 
 SERVE = """
@@ -146,11 +147,22 @@ def test_numpy_weights_do_as_well(project: Path):
     assert load_model(saved(project / "m", weights=weights))([[1, 1]]).tolist() == [[9.0]]
 
 
+# MLflow warns about types of its own while its pyfunc module is imported.
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")
 def test_pyfunc_loads_it_and_checks_the_signature(project: Path):
     model = mlflow.pyfunc.load_model(str(saved(project / "model")))
     assert model.predict(np.array([[1, 1]], np.float32)).tolist() == [[9.0]]
     with pytest.raises(mlflow.MlflowException):
         model.predict(np.array([["a", "b"]]))
+
+
+def test_a_data_frame_reaches_the_predictor_as_an_array_or_by_column():
+    import pandas as pd
+
+    wrapper = mlx._Wrapper(lambda rows: rows)
+    assert wrapper.predict(pd.DataFrame({"a": [1, 2]})).tolist() == [[1], [2]]
+    two = wrapper.predict(pd.DataFrame({"a": [1], "b": [2]}))
+    assert {name: column.tolist() for name, column in two.items()} == {"a": [1], "b": [2]}
 
 
 @pytest.mark.parametrize("entry", ["serve", "serve:", ":build"])

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 from toys import WORKSPACE, Server, ToyProject, wait_for
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
 # Talks to the test over its pipes, so that nothing depends on how fast the machine is.
 TRAIN = """

@@ -141,13 +141,24 @@ def test_a_server_that_goes_away_again_loses_nothing(mlflow: Mlflow, spool: Spoo
 def test_a_call_the_server_chokes_on_does_not_block_the_rest_for_ever(mlflow: Mlflow, spool: Spool):
     mlflow.internal_error = {"poison"}
     keep(spool, tag("poison"), tag("good"))
-    work = sender(spool)
-    for _ in range(sending._TRIES - 1):
+    for _ in range(sending._TRIES - 1):  # each in a process of its own
         with pytest.raises(UnansweredError):
-            work.send(never)
-    assert work.send(never)
-    assert [body["key"] for _, body in mlflow.calls] == ["good"]
+            sender(spool).send(never)
+    assert sender(spool).send(never)
+    assert [body["key"] for _, body in mlflow.calls] == [sending._PROBE, "good"]
     assert [r["body"]["key"] for r in refused(spool)] == ["poison"]
+
+
+def test_while_the_server_chokes_on_everything_nothing_is_set_aside(mlflow: Mlflow, spool: Spool):
+    mlflow.internal_error = {"a", sending._PROBE}
+    keep(spool, tag("a"))
+    for _ in range(3 * sending._TRIES):
+        with pytest.raises(UnansweredError):
+            sender(spool).send(never)
+    mlflow.internal_error = set()
+    assert sender(spool).send(never)
+    assert [body["key"] for _, body in mlflow.calls] == ["a"]
+    assert refused(spool) == []
 
 
 def test_a_run_begun_in_the_buffer_gets_the_servers_id_everywhere(mlflow: Mlflow, spool: Spool):

@@ -15,7 +15,7 @@ import pytest
 
 CLIENT = Path(__file__).parents[1]
 WORKSPACE = "toy-project"
-_START_TIMEOUT_S = 60
+_START_TIMEOUT_S = 120
 
 
 def free_port() -> int:

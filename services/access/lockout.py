@@ -40,7 +40,7 @@ def begin(journal: Journal, name: str, address: str) -> Attempt:
         wait_s = max(_locked_s(connection, subject, limit, at) for subject, limit in subjects)
         if wait_s > 0:
             raise DeniedError(
-                f"Too many failed sign-ins: try again {_in_words(wait_s)}.",
+                f"Too many failed sign-ins; try again {_in_words(wait_s)}.",
                 "An admin, or `mlops users reset-password` on the machine, takes the lock off.",
             )
         connection.execute(delete(table).where(table.c.at_ms < at - _WINDOW_S * 1000))

@@ -71,6 +71,7 @@ def list_runs(
 ) -> None:
     """List runs, newest first."""
     mirror = _mirror()
+    sort = sort.removeprefix("-")  # the dashboard's way of saying "largest first"
     page = mirror.runs(
         RunQuery(
             filter=query,

@@ -179,7 +179,7 @@ def test_no_match_says_so_and_offers_the_way_out(store: Store, open_page: Open):
 def test_an_empty_platform_says_how_the_first_run_comes(open_page: Open):
     said = words(open_page("experiments", mirror="empty"))
     assert "No run yet" in said
-    assert "mlops run " in said
+    assert "mlops up --demo" in said
 
 
 # Order, pages, choice

@@ -228,9 +228,7 @@ def test_an_mlflow_that_does_not_answer_is_a_reading_not_an_exception(
     assert found.value_or_sentence().startswith(b"MLflow: ")
 
 
-def choose(
-    open_run: object, open_page: Open, monkeypatch: pytest.MonkeyPatch, path: str
-) -> AppTest:
+def choose(open_page: Open, monkeypatch: pytest.MonkeyPatch, path: str) -> AppTest:
     """Open the part with a file chosen: AppTest has no clicks for tables."""
     from dashboard.components import tables
 

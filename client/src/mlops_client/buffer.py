@@ -14,7 +14,7 @@ from mlflow.utils.rest_utils import MlflowHostCreds
 
 from mlops_client import wire
 from mlops_client.project import spool_folder
-from mlops_client.sending import Sender, orphans
+from mlops_client.sending import Sender, is_about_one_call, orphans
 from mlops_client.spool import REFUSED, Record, Spool, waiting
 from mlops_client.wire import UnansweredError
 
@@ -175,20 +175,26 @@ class Buffer:
     def send_left(self, stop: Stop = never) -> tuple[int, int]:
         """Send what ended processes of this project left; return (sent, still waiting) files."""
         sent = 0
-        for spool in orphans(self.folder, self._is_ours):
-            sender = Sender(self._credentials, spool)
-            done = False
-            try:
-                done = sender.send(stop)
-            finally:
-                if done:
-                    spool.remove()
-                else:
-                    spool.close()  # another process may try
-            sent += done
-            if sender.refused:
-                warn(f"an earlier run's calls were sent{self._but(sender)}.")
+        with self._sending:
+            for spool in orphans(self.folder, self._is_ours):
+                sent += self._send_orphan(Sender(self._credentials, spool), stop)
         return sent, len(waiting(self.folder))
+
+    def _send_orphan(self, sender: Sender, stop: Stop) -> bool:
+        done = False
+        try:
+            done = sender.send(stop)
+        except UnansweredError as error:
+            if not is_about_one_call(error):
+                raise
+        finally:
+            if done:
+                sender.spool.remove()
+            else:
+                sender.spool.close()  # another process may try
+        if sender.refused:
+            warn(f"an earlier run's calls were sent{self._but(sender)}.")
+        return done
 
     def _is_ours(self, begin: Record) -> bool:
         """Return whether a file belongs to this project and server; ports change, files do not."""

@@ -278,8 +278,7 @@ class _Wrapper:
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
 
-    # Without type hints: MLflow reads them as the model's schema, and the signature is that.
-    def predict(self, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:  # noqa: ANN401
         """Return the predictor's answer; a data frame becomes an array, or arrays by column."""
         del params
         columns = list(getattr(model_input, "columns", ()))

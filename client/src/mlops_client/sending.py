@@ -28,6 +28,7 @@ _METRICS_A_BATCH = 1000
 # A server that is well and says "internal error" so many times: it is the call.
 _INTERNAL_ERROR = 500
 _TRIES = 8
+_PROBE = "mlops.delivery"
 
 
 class UnresolvedError(UnansweredError):
@@ -40,7 +41,6 @@ class Sender:
     def __init__(self, credentials: "Callable[[], MlflowHostCreds]", spool: Spool) -> None:
         self._credentials = credentials
         self.spool = spool
-        self._tries: dict[int, int] = {}
         self._experiments: dict[tuple[str, str], str] = {}
         self.refused = 0
 
@@ -53,24 +53,35 @@ class Sender:
         for records, offset in _batches(self.spool.pending()):
             if stop():
                 return False
-            self._send_batch(records, offset)
+            self._send_batch(records)
             self.spool.sent(offset)
         return True
 
-    def _send_batch(self, records: list[Record], offset: int) -> None:
+    def _send_batch(self, records: list[Record]) -> None:
         try:
             self._send_one(_merged(records))
         except UnansweredError as error:
-            self._give_up_on(error, records, offset)
+            self._give_up_on(error, records)
         except MlflowException as error:
             self._refuse(records, str(error))
 
-    def _give_up_on(self, error: UnansweredError, records: list[Record], offset: int) -> None:
-        self._tries[offset] = self._tries.get(offset, 0) + 1
-        lasting = isinstance(error, UnresolvedError) or error.status == _INTERNAL_ERROR
-        if not lasting or self._tries[offset] < _TRIES:
+    def _give_up_on(self, error: UnansweredError, records: list[Record]) -> None:
+        if not is_about_one_call(error) or self.spool.failed() < _TRIES:
             raise error
+        if error.status == _INTERNAL_ERROR and not self._can_write(records[0]):
+            raise error  # it chokes on everything: a full disk, a locked database
         self._refuse(records, str(error))
+
+    def _can_write(self, record: Record) -> bool:
+        """Return whether the server takes another, harmless write to the same run."""
+        if record["api"] == "CreateRun":
+            return False
+        try:
+            body = {"run_id": record["body"]["run_id"], "key": _PROBE, "value": "sent late"}
+            self._send_one({**record, "api": "SetTag", "body": body})
+        except MlflowException:
+            return False
+        return True
 
     def _refuse(self, records: list[Record], reason: str) -> None:
         if len(records) == 1:
@@ -80,8 +91,11 @@ class Sender:
         for record in records:  # one of them is at fault: the others go
             try:
                 self._send_one(record)
-            except UnansweredError:
-                raise
+            except UnansweredError as error:
+                # A batch given up on because of this one; else the server is away.
+                if not is_about_one_call(error):
+                    raise
+                self._refuse([record], str(error))
             except MlflowException as error:
                 self._refuse([record], str(error))
 
@@ -152,6 +166,11 @@ class Sender:
             body["artifact_path"],
             workspace,
         )
+
+
+def is_about_one_call(error: UnansweredError) -> bool:
+    """Return whether other calls may get through: it is not the server that is away."""
+    return isinstance(error, UnresolvedError) or error.status == _INTERNAL_ERROR
 
 
 def learned(folder: Path, local_id: str) -> str | None:

@@ -16,7 +16,7 @@ import shutil
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class Progress:
 
     offset: int = 0
     runs: dict[str, str] = field(default_factory=dict)
+    tries: int = 0
+    """How often the call at ``offset`` failed by itself."""
 
 
 class Spool:
@@ -127,10 +129,18 @@ class Spool:
 
     def sent(self, offset: int) -> None:
         """Remember that everything before ``offset`` was sent."""
-        self.progress.offset = offset
+        self.progress.offset, self.progress.tries = offset, 0
+        self._save_progress()
+
+    def failed(self) -> int:
+        """Count a failure of the next call itself; return how many there were, in all processes."""
+        self.progress.tries += 1
+        self._save_progress()
+        return self.progress.tries
+
+    def _save_progress(self) -> None:
         new = self._progress_path.with_suffix(".new")
-        text = json.dumps({"offset": offset, "runs": self.progress.runs})
-        new.write_text(text, encoding="utf-8")
+        new.write_text(json.dumps(asdict(self.progress)), encoding="utf-8")
         new.replace(self._progress_path)
 
     def set_aside(self, record: Record, reason: str) -> None:
@@ -188,7 +198,7 @@ class Spool:
     def _load_progress(self) -> Progress:
         try:
             said = json.loads(self._progress_path.read_text(encoding="utf-8"))
-            return Progress(int(said["offset"]), dict(said["runs"]))
+            return Progress(int(said["offset"]), dict(said["runs"]), int(said["tries"]))
         except (OSError, ValueError, KeyError, TypeError):
             # Lost in a power cut: everything is sent again, which changes nothing.
             return Progress()

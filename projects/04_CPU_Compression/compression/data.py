@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 CLASSES = 10
 PIXELS = 64
@@ -21,6 +19,10 @@ class Split:
 
 def split() -> dict[str, Split]:
     """Return 60 % for training, 20 % for validation, 20 % for test; each with all digits alike."""
+    # Here, not above: importing scikit-learn takes seconds, and a written split needs none of it.
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
     pixels, labels = load_digits(return_X_y=True)
     pixels = (pixels / 16).astype(np.float32)
     rows = np.arange(len(labels))

@@ -133,6 +133,21 @@ def test_a_session_in_use_is_prolonged_and_has_an_end(access: Access, later):
     assert access.cookie_max_age_s == 4 * 86_400
 
 
+def test_at_its_longest_a_session_is_not_written_any_more(
+    access: Access, journal: Journal, later, monkeypatch: pytest.MonkeyPatch
+):
+    cookie = access.redeem(access.sign_in("ana", PASSWORD, "a").value)
+    for _ in range(7):
+        later(43_200)
+        assert access.who(cookie) is not None
+
+    def never() -> None:
+        raise AssertionError("who() wrote to the journal")
+
+    monkeypatch.setattr(journal, "write", never)
+    assert access.who(cookie) is not None
+
+
 def test_a_session_not_in_use_ends(access: Access, later):
     cookie = access.redeem(access.sign_in("ana", PASSWORD, "a").value)
     later(86_401)

@@ -163,6 +163,13 @@ def test_what_is_no_journal_is_named_and_left_alone(url: str, path: Path, conten
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+def test_an_emptied_journal_lost_its_content(url: str, path: Path):
+    path.parent.mkdir()
+    path.touch()
+    with pytest.raises(PlatformError, match="is empty: its content was lost"):
+        Journal(url)
+
+
 def test_another_database_is_no_journal(url: str, path: Path):
     path.parent.mkdir()
     with sqlite3.connect(path) as connection:

@@ -117,6 +117,7 @@ def test_rollback_killed_anywhere_goes_back_one_version_only(folder: Path):
     assert killed_everywhere(folder, Rollback("p", "m"), check) > 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tag", "archive", "add-user", "change-user", "register"])
 def test_every_other_action_killed_anywhere_is_finished(folder: Path, name: str):
     (folder / "mine").mkdir()

@@ -13,6 +13,7 @@ from services.access import store
 from services.actions import audit, catalog, history, schema
 from services.actions.action import Context, Deed, Step
 from services.actions.archive import ArchiveRun
+from services.actions.claims import Claims, LostClaimError
 from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.promote import Promote, Rollback
@@ -202,6 +203,7 @@ def test_an_error_is_not_not_done(engine: FileEngine, executor: Executor, clock:
     executor.execute_pending()
     assert executor.record(record.id).state == "done"
     assert engine.calls.count("set_alias") == 2
+    assert executor.record(record.id).steps[0].detail == "champion was version 1"
 
 
 def test_an_engine_away_too_long_has_it_taken_back_when_it_returns(
@@ -613,3 +615,38 @@ def test_only_the_one_asked_for_and_no_more_than_the_limit(executor: Executor):
     assert executor.execute_pending(limit=1) == 1
     states = [executor.record(record.id).state for record in records]
     assert states == ["done", "done", "pending"]
+
+
+def test_who_lost_the_claim_writes_nothing_more(context: Context, executor: Executor, clock: Clock):
+    record = executor.submit(OWNER, TagRun("p", RUN, "k", "v"), "1")
+    late, quick = Claims(context.journal, clock), Claims(context.journal, clock)
+    lost = late.take(record.id)
+    assert lost is not None
+    assert quick.take(record.id) is None
+    clock.ahead_s += 60
+    held = quick.take(record.id)
+    assert held is not None
+    for write in (
+        lambda: late.mark(lost, 0, "s", "done", "", {}),
+        lambda: late.remember(lost, {}),
+        lambda: late.put_back(lost, InputError("x"), 0),
+        lambda: late.end(lost, "done"),
+    ):
+        with pytest.raises(LostClaimError):
+            write()
+    assert executor.record(record.id).steps == ()
+    quick.end(held, "done")
+    assert [e.what for e in audit.entries(context.journal)] == ["tag-run.done", "tag-run.requested"]
+
+
+def test_nobody_takes_what_is_behind_another(context: Context, executor: Executor, clock: Clock):
+    """Who looked before the first was taken must not take the second after it."""
+    first = executor.submit(OWNER, TagRun("p", RUN, "k", "1"), "1")
+    second = executor.submit(OWNER, TagRun("p", RUN, "k", "2"), "2")
+    claims, others = Claims(context.journal, clock), Claims(context.journal, clock)
+    assert others.take(second.id) is None
+    held = claims.take(first.id)
+    assert held is not None
+    assert others.take(second.id) is None
+    claims.end(held, "done")
+    assert others.take(second.id) is not None

@@ -1,0 +1,1 @@
+"""Meta-learning of parameter-efficient adapters for few-shot recognition, in MLX."""
