@@ -18,6 +18,7 @@ from services.mirror.projects import CHAMPION
 _RECENT = timedelta(days=7)
 _BARS = timedelta(days=29)
 _FEED = 12
+_FEED_READ = 200
 _MOST_RUNS = 1_000
 _FEW = 100
 _BAD = "status in (failed, lost)"
@@ -101,8 +102,12 @@ def _was_champion(model: RegisteredModel) -> frozenset[int]:
 
 
 def changes(where: Scope) -> tuple[Change, ...]:
-    """Return the newest lines of the change feed in the scope."""
-    return state.changes(where.project, where.since, _FEED)
+    """Return the newest lines of the change feed in the scope.
+
+    Lines are numbered as they were seen; what was read at the first start happened long before.
+    """
+    seen = state.changes(where.project, where.since, _FEED_READ)
+    return tuple(sorted(seen, key=lambda line: line.at, reverse=True)[:_FEED])
 
 
 def days(where: Scope) -> tuple[tuple[date, int, int], ...]:

@@ -20,19 +20,22 @@ def draw(rows: Sequence[Row], rules: Mapping[str, Rules]) -> None:
     wanted = st.session_state.get(PEEK)
     for row in rows:
         if (row.model.project, row.model.name) == wanted:
-            _drawer(row, rules.get(row.model.project, NO_RULES))
+            drawn = st.dialog(
+                plain(row.model.name, 100),
+                position="right",
+                width="medium",
+                icon=":material/deployed_code:",
+                on_dismiss=_close,
+            )
+            drawn(_drawer)(row, rules.get(row.model.project, NO_RULES))
 
 
 def _close() -> None:
     st.session_state.pop(PEEK, None)
 
 
-@st.dialog(
-    "Model", position="right", width="medium", icon=":material/deployed_code:", on_dismiss=_close
-)
 def _drawer(row: Row, rules: Rules) -> None:
     model = row.model
-    st.subheader(plain(model.name, 120))
     st.caption(f"Project {plain(model.project)} · {counted(len(model.versions), 'version')}")
     if model.description:
         st.caption(plain(model.description, 300))

@@ -7,6 +7,7 @@ from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
+from dashboard.registry.timeline import nothing_known
 from services.actions import history, schema
 from services.actions.action import Context
 from services.actions.executor import Executor
@@ -221,9 +222,9 @@ def test_a_failing_gate_is_set_aside_only_with_a_reason(
     app = open_page("model", role="approver", **FAILING)
     assert app.button(key="acting-do").disabled
 
-    app.text_area(key="promote-reason").set_value("   ").run()
+    app.text_input(key="promote-reason").set_value("   ").run()
     assert app.button(key="acting-do").disabled
-    app.text_area(key="promote-reason").set_value("the bound is out of date").run()
+    app.text_input(key="promote-reason").set_value("the bound is out of date").run()
     app.button(key="acting-do").click().run()
     carry_out()
 
@@ -243,7 +244,7 @@ def test_the_champion_is_rolled_back_to_the_version_before(
     app = open_page("model", role="approver", mirror=AS_IT_IS, version="1", **GOOD)
     assert "back to version 2" in words(app)
 
-    app.text_area(key="rollback-reason").set_value("too slow").run()
+    app.text_input(key="rollback-reason").set_value("too slow").run()
     app.button(key="acting-do").click().run()
     carry_out()
 
@@ -303,8 +304,12 @@ def archive(number: int) -> None:
 # Who promoted what when
 
 
-def test_the_history_begins_with_the_first_promotion(open_page: Open):
-    assert "No version was ever champion" in words(open_page("model", **GOOD))
+def test_a_champion_nobody_saw_promoted_is_said_to_be_so(open_page: Open):
+    assert "Who made it so and when was not seen" in words(open_page("model", **GOOD))
+
+
+def test_the_history_begins_with_the_first_promotion():
+    assert nothing_known(None, "champion").startswith("No version was ever champion")
 
 
 def test_the_timeline_names_who_when_and_why(open_page: Open):
