@@ -45,8 +45,8 @@ def nothing_known(holder: ModelVersion | None, alias: str) -> str:
     if holder is None:
         return f"No version was ever {alias}: the history begins with the first promotion."
     return (
-        f"Version {holder.version} is {alias}. Who made it so and when was not seen: the controller "
-        "notes every move from its first start on."
+        f"Version {holder.version} is {alias}. Who made it so and when was not seen: the "
+        "controller notes every move from its first start on."
     )
 
 
