@@ -89,11 +89,6 @@ def link(name: str, label: str, icon: str = "", **params: str | None) -> None:
     )
 
 
-def go(name: str, **params: str | None) -> None:
-    """Leave for a page, keeping the scope and adding ``params`` to the address."""
-    st.switch_page(page(name), query_params=_query(params))
-
-
 def address(name: str, **params: str | None) -> str:
     """Return the address of a page for link columns and copying."""
     query = urlencode(_query(params))

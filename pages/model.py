@@ -3,10 +3,11 @@
 from dashboard import navigation
 from dashboard.components import notices
 from dashboard.components.cli import command_line
-from dashboard.registry import access, head, listing, timeline, versions
+from dashboard.registry import access, bar, head, listing, timeline, versions
 from dashboard.registry.standing import NO_RULES
 from services.mirror.projects import CHAMPION
 
+bar.leave()
 navigation.link("registry", "All models", icon="arrow_back")
 model = access.named_model()
 rules = access.rules().get(model.project, NO_RULES)

@@ -5,20 +5,21 @@ import streamlit as st
 from dashboard import scope, state
 from dashboard.components import notices
 from dashboard.components.cli import command_line
-from dashboard.registry import access, bar, listing
+from dashboard.registry import access, bar, listing, peek
 from dashboard.registry.search import Wanted, matching
 
-listing.follow_click()
 st.title("Registry")
 where = scope.current()
 notices.engine_notice("mlflow")
 models = matching(state.models(), Wanted(where.project))
 if models:
     wanted = bar.draw(models, where.project)
-    rows = listing.rows_of(matching(models, wanted), access.rules())
+    rules = access.rules()
+    rows = listing.rows_of(matching(models, wanted), rules)
     listing.summary(rows)
     if rows:
         listing.draw(rows)
+        peek.draw(rows, rules)
     else:
         notices.empty(
             "No model matches",

@@ -1,26 +1,27 @@
 """What the overview reads, limited to the scope and to what the person may see."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from dashboard import state
 from dashboard.overview import needs
-from dashboard.overview.needs import Need
+from dashboard.overview.needs import BadRuns, Need
 from dashboard.registry import access as registry
 from dashboard.registry.holders import past_holders
 from dashboard.scope import Scope
 from services.actions.roles import at_least
-from services.mirror.models import Change, Freshness, ProjectSummary, RegisteredModel, RunQuery
+from services.mirror.models import Change, Freshness, ProjectSummary, RegisteredModel, Run, RunQuery
 from services.mirror.projects import CHAMPION
 
 _RECENT = timedelta(days=7)
 _BARS = timedelta(days=29)
 _FEED = 12
-_MOST_RUNS = 1_000
+_FEED_READ = 200
+_FLOOD = 200
 _FEW = 100
-_BAD = "status in (failed, lost)"
+_BAD_STATES = ("failed", "lost")
+_BAD = f"status in ({', '.join(_BAD_STATES)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,39 +41,45 @@ def bad_ends(found: Sequence[ProjectSummary], where: Scope) -> Mapping[str, BadE
     """Return the failed and lost runs of each project in the range."""
     if where.since is None:
         return {p.id: BadEnds(p.failed, p.lost) for p in found}
-    query = RunQuery(
-        filter=_BAD,
-        project=where.project,
-        projects=state.visible_projects(),
-        since=where.since,
-        limit=_MOST_RUNS,
+    counts = {(bad.project, bad.status): bad.total for bad in bad_runs(found, where.since)}
+    return {
+        p.id: BadEnds(counts.get((p.id, "failed"), 0), counts.get((p.id, "lost"), 0)) for p in found
+    }
+
+
+def bad_runs(found: Sequence[ProjectSummary], since: datetime) -> tuple[BadRuns, ...]:
+    """Return the runs that failed or were lost since then, by project and state.
+
+    One question is enough while they fit on a page; a flood of them is counted project by project.
+    """
+    ids = tuple(project.id for project in found)
+    page = state.runs(RunQuery(filter=_BAD, projects=ids, since=since, limit=_FLOOD))
+    if page.total > len(page.rows):
+        return tuple(bad for p in ids for status in _BAD_STATES for bad in _count(p, status, since))
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in page.rows:  # the newest first
+        groups.setdefault((run.project, run.status), []).append(run)
+    return tuple(
+        BadRuns(project, status, len(runs), runs[0]) for (project, status), runs in groups.items()
     )
+
+
+def _count(project: str, status: str, since: datetime) -> tuple[BadRuns, ...]:
+    query = RunQuery(filter=f"status = {status}", projects=(project,), since=since, limit=1)
     page = state.runs(query)
-    if page.total <= len(page.rows):
-        counts = Counter((run.project, run.status) for run in page.rows)
-        return {p.id: BadEnds(counts[p.id, "failed"], counts[p.id, "lost"]) for p in found}
-    return {p.id: BadEnds(_count(p, "failed", where), _count(p, "lost", where)) for p in found}
-
-
-def _count(project: ProjectSummary, status: str, where: Scope) -> int:
-    query = RunQuery(filter=f"status = {status}", project=project.id, since=where.since, limit=1)
-    return state.runs(query).total
+    return (BadRuns(project, status, page.total, page.rows[0]),) if page.rows else ()
 
 
 def needed(found: Sequence[ProjectSummary], where: Scope) -> tuple[Need, ...]:
     """Return what needs the person, the most pressing first."""
     since = recent(where)
-    mine = state.visible_projects()
-    runs = state.runs(
-        RunQuery(filter=_BAD, project=where.project, projects=mine, since=since, limit=_MOST_RUNS)
-    )
     by_id = {project.id: project for project in found}
     recorded = [r for r in state.actions(where) if (r.finished_at or r.submitted_at) >= since]
     return needs.ordered(
         (
             *needs.of_engines(state.engines()),
             *needs.of_projects(found, _unconnected_since()),
-            *needs.of_runs(runs.rows, {p.id: p.title for p in found}),
+            *needs.of_runs(bad_runs(found, since), {p.id: p.title for p in found}),
             *needs.of_actions(recorded),
             *needs.of_models(
                 state.models(where.project),
@@ -101,8 +108,12 @@ def _was_champion(model: RegisteredModel) -> frozenset[int]:
 
 
 def changes(where: Scope) -> tuple[Change, ...]:
-    """Return the newest lines of the change feed in the scope."""
-    return state.changes(where.project, where.since, _FEED)
+    """Return the newest lines of the change feed in the scope.
+
+    Lines are numbered as they were seen; what was read at the first start happened long before.
+    """
+    seen = state.changes(where.project, where.since, _FEED_READ)
+    return tuple(sorted(seen, key=lambda line: line.at, reverse=True)[:_FEED])
 
 
 def days(where: Scope) -> tuple[tuple[date, int, int], ...]:

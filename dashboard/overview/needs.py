@@ -110,30 +110,35 @@ _STATE_WORDS: Mapping[str, str] = {
 }
 
 
-def of_runs(runs: Iterable[Run], titles: Mapping[str, str]) -> tuple[Need, ...]:
+@dataclass(frozen=True, slots=True)
+class BadRuns:
+    """The failed, or the lost, runs of one project: how many, and the newest of them."""
+
+    project: str
+    status: str
+    total: int
+    newest: Run
+
+
+def of_runs(found: Iterable[BadRuns], titles: Mapping[str, str]) -> tuple[Need, ...]:
     """Return failed and lost runs: one line a project and state, however many there are."""
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        if run.status in ("failed", "lost"):
-            groups.setdefault((run.project, run.status), []).append(run)
-    return tuple(
-        _of_group(project, state, group, titles) for (project, state), group in groups.items()
-    )
+    return tuple(_of_runs(bad, titles.get(bad.project, bad.project)) for bad in found)
 
 
-def _of_group(project: str, state: str, runs: Sequence[Run], titles: Mapping[str, str]) -> Need:
-    newest = max(runs, key=lambda run: run.started_at.timestamp() if run.started_at else 0.0)
+def _of_runs(bad: BadRuns, subject: str) -> Need:
+    newest = bad.newest
     name = newest.name or newest.run_id[:8]
-    subject = titles.get(project, project)
     at = newest.ended_at or newest.started_at
-    weight: Weight = "problem" if state == "failed" else "warning"
-    if len(runs) == 1:
+    weight: Weight = "problem" if bad.status == "failed" else "warning"
+    if bad.total == 1:
         why = f": {newest.status_reason}" if newest.status_reason else "."
-        sentence = f"Run {name} {'failed' if state == 'failed' else 'is lost'}{why}"
-        return Need(weight, state, subject, sentence, at, "run", "Look", {"run": newest.run_id})
-    sentence = f"{counted(len(runs), 'run')} {state}, the newest {name}."
-    params = {"project": project, "q": f"status = {state}"}
-    return Need(weight, state, subject, sentence, at, "experiments", "Look", params)
+        sentence = f"Run {name} {'failed' if bad.status == 'failed' else 'is lost'}{why}"
+        return Need(
+            weight, bad.status, subject, sentence, at, "run", "Look", {"run": newest.run_id}
+        )
+    sentence = f"{counted(bad.total, 'run')} {bad.status}, the newest {name}."
+    params = {"project": bad.project, "q": f"status = {bad.status}"}
+    return Need(weight, bad.status, subject, sentence, at, "experiments", "Look", params)
 
 
 def of_models(

@@ -154,4 +154,5 @@ def _tag(model: RegisteredModel, version: ModelVersion) -> Callable[[], TagVersi
 
 
 def _reason(label: str, key: str) -> str:
-    return st.text_area(label, key=key, max_chars=_REASON_LIMIT, height=80).strip()
+    # Live: the button that waits for a reason is there while it is typed.
+    return st.text_input(label, key=key, max_chars=_REASON_LIMIT, live="300ms").strip()

@@ -6,12 +6,10 @@ from datetime import datetime
 
 import streamlit as st
 
-from dashboard import navigation
 from dashboard.components import status, tables
 from dashboard.experiments.units import figure
 from dashboard.numbers import UNKNOWN, Delta, age, counted
 from dashboard.registry import marks
-from dashboard.registry.access import MODEL, OF
 from dashboard.registry.search import UNKNOWN_FORMAT, model_aliases
 from dashboard.registry.standing import (
     NO_RULES,
@@ -27,6 +25,8 @@ from services.mirror.models import ModelVersion, RegisteredModel
 
 _OPEN = "registry:open"
 _SHOWN = "registry:models"
+PEEK = "registry:peek"
+"""Project and name of the model the drawer shows."""
 _GATES = "The gates of the project against the newest version: an approver may set one aside."
 
 
@@ -88,7 +88,7 @@ def summary(rows: Sequence[Row]) -> None:
 
 
 def draw(rows: Sequence[Row]) -> None:
-    """Draw the table; a click on a name opens the model."""
+    """Draw the table; a click on a name opens the drawer."""
     st.session_state[_SHOWN] = tuple((row.model.project, row.model.name) for row in rows)
     aliases = [alias for row in rows for alias in model_aliases(row.model)]
     columns = {
@@ -101,14 +101,14 @@ def draw(rows: Sequence[Row]) -> None:
             key=_OPEN,
             on_click=_open,
         ),
-        "project": st.column_config.TextColumn("Project", width=155),
+        "waiting": status.column("Promotion", ["waiting"]),
+        "change": marks.change_column("Against champion", [row.change for row in rows]),
+        "gates": marks.verdict_column("Gates", _GATES),
         "champion": st.column_config.TextColumn("Champion", width=80),
         "value": st.column_config.TextColumn("Its result", width=165),
         "newest": st.column_config.TextColumn("Newest", width=75),
         "newest_value": st.column_config.TextColumn("Its result ", width=85, alignment="right"),
-        "change": marks.change_column("Against champion", [row.change for row in rows]),
-        "gates": marks.verdict_column("Gates", _GATES),
-        "waiting": status.column("Promotion", ["waiting"]),
+        "project": st.column_config.TextColumn("Project", width=155),
         "technique": st.column_config.TextColumn("Technique", width=110),
         "format": st.column_config.TextColumn("Format", width=100),
         "versions": st.column_config.NumberColumn("Versions", width=80, format="%d"),
@@ -147,15 +147,4 @@ def _open() -> None:
     click = st.session_state[_OPEN]
     shown = st.session_state[_SHOWN]
     if click is not None and click["row"] < len(shown):
-        st.session_state[_WANTED] = shown[click["row"]]
-
-
-_WANTED = "registry:wanted"
-
-
-def follow_click() -> None:
-    """Leave for the model that was clicked, if one was."""
-    wanted = st.session_state.pop(_WANTED, None)
-    if wanted is not None:
-        project, name = wanted
-        navigation.go("model", **{OF: project, MODEL: name})
+        st.session_state[PEEK] = shown[click["row"]]

@@ -13,7 +13,7 @@ from dashboard.registry.holders import answer, lasted
 from dashboard.registry.search import model_aliases
 from dashboard.text import plain
 from services.actions.history import AliasSpan
-from services.mirror.models import RegisteredModel
+from services.mirror.models import ModelVersion, RegisteredModel
 from services.mirror.projects import CHAMPION
 
 _AT = "at"
@@ -30,9 +30,7 @@ def draw(model: RegisteredModel) -> None:
         )
     spans = access.spans(model, alias)
     if not spans:
-        st.caption(
-            f"No version was ever {plain(alias, 40)}: the history begins with the first promotion."
-        )
+        st.caption(nothing_known(model.with_alias(alias), plain(alias, 40)))
         return
     asked, told = st.columns([2, 5], gap="medium", vertical_alignment="bottom")
     with asked:
@@ -40,6 +38,16 @@ def draw(model: RegisteredModel) -> None:
     with told:
         _answer(spans, alias, at)
     _spans(spans)
+
+
+def nothing_known(holder: ModelVersion | None, alias: str) -> str:
+    """Return what is said where the history of an alias is empty."""
+    if holder is None:
+        return f"No version was ever {alias}: the history begins with the first promotion."
+    return (
+        f"Version {holder.version} is {alias}. Who made it so and when was not seen: the "
+        "controller notes every move from its first start on."
+    )
 
 
 def _asked_moment(zone: tzinfo) -> datetime:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _VERSION = "version"
 _TABLE = "versions-table"
+_LAST = "versions:last"
 _COMMIT_SHOWN = 8
 
 
@@ -32,14 +33,29 @@ def draw(model: RegisteredModel, rules: Rules) -> ModelVersion | None:
         shown = _shown(model.versions)
         chosen = _chosen_metrics(shown, rules)
     named = looked_at(shown, st.query_params.get(_VERSION, ""))
-    if _TABLE not in st.session_state:
-        rows = [shown.index(named)]
-        st.session_state[_TABLE] = {"selection": {"rows": rows, "columns": [], "cells": []}}
-    place = _table(shown, chosen, model, rules)
-    if place is None:
-        return named
-    st.query_params[_VERSION] = str(shown[place].version)
-    return shown[place]
+    chosen_one = _clicked(shown) or named
+    if chosen_one is not named:
+        st.query_params[_VERSION] = str(chosen_one.version)
+    rows = [shown.index(chosen_one)]
+    st.session_state[_TABLE] = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    st.session_state[_LAST] = (_listed(shown), chosen_one.version)
+    _table(shown, chosen, model, rules)
+    return chosen_one
+
+
+def _clicked(shown: Sequence[ModelVersion]) -> ModelVersion | None:
+    """Return the version whose row was clicked since the last drawing; else the address counts."""
+    held = st.session_state.get(_TABLE)
+    rows = held["selection"]["rows"] if held else []
+    listed, before = st.session_state.get(_LAST, ((), None))
+    if not rows or rows[0] >= len(shown) or listed != _listed(shown):
+        return None
+    clicked = shown[rows[0]]
+    return None if clicked.version == before else clicked
+
+
+def _listed(versions: Sequence[ModelVersion]) -> tuple[tuple[str, str, int], ...]:
+    return tuple((v.project, v.name, v.version) for v in versions)
 
 
 def _shown(versions: Sequence[ModelVersion]) -> Sequence[ModelVersion]:
@@ -73,7 +89,7 @@ def _chosen_metrics(versions: Sequence[ModelVersion], rules: Rules) -> list[str]
 
 def _table(
     versions: Sequence[ModelVersion], metrics: Sequence[str], model: RegisteredModel, rules: Rules
-) -> int | None:
+) -> None:
     champion = champion_now(model)
     changes = [versus(version, champion, rules) for version in versions]
     verdicts = [judge(rules.gates, version.metrics) for version in versions]
@@ -99,7 +115,7 @@ def _table(
         | {"gates": marks.verdict_cell(verdict), "change": marks.change_cell(change)}
         for version, verdict, change in zip(versions, verdicts, changes, strict=True)
     ]
-    return tables.table(rows, columns, key=_TABLE, select=True, max_rows_shown=10)
+    tables.table(rows, columns, key=_TABLE, select=True, max_rows_shown=10)
 
 
 def _cells(

@@ -1,6 +1,7 @@
 import pytest
 
 from dashboard import state
+from dashboard.overview import access
 from services.actions import history
 from services.actions.history import AliasEvent
 from tests import seed
@@ -112,3 +113,16 @@ def test_an_unknown_project_in_the_address_is_said_to_be(open_page: Open):
     said = words(open_page("overview", project="nowhere"))
 
     assert "There is no project" in said
+
+
+def test_a_flood_of_failures_is_counted_without_reading_it(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    few = words(open_page("overview", range="24h"))
+    monkeypatch.setattr(access, "_FLOOD", 3)
+    state.st.cache_data.clear()
+
+    flood = words(open_page("overview", mirror="as it is", range="24h"))
+
+    assert flood.count("1 failed") == few.count("1 failed") == 9
+    assert flood.count("is lost") == few.count("is lost")

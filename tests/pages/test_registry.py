@@ -7,6 +7,7 @@ from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
+from dashboard.registry.timeline import nothing_known
 from services.actions import history, schema
 from services.actions.action import Context
 from services.actions.executor import Executor
@@ -221,9 +222,9 @@ def test_a_failing_gate_is_set_aside_only_with_a_reason(
     app = open_page("model", role="approver", **FAILING)
     assert app.button(key="acting-do").disabled
 
-    app.text_area(key="promote-reason").set_value("   ").run()
+    app.text_input(key="promote-reason").set_value("   ").run()
     assert app.button(key="acting-do").disabled
-    app.text_area(key="promote-reason").set_value("the bound is out of date").run()
+    app.text_input(key="promote-reason").set_value("the bound is out of date").run()
     app.button(key="acting-do").click().run()
     carry_out()
 
@@ -243,7 +244,7 @@ def test_the_champion_is_rolled_back_to_the_version_before(
     app = open_page("model", role="approver", mirror=AS_IT_IS, version="1", **GOOD)
     assert "back to version 2" in words(app)
 
-    app.text_area(key="rollback-reason").set_value("too slow").run()
+    app.text_input(key="rollback-reason").set_value("too slow").run()
     app.button(key="acting-do").click().run()
     carry_out()
 
@@ -303,8 +304,12 @@ def archive(number: int) -> None:
 # Who promoted what when
 
 
-def test_the_history_begins_with_the_first_promotion(open_page: Open):
-    assert "No version was ever champion" in words(open_page("model", **GOOD))
+def test_a_champion_nobody_saw_promoted_is_said_to_be_so(open_page: Open):
+    assert "Who made it so and when was not seen" in words(open_page("model", **GOOD))
+
+
+def test_the_history_begins_with_the_first_promotion():
+    assert nothing_known(None, "champion").startswith("No version was ever champion")
 
 
 def test_the_timeline_names_who_when_and_why(open_page: Open):
@@ -343,3 +348,33 @@ def test_before_everything_the_answer_is_that_nobody_knows(open_page: Open):
     app.datetime_input(key="at").set_value(at).run()
 
     assert "Nothing is known of champion" in app.info[0].value
+
+
+def test_a_clicked_name_shows_the_gist_of_its_model(open_page: Open):
+    app = open_page("registry", project="clip-finetuning")
+
+    app.session_state["registry:peek"] = ("clip-finetuning", "clip-finetuning")
+    app.run()
+
+    assert not app.exception
+    assert "**Champion** version 1" in words(app)
+    assert r"recall\_at\_1 0\.7920 → **0\.8120**" in words(app)
+
+
+def test_a_filter_goes_into_the_address_and_out_of_it(open_page: Open):
+    app = open_page("registry")
+
+    app.text_input(key="registry:text").set_value("diffusion").run()
+    assert "diffusion" in app.query_params["text"]
+    assert len(app.dataframe[0].value) == 3
+    app.text_input(key="registry:text").set_value("").run()
+
+    assert "text" not in app.query_params
+    assert len(app.dataframe[0].value) == 9
+
+
+def test_a_format_there_is_none_of_matches_nothing(open_page: Open):
+    app = open_page("registry", format="pickle")
+
+    assert not app.exception
+    assert "No model matches" in words(app)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.overview import needs
-from dashboard.overview.needs import Need, foremost, ordered
+from dashboard.overview.needs import BadRuns, Need, foremost, ordered
 from services.actions.records import ActionRecord
 from services.mirror.models import Freshness, ProjectSummary, Run
 from tests.dashboard.registry.versions import model, version
@@ -110,22 +110,22 @@ def test_many_failed_runs_do_not_hide_a_decision():
 
 
 def test_one_failed_run_links_to_it_and_many_to_their_list():
-    (one,) = needs.of_runs([run(1, "failed")], {"p": "The project"})
-    (two,) = needs.of_runs([run(1, "failed"), run(2, "failed")], {})
+    bad = [BadRuns("p", "failed", 1, run(1, "failed")), BadRuns("q", "failed", 9, run(2, "failed"))]
 
-    assert (one.page, one.params) == ("run", {"run": f"{1:032x}"})
-    assert (two.page, two.params["q"]) == ("experiments", "status = failed")
-    assert two.sentence == "2 runs failed, the newest run-2."
+    one, many = needs.of_runs(bad, {"p": "The project"})
+
+    assert (one.subject, one.page, one.params) == ("The project", "run", {"run": f"{1:032x}"})
+    assert (many.subject, many.page) == ("q", "experiments")
+    assert many.params == {"project": "q", "q": "status = failed"}
+    assert many.sentence == "9 runs failed, the newest run-2."
 
 
 def test_a_lost_run_says_why():
-    (lost,) = needs.of_runs([run(1, "lost", why="No heartbeat.")], {})
+    newest = run(1, "lost", why="No heartbeat.")
+
+    (lost,) = needs.of_runs([BadRuns("p", "lost", 1, newest)], {})
 
     assert lost.sentence == "Run run-1 is lost: No heartbeat."
-
-
-def test_runs_that_go_well_need_nobody():
-    assert needs.of_runs([run(1, "finished"), run(2, "running")], {}) == ()
 
 
 def test_a_broken_project_says_its_reason_and_since_when():
