@@ -14,7 +14,7 @@ from services.mirror import schema
 from services.mirror.columns import Columns, Numbers
 from services.mirror.models import Best, ModelVersion, ProjectSummary, TechniqueRow
 from services.mirror.registry import registered_models
-from services.mirror.text import Floats, Mask
+from services.mirror.text import Floats, Mask, Text
 
 Goal = Literal["max", "min"]
 CHAMPION = "champion"
@@ -116,7 +116,7 @@ def _best(
         return None, ()
     size = columns.size
     values = column.values(size)
-    finished = columns.texts["status"].equal("finished")[:size]
+    finished = _results(connection, columns)
     usable = np.flatnonzero(mine & finished & np.isfinite(values))
     if not len(usable):
         return None, ()
@@ -139,6 +139,13 @@ def _best(
     return best, tuple(values[usable[-_TREND:]].tolist())
 
 
+def _results(connection: Connection, columns: Columns) -> Mask:
+    """Return the finished runs that trained something: an evaluation repeats another's result."""
+    found: Mask = columns.texts["status"].equal("finished")[: columns.size]
+    roles = columns.values(connection, "tags", "mlops.role")
+    return found & ~roles.equal("evaluation")[: columns.size] if isinstance(roles, Text) else found
+
+
 def _top(values: Floats, goal: Goal) -> np.intp:
     return np.argmax(values) if goal == "max" else np.argmin(values)
 
@@ -156,7 +163,7 @@ def technique_rows(
     if not isinstance(column, Numbers):
         return ()
     numbers = column.values(columns.size)
-    finished = columns.texts["status"].equal("finished")
+    finished = _results(connection, columns)
     usable = positions[finished[positions] & np.isfinite(numbers[positions])]
     techniques = columns.texts["technique"]
     run_ids = columns.texts["run_id"]

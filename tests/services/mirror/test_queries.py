@@ -278,6 +278,19 @@ def test_leaderboard_is_mean_and_interval_over_repeats(store: Store, mirror: Mir
     assert (best.value, best.previous, best.baseline) == (0.9, None, 0.7)
 
 
+def test_an_evaluation_is_no_result_of_its_technique(store: Store, mirror: Mirror):
+    document = {"title": "P", "primary_metric": "acc", "goal": "max"}
+    store.write_project("p", "connected", document)
+    for number, value, role in ((1, 0.8, "candidate"), (2, 0.9, "evaluation")):
+        tags = {"mlops.technique": "lora", "mlops.role": role}
+        store.write_runs("p", [tracked(number, tags=tags, metrics={"acc": Metric(value, 1, 0)})])
+    (row,) = mirror.leaderboard("p")
+    assert (row.runs, row.mean) == (1, 0.8)
+    best = mirror.project("p").best
+    assert best is not None
+    assert best.value == 0.8
+
+
 def test_a_replaced_file_is_noticed(store: Store, mirror: Mirror, url: str):
     from services.mirror import schema
 
