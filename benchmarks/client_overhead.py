@@ -2,10 +2,10 @@
 
     python benchmarks/client_overhead.py [--rounds 5] [--steps 10000]
 
-Starts an MLflow server of its own. Each round runs plain MLflow and ours in fresh processes, in
-alternating order on the same server; the table compares medians. ``loop`` is the time the training
-thread spends in the loop, ``total`` until the last step is on the server, ``cpu`` the process's
-processor time for it: the figure that other load on the machine disturbs least.
+Starts an MLflow server of its own and compares medians on it, plain and ours in alternating order:
+batches in one process, and whole loops in fresh processes. ``loop`` is the time the training thread
+spends in the loop, ``total`` until the last step is on the server, ``cpu`` the process's processor
+time: the figure that other load on the machine disturbs least.
 """
 
 import argparse
@@ -26,43 +26,55 @@ from pathlib import Path
 
 CLIENT = Path(__file__).parents[1] / "client"
 PROJECT = "overhead"
-WAYS = {
-    "async": "mlflow.log_metric, MLflow's own asynchronous batching",
-    "batch": "log_batch of 1,000 metrics",
-}
-FIGURES = ("start_run", "loop", "total", "cpu")
+Found = dict[str, list[dict[str, float]]]
 
-CHILD = """
-import json, os, sys, time
+ASYNC = """
+import json, sys, time
 import mlflow
-from mlflow.entities import Metric
 
-steps, way = int(sys.argv[1]), sys.argv[2]
+steps = int(sys.argv[1])
 begun = time.perf_counter()
-run = mlflow.start_run()
+run_id = mlflow.start_run().info.run_id
 start_run = time.perf_counter() - begun
-run_id = run.info.run_id
-client = mlflow.MlflowClient()
 begun, cpu = time.perf_counter(), time.process_time()
-if way == "async":
-    for step in range(steps):
-        mlflow.log_metric("loss", 1 / (step + 1), step=step, synchronous=False)
-    loop = time.perf_counter() - begun
-    mlflow.flush_async_logging()
-else:
-    points = []
-    for step in range(steps):
-        points.append(Metric("loss", 1 / (step + 1), time.time_ns() // 1_000_000, step))
-        if len(points) == 1000:
-            client.log_batch(run_id, metrics=points)
-            points = []
-    loop = time.perf_counter() - begun
+for step in range(steps):
+    mlflow.log_metric("loss", 1 / (step + 1), step=step, synchronous=False)
+loop = time.perf_counter() - begun
+mlflow.flush_async_logging()
 total, cpu = time.perf_counter() - begun, time.process_time() - cpu
 store = type(mlflow.tracking._tracking_service.utils._get_store()).__name__
-arrived = client.get_run(run_id).data.metrics["loss"] == 1 / steps
+arrived = mlflow.MlflowClient().get_run(run_id).data.metrics["loss"] == 1 / steps
 mlflow.end_run()
-print(json.dumps({"start_run": start_run, "loop": loop, "total": total, "cpu": cpu, "store": store,
-                  "arrived": arrived}), file=sys.stderr)
+print(json.dumps({"start_run": start_run, "loop": loop, "total": total, "cpu": cpu,
+                  "store": store, "arrived": arrived}), file=sys.stderr)
+"""
+
+# Both stores in one process, batch by batch in turn, so that other load hits both alike.
+BATCHES = """
+import json, os, sys, time
+from functools import partial
+import mlflow
+from mlflow.entities import Metric
+from mlflow.store.tracking.rest_store import RestStore
+from mlflow.tracking._tracking_service.utils import _get_store
+from mlflow.utils.credentials import get_default_host_creds
+
+steps, rounds = int(sys.argv[1]), int(sys.argv[2])
+plain = RestStore(partial(get_default_host_creds, os.environ["MLFLOW_TRACKING_URI"]))
+stores = {"plain": plain, "ours": _get_store()}
+assert type(stores["ours"]).__name__ == "BufferedStore"
+found = {side: [] for side in stores}
+for number in range(rounds):
+    runs = {side: mlflow.MlflowClient().create_run("EXPERIMENT").info.run_id for side in stores}
+    for first in range(0, steps, 1000):
+        points = [Metric("loss", 1 / (s + 1), time.time_ns() // 1_000_000, s)
+                  for s in range(first, first + 1000)]
+        for side in sorted(stores, reverse=(number + first // 1000) % 2 == 0):
+            begun, cpu = time.perf_counter(), time.process_time()
+            stores[side].log_batch(runs[side], points, [], [])
+            found[side].append({"batch": time.perf_counter() - begun,
+                                "cpu": time.process_time() - cpu})
+print(json.dumps(found), file=sys.stderr)
 """
 
 
@@ -120,8 +132,8 @@ def import_paths(folder: Path) -> dict[str, str]:
     return {side: os.pathsep.join([str(folder / side), source]) for side in ("plain", "ours")}
 
 
-def measure(folder: Path, uri: str, way: str, steps: int, path: str) -> dict[str, float]:
-    """Run the loop once, with our plugins on ``path`` or without."""
+def child(folder: Path, uri: str, path: str, code: str, *arguments: object) -> str:
+    """Run code in a process of its own; return the last line it wrote to stderr."""
     kept = {n: v for n, v in os.environ.items() if not n.startswith(("MLFLOW", "MLOPS"))}
     kept |= {
         "MLFLOW_TRACKING_URI": uri,
@@ -130,7 +142,7 @@ def measure(folder: Path, uri: str, way: str, steps: int, path: str) -> dict[str
         "PYTHONPATH": path,
     }
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(steps), way],
+        [sys.executable, "-c", code, *map(str, arguments)],
         cwd=folder,
         env=kept,
         stdout=subprocess.DEVNULL,
@@ -140,11 +152,28 @@ def measure(folder: Path, uri: str, way: str, steps: int, path: str) -> dict[str
     )
     if done.returncode:
         raise SystemExit(done.stderr)
-    said: dict[str, float] = json.loads(done.stderr.splitlines()[-1])
-    expected = "RestStore" if "plain" in path else "BufferedStore"
-    if said["store"] != expected or not said["arrived"]:
-        raise SystemExit(f"Not a fair comparison: {said}")
-    return said
+    return done.stderr.splitlines()[-1]
+
+
+def loops(folder: Path, uri: str, options: argparse.Namespace, paths: dict[str, str]) -> Found:
+    found: Found = {"plain": [], "ours": []}
+    for number in range(options.rounds):
+        for side in ("plain", "ours") if number % 2 else ("ours", "plain"):
+            said = json.loads(child(folder, uri, paths[side], ASYNC, options.steps))
+            expected = "RestStore" if side == "plain" else "BufferedStore"
+            if said.pop("store") != expected or not said.pop("arrived"):
+                raise SystemExit(f"{side}: not a fair comparison")
+            found[side].append(said)
+    return found
+
+
+def table(title: str, found: Found) -> None:
+    print(f"\n{title}\n{'':10} {'plain':>9} {'ours':>9} {'ratio':>7}")
+    for figure in found["plain"][0]:
+        plain, ours = (
+            statistics.median(run[figure] for run in found[side]) for side in ("plain", "ours")
+        )
+        print(f"{figure:10} {plain:9.4f} {ours:9.4f} {ours / plain:7.3f}")
 
 
 def main() -> None:
@@ -157,27 +186,16 @@ def main() -> None:
         folder.mkdir()
         (folder / "pyproject.toml").write_text(f'[tool.mlops]\nid = "{PROJECT}"\n')
         paths = import_paths(Path(name))
-        measure(folder, uri, "batch", 1000, paths["plain"])  # the experiment, caches
+        made = "import mlflow, sys; print(mlflow.create_experiment(sys.argv[1]), file=sys.stderr)"
+        experiment = child(folder, uri, paths["plain"], made, PROJECT)
         print(f"{options.steps:,} steps, medians of {options.rounds} rounds, seconds")
-        for way, title in WAYS.items():
-            found = rounds(folder, uri, way, options, paths)
-            print(f"\n{title}\n{'':10} {'plain':>9} {'ours':>9} {'ratio':>7}")
-            for figure in FIGURES:
-                plain, ours = (
-                    statistics.median(run[figure] for run in found[side])
-                    for side in ("plain", "ours")
-                )
-                print(f"{figure:10} {plain:9.3f} {ours:9.3f} {ours / plain:7.3f}")
-
-
-def rounds(
-    folder: Path, uri: str, way: str, options: argparse.Namespace, paths: dict[str, str]
-) -> dict[str, list[dict[str, float]]]:
-    found: dict[str, list[dict[str, float]]] = {"plain": [], "ours": []}
-    for number in range(options.rounds):
-        for side in ("plain", "ours") if number % 2 else ("ours", "plain"):
-            found[side].append(measure(folder, uri, way, options.steps, paths[side]))
-    return found
+        code = BATCHES.replace("EXPERIMENT", experiment)
+        batches = json.loads(child(folder, uri, paths["ours"], code, options.steps, options.rounds))
+        table("log_batch of 1,000 points, both in one process in turn", batches)
+        table(
+            "mlflow.log_metric, MLflow's own asynchronous batching",
+            loops(folder, uri, options, paths),
+        )
 
 
 if __name__ == "__main__":
