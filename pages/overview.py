@@ -10,37 +10,43 @@ from dashboard.overview import access, board, cards, inbox
 
 st.title("Overview")
 where = scope.current()
-notices.engine_notice("mlflow", "controller")
-board.follow()
-projects = access.projects(where)
-if any(project.runs for project in projects):
-    needed = access.needed(projects, where)
-    inbox.headline(board.states(projects), board.running(projects), len(needed))
-    st.subheader("What needs you")
-    inbox.needs(needed)
-else:
-    notices.empty(
-        "No project has trained yet",
-        "The first run shows here while it runs. The demonstration trains all nine for real.",
-        icon="model_training",
-        command="./mlops up --demo",
-    )
-if projects:
-    st.subheader("Projects")
-    ends = access.bad_ends(projects, where)
-    with st.grid(3, min_column_width=290, border=True, gap="small"):
-        for project in projects:
-            with st.container(gap="xsmall"):
-                cards.draw(project, ends[project.id])
-left, right = st.columns([3, 2], gap="medium")
-with left, st.container(border=True):
-    st.subheader("What changed")
-    inbox.changes(access.changes(where))
-with right:
-    with st.container(border=True):
-        st.subheader("Runs per day")
-        bars_per_day(access.days(where), key="runs-per-day")
-    with st.container(border=True):
-        st.subheader("Engines")
-        inbox.engines(access.engines())
+
+
+def body() -> None:
+    """Draw all that moves."""
+    notices.engine_notice("mlflow", "controller")
+    projects = access.projects(where)
+    if any(project.runs for project in projects):
+        needed = access.needed(projects, where)
+        inbox.headline(board.states(projects), board.running(projects), len(needed))
+        st.subheader("What needs you")
+        inbox.needs(needed)
+    else:
+        notices.empty(
+            "No project has trained yet",
+            "The first run shows here while it runs. The demonstration trains all nine for real.",
+            icon="model_training",
+            command="./mlops up --demo",
+        )
+    if projects:
+        st.subheader("Projects")
+        ends = access.bad_ends(projects, where)
+        with st.grid(3, min_column_width=290, border=True, gap="small"):
+            for project in projects:
+                with st.container(gap="xsmall"):
+                    cards.draw(project, ends[project.id])
+    left, right = st.columns([3, 2], gap="medium")
+    with left, st.container(border=True):
+        st.subheader("What changed")
+        inbox.changes(access.changes(where))
+    with right:
+        with st.container(border=True):
+            st.subheader("Runs per day")
+            bars_per_day(access.days(where), key="runs-per-day")
+        with st.container(border=True):
+            st.subheader("Engines")
+            inbox.engines(access.engines())
+
+
+board.live(body)
 command_line("mlops status", "mlops projects list", "mlops runs list")

@@ -58,6 +58,28 @@ def empty(url: str, *, engine_state: EngineState = "live") -> Store:
     return store
 
 
+def one_more_run(url: str, project: str, name: str) -> None:
+    """Write a run that has just begun, as the controller would."""
+    now = now_ms()
+    engine, _ = schema.prepare(url)
+    begun = TrackedRun(
+        run_id=f"{now:032x}",
+        experiment_id="1",
+        name=name,
+        status="running",
+        user="mira",
+        started_ms=now,
+        ended_ms=None,
+        deleted=False,
+        artifact_uri=None,
+        metrics={},
+        params={},
+        tags={"mlops.project": project},
+    )
+    Store(engine).write_runs(project, (begun,))
+    engine.dispose()
+
+
 def keep_fresh(url: str, over: threading.Event) -> None:
     """Report the engines live every second until ``over``, as a controller that finds no change."""
     engine, _ = schema.prepare(url)

@@ -1,15 +1,27 @@
-"""Counts over all projects, and following the mirror while the page is open."""
+"""Following the mirror while the page is open, and counts over all projects."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import streamlit as st
 
-from dashboard import state
+from dashboard.components import notices
+from services.errors import MlopsError
 from services.mirror.models import ProjectSummary
 
 _LOOK_S = 3
-_DRAWN = "overview:drawn"
+
+
+def live(draw: Callable[[], None]) -> None:
+    """Draw, and again every few seconds: a fragment, so that it closes no dialog doing so."""
+    st.fragment(_told, run_every=_LOOK_S)(draw)
+
+
+def _told(draw: Callable[[], None]) -> None:
+    try:
+        draw()
+    except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
+        notices.problem(error)
 
 
 def states(projects: Iterable[ProjectSummary]) -> dict[str, int]:
@@ -20,15 +32,3 @@ def states(projects: Iterable[ProjectSummary]) -> dict[str, int]:
 def running(projects: Iterable[ProjectSummary]) -> int:
     """Return how many runs run now."""
     return sum(project.running for project in projects)
-
-
-def follow() -> None:
-    """Draw the page again when the mirror has moved on; otherwise nothing is sent."""
-    st.session_state[_DRAWN] = state.mirror().change()
-    _look()
-
-
-@st.fragment(run_every=_LOOK_S)
-def _look() -> None:
-    if state.mirror().change() != st.session_state.get(_DRAWN):
-        st.rerun(scope="app")

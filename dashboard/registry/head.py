@@ -45,13 +45,14 @@ def figures(row: Row, spans: Sequence[AliasSpan], rules: Rules) -> None:
             versus="vs champion",
             why=row.verdict.sentence if row.verdict else "There is no version.",
         )
-        _since(spans)
+        _since(spans, row.champion)
 
 
-def _since(spans: Sequence[AliasSpan]) -> None:
+def _since(spans: Sequence[AliasSpan], champion: ModelVersion | None) -> None:
     now = spans[0] if spans else None
     if now is None or now.version is None:
-        tiles.tile("Champion since", None, why="Nothing was promoted yet.")
+        seen = "The promotion was not seen." if champion else "Nothing was promoted yet."
+        tiles.tile("Champion since", None, why=seen)
         return
     tiles.tile("Champion since", age(now.since), why=f"{ages.exact(now.since)}, by {now.actor}.")
 

@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from services.settings import Settings
+from tests import seed
 from tests.browser.conftest import idle, shot, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
@@ -93,3 +95,16 @@ def test_a_failing_gate_asks_for_a_reason_in_the_dialog(page: Page):
     shot(page, "override dialog")
     dialog.get_by_label("Why this version is promoted although a gate fails").fill("out of date")
     expect(press).to_be_enabled()
+
+
+def test_the_overview_follows_the_mirror_and_closes_no_dialog_doing_so(page: Page):
+    sign_in(page, "/?project=clip-finetuning", name="viewer")
+    idle(page, "Overview")
+    expect(page.get_by_text("late-run").first).to_have_count(0)
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+    seed.one_more_run(Settings().mirror_url, "clip-finetuning", "late-run")
+
+    expect(page.get_by_text("Run late-run started").first).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("dialog")).to_be_visible()

@@ -126,3 +126,16 @@ def test_a_flood_of_failures_is_counted_without_reading_it(
 
     assert flood.count("1 failed") == few.count("1 failed") == 9
     assert flood.count("is lost") == few.count("is lost")
+
+
+def test_a_falling_loss_has_the_colour_of_a_rising_accuracy(open_page: Open):
+    loss, accuracy = (
+        open_page("overview", mirror=mirror, project=project).metric[0]
+        for mirror, project in (
+            ("full", "self-improving-diffusion"),
+            ("as it is", "clip-finetuning"),
+        )
+    )
+
+    assert loss.delta.startswith("-")
+    assert loss.proto.color == accuracy.proto.color
