@@ -5,8 +5,8 @@
 Brings the whole platform up in ``--home`` (over 100,000 runs made there at the first call), signs
 in, and clicks through the sidebar. A visit lasts from the click until the page is idle: the script
 has ended, nothing is stale, no skeleton is left, two frames are drawn. ``kB`` is what the server
-sent over the websocket for it. The first visit of each page is shown apart. The bounds: p95 of 600 ms
-for Experiments, 400 ms for the other pages, 150 kB, and 700 MB for dashboard and controller.
+sent over the websocket for it. The first visit of each page is shown apart. The bounds: p95 of
+600 ms for Experiments, 400 ms for the other pages, 150 kB, 700 MB for dashboard and controller.
 """
 
 import argparse
@@ -60,6 +60,7 @@ class Traffic:
         self.received = 0
 
     def watch(self, socket: WebSocket) -> None:
+        """Count what arrives on a websocket from now on."""
         socket.on("framereceived", lambda frame: self._count(frame))
 
     def _count(self, frame: str | bytes) -> None:
@@ -135,8 +136,9 @@ def visits(page: Page, traffic: Traffic, count: int) -> None:
     for name, found in taken.items():
         times = sorted(spent for spent, _ in found[1:])
         p95 = times[min(len(times) - 1, int(len(times) * 0.95))]
+        figures = (found[0][0], statistics.median(times), p95, times[-1])
         print(
-            f"{name:14}{found[0][0]:8.0f}{statistics.median(times):8.0f}{p95:8.0f}{times[-1]:8.0f}   "
+            f"{name:14}{''.join(f'{figure:8.0f}' for figure in figures)}   "
             f"{BOUNDS_MS.get(name, BOUND_MS):7.0f}{max(size for _, size in found):9.0f}"
         )
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 _LIMIT = 1_000
 _LARGE = 20_000
+_GIVE_WAY_S = (
+    0.005  # a lock let go and taken at once again never reaches the page that waits for it
+)
 _HIDDEN_TAGS = frozenset({"mlops.heartbeat", "mlops.packages", "mlflow.note.content"})
 
 
@@ -118,12 +122,18 @@ class Mirror:
             search = Search(columns, connection)
             cells = [_cells(name, search.column(name), shown) for name in query.columns]
             rows = tuple(self._run(int(p), [c[i] for c in cells]) for i, p in enumerate(shown))
-            self._warm_when_large()
+            if columns.size > _LARGE:
+                self._warm_aside()
             return RunPage(len(positions), rows, _last_sync(connection), columns.change)
 
-    def _warm_when_large(self) -> None:
-        """Begin to load all columns where loading one would be felt (0.1 s at 100,000 runs)."""
-        if self._warming is None and self._columns.size > _LARGE:
+    def prepare(self) -> None:
+        """Read the runs now; of a large mirror, begin to read all columns beside the pages."""
+        with contextlib.suppress(PlatformError):  # whoever asks next is told
+            self.runs(RunQuery(limit=1))
+
+    def _warm_aside(self) -> None:
+        """Begin to load all columns, for loading one would be felt (0.1 s at 100,000 runs)."""
+        if self._warming is None:
             self._warming = threading.Thread(target=self._warm_quietly, daemon=True)
             self._warming.start()
 
@@ -141,6 +151,7 @@ class Mirror:
                     column = self._fresh(connection).values(connection, group, row.name)
                     if isinstance(column, Text):
                         column.sort_keys()
+                time.sleep(_GIVE_WAY_S)
 
     def matching(self, query: RunQuery) -> tuple[str, ...]:
         """Return the ids of all matching runs in order, whatever the page."""
