@@ -49,7 +49,17 @@ _LARGE = 20_000
 _GIVE_WAY_S = (
     0.005  # a lock let go and taken at once again never reaches the page that waits for it
 )
-_HIDDEN_TAGS = frozenset({"mlops.heartbeat", "mlops.packages", "mlflow.note.content"})
+# Shown elsewhere, or how the client tells apart what it sent.
+_HIDDEN_TAGS = frozenset(
+    {
+        "mlops.heartbeat",
+        "mlops.packages",
+        "mlops.local_id",
+        "mlops.delivery",
+        "mlops.registration",
+        "mlflow.note.content",
+    }
+)
 
 
 class Mirror:
