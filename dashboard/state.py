@@ -305,15 +305,14 @@ def actions(
     where: Scope, *, who: str = "", states: tuple[str, ...] = (), before: int | None = None
 ) -> tuple["ActionRecord", ...]:
     """Return actions in the scope, newest first."""
-    found = executor().history(
+    return executor().history(
         project=where.project,
         projects=visible_projects(),
         actor=who,
         states=cast("tuple[State, ...]", states),
+        since=where.since,
         before=before,
     )
-    since = where.since
-    return tuple(record for record in found if since is None or record.submitted_at >= since)
 
 
 def audit_entries(
@@ -322,16 +321,15 @@ def audit_entries(
     """Return audit entries in the scope, newest first."""
     from services.actions import audit
 
-    found = audit.entries(
+    return audit.entries(
         journal(),
         project=where.project,
         projects=visible_projects(),
         actor=who,
         what=what,
+        since=where.since,
         before=before,
     )
-    since = where.since
-    return tuple(entry for entry in found if since is None or entry.at >= since)
 
 
 def audit_verdict() -> "Verdict":
