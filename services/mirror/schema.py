@@ -29,6 +29,9 @@ from sqlalchemy import (
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
+from services.errors import PlatformError
+from services.mirror.connection import is_damage, not_written, say_why_not_written
+
 logger = logging.getLogger(__name__)
 
 VERSION = 1
@@ -208,13 +211,23 @@ def prepare(url: str) -> tuple[Engine, str]:
 
     A file that is not a database, is damaged, or has another version is moved aside (quarantined)
     and a new one begun: everything in it can be read again from the engines.
+
+    Raises:
+        PlatformError: The disk is full, or the file is held or cannot be written. It is left alone.
     """
-    engine = open_engine(url)
+    try:
+        engine = open_engine(url)
+    except OSError as error:
+        raise _no_folder(url, error) from error
     try:
         fault = _fault(engine)
     except DatabaseError as error:
+        if not is_damage(error):
+            engine.dispose()
+            raise not_written(error) from error
         fault = f"is not a readable database ({error.orig})"
     if not fault:
+        say_why_not_written(engine)
         return engine, ""
     engine.dispose()
     path = Path(make_url(url).database or "")
@@ -226,8 +239,17 @@ def prepare(url: str) -> tuple[Engine, str]:
         metadata.drop_all(engine)
     logger.warning("%s", sentence)
     engine = open_engine(url)
+    say_why_not_written(engine)
     _fault(engine)
     return engine, sentence
+
+
+def _no_folder(url: str, error: OSError) -> PlatformError:
+    folder = Path(make_url(url).database or "").parent
+    return PlatformError(
+        f"The folder of the mirror, {folder}, cannot be used ({error.strerror or error}).",
+        "See that it belongs to you, and that its disk is not full.",
+    )
 
 
 def _fault(engine: Engine) -> str:

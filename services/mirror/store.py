@@ -1,7 +1,8 @@
 """Writing the mirror: one writer process, one transaction a batch, a feed line for each event."""
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, select, text, update
@@ -28,6 +29,18 @@ class Store:
             for row in connection.execute(select(schema.keys)):
                 self._keys[row.kind, row.name] = row.key_id
 
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction; what it numbered is forgotten with it when it fails."""
+        known = len(self._keys)
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except BaseException:
+            # The numbers are given away again: kept, they would file values under a wrong name.
+            self._keys = dict(list(self._keys.items())[:known])
+            raise
+
     # Small values
 
     def read_meta(self, key: str) -> str | None:
@@ -37,7 +50,7 @@ class Store:
 
     def write_meta(self, key: str, value: str) -> None:
         """Keep a value."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             _put_meta(connection, key, value)
 
     # Runs
@@ -47,7 +60,7 @@ class Store:
     ) -> None:
         """Insert or replace runs with all they logged."""
         for start in range(0, len(batch), _CHUNK):
-            with self.engine.begin() as connection:
+            with self._writing() as connection:
                 self._write_chunk(connection, project, batch[start : start + _CHUNK], first_read)
 
     def _write_chunk(
@@ -130,7 +143,7 @@ class Store:
         if not lost:
             return
         table = schema.runs
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             change = _next_change(connection)
             rows = connection.execute(select(table).where(table.c.run_id.in_(lost))).all()
             for row in rows:
@@ -171,7 +184,7 @@ class Store:
     def extend_curve(self, run_id: str, key: str, points: Sequence[Point]) -> None:
         """Add points to a curve; a point at a step the curve holds replaces it."""
         table = schema.curves
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             row = connection.execute(
                 select(table).where(table.c.run_id == run_id, table.c.key == key)
             ).first()
@@ -197,7 +210,7 @@ class Store:
             "fetched_ms": now_ms(),
             "listing": json.dumps(listing).encode(),
         }
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             _upsert(connection, "artifacts", ("run_id",), [row])
             _next_change(connection)
 
@@ -207,7 +220,7 @@ class Store:
         self, project: str, models: Sequence[Model], versions: Sequence[Version]
     ) -> tuple[Event, ...]:
         """Replace a project's models and versions; return what changed of their aliases."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             old_aliases = {
                 row.name: json.loads(row.aliases)
                 for row in connection.execute(
@@ -238,7 +251,7 @@ class Store:
     def write_project(self, project: str, state: str, document: Mapping[str, object]) -> None:
         """Keep what discovery found of a project; a change of state becomes a feed line."""
         table = schema.projects
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             old = connection.execute(select(table).where(table.c.id == project)).first()
             content = json.dumps(document, sort_keys=True).encode()
             if old is not None and (old.state, old.document) == (state, content):
@@ -254,13 +267,13 @@ class Store:
 
     def forget_project(self, project: str) -> None:
         """Drop a project that is neither registered nor found any more."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(delete(schema.projects).where(schema.projects.c.id == project))
             _next_change(connection)
 
     def note(self, kind: str, sentence: str) -> None:
         """Put a sentence about the platform itself into the change feed."""
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             _append_events(connection, [Event(now_ms(), kind, None, "mirror", sentence)])
             _next_change(connection)
 
@@ -270,7 +283,7 @@ class Store:
         """Keep how an engine answered just now; only a change of state is a change."""
         table = schema.engines
         at = now_ms()
-        with self.engine.begin() as connection:
+        with self._writing() as connection:
             old = connection.execute(select(table).where(table.c.name == name)).first()
             turned = old is None or old.state != state
             row = {
