@@ -23,12 +23,13 @@ from services.controller.wants import Wants
 from services.controller.watch import ProjectWatch
 from services.engines.mlflow.feed import FeedReader
 from services.engines.registry import Engines, build_engines
-from services.errors import EngineError, MlopsError
+from services.errors import EngineError, MlopsError, PlatformError
 from services.home import Home
 from services.mirror import schema
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
 from services.mirror.sync import MirrorSync
+from services.platform.files import write_text
 from services.platform.secrets import project_token
 from services.settings import Settings
 
@@ -37,6 +38,8 @@ logger = logging.getLogger("services.controller")
 _ACTIONS_INTERVAL_S = 0.1
 _HEARTBEAT_S = 1.0
 _FRESHNESS_S = 5.0
+_DETAIL_LIMIT = 600
+_REPORT_SIZE = 4096
 
 
 @dataclass(slots=True)
@@ -139,13 +142,17 @@ def _heart(home: Home, loops: list[Loop]) -> Iterator[threading.Event]:
 
 
 def beat(home: Home, loops: list[Loop]) -> None:
-    """Write how the loops do, whole or not at all."""
+    """Write how the loops do; on a full disk over the last report, which takes no room."""
     troubles = [f"{loop.name}: {loop.health.error}" for loop in loops if loop.health.error]
-    said = {"pid": os.getpid(), "at": time.time(), "detail": "; ".join(troubles) or "all well"}
+    detail = "; ".join(troubles)[:_DETAIL_LIMIT] or "all well"
+    # Padded: a longer report still fits where a shorter one lies.
+    said = json.dumps({"pid": os.getpid(), "at": time.time(), "detail": detail}).ljust(_REPORT_SIZE)
     path = home.run / "controller.json"
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(said))
-    new.replace(path)
+    try:
+        write_text(path, said, durable=False)
+    except PlatformError:
+        with contextlib.suppress(OSError), path.open("r+b") as file:
+            file.write(said.encode())
 
 
 def main() -> int:
