@@ -117,10 +117,10 @@ def check(*, project_id: str, as_json: bool) -> None:
 def add(*, path: Path, yes: bool) -> None:
     """Register the project in PATH; a folder without [tool.mlops] is offered one."""
     from services.actions.register_project import RegisterProject
-    from services.projects import adoption
+    from services.projects import adoption, discovery
     from services.projects.contract import look, require
 
-    folder = path.expanduser().resolve()
+    folder = discovery.resolved(path.expanduser())
     if not look(folder).table:
         table = adoption.propose(folder)
         click.echo(f"{folder} has no [tool.mlops] table. Proposed:\n\n{table}")

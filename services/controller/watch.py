@@ -1,6 +1,7 @@
 """The projects loop: finds projects, connects them, and keeps the mirror's picture of each."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -84,7 +85,12 @@ def mirror_id(project: Project) -> str:
     """Return the id under which the mirror lists a project; a broken one goes by its folder."""
     if project.contract is not None:
         return project.contract.id
-    return f"broken:{project.path.name}"[:64]
+    return f"broken:{_readable(project.path.name)}"[:64]
+
+
+def _readable(text: str) -> str:
+    """Return what the file system calls something as text that can be stored and shown."""
+    return os.fsencode(text).decode("utf-8", "replace")
 
 
 def document(project: Project) -> dict[str, object]:
@@ -92,11 +98,11 @@ def document(project: Project) -> dict[str, object]:
     found = conformance.checks(project)
     contract = project.contract
     shown: dict[str, object] = {
-        "path": str(project.path),
-        "reasons": list(project.reasons),
+        "path": _readable(str(project.path)),
+        "reasons": [_readable(reason) for reason in project.reasons],
         "conformance": conformance.score(found),
-        "checks": [[check.what, check.holds, check.mend] for check in found],
-        "title": project.path.name,
+        "checks": [[c.what, c.holds, _readable(c.mend)] for c in found],
+        "title": _readable(project.path.name),
     }
     if contract is not None:
         metric = contract.primary_metric

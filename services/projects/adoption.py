@@ -1,11 +1,13 @@
 """Adopting a folder that is no toolkit project yet: propose a contract from what is there."""
 
+import contextlib
 import json
 import re
+import shutil
 from pathlib import Path
 
-from services.errors import InputError
-from services.projects.contract import look
+from services.errors import InputError, PlatformError
+from services.projects.contract import look, look_at
 
 _TRAIN = ("train.py", "main.py", "run.py", "src/train.py", "scripts/train.py")
 _EVALUATE = ("evaluate.py", "eval.py", "test_model.py", "src/evaluate.py", "scripts/evaluate.py")
@@ -52,19 +54,30 @@ def adopt(path: Path, table: str) -> None:
 
     Raises:
         InputError: The result would not be a valid project; the file is left as it was.
+        PlatformError: It cannot be written, e.g. on a full disk; it is left as it was.
     """
     file = path / "pyproject.toml"
     before = file.read_text(encoding="utf-8") if file.exists() else ""
     text = f"{before.rstrip()}\n\n{table}".lstrip() if before else table
-    file.write_text(text, encoding="utf-8")
-    reasons = look(path).reasons
-    if not reasons:
-        return
-    if before:
-        file.write_text(before, encoding="utf-8")
-    else:
-        file.unlink()
-    raise InputError(f"The proposed table does not make a valid project: {' '.join(reasons)}")
+    new = file.with_name(".pyproject.toml.new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        if before:
+            shutil.copymode(file, new)
+        reasons = look_at(path, new).reasons
+        if reasons:
+            raise InputError(
+                f"The proposed table does not make a valid project: {' '.join(reasons)}"
+            )
+        new.replace(file)  # whole or not at all: the file is the person's own
+    except OSError as error:
+        raise PlatformError(
+            f"{file} could not be written: {error.strerror or error}. It is as it was.",
+            "See that the folder belongs to you, can be written, and its disk is not full.",
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 def _first(path: Path, names: tuple[str, ...]) -> str | None:

@@ -72,11 +72,20 @@ def missing_script(path: Path, command: str) -> str:
     except ValueError as error:
         return f"{command!r} is no command ({error})."
     script = next((word for word in words if word.endswith(".py")), None)
-    if script is not None and not (path / script).is_file():
+    if not words:
+        return "The command is empty."
+    if script is not None and not _is_file(path / script):
         return f"{command!r} names {script}, which is not in the folder."
-    if script is None and shutil.which(words[0]) is None and not (path / words[0]).exists():
+    if script is None and shutil.which(words[0]) is None and not _is_file(path / words[0]):
         return f"{words[0]} of {command!r} is not an installed program."
     return ""
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long to be one, a folder nobody may look into
+        return False
 
 
 def _folder_checks(project: Project) -> Iterator[Check]:

@@ -1,10 +1,12 @@
 """The project contract: the ``[tool.mlops]`` table of a project's pyproject.toml."""
 
+import os
 import re
+import stat
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -89,16 +91,18 @@ def valid_id(project_id: str) -> str:
 
 def look(path: Path) -> Project:
     """Read a folder's contract; what is wrong with it is in ``reasons``, never raised."""
-    file = path / "pyproject.toml"
+    return look_at(path, path / "pyproject.toml")
+
+
+def look_at(path: Path, file: Path) -> Project:
+    """Read the contract a folder would have with this file as its pyproject.toml."""
     try:
-        if file.stat().st_size > _TEXT_LIMIT:
-            return Project(path, None, (f"{file} is larger than {_TEXT_LIMIT:,} bytes.",))
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        raw = _content(file)
     except FileNotFoundError:
         return Project(path, None, ("There is no pyproject.toml.",), table=False)
     except (OSError, UnicodeDecodeError) as error:
         return Project(path, None, (f"pyproject.toml cannot be read: {error}.",))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers without end, lists within lists
         return Project(path, None, (f"pyproject.toml is not valid TOML: {error}.",))
     table = raw.get("tool", {})
     table = table.get("mlops") if isinstance(table, dict) else None
@@ -109,6 +113,18 @@ def look(path: Path) -> Project:
         return Project(path, Contract.model_validate(table), pyproject=raw)
     except ValidationError as error:
         return Project(path, None, tuple(_sentence(part) for part in error.errors()), pyproject=raw)
+
+
+def _content(file: Path) -> dict[str, Any]:
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"{file} is not a file")
+    if status.st_size > _TEXT_LIMIT:
+        raise OSError(f"it is larger than {_TEXT_LIMIT:,} bytes")
+    # What is no text in the folder's name could be neither stored nor shown.
+    if str(file.parent).encode(errors="replace") != os.fsencode(file.parent):
+        raise OSError("the name of its folder is not valid UTF-8; rename it")
+    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 def require(path: Path) -> Contract:
@@ -129,6 +145,7 @@ def _refuse(path: Path, reasons: tuple[str, ...]) -> NoReturn:
 
 def _sentence(fault: object) -> str:
     assert isinstance(fault, dict)  # noqa: S101 - pydantic's error details
-    where = ".".join(str(part) for part in fault["loc"])
+    where = "".join(f" {part}" for part in fault["loc"][:1])
+    where += "".join(f".{part}" for part in fault["loc"][1:])
     said = str(fault["msg"]).removeprefix("Value error, ")
-    return f"[tool.mlops] {where}: {said[0].lower()}{said[1:]}."
+    return f"[tool.mlops]{where}: {said[0].lower()}{said[1:]}."

@@ -12,8 +12,8 @@ def found(root: Path, registered: Iterable[Path]) -> tuple[Project, ...]:
 
     Two folders with one id: the first keeps it, the others are broken and say so.
     """
-    folders = {path.resolve() for path in registered}
-    watched = {path.resolve() for path in _subfolders(root)}
+    folders = {resolved(path) for path in registered}
+    watched = {resolved(path) for path in _subfolders(root)}
     projects = []
     taken: dict[str, Path] = {}
     for path in sorted(folders | watched):
@@ -29,7 +29,25 @@ def _subfolders(root: Path) -> Iterable[Path]:
         entries = list(root.iterdir())
     except OSError:
         return ()
-    return (entry for entry in entries if (entry / "pyproject.toml").is_file())
+    return (entry for entry in entries if _may_be_project(entry))
+
+
+def _may_be_project(folder: Path) -> bool:
+    try:
+        (folder / "pyproject.toml").lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return folder.name[0] != "."  # nobody may look into it: listed, with the reason
+    return True
+
+
+def resolved(path: Path) -> Path:
+    """Return the folder a path leads to; links in a circle lead nowhere and stay as they are."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path.absolute()
 
 
 def _without_double(project: Project, taken: dict[str, Path]) -> Project:

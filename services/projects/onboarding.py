@@ -1,5 +1,6 @@
 """Connecting a project: its MLflow workspace and experiment, and the file that tells it where."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,8 @@ from services.errors import PlatformError
 from services.home import Home
 from services.projects.conformance import ENV_FILE
 from services.projects.contract import Contract
+
+logger = logging.getLogger(__name__)
 
 
 def connect(
@@ -49,7 +52,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     """Return a project's environment file, empty when there is none."""
     try:
         lines = (path / ENV_FILE).read_text(encoding="utf-8").splitlines()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return {}
     pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
     return {name.strip(): value.strip() for name, _, value in pairs}
@@ -84,7 +87,13 @@ def _keep_out_of_git(path: Path) -> None:
     if folder is None:
         return
     exclude = folder / ".git" / "info" / "exclude"
-    listed = exclude.read_text(encoding="utf-8") if exclude.exists() else ""
-    if ENV_FILE not in listed.split():
-        exclude.parent.mkdir(exist_ok=True)
-        exclude.write_text(f"{listed.rstrip()}\n{ENV_FILE}\n".lstrip(), encoding="utf-8")
+    try:
+        listed = exclude.read_text(encoding="utf-8") if exclude.exists() else ""
+        if ENV_FILE not in listed.split():
+            exclude.parent.mkdir(exist_ok=True)
+            with exclude.open("a", encoding="utf-8") as file:
+                file.write(f"\n{ENV_FILE}\n" if listed else f"{ENV_FILE}\n")
+    except (OSError, UnicodeDecodeError) as error:
+        logger.warning(
+            "%s cannot list %s (%s): keep that file out of git.", exclude, ENV_FILE, error
+        )
