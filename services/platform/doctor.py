@@ -18,6 +18,7 @@ from services.platform import control, ports, processes
 from services.platform import state as states
 from services.platform.bootstrap import is_current
 from services.platform.configuration import load_settings
+from services.platform.databases import journal_fault, mlflow_fault
 from services.platform.engines import preferred_ports, version_of
 
 Level = Literal["ok", "warning", "error"]
@@ -259,6 +260,30 @@ def state_files(home: Home) -> Iterator[Finding]:
             yield Finding("warning", name, f"{path} cannot be read.", mend)
 
 
+def databases(home: Home) -> Iterator[Finding]:
+    """Look whether the databases that cannot be made again can be read."""
+    journal = journal_fault(home.databases / "journal.sqlite")
+    if journal:
+        mend = "`mlops restore FILE` brings back a backup and keeps the present file beside it."
+        yield Finding("error", "journal", journal, mend)
+    fault = _mlflow_fault(home)
+    if fault:
+        what, _, mend = fault.partition("Nothing was changed. ")
+        yield Finding("error", "MLflow's database", f"{what}Nothing was changed.", mend)
+    if not journal and not fault:
+        yield Finding("ok", "databases", "can be read, or are yet to be made")
+
+
+def _mlflow_fault(home: Home) -> str:
+    try:
+        settings = load_settings()
+    except MlopsError:
+        return ""  # said by the check of the settings
+    if settings.mlflow_url or settings.mlflow_backend_store or settings.mlflow_artifacts:
+        return ""  # kept by somebody else
+    return mlflow_fault(home.mlflow / "mlflow.db", home.mlflow / "artifacts")
+
+
 def leftovers(home: Home) -> Iterator[Finding]:
     """Look for processes without a supervisor."""
     if control.running(home):
@@ -293,5 +318,6 @@ CHECKS: tuple[Check, ...] = (
     settings,
     wished_ports,
     state_files,
+    databases,
     leftovers,
 )

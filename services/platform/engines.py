@@ -10,10 +10,12 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from services.home import Home, toolkit_root
+from services.platform.databases import mlflow_fault
 from services.platform.ports import LOOPBACK
 from services.platform.probes import HeartbeatProbe, HttpProbe, Probe
 
@@ -55,6 +57,8 @@ class EngineSpec:
     """A process that has not become ready by then is taken for failed."""
     hang_timeout_s: float = 60.0
     """One that was ready and has not answered for so long is started again."""
+    fault: Callable[[], str] = str
+    """Says why it must not be started now; empty when it may."""
 
     @property
     def external(self) -> bool:
@@ -114,9 +118,12 @@ def mlflow(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_FLASK_SERVER_SECRET_KEY": read_secret(home, "mlflow-flask.key"),
     }
+    own = not settings.mlflow_backend_store and not settings.mlflow_artifacts
+    database = partial(mlflow_fault, home.mlflow / "mlflow.db", home.mlflow / "artifacts")
     return EngineSpec(
         "mlflow", "MLflow", HttpProbe(f"{url}/health"), argv, env,
         url=url, port=port, version=version_of("mlflow"), hang_timeout_s=120.0,
+        fault=database if own else str,
     )  # fmt: skip
 
 

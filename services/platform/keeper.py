@@ -146,6 +146,8 @@ class Keeper:
         """Start the process; return why it could not be started."""
         spec = self.spec
         self._phase("starting")
+        if fault := spec.fault():
+            return fault
         if spec.port is not None and not ports.is_free(spec.port):
             holder = ports.holder(spec.port) or "another process"
             return (
