@@ -5,9 +5,12 @@ loses nothing, and the writer never waits for a reader.
 """
 
 import json
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 _ROTATE_BYTES = 8 << 20
 _FILES_KEPT = 3
@@ -51,6 +54,8 @@ class FeedWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._number = (_numbers(folder) or [1])[-1]
+        self._missed = False
+        self._torn = False
         self._file = self._open()
 
     def _open(self) -> int:
@@ -65,12 +70,37 @@ class FeedWriter:
         """Note one write."""
         self._append({"k": kind, "w": workspace, "r": runs})
 
+    def settle(self) -> None:
+        """Note that notes were missed, as soon as there is room for it."""
+        if self._missed:
+            self._append({"k": "boot", "w": "", "r": []})
+
     def _append(self, note: dict[str, object]) -> None:
-        os.write(self._file, json.dumps(note, separators=(",", ":")).encode() + b"\n")
+        """Append a note; one there is no room for is made up for, and harms no answer."""
+        if self._missed:  # a reader that finds this reads everything again
+            note = {"k": "boot", "w": "", "r": []}
+        line = json.dumps(note, separators=(",", ":")).encode() + b"\n"
+        try:
+            # The start of a line that found no room is a damaged line: it is ended first.
+            whole = os.write(self._file, b"\n" * self._torn + line) == len(line) + self._torn
+            self._rotate()
+        except OSError as error:
+            if not self._missed:
+                logger.warning("The change feed cannot be written (%s); it is made up for.", error)
+            self._missed = True
+            return
+        self._missed = self._torn = not whole
+
+    def _rotate(self) -> None:
         if os.fstat(self._file).st_size > _ROTATE_BYTES:
-            os.close(self._file)
+            before, number = self._file, self._number
             self._number += 1
-            self._file = self._open()
+            try:
+                self._file = self._open()
+            except OSError:
+                self._number = number
+                raise
+            os.close(before)
             for old in _numbers(self._folder)[:-_FILES_KEPT]:
                 _path(self._folder, old).unlink(missing_ok=True)
 

@@ -102,6 +102,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI
         """Serve one ASGI scope."""
         if scope["type"] != "http" or scope["path"] in _OPEN_PATHS:
+            self._feed.settle()
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
