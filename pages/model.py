@@ -1,5 +1,7 @@
 """Model: its versions side by side, who promoted which when, and what to do with them."""
 
+import shlex
+
 from dashboard import navigation
 from dashboard.components import notices
 from dashboard.components.cli import command_line
@@ -22,13 +24,14 @@ if looked_at is None:
         "No version yet",
         "The model has a name and nothing in it: a training run registers the first version.",
         icon="layers",
-        command=f"mlops models show {model.name}",
+        command=f"mlops models show {shlex.quote(model.name)}",
     )
 else:
     versions.detail(model, looked_at, rules, off, earlier)
 timeline.draw(model)
+name = shlex.quote(model.name)
 command_line(
-    f"mlops models show {model.name}",
-    f"mlops models promote {model.name} VERSION --to champion",
-    f"mlops models rollback {model.name}",
+    f"mlops models show {name}",
+    f"mlops models promote {name} VERSION --to champion",
+    f"mlops models rollback {name}",
 )

@@ -1,5 +1,7 @@
 """One project: its figures, conformance with the mend of each gap, contract and folder."""
 
+import shlex
+
 import streamlit as st
 
 from dashboard import navigation, state
@@ -20,4 +22,5 @@ if found is None:
     )
 
 drawing.detail(found)
-command_line(f"mlops projects show {found.id}", f"mlops projects check {found.id}")
+own = shlex.quote(found.id)
+command_line(f"mlops projects show {own}", f"mlops projects check {own}")

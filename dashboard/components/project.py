@@ -1,5 +1,6 @@
 """A project as a card and in full."""
 
+import shlex
 from collections.abc import Iterable
 
 import streamlit as st
@@ -102,7 +103,7 @@ def _checks(project: ProjectSummary) -> None:
             "No check has been made",
             "The controller checks a project when it finds its folder.",
             icon="rule",
-            command=f"mlops projects check {project.id}",
+            command=f"mlops projects check {shlex.quote(project.id)}",
         )
         return
     for what, holds, mend in sorted(project.checks, key=lambda check: check[1]):

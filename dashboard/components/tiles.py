@@ -1,5 +1,6 @@
 """Metric tiles: a figure with its unit, what it was before, and its recent course."""
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -8,6 +9,8 @@ import streamlit as st
 from dashboard.numbers import UNKNOWN, Delta, Goal
 from dashboard.numbers import delta as difference
 from dashboard.text import plain
+
+_SIGNS = re.compile(r"[*_\[\]$<>:`~#\\]")
 
 
 def tile(
@@ -23,7 +26,7 @@ def tile(
     """Draw one tile. ``value`` is formatted with its unit; None shows as not reported, with why."""
     st.metric(
         plain(label),
-        UNKNOWN if value is None else value,
+        UNKNOWN if value is None else _literal(value),
         delta=None if delta is None else delta.text.replace("−", "-"),  # else it reads as a rise
         delta_color="off" if delta is None or delta.good is None else _colour(delta),
         delta_description=versus or None if delta is not None else None,
@@ -33,6 +36,11 @@ def tile(
         height="stretch",
         help=plain(why, 400) or None,
     )
+
+
+def _literal(value: str) -> str:
+    """Return a value as it is; one with signs that mean something in markdown as plain text."""
+    return plain(value) if _SIGNS.search(value) else value
 
 
 def change(value: float | None, before: float | None, goal: Goal | None = None) -> Delta | None:

@@ -118,7 +118,7 @@ def _table(rows: Sequence[TechniqueRow], goal: Goal) -> None:
 
 def _intervals(rows: Sequence[TechniqueRow]) -> None:
     hues = colours()
-    figure = analysis.figure(x=rows[0].metric[:60], height_px=max(160, 44 * len(rows) + 70))
+    figure = analysis.figure(x=markup(rows[0].metric, 60), height_px=max(160, 44 * len(rows) + 70))
     figure.add_scatter(
         x=[row.mean for row in rows],
         y=[markup(row.technique, 30) for row in rows],

@@ -1,5 +1,6 @@
 """What is done with a version: promote, roll back, tag, archive. The only way here to actions."""
 
+import shlex
 from collections.abc import Callable, Sequence
 
 import streamlit as st
@@ -25,7 +26,7 @@ def promote_button(
     why = actions.why_not(Promote, project=model.project, off=off)
     if version.archived:
         why = why or "The version is archived: restore it first."
-    command = f"mlops models promote {model.name} {version.version} --to {CHAMPION}"
+    command = f"mlops models promote {shlex.quote(model.name)} {version.version} --to {CHAMPION}"
     actions.button(
         "Promote",
         Proposal(
@@ -82,7 +83,7 @@ def rollback_button(model: RegisteredModel, earlier: Sequence[int], off: str | N
             f"Roll {model.name} back",
             _rollback(model, earlier),
             "Roll back",
-            f"mlops models rollback {model.name}",
+            f"mlops models rollback {shlex.quote(model.name)}",
         ),
         key="rollback",
         icon="undo",

@@ -60,35 +60,44 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     settings = Settings()
     seed.fill(settings.mirror_url)
     seed.people(settings, PASSWORD)
-    port = free_port()
-    log = (home.logs / "dashboard.log").open("wb")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dashboard.serve", "--port", str(port)],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client' / 'src'}"},
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
     over = threading.Event()
     pulse = threading.Thread(target=seed.keep_fresh, args=(settings.mirror_url, over))
     try:
-        url = f"http://127.0.0.1:{port}"
-        wait_until_up(url, process, home.logs / "dashboard.log")
-        pulse.start()
-        yield Served(url, home)
+        with serving(home) as url:
+            pulse.start()
+            yield Served(url, home)
     finally:
         over.set()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=15)
-        log.close()
         if pulse.ident is not None:
             pulse.join()
         if before is None:
             del os.environ["MLOPS_HOME"]
         else:
             os.environ["MLOPS_HOME"] = before
+
+
+@contextlib.contextmanager
+def serving(home: Home, **variables: str) -> Iterator[str]:
+    """Serve the dashboard of an installation; yield its address."""
+    port = free_port()
+    paths = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client' / 'src'}"}
+    with (home.logs / "dashboard.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dashboard.serve", "--port", str(port)],
+            cwd=ROOT,
+            env=os.environ | paths | {"MLOPS_HOME": str(home.root)} | variables,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until_up(url, process, home.logs / "dashboard.log")
+        yield url
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=15)
 
 
 def free_port() -> int:

@@ -1,0 +1,164 @@
+"""What people name their things is shown as they typed it: on no page is it HTML or markdown."""
+
+import threading
+from collections.abc import Iterator
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from services.actions.journal import Journal
+from services.home import Home
+from services.mirror import schema
+from services.mirror.store import Store
+from services.settings import Settings
+from tests import hostile_seed, seed
+from tests.browser.conftest import PASSWORD, idle, serving, shot, sign_in
+from tests.hostile_seed import MODEL, PROJECT, run_id
+
+pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
+
+RUNS = ",".join(run_id(index) for index in range(3))
+PAGES = (
+    "overview",
+    "overview?" + urlencode({"project": PROJECT}),
+    "experiments",
+    "experiments?" + urlencode({"project": PROJECT}),
+    *(
+        "run?" + urlencode({"run": run_id(0), "part": part})
+        for part in ("Curves", "Metrics", "Parameters", "Artifacts", "Environment")
+    ),
+    *(
+        "compare?" + urlencode({"runs": RUNS, "side": side})
+        for side in ("Metrics", "Curves", "Parameters", "Environment", "Parallel", "Techniques")
+    ),
+    "registry",
+    "model?" + urlencode({"of": PROJECT, "model": MODEL}),
+    "projects",
+    "project?" + urlencode({"id": PROJECT}),
+    "project?" + urlencode({"id": "broken:hostile"}),
+    "activity",
+    "activity?view=audit",
+    "admin",
+    # What nobody knows is repeated by the page that says so.
+    "run?" + urlencode({"run": hostile_seed.TEXT}),
+    "model?" + urlencode({"of": PROJECT, "model": hostile_seed.TEXT}),
+    "project?" + urlencode({"id": hostile_seed.TEXT}),
+    "experiments?" + urlencode({"project": hostile_seed.TEXT}),
+    "experiments?" + urlencode({"q": hostile_seed.TEXT, "filter": hostile_seed.TEXT}),
+)
+DRAWN = """() => {
+  const inside = document.querySelector('[data-testid="stApp"]');
+  const texts = (selector, word) => [...inside.querySelectorAll(selector)]
+    .filter(e => e.textContent.trim() === word && !e.closest('code'))
+    .map(e => e.outerHTML.slice(0, 200));
+  return [
+    ...(window.hit ? ['a script ran'] : []),
+    ...[...inside.querySelectorAll('img[src="x"], script, .katex, a[href^="javascript"]')]
+      .map(e => e.outerHTML.slice(0, 200)),
+    ...texts('b, strong, tspan[style*="bold"], em', 'loud'),
+    ...texts('b, strong', 'strong'),
+    ...texts('span, strong', 'dyed'),
+    ...texts('a', 'link'),
+    ...texts('[data-testid="stIconMaterial"]', 'skull'),
+  ];
+}"""
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve an installation whose every name is hostile; yield its address."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLOPS_HOME", str(tmp_path_factory.mktemp("hostile")))
+        home = Home.locate()
+        home.create()
+        settings = Settings()
+        seed.fill(settings.mirror_url)
+        engine, _ = schema.prepare(settings.mirror_url)
+        hostile_seed.fill(Store(engine))
+        engine.dispose()
+        seed.people(settings, PASSWORD)
+        journal = Journal.open(settings)
+        hostile_seed.note(journal)
+        journal.close()
+        over = threading.Event()
+        pulse = threading.Thread(target=seed.keep_fresh, args=(settings.mirror_url, over))
+        with serving(home) as url:
+            pulse.start()
+            yield url
+            over.set()
+            pulse.join()
+
+
+@pytest.fixture
+def page(browser: Browser, hostile: str) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1440, "height": 1600}, base_url=hostile)
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    page.on("dialog", lambda dialog: pytest.fail(f"a script asked: {dialog.message}"))
+    yield page
+    context.close()
+
+
+def drawn(page: Page) -> list[str]:
+    """Return every element the hostile text has become."""
+    found: list[str] = page.evaluate(DRAWN)
+    return found
+
+
+def test_no_page_draws_it_as_anything_but_text(page: Page):
+    sign_in(page, "/projects")
+    wrong = {}
+    for address in PAGES:
+        page.goto(f"/{address}")
+        idle(page)
+        expect(page.get_by_text("fault of its own")).to_have_count(0)
+        shot(page, f"hostile {address[:40]}")
+        if found := drawn(page):
+            wrong[address] = found
+    assert not wrong, "\n".join(f"{a}: {f}" for a, f in wrong.items())
+
+
+def test_the_search_for_everything_draws_it_as_text(page: Page):
+    sign_in(page, "/projects")
+    page.keyboard.press("Control+k")
+    search = page.get_by_role("dialog").get_by_role("searchbox")
+    expect(search).to_be_focused()
+    page.keyboard.type("loud")
+    expect(page.get_by_role("dialog").get_by_text("<b>loud</b>").first).to_be_visible()
+    idle(page)
+    shot(page, "hostile palette")
+    assert not drawn(page)
+
+
+@pytest.mark.parametrize(
+    ("address", "button"),
+    [
+        ("model?" + urlencode({"of": PROJECT, "model": MODEL}), "Promote"),
+        ("model?" + urlencode({"of": PROJECT, "model": MODEL}), "Tag"),
+        ("experiments?" + urlencode({"project": PROJECT}), "Columns"),
+        ("experiments?" + urlencode({"project": PROJECT}), "Add filter"),
+        ("run?" + urlencode({"run": run_id(0)}), "Archive"),
+    ],
+)
+def test_a_dialog_draws_it_as_text(page: Page, address: str, button: str):
+    sign_in(page, f"/{address}")
+    page.get_by_role("button", name=button, exact=True).click()
+    expect(page.get_by_role("dialog").or_(page.get_by_test_id("stPopoverBody"))).to_be_visible()
+    idle(page)
+    shot(page, f"hostile dialog {button}")
+    assert not drawn(page)
+
+
+def test_a_chart_names_its_lines_as_text(page: Page):
+    sign_in(page, "/compare?" + urlencode({"runs": RUNS, "side": "Curves"}))
+    idle(page)
+    chart = page.locator(".js-plotly-plot").first
+    chart.wait_for()
+    box = chart.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.locator(".js-plotly-plot .hoverlayer text").first.wait_for()
+    shot(page, "hostile hover")
+    assert "<b>loud</b>" in chart.inner_text()
+    assert not drawn(page)
