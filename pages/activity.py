@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import scope, state
-from dashboard.components import journal, notices, older
+from dashboard.components import journal, located, notices, older
 from dashboard.components.tables import PAGE_SIZE
 
 st.title("Activity")
@@ -11,25 +11,15 @@ where = scope.current()
 notices.engine_notice("controller")
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    view = st.segmented_control(
-        "View",
-        ["actions", "audit"],
-        default="actions",
-        required=True,
-        key="view",
-        format_func=str.capitalize,
-        bind="query-params",
+    view = located.choice(
+        "View", ["actions", "audit"], name="view", default="actions", format_func=str.capitalize
     )
-    who = st.text_input("Who", key="who", bind="query-params", placeholder="anyone", width=180)
+    who = located.text("Who", name="who", placeholder="anyone")
     how, what = [], ""
     if view == "actions":
-        how = st.pills(
-            "How it went", journal.STATES, selection_mode="multi", key="how", bind="query-params"
-        )
+        how = located.several("How it went", journal.STATES, name="how")
     else:
-        what = st.text_input(
-            "What", key="what", bind="query-params", placeholder="sign-in, promote …", width=180
-        )
+        what = located.text("What", name="what", placeholder="sign-in, promote …")
 
 before = older.cursor()
 if view == "actions":

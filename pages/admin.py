@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import state
-from dashboard.components import actions, notices, people, platform
+from dashboard.components import actions, located, notices, people, platform
 from dashboard.components.cli import command_line
 from services.actions import roles
 from services.actions.users import ChangeUser
@@ -12,15 +12,9 @@ st.title("Admin")
 roles.require(state.actor(), "admin", None, "This page")
 off = actions.why_not(ChangeUser, off=notices.engine_notice("controller"))
 
-view = st.segmented_control(
-    "View",
-    ["people", "sessions", "platform"],
-    default="people",
-    required=True,
-    key="view",
-    format_func=str.capitalize,
-    bind="query-params",
-    label_visibility="collapsed",
+VIEWS = ["people", "sessions", "platform"]
+view = located.choice(
+    "View", VIEWS, name="view", default="people", format_func=str.capitalize, collapsed=True
 )
 if view == "people":
     people.add(off)

@@ -5,7 +5,7 @@ import shlex
 import streamlit as st
 
 from dashboard import scope, state
-from dashboard.components import notices
+from dashboard.components import located, notices
 from dashboard.components.cli import command_line
 from dashboard.experiments import (
     compare_address,
@@ -42,16 +42,8 @@ else:
     compare_head.draw(details, shown)
     compare_head.warnings(found)
     with st.container(horizontal=True, vertical_alignment="center"):
-        side = st.segmented_control(
-            "Side",
-            SIDES,
-            default="Metrics",
-            required=True,
-            key="side",
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-        only = st.toggle("Differences only", value=True, key="differences", bind="query-params")
+        side = located.choice("Side", SIDES, name="side", default="Metrics", collapsed=True)
+        only = located.switch("Differences only", name="differences", default=True)
     if side == "Metrics":
         compare_tables.metrics(found, runs, only_differences=only)
     elif side == "Curves":

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import navigation
-from dashboard.components import notices
+from dashboard.components import located, notices
 from dashboard.components.cli import command_line
 from dashboard.experiments import (
     run_actions,
@@ -32,15 +32,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     run_actions.draw(detail.run, off)
     run_links.draw(detail)
 run_head.figures(detail, project)
-part = st.segmented_control(
-    "Part",
-    PARTS,
-    default="Curves",
-    required=True,
-    key="part",
-    bind="query-params",
-    label_visibility="collapsed",
-)
+part = located.choice("Part", PARTS, name="part", default="Curves", collapsed=True)
 if part == "Curves":
     run_curves.draw(detail, project.primary_metric if project else None)
 elif part == "Metrics":

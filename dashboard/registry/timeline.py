@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 import streamlit as st
 
 from dashboard import navigation, state
-from dashboard.components import status, tables
+from dashboard.components import located, status, tables
 from dashboard.numbers import moment
 from dashboard.registry import access
 from dashboard.registry.holders import answer, lasted
@@ -25,9 +25,7 @@ def draw(model: RegisteredModel) -> None:
     known = list(dict.fromkeys((CHAMPION, *model_aliases(model))))
     alias = known[0]
     if len(known) > 1:
-        alias = st.segmented_control(
-            "Alias", known, default=CHAMPION, required=True, key="held", bind="query-params"
-        )
+        alias = located.choice("Alias", known, name="held", default=CHAMPION)
     spans = access.spans(model, alias)
     if not spans:
         st.caption(nothing_known(model.with_alias(alias), plain(alias, 40)))

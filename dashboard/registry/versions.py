@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import navigation
-from dashboard.components import status, tables
+from dashboard.components import located, status, tables
 from dashboard.experiments.units import figure, unit_of
 from dashboard.numbers import UNKNOWN, age
 from dashboard.registry import acting, head, marks
@@ -62,7 +62,7 @@ def _shown(versions: Sequence[ModelVersion]) -> Sequence[ModelVersion]:
     """Return the versions to list: archived ones when wanted, or when there are no others."""
     kept = [version for version in versions if not version.archived]
     gone = len(versions) - len(kept)
-    if gone and st.toggle(f"Archived ({gone})", key="archived", bind="query-params"):
+    if gone and located.switch(f"Archived ({gone})", name="archived", default=False):
         return versions
     return kept or versions
 
