@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -64,7 +65,10 @@ def _promotion(
         )
         if not alias or verdict.problem or (verdict.failing and not reason):
             return None
-        return Promote(model.project, model.name, version.version, alias, reason)
+        promote = Promote(model.project, model.name, version.version, alias)
+        if verdict.failing:
+            return replace(promote, override=reason)
+        return replace(promote, reason=reason)
 
     return fields
 
