@@ -7,7 +7,9 @@ import numpy as np
 from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, select, text, update
 
 from services.engines.mlflow.models import Model, Point, TrackedRun, Version
+from services.errors import PlatformError
 from services.mirror import schema
+from services.mirror.connection import Reading, writing
 from services.mirror.curves import merged_curve
 from services.mirror.events import Event, alias_events, now_ms, run_events, run_title, version_event
 from services.mirror.models import EngineState
@@ -23,21 +25,21 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._keys: dict[tuple[str, str], int] = {}
-        with engine.connect() as connection:
-            for row in connection.execute(select(schema.keys)):
-                self._keys[row.kind, row.name] = row.key_id
+        with Reading(engine) as connection:
+            self._keys = _known_keys(connection)
+        self._sure = True
+        """Whether the keys are what the database holds: those of a failed write are not."""
 
     # Small values
 
     def read_meta(self, key: str) -> str | None:
         """Return a value the sync keeps, None when it was never written."""
-        with self.engine.connect() as connection:
+        with Reading(self.engine) as connection:
             return _meta(connection, key)
 
     def write_meta(self, key: str, value: str) -> None:
         """Keep a value."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             _put_meta(connection, key, value)
 
     # Runs
@@ -47,8 +49,13 @@ class Store:
     ) -> None:
         """Insert or replace runs with all they logged."""
         for start in range(0, len(batch), _CHUNK):
-            with self.engine.begin() as connection:
-                self._write_chunk(connection, project, batch[start : start + _CHUNK], first_read)
+            chunk = batch[start : start + _CHUNK]
+            try:
+                with writing(self.engine) as connection:
+                    self._write_chunk(connection, project, chunk, first_read)
+            except PlatformError:
+                self._sure = False
+                raise
 
     def _write_chunk(
         self,
@@ -58,12 +65,14 @@ class Store:
         first_read: bool,  # noqa: FBT001 - private, always passed by write_runs
     ) -> None:
         runs = {run.run_id: run for run in chunk}
+        if not self._sure:
+            self._keys, self._sure = _known_keys(connection), True
         table = schema.runs
+        change = _next_change(connection)  # first: from here on other writers wait
         known = {
             row.run_id: row
             for row in connection.execute(select(table).where(table.c.run_id.in_(runs)))
         }
-        change = _next_change(connection)
         rid = (connection.execute(select(func.max(table.c.rid))).scalar() or 0) + 1
         rows, events, rids = [], [], {}
         for run in runs.values():
@@ -130,7 +139,7 @@ class Store:
         if not lost:
             return
         table = schema.runs
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             change = _next_change(connection)
             rows = connection.execute(select(table).where(table.c.run_id.in_(lost))).all()
             for row in rows:
@@ -161,7 +170,7 @@ class Store:
     def curve_end(self, run_id: str, key: str) -> int | None:
         """Return the last step the mirror holds of a curve, None when it holds none."""
         table = schema.curves
-        with self.engine.connect() as connection:
+        with Reading(self.engine) as connection:
             row = connection.execute(
                 select(table.c.steps).where(table.c.run_id == run_id, table.c.key == key)
             ).first()
@@ -171,7 +180,7 @@ class Store:
     def extend_curve(self, run_id: str, key: str, points: Sequence[Point]) -> None:
         """Add points to a curve; a point at a step the curve holds replaces it."""
         table = schema.curves
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             row = connection.execute(
                 select(table).where(table.c.run_id == run_id, table.c.key == key)
             ).first()
@@ -197,7 +206,7 @@ class Store:
             "fetched_ms": now_ms(),
             "listing": json.dumps(listing).encode(),
         }
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             _upsert(connection, "artifacts", ("run_id",), [row])
             _next_change(connection)
 
@@ -207,7 +216,7 @@ class Store:
         self, project: str, models: Sequence[Model], versions: Sequence[Version]
     ) -> tuple[Event, ...]:
         """Replace a project's models and versions; return what changed of their aliases."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             old_aliases = {
                 row.name: json.loads(row.aliases)
                 for row in connection.execute(
@@ -238,7 +247,7 @@ class Store:
     def write_project(self, project: str, state: str, document: Mapping[str, object]) -> None:
         """Keep what discovery found of a project; a change of state becomes a feed line."""
         table = schema.projects
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             old = connection.execute(select(table).where(table.c.id == project)).first()
             content = json.dumps(document, sort_keys=True).encode()
             if old is not None and (old.state, old.document) == (state, content):
@@ -254,13 +263,13 @@ class Store:
 
     def forget_project(self, project: str) -> None:
         """Drop a project that is neither registered nor found any more."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             connection.execute(delete(schema.projects).where(schema.projects.c.id == project))
             _next_change(connection)
 
     def note(self, kind: str, sentence: str) -> None:
         """Put a sentence about the platform itself into the change feed."""
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             _append_events(connection, [Event(now_ms(), kind, None, "mirror", sentence)])
             _next_change(connection)
 
@@ -270,7 +279,7 @@ class Store:
         """Keep how an engine answered just now; only a change of state is a change."""
         table = schema.engines
         at = now_ms()
-        with self.engine.begin() as connection:
+        with writing(self.engine) as connection:
             old = connection.execute(select(table).where(table.c.name == name)).first()
             turned = old is None or old.state != state
             row = {
@@ -291,6 +300,11 @@ class Store:
                 _next_change(connection)
 
 
+def _known_keys(connection: Connection) -> dict[tuple[str, str], int]:
+    rows = connection.execute(select(schema.keys))
+    return {(row.kind, row.name): row.key_id for row in rows}
+
+
 def _still_lost(old: Row, new: Mapping[str, object]) -> bool:  # type: ignore[type-arg]  # of runs
     """Return whether a run that was given up says "running" only because nobody closed it."""
     same_sign = old.sign_ms == new["sign_ms"]
@@ -307,9 +321,12 @@ def _put_meta(connection: Connection, key: str, value: str) -> None:
 
 
 def _next_change(connection: Connection) -> int:
-    number = int(_meta(connection, "change") or 0) + 1
-    _put_meta(connection, "change", str(number))
-    return number
+    """Count on in one statement: two that read the old number first would both write the same."""
+    counted = text(
+        "INSERT INTO meta (key, value) VALUES ('change', '1') ON CONFLICT (key) DO UPDATE "
+        "SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT) RETURNING value"
+    )
+    return int(connection.execute(counted).scalar_one())
 
 
 def _append_events(connection: Connection, events: Sequence[Event]) -> None:

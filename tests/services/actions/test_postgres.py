@@ -1,11 +1,7 @@
-"""The journal on Postgres: the same behaviour by URL.
+"""The journal on Postgres: who comes at the same moment, and a server that goes away."""
 
-Runs when ``MLOPS_TEST_POSTGRES`` names an empty database, e.g.
-``postgresql+psycopg://postgres@127.0.0.1:5432/journal``, and its driver is installed.
-"""
-
-import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,28 +16,26 @@ from services.actions.tag import TagRun
 from services.errors import DeniedError, PlatformError
 from tests.services.actions.conftest import OWNER, RUN, FileEngine, build
 
-URL = os.environ.get("MLOPS_TEST_POSTGRES", "")
+pytestmark = pytest.mark.engine
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(not URL, reason="MLOPS_TEST_POSTGRES names no Postgres database"),
-]
+
+@pytest.fixture(params=["postgres"])
+def folder(folder: Path) -> Path:
+    """The folder of the other tests, on Postgres alone."""
+    return folder
 
 
 @pytest.fixture
-def journal(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(store, "_ROUNDS", 4)
-    journal = Journal(URL)
+def journal(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Journal]:
+    monkeypatch.setattr(store, "_ROUNDS", 4)  # bcrypt's cost is not under test
+    journal = Journal(postgres_url)
     yield journal
-    with journal.write() as connection:
-        schema.metadata.drop_all(connection)
     journal.close()
 
 
 @pytest.fixture
-def acting(folder: Path, journal: Journal) -> tuple[Context, FileEngine]:
-    context, engine = build(folder)
-    return Context(journal, context.mirror, engine, engine), engine
+def acting(folder: Path) -> tuple[Context, FileEngine]:
+    return build(folder)
 
 
 def test_actions_are_executed_and_audited(acting: tuple[Context, FileEngine]):
@@ -107,14 +101,14 @@ def test_people_sign_in_and_are_locked_out(journal: Journal):
     assert access.who(cookie) is None
 
 
-def test_it_is_made_by_one_of_many(journal: Journal):
+def test_it_is_made_by_one_of_many(journal: Journal, postgres_url: str):
     with journal.write() as connection:
         schema.metadata.drop_all(connection)
     failed: list[BaseException] = []
 
     def open_it() -> None:
         try:
-            Journal(URL).close()
+            Journal(postgres_url).close()
         except PlatformError as error:
             failed.append(error)
 
