@@ -51,7 +51,11 @@ def open_engine(url: str) -> Engine:
         if path is not None:
             _find_or_make(path)
         engine = connect(url)
-        _prepare(engine, path)
+        try:
+            _prepare(engine, path)
+        except BaseException:
+            engine.dispose()
+            raise
     except DatabaseError as error:
         if path is None:
             raise failed(error) from error

@@ -227,8 +227,12 @@ def prepare(url: str) -> tuple[Engine, str]:
     """
     engine = open_engine(url)
     if engine.dialect.name != "sqlite":
-        with translated():
-            return engine, _prepare_tables(engine)
+        try:
+            with translated():
+                return engine, _prepare_tables(engine)
+        except BaseException:
+            engine.dispose()
+            raise
     try:
         fault = _fault(engine)
     except DatabaseError as error:
