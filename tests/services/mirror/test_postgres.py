@@ -51,6 +51,7 @@ def test_a_session_ended_within_a_question_is_a_sentence(
     def ask() -> None:
         with mirror.connect() as connection:
             columns = mirror._fresh(connection)
+            columns._key_id(connection, "metrics", "loss")  # known: what follows is the column
             cluster.terminate_sessions(postgres_name)
             columns.values(connection, "metrics", "loss")
 
