@@ -11,7 +11,7 @@ from services.access import Access, ensure_admin, store
 from services.actions import audit, database, history, schema
 from services.actions.action import Context
 from services.actions.executor import Executor
-from services.actions.journal import Journal, list_views, save_view
+from services.actions.journal import _SUBJECT_LIMIT, Journal, list_views, save_view
 from services.actions.promote import Promote, Rollback
 from services.actions.tag import TagRun
 from services.errors import DeniedError, JournalError, PlatformError
@@ -232,6 +232,6 @@ def test_text_of_a_page_may_hold_a_nul(journal: Journal):
 
 
 def test_the_longest_subject_fits_its_index(journal: Journal):
-    longest = "".join(chr(0x20000 + (n * 7919) % 40_000) for n in range(600))
+    longest = "".join(chr(0x20000 + (n * 7919) % 40_000) for n in range(_SUBJECT_LIMIT))
     journal.want("curve", longest)
     assert [subject for _, _, subject in journal.wanted()] == [longest]
