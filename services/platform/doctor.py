@@ -18,7 +18,9 @@ from services.platform import control, ports, processes
 from services.platform import state as states
 from services.platform.bootstrap import is_current
 from services.platform.configuration import load_settings
+from services.platform.databases import ask, on_postgres
 from services.platform.engines import preferred_ports, version_of
+from services.postgres import shown
 
 Level = Literal["ok", "warning", "error"]
 
@@ -222,6 +224,24 @@ def settings(home: Home) -> Iterator[Finding]:
         yield Finding("ok", "settings", "can be read")
 
 
+def databases(home: Home) -> Iterator[Finding]:
+    """Look whether the Postgres databases answer."""
+    del home
+    try:
+        named = tuple(on_postgres(load_settings()))
+    except MlopsError:
+        return  # said by the check of the settings
+    for name, url in named:
+        what = f"{name} database"
+        try:
+            server = ask(url)
+        except PlatformError as error:
+            yield Finding("error", what, error.message, error.hint)
+        else:
+            words = f"Postgres {server.version}, {shown(url)}, {server.database_bytes / 1e6:.0f} MB"
+            yield Finding("ok", what, words)
+
+
 def wished_ports(home: Home) -> Iterator[Finding]:
     """Look who sits on the ports we would use."""
     try:
@@ -291,6 +311,7 @@ CHECKS: tuple[Check, ...] = (
     disk,
     secrets_folder,
     settings,
+    databases,
     wished_ports,
     state_files,
     leftovers,
