@@ -14,15 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.commands.testing import postgres_programs
+
 USER = "mlops"
 PASSWORD = "pass/word @1"  # as hard for a URL as one may be
 _IN_URL = "pass%2Fword%20%401"
-_FOLDERS = (
-    "/usr/lib/postgresql/*/bin",
-    "/opt/homebrew/opt/postgresql*/bin",
-    "/usr/local/opt/postgresql*/bin",
-    "/usr/pgsql-*/bin",
-)
 _SETTINGS = (
     "fsync=off",
     "full_page_writes=off",
@@ -36,21 +32,7 @@ _START_S = 60.0
 
 
 class MissingPostgresError(Exception):
-    """There is no Postgres on this machine; the words say how to get one."""
-
-
-def folder_of_programs() -> Path:
-    """Return where initdb and postgres are: of the newest version, else of PATH."""
-    found = [path for pattern in _FOLDERS for path in Path("/").glob(pattern[1:])]
-    found = [path for path in found if (path / "initdb").exists() and (path / "postgres").exists()]
-    if found:
-        return max(found, key=lambda path: int("".join(filter(str.isdigit, str(path))) or 0))
-    if by_path := shutil.which("initdb"):
-        return Path(by_path).resolve().parent
-    raise MissingPostgresError(
-        "The tests need Postgres, and there is none. Debian: apt install postgresql. "
-        "macOS: brew install postgresql. Or leave those tests out: ./mlops test --fast"
-    )
+    """There is no Postgres on this machine, or nobody who may run it."""
 
 
 def _identity() -> dict[str, int | list[int]]:
@@ -159,7 +141,9 @@ class Cluster:
 @contextlib.contextmanager
 def cluster() -> Iterator[Cluster]:
     """Yield a running server, gone afterwards."""
-    programs = folder_of_programs()
+    programs = postgres_programs()
+    if programs is None:
+        raise MissingPostgresError("There is no Postgres: `./mlops test` says how to get one.")
     # Not pytest's folder: that one is closed to the user the server runs as.
     folder = Path(tempfile.mkdtemp(prefix="mlops-postgres-"))
     made = Cluster(programs, folder)
