@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -12,21 +12,27 @@ from pydantic_settings import (
 )
 
 from services.home import Home, toolkit_root
+from services.postgres import DRIVER, with_driver
 
 
 class Settings(BaseSettings):
     """How this installation is set up."""
 
-    model_config = SettingsConfigDict(env_prefix="MLOPS_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MLOPS_",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # URLs hold passwords
+    )
 
     projects_root: Path = Field(default_factory=lambda: toolkit_root() / "projects")
     """The watched folder: a project that appears here is connected by itself."""
 
     mirror_url: str = ""
-    """SQLAlchemy URL of the mirror; empty is SQLite in the home folder."""
+    """``postgresql://USER:PASSWORD@HOST/DATABASE``; empty is SQLite in the home folder."""
 
     journal_url: str = ""
-    """SQLAlchemy URL of the journal; empty is SQLite in the home folder."""
+    """The same for the journal."""
 
     mlflow_url: str = ""
     """An existing MLflow server; empty starts our own."""
@@ -66,6 +72,27 @@ class Settings(BaseSettings):
         toml = TomlConfigSettingsSource(settings_cls, Home.locate().root / "settings.toml")
         return init_settings, env_settings, toml
 
+    @field_validator("mirror_url", "journal_url", "mlflow_backend_store")
+    @classmethod
+    def _with_our_driver(cls, url: str) -> str:
+        return with_driver(url)
+
+    @field_validator("mirror_url", "journal_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if url and not url.startswith(("sqlite:///", f"{DRIVER}://")):
+            raise ValueError(
+                "it is neither sqlite:///PATH nor postgresql://USER:PASSWORD@HOST/NAME"
+            )
+        return _parsed(url)
+
+    @field_validator("mlflow_backend_store")
+    @classmethod
+    def _apart_from_the_mirror(cls, url: str, info: ValidationInfo) -> str:
+        if url and url == info.data.get("mirror_url"):
+            raise ValueError("the mirror is in that database, and both keep a table `runs`")
+        return url
+
     @model_validator(mode="after")
     def _fill_urls(self) -> Self:
         databases = Home.locate().databases
@@ -74,3 +101,17 @@ class Settings(BaseSettings):
                 url = f"sqlite:///{databases / f'{name}.sqlite'}"
                 object.__setattr__(self, f"{name}_url", url)
         return self
+
+
+def _parsed(url: str) -> str:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        if url:
+            make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError(
+            "it is no URL; write special characters of a password as %XX (@ is %40, / is %2F)"
+        ) from None
+    return url

@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RANK = {
     "home": 0,
     "errors": 0,
+    "postgres": 0,
     "reading": 1,
     "settings": 1,
     "engines": 2,

@@ -15,7 +15,7 @@ from sqlalchemy import Row, delete, select, update
 
 from services.access import lockout, store
 from services.access.store import User
-from services.actions import audit, schema
+from services.actions import audit, database, schema
 from services.actions.journal import Journal, now_ms
 from services.errors import DeniedError, InputError, JournalError
 
@@ -249,6 +249,7 @@ def ensure_admin(journal: Journal) -> str | None:
     password = secrets.token_urlsafe(15)
     hashed = store.password_hash("admin", password)
     with journal.write() as connection:
+        database.lock(connection, schema.users.name)
         if connection.execute(select(schema.users.c.name)).first() is not None:
             return None  # another process was faster
         store.insert_into(connection, "admin", hashed, "admin", None)

@@ -1,16 +1,18 @@
-"""A copy of the journal, and the journal from a copy."""
+"""A copy of the journal, and the journal from a copy: a SQLite file, wherever the journal is."""
 
 import contextlib
 import os
 import sqlite3
+import tempfile
 import time
 from pathlib import Path
 
 from sqlalchemy import delete
 
-from services.actions import audit, database, schema
+from services.actions import audit, database, portable, schema
 from services.actions.journal import Journal
 from services.errors import ConflictError, InputError, NotFoundError, PlatformError
+from services.home import Home
 
 _BUSY_S = 10.0
 
@@ -19,16 +21,18 @@ def backup(journal: Journal, target: Path) -> None:
     """Copy the journal, consistent while others write, to a new file only its owner can read.
 
     Raises:
-        InputError: It is not SQLite, or the target exists.
+        InputError: The target exists.
         PlatformError: The copy could not be written; no half of it is left.
     """
-    source = _sqlite(journal.path)
     if target.exists():
         raise InputError(f"{target} exists already.", "Choose another name.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with database.fresh_file(target) as new:
-            _copy(source, new)
+            if journal.path is None:
+                portable.to_file(journal, new)
+            else:
+                _copy(journal.path, new)
             os.link(new, target)
         database.sync_folder(target.parent)
     except (OSError, sqlite3.Error) as error:
@@ -39,7 +43,7 @@ def backup(journal: Journal, target: Path) -> None:
 
 
 def restore(source: Path, url: str, actor: str) -> Path | None:
-    """Put a backup in the journal's place; return where the present file went, if there was one.
+    """Put a backup in the journal's place; return where the present one went, if there was one.
 
     The backup is checked first, its audit chain too. Nobody stays signed in: sessions that were
     ended since the backup must not come back.
@@ -49,9 +53,11 @@ def restore(source: Path, url: str, actor: str) -> Path | None:
         PlatformError: It is no journal or damaged, or it could not be written; nothing was changed.
         ConflictError: Another process is writing to the present journal.
     """
-    path = _sqlite(database.sqlite_path(url))
+    path = database.sqlite_path(url)
     if not source.is_file():
         raise NotFoundError(f"There is no backup {source}.")
+    if path is None:
+        return _restore_rows(source, url, actor)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with database.fresh_file(path) as new:
@@ -67,10 +73,27 @@ def restore(source: Path, url: str, actor: str) -> Path | None:
     return aside
 
 
-def _sqlite(path: Path | None) -> Path:
-    if path is None:
-        raise InputError("This journal is not SQLite.", "Use the database's own tools.")
-    return path
+def _restore_rows(source: Path, url: str, actor: str) -> Path | None:
+    """Put a backup into a Postgres database; what it holds is backed up into the home folder."""
+    with contextlib.closing(Journal(url)) as journal, tempfile.TemporaryDirectory() as folder:
+        new = Path(folder) / "journal.sqlite"
+        try:
+            _copy(source, new)
+        except sqlite3.Error as error:
+            raise PlatformError(
+                f"The backup {source} cannot be read ({error}).", "The journal is as it was."
+            ) from error
+        _admit(Journal(f"sqlite:///{new}"), source, actor)
+        aside = None
+        if portable.is_used(journal):
+            aside = Home.locate().databases / f"journal.replaced-{_stamp()}.sqlite"
+            backup(journal, aside)
+        portable.from_file(new, journal)
+    return aside
+
+
+def _stamp() -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -105,8 +128,7 @@ def _set_aside(path: Path) -> Path | None:
     if not path.exists():
         return None
     _see_nobody_writes(path)
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    aside = path.with_name(f"{path.name}.replaced-{stamp}")
+    aside = path.with_name(f"{path.name}.replaced-{_stamp()}")
     os.link(path, aside)
     left = path.with_name(f"{path.name}-journal")
     if left.exists():  # of a crash; beside the restored file it would be played into that

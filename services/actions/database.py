@@ -14,9 +14,11 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from services import postgres
 from services.actions import schema
-from services.errors import PlatformError
+from services.errors import JournalError, PlatformError
 
 _BUSY_S = 10.0
 _MIGRATION_LOCK = 0x6D6C6F7073  # any number, the same in every process
@@ -49,9 +51,15 @@ def open_engine(url: str) -> Engine:
         if path is not None:
             _find_or_make(path)
         engine = connect(url)
-        _prepare(engine, path)
+        try:
+            _prepare(engine, path)
+        except BaseException:
+            engine.dispose()
+            raise
     except DatabaseError as error:
-        raise _unusable(path or make_url(url), error) from error
+        if path is None:
+            raise failed(error) from error
+        raise _unusable(path, error) from error
     except OSError as error:
         raise PlatformError(
             f"The journal {path} cannot be opened ({error.strerror or error}).",
@@ -63,7 +71,9 @@ def open_engine(url: str) -> Engine:
 def connect(url: str) -> Engine:
     """Return an engine with our pragmas; opens nothing yet."""
     if sqlite_path(url) is None:
-        return create_engine(url, pool_pre_ping=True)
+        engine = postgres.open_engine(url, max_overflow=20)
+        event.listen(engine, "begin", _begin_on_postgres)
+        return engine
     engine = create_engine(
         url,
         connect_args={"timeout": _BUSY_S, "isolation_level": None},
@@ -96,6 +106,11 @@ def _begin(connection: Connection) -> None:
     # Writers queue at the door; a lock taken halfway through a transaction could not be waited for.
     if not connection.get_execution_options().get(_READING):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_on_postgres(connection: Connection) -> None:
+    if not connection.get_execution_options().get(_READING):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_BUSY_S:.0f}s'")
 
 
 # The file
@@ -155,6 +170,8 @@ def _prepare(engine: Engine, path: Path | None) -> None:
     found = _version(engine)
     if found is None and path is not None:
         raise PlatformError(f"{path} is a database, but no journal.", RESTORE)
+    if found is None:
+        _see_it_is_free(engine)
     if found is not None and found > schema.VERSION:
         raise PlatformError(
             f"The journal was written by a newer version of this platform ({found}).",
@@ -162,6 +179,21 @@ def _prepare(engine: Engine, path: Path | None) -> None:
         )
     if found != schema.VERSION:
         _migrate(engine)
+
+
+def _see_it_is_free(engine: Engine) -> None:
+    """Refuse a Postgres database in which somebody else has tables of our names."""
+    with reading(engine).connect() as connection:
+        present = set(inspect(connection).get_table_names())
+        if schema.meta.name in present:
+            return  # another process makes it, or made it a moment ago
+        foreign = sorted(present & set(schema.metadata.tables))
+    if foreign:
+        raise PlatformError(
+            f"The database {engine.url.render_as_string()} is no journal, and holds tables of "
+            f"something else ({', '.join(foreign)}).",
+            "Give the journal a database of its own (MLOPS_JOURNAL_URL); nothing was changed.",
+        )
 
 
 def _check(engine: Engine, path: Path) -> None:
@@ -203,6 +235,13 @@ def _migrate(engine: Engine) -> None:
                 connection.exec_driver_sql(statement)
         mine = schema.meta.c.key == "version"
         connection.execute(schema.meta.update().where(mine).values(value=str(schema.VERSION)))
+
+
+def failed(error: DatabaseError | PoolTimeoutError) -> JournalError:
+    """Return what Postgres said as a sentence."""
+    return JournalError(
+        f"The journal could not be used ({postgres.said(error)}).", postgres.hint(error)
+    )
 
 
 def _unusable(what: object, error: DatabaseError) -> PlatformError:

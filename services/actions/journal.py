@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _WANTS_AT_ONCE = 200
 _WANTS_AT_MOST = 10_000
-_SUBJECT_LIMIT = 2_000
+_SUBJECT_LIMIT = 600  # Postgres indexes no more than 2,704 bytes
 _VIEW_LIMIT = 20_000
 _VIEWS_AT_MOST = 500
 _OURS = (IntegrityError, ProgrammingError, DataError)  # said by the database, about our own doing
@@ -112,6 +112,8 @@ class Journal:
             raise self._failed(error) from error
 
     def _failed(self, error: DatabaseError | PoolTimeoutError) -> JournalError:
+        if self.path is None:
+            return database.failed(error)
         said = str(error.orig) if isinstance(error, DatabaseError) else "all connections are in use"
         hint = "Nothing was changed. See `mlops doctor`."
         if "malformed" in said or "not a database" in said:

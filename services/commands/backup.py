@@ -11,7 +11,11 @@ from services.commands.output import sentences
 @click.argument("target", type=click.Path(path_type=Path))
 @sentences
 def backup(*, target: Path) -> None:
-    """Copy the journal to the new file TARGET, while everything goes on running."""
+    """Copy the journal to the new file TARGET, while everything goes on running.
+
+    The file is the same whether the journal is in SQLite or in Postgres, and can be restored into
+    either.
+    """
     from services.actions.backup import backup as copy
     from services.actions.journal import Journal
     from services.platform.configuration import load_settings

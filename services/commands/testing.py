@@ -21,6 +21,13 @@ _BROWSERS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 
+_POSTGRES = (
+    "/usr/lib/postgresql/*/bin",
+    "/usr/pgsql-*/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+    "/usr/local/opt/postgresql*/bin",
+)
+
 _STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "format": (("ruff", "format", "."), ("ruff", "check", "--fix", ".")),
     "lint": (("ruff", "format", "--check", "."), ("ruff", "check", ".")),
@@ -35,6 +42,21 @@ def browser() -> str | None:
     return next((path for path in found if path), None)
 
 
+def postgres_programs() -> Path | None:
+    """Return where initdb and postgres are: of the newest version, else of PATH.
+
+    ``MLOPS_POSTGRES_BIN`` overrides it.
+    """
+    wished = os.environ.get("MLOPS_POSTGRES_BIN")
+    patterns = [wished] if wished else _POSTGRES
+    found = [path for pattern in patterns for path in Path("/").glob(pattern.lstrip("/"))]
+    found = [path for path in found if (path / "initdb").exists() and (path / "postgres").exists()]
+    if found:
+        return max(found, key=lambda path: int("".join(filter(str.isdigit, str(path))) or 0))
+    by_path = None if wished else shutil.which("initdb")
+    return Path(by_path).resolve().parent if by_path else None
+
+
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.option("--fast", is_flag=True, help="Without engines, browser and slow tests.")
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
@@ -42,7 +64,7 @@ def browser() -> str | None:
 def test(*, fast: bool, pytest_args: tuple[str, ...]) -> None:
     """Run the tests; what follows goes to pytest.
 
-    Nothing is skipped for want of a browser: without Chromium this fails.
+    Nothing is skipped for want of something: without Chromium or Postgres this fails.
     """
     chromium = browser()
     if not fast and chromium is None:
@@ -50,6 +72,13 @@ def test(*, fast: bool, pytest_args: tuple[str, ...]) -> None:
             "The browser tests need Chromium, and there is none.",
             "Debian: apt install chromium. macOS: brew install --cask chromium. "
             "Or name one in MLOPS_CHROMIUM, or leave those tests out: ./mlops test --fast",
+        )
+    if not fast and postgres_programs() is None:
+        raise PlatformError(
+            "The tests need Postgres (they start a server of their own), and there is none.",
+            "Debian: apt install postgresql. macOS: brew install postgresql@17. "
+            "Or name its bin folder in MLOPS_POSTGRES_BIN, or leave those tests out: "
+            "./mlops test --fast",
         )
     root = toolkit_root()
     environment = os.environ | ({"MLOPS_CHROMIUM": chromium} if chromium else {})

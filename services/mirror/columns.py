@@ -4,6 +4,7 @@ A page of a sorted, filtered table touches a handful of columns: a boolean mask 
 one permutation for the sort. At 100,000 runs that is a millisecond a column, whatever the question.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -195,16 +196,12 @@ class Columns:
     def _fetch(
         self, connection: Connection, group: str, key_id: int, rids: Positions | None
     ) -> tuple[Positions, Sequence[Any]]:
-        # Straight from the driver: 100,000 rows pass here, and SQLAlchemy's cost as much again.
+        # Rows straight from the driver: 100,000 pass here, and SQLAlchemy's cost as much again.
         query = f"SELECT rid, value FROM {group} WHERE key_id = {key_id}"  # noqa: S608 - our table, a number
         if rids is not None:
             query += f" AND rid IN ({', '.join(map(str, rids.tolist()))})"
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(query)
-            rows = cursor.fetchall()
-        finally:
-            cursor.close()
+        with contextlib.closing(connection.exec_driver_sql(query)) as result:
+            rows = result.cursor.fetchall()
         if not rows:
             return _NONE, ()
         found, values = zip(*rows, strict=True)

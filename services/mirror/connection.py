@@ -1,8 +1,13 @@
-"""Connections whose database errors are sentences."""
+"""Connections to the mirror whose database errors are sentences."""
+
+import contextlib
+from collections.abc import Iterator
 
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from services import postgres
 from services.errors import PlatformError
 
 
@@ -15,20 +20,26 @@ class Reading:
     def __enter__(self) -> Connection:
         try:
             self._connection = self._engine.connect()
-        except DatabaseError as error:
-            raise _unreadable(error) from error
+        except (DatabaseError, PoolTimeoutError) as error:
+            raise _unreadable(self._engine, error) from error
         return self._connection
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._connection.close()
         if isinstance(error, DatabaseError):
-            raise _unreadable(error) from error
+            raise _unreadable(self._engine, error) from error
 
 
-def _unreadable(error: DatabaseError) -> PlatformError:
+def _unreadable(engine: Engine, error: DatabaseError | PoolTimeoutError) -> PlatformError:
+    if engine.dialect.name == "sqlite" or not postgres.is_trouble(error):
+        said = error.orig if isinstance(error, DatabaseError) else "all connections are in use"
+        return PlatformError(
+            f"The mirror cannot be read ({said}).",
+            "The controller makes it when it starts, and replaces a damaged one: "
+            "see `mlops status`.",
+        )
     return PlatformError(
-        f"The mirror cannot be read ({error.orig}).",
-        "The controller makes it when it starts and replaces a damaged one: see `mlops status`.",
+        f"The mirror cannot be read ({postgres.said(error)}).", postgres.hint(error)
     )
 
 
@@ -57,3 +68,38 @@ def is_damage(error: DatabaseError) -> bool:
     """Return whether the file itself is no sound database, which waiting does not mend."""
     said = str(error.orig)
     return any(word in said for word in ("not a database", "malformed", "no such"))
+
+
+@contextlib.contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction of the mirror's writer.
+
+    A full disk or a Postgres server that is away is a sentence, and another attempt. A damaged
+    SQLite file is neither: it ends the controller, and the next one replaces the file.
+
+    Raises:
+        PlatformError: It cannot be written just now; nothing was.
+    """
+    if engine.dialect.name == "sqlite":
+        with engine.begin() as connection:
+            yield connection
+        return
+    with translated(), engine.begin() as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Raise trouble with Postgres as a sentence; an error of ours stays what it is.
+
+    Raises:
+        PlatformError: Postgres is away or refuses us.
+    """
+    try:
+        yield
+    except (DatabaseError, PoolTimeoutError) as error:
+        if not postgres.is_trouble(error):
+            raise
+        raise PlatformError(
+            f"The mirror's database cannot be used ({postgres.said(error)}).", postgres.hint(error)
+        ) from error

@@ -71,6 +71,7 @@ class Mirror:
         self._engine = schema.open_engine(url)
         self._inode = self._found_inode()
         self._columns = Columns()
+        self._born: str | None = None
         self._lock = threading.Lock()
         self._warming: threading.Thread | None = None
 
@@ -174,10 +175,13 @@ class Mirror:
             return tuple(ids.words[code] for code in ids.codes[found])
 
     def _fresh(self, connection: Connection) -> Columns:
-        found = connection.execute(
-            select(schema.meta.c.value).where(schema.meta.c.key == "change")
-        ).scalar()
-        self._columns.refresh(connection, int(found or 0))
+        table = schema.meta
+        query = select(table.c.key, table.c.value).where(table.c.key.in_(("change", schema.BORN)))
+        found = {row.key: row.value for row in connection.execute(query)}
+        if found.get(schema.BORN) != self._born:  # made anew under us: its numbers begin anew, too
+            self._columns = Columns()
+            self._born = found.get(schema.BORN)
+        self._columns.refresh(connection, int(found.get("change", 0)))
         return self._columns
 
     def _matching(self, connection: Connection, query: RunQuery) -> Positions:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Engine,
     Float,
     Index,
@@ -25,17 +26,25 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     event,
+    inspect,
+    select,
+    text,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
+from services import postgres
 from services.errors import PlatformError
-from services.mirror.connection import is_damage, not_written, say_why_not_written
+from services.mirror.connection import is_damage, not_written, say_why_not_written, translated
 
 logger = logging.getLogger(__name__)
 
 VERSION = 1
 """Raised with every change of a table: a mirror of another version is rebuilt, not migrated."""
+
+BORN = "born"
+"""The key in ``meta`` of when this mirror was made; another value is another mirror."""
+_PREPARING = 0x6D6972726F72  # any number, the same in every process
 
 metadata = MetaData()
 # SQLite gives an autoincrementing key only to INTEGER; Postgres wants the wider one.
@@ -186,10 +195,10 @@ changes = Table(
 
 
 def open_engine(url: str) -> Engine:
-    """Return a connected engine for the mirror's URL, tuned when it is SQLite."""
+    """Return an engine on the mirror's URL, tuned when it is SQLite."""
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return postgres.open_engine(url)
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": 10.0})
@@ -209,16 +218,25 @@ def _tune(connection: sqlite3.Connection, _record: object) -> None:
 def prepare(url: str) -> tuple[Engine, str]:
     """Open the mirror for its one writer; return it and a sentence when it had to be replaced.
 
-    A file that is not a database, is damaged, or has another version is moved aside (quarantined)
-    and a new one begun: everything in it can be read again from the engines.
+    A SQLite file that is not a database, is damaged, or has another version is moved aside
+    (quarantined) and a new one begun: everything in it can be read again from the engines. On
+    Postgres the tables of another version are dropped, those of somebody else never.
 
     Raises:
-        PlatformError: The disk is full, or the file is held or cannot be written. It is left alone.
+        PlatformError: The disk is full, or the file is held or cannot be written: it is left
+            alone. Or Postgres cannot be reached, refuses us, or the database is not ours.
     """
     try:
         engine = open_engine(url)
     except OSError as error:
         raise _no_folder(url, error) from error
+    if engine.dialect.name != "sqlite":
+        try:
+            with translated():
+                return engine, _prepare_tables(engine)
+        except BaseException:
+            engine.dispose()
+            raise
     try:
         fault = _fault(engine)
     except DatabaseError as error:
@@ -231,12 +249,10 @@ def prepare(url: str) -> tuple[Engine, str]:
         return engine, ""
     engine.dispose()
     path = Path(make_url(url).database or "")
-    sentence = f"The mirror {path} {fault}."
-    if engine.dialect.name == "sqlite":
-        sentence += f" It was moved to {_quarantine(path)} and is being rebuilt from the engines."
-    else:
-        sentence += " Its tables were dropped and are being rebuilt from the engines."
-        metadata.drop_all(engine)
+    sentence = (
+        f"The mirror {path} {fault}. It was moved to {_quarantine(path)} and is being rebuilt from "
+        "the engines."
+    )
     logger.warning("%s", sentence)
     engine = open_engine(url)
     say_why_not_written(engine)
@@ -253,19 +269,61 @@ def _no_folder(url: str, error: OSError) -> PlatformError:
 
 
 def _fault(engine: Engine) -> str:
-    """Create what is missing; return what is wrong with the database, empty when it is sound."""
+    """Create what is missing; return what is wrong with the file, empty when it is sound."""
     with engine.begin() as connection:
-        if engine.dialect.name == "sqlite":
-            verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-            if verdict != "ok":
-                return f"is damaged ({verdict})"
-        metadata.create_all(connection)
-        found = connection.execute(meta.select().where(meta.c.key == "version")).first()
-        if found is None:
-            connection.execute(meta.insert().values(key="version", value=str(VERSION)))
-        elif found.value != str(VERSION):
-            return f"was written by another version of this platform ({found.value})"
+        verdict = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if verdict != "ok":
+            return f"is damaged ({verdict})"
+        return _create(connection)
+
+
+def _prepare_tables(engine: Engine) -> str:
+    """Create what is missing, drop what is outdated; return a sentence when something was."""
+    shown = engine.url.render_as_string()
+    with engine.begin() as connection:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_PREPARING})"))
+        present = set(inspect(connection).get_table_names()) & set(metadata.tables)
+        if present and not _is_ours(connection, present):
+            raise PlatformError(
+                f"The database {shown} holds tables of something else ({', '.join(present)}).",
+                "Give the mirror a database of its own (MLOPS_MIRROR_URL); nothing was changed.",
+            )
+        fault = _create(connection)
+        if not fault:
+            return ""
+        metadata.drop_all(connection)
+        _create(connection)
+    sentence = f"The mirror {shown} {fault}. Its tables are being rebuilt from the engines."
+    logger.warning("%s", sentence)
+    return sentence
+
+
+def _is_ours(connection: Connection, present: set[str]) -> bool:
+    return meta.name in present and _version(connection) is not None
+
+
+def _version(connection: Connection) -> str | None:
+    return connection.execute(select(meta.c.value).where(meta.c.key == "version")).scalar()
+
+
+def _create(connection: Connection) -> str:
+    """Create what is missing; return what is wrong with what was there."""
+    metadata.create_all(connection)
+    found = _version(connection)
+    if found is None:
+        _begin(connection)
+    elif found != str(VERSION):
+        return f"was written by another version of this platform ({found})"
     return ""
+
+
+def _begin(connection: Connection) -> None:
+    # Changes are counted on from the time of day: a mirror made anew repeats no number of the one
+    # before it, under which readers may still hold answers.
+    born = str(time.time_ns() // 1_000_000)
+    values = {"version": str(VERSION), BORN: born, "change": born}
+    rows = [{"key": key, "value": value} for key, value in values.items()]
+    connection.execute(meta.insert(), rows)
 
 
 def _quarantine(path: Path) -> Path:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, select,
 
 from services.engines.mlflow.models import Model, Point, TrackedRun, Version
 from services.mirror import schema
+from services.mirror.connection import Reading, writing
 from services.mirror.curves import merged_curve
 from services.mirror.events import Event, alias_events, now_ms, run_events, run_title, version_event
 from services.mirror.models import EngineState
@@ -24,28 +25,32 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._keys: dict[tuple[str, str], int] = {}
-        with engine.connect() as connection:
-            for row in connection.execute(select(schema.keys)):
-                self._keys[row.kind, row.name] = row.key_id
+        with Reading(engine) as connection:
+            self._keys = _known_keys(connection)
+        self._sure = True
+        """Whether the keys are what the database holds: those of a failed write are not."""
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[Connection]:
-        """A transaction; what it numbered is forgotten with it when it fails."""
-        known = len(self._keys)
+        """A transaction. After one that failed, what it numbered is read again.
+
+        Numbers of a failed write are given away again: kept, they would file values under a wrong
+        name. And of a server that went away during the commit nobody knows whether it was done.
+        """
         try:
-            with self.engine.begin() as connection:
+            with writing(self.engine) as connection:
+                if not self._sure:
+                    self._keys, self._sure = _known_keys(connection), True
                 yield connection
         except BaseException:
-            # The numbers are given away again: kept, they would file values under a wrong name.
-            self._keys = dict(list(self._keys.items())[:known])
+            self._sure = False
             raise
 
     # Small values
 
     def read_meta(self, key: str) -> str | None:
         """Return a value the sync keeps, None when it was never written."""
-        with self.engine.connect() as connection:
+        with Reading(self.engine) as connection:
             return _meta(connection, key)
 
     def write_meta(self, key: str, value: str) -> None:
@@ -72,11 +77,11 @@ class Store:
     ) -> None:
         runs = {run.run_id: run for run in chunk}
         table = schema.runs
+        change = _next_change(connection)  # first: from here on other writers wait
         known = {
             row.run_id: row
             for row in connection.execute(select(table).where(table.c.run_id.in_(runs)))
         }
-        change = _next_change(connection)
         rid = (connection.execute(select(func.max(table.c.rid))).scalar() or 0) + 1
         rows, events, rids = [], [], {}
         for run in runs.values():
@@ -174,7 +179,7 @@ class Store:
     def curve_end(self, run_id: str, key: str) -> int | None:
         """Return the last step the mirror holds of a curve, None when it holds none."""
         table = schema.curves
-        with self.engine.connect() as connection:
+        with Reading(self.engine) as connection:
             row = connection.execute(
                 select(table.c.steps).where(table.c.run_id == run_id, table.c.key == key)
             ).first()
@@ -304,6 +309,11 @@ class Store:
                 _next_change(connection)
 
 
+def _known_keys(connection: Connection) -> dict[tuple[str, str], int]:
+    rows = connection.execute(select(schema.keys))
+    return {(row.kind, row.name): row.key_id for row in rows}
+
+
 def _still_lost(old: Row, new: Mapping[str, object]) -> bool:  # type: ignore[type-arg]  # of runs
     """Return whether a run that was given up says "running" only because nobody closed it."""
     same_sign = old.sign_ms == new["sign_ms"]
@@ -320,9 +330,12 @@ def _put_meta(connection: Connection, key: str, value: str) -> None:
 
 
 def _next_change(connection: Connection) -> int:
-    number = int(_meta(connection, "change") or 0) + 1
-    _put_meta(connection, "change", str(number))
-    return number
+    """Count on in one statement: two that read the old number first would both write the same."""
+    counted = text(
+        "INSERT INTO meta (key, value) VALUES ('change', '1') ON CONFLICT (key) DO UPDATE "
+        "SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT) RETURNING value"
+    )
+    return int(connection.execute(counted).scalar_one())
 
 
 def _append_events(connection: Connection, events: Sequence[Event]) -> None:

@@ -20,6 +20,7 @@ from services.engines.mlflow.adapter import MLflow
 from services.engines.mlflow.feed import FeedReader, Note, Position
 from services.engines.mlflow.models import TrackedRun
 from services.mirror import schema
+from services.mirror.connection import Reading
 from services.mirror.events import Event, now_ms
 from services.mirror.store import Store
 
@@ -225,7 +226,7 @@ class MirrorSync:
 
     def _newest_ms(self) -> int:
         table = schema.runs
-        with self._store.engine.connect() as connection:
+        with Reading(self._store.engine) as connection:
             found = connection.execute(
                 select(table.c.started_ms, table.c.ended_ms)
                 .order_by(table.c.change.desc())
@@ -235,7 +236,7 @@ class MirrorSync:
 
     def _open_runs(self, workspace: str) -> tuple[str, ...]:
         table = schema.runs
-        with self._store.engine.connect() as connection:
+        with Reading(self._store.engine) as connection:
             rows = connection.execute(
                 select(table.c.run_id).where(
                     table.c.project == workspace, table.c.status.in_(("running", "lost"))
@@ -247,7 +248,7 @@ class MirrorSync:
 
     def _lost(self) -> dict[str, str]:
         table = schema.runs
-        with self._store.engine.connect() as connection:
+        with Reading(self._store.engine) as connection:
             running = connection.execute(
                 select(table).where(table.c.status == "running", ~table.c.archived)
             ).all()

@@ -29,6 +29,6 @@ def load_settings() -> "Settings":
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise PlatformError(
-            f"The setting {name} is wrong: {first['msg']}.",
+            f"The setting {name} is wrong: {first['msg'].removeprefix('Value error, ')}.",
             f"It comes from MLOPS_{name.upper()} or from settings.toml in the home folder.",
         ) from error

@@ -18,8 +18,10 @@ from services.platform import control, ports, processes
 from services.platform import state as states
 from services.platform.bootstrap import is_current
 from services.platform.configuration import load_settings
-from services.platform.databases import journal_fault, mlflow_fault
+from services.platform.database_files import journal_fault, mlflow_fault
+from services.platform.databases import ask, on_postgres
 from services.platform.engines import preferred_ports, version_of
+from services.postgres import shown
 
 Level = Literal["ok", "warning", "error"]
 
@@ -223,6 +225,24 @@ def settings(home: Home) -> Iterator[Finding]:
         yield Finding("ok", "settings", "can be read")
 
 
+def databases(home: Home) -> Iterator[Finding]:
+    """Look whether the Postgres databases answer."""
+    del home
+    try:
+        named = tuple(on_postgres(load_settings()))
+    except MlopsError:
+        return  # said by the check of the settings
+    for name, url in named:
+        what = f"{name} database"
+        try:
+            server = ask(url)
+        except PlatformError as error:
+            yield Finding("error", what, error.message, error.hint)
+        else:
+            words = f"Postgres {server.version}, {shown(url)}, {server.database_bytes / 1e6:.0f} MB"
+            yield Finding("ok", what, words)
+
+
 def wished_ports(home: Home) -> Iterator[Finding]:
     """Look who sits on the ports we would use."""
     try:
@@ -260,7 +280,7 @@ def state_files(home: Home) -> Iterator[Finding]:
             yield Finding("warning", name, f"{path} cannot be read.", mend)
 
 
-def databases(home: Home) -> Iterator[Finding]:
+def database_files(home: Home) -> Iterator[Finding]:
     """Look whether the databases that cannot be made again can be read."""
     journal = journal_fault(home.databases / "journal.sqlite")
     if journal:
@@ -316,8 +336,9 @@ CHECKS: tuple[Check, ...] = (
     disk,
     secrets_folder,
     settings,
+    databases,
     wished_ports,
     state_files,
-    databases,
+    database_files,
     leftovers,
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from services.home import Home, toolkit_root
-from services.platform.databases import mlflow_fault
+from services.platform.database_files import mlflow_fault
 from services.platform.ports import LOOPBACK
 from services.platform.probes import HeartbeatProbe, HttpProbe, Probe
 

@@ -4,7 +4,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.errors import PlatformError
 from services.home import Home
+from services.platform.configuration import load_settings
+from services.platform.databases import ask, on_postgres
+from services.postgres import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +21,33 @@ class Storage:
 
 
 def measure(home: Home) -> Storage:
-    """Return how much each part of the installation takes now."""
+    """Return how much each part of the installation takes now.
+
+    Raises:
+        PlatformError: The settings cannot be read.
+    """
     parts = (
-        ("Journal, the one thing to back up", home.databases / "journal.sqlite"),
-        ("Mirror, rebuilt at need", home.databases / "mirror.sqlite"),
-        ("MLflow database", home.mlflow / "mlflow.db"),
-        ("Logs", home.logs),
+        ("journal", "Journal, to be backed up", home.databases / "journal.sqlite"),
+        ("mirror", "Mirror, rebuilt at need", home.databases / "mirror.sqlite"),
+        ("MLflow", "MLflow database, to be backed up", home.mlflow / "mlflow.db"),
+        ("logs", "Logs", home.logs),
     )
+    elsewhere = dict(on_postgres(load_settings()))
     disk = shutil.disk_usage(home.root)
-    measured = tuple((what, str(path), _bytes_of(path)) for what, path in parts)
+    measured = tuple(
+        (what, shown(elsewhere[name]), _bytes_there(elsewhere[name]))
+        if name in elsewhere
+        else (what, str(path), _bytes_of(path))
+        for name, what, path in parts
+    )
     return Storage(measured, disk.free, disk.total)
+
+
+def _bytes_there(url: str) -> int | None:
+    try:
+        return ask(url).database_bytes
+    except PlatformError:
+        return None
 
 
 def _bytes_of(path: Path) -> int | None:

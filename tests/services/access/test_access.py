@@ -1,4 +1,5 @@
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import bcrypt
@@ -9,16 +10,23 @@ from services.access import sessions as sessions_module
 from services.actions import audit
 from services.actions.journal import Journal
 from services.errors import DeniedError, InputError
+from tests.conftest import BOTH
 
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
+@pytest.fixture(params=BOTH)
+def journal(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Journal]:
     monkeypatch.setattr(store, "_ROUNDS", 4)  # bcrypt's cost is not under test
     cheap = bcrypt.hashpw(b"nobody's", bcrypt.gensalt(4))
     monkeypatch.setattr(sessions_module, "_NOBODY", cheap)
-    return Journal(f"sqlite:///{tmp_path / 'journal.sqlite'}")
+    on_postgres = request.param == "postgres"
+    file = f"sqlite:///{tmp_path / 'journal.sqlite'}"
+    journal = Journal(request.getfixturevalue("postgres_url") if on_postgres else file)
+    yield journal
+    journal.close()
 
 
 @pytest.fixture

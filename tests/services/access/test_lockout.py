@@ -1,5 +1,6 @@
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import bcrypt
@@ -11,16 +12,23 @@ from services.access import sessions as sessions_module
 from services.actions import audit
 from services.actions.journal import Journal
 from services.errors import ConflictError, DeniedError, InputError, JournalError, NotFoundError
+from tests.conftest import BOTH
 
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
+@pytest.fixture(params=BOTH)
+def journal(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Journal]:
     monkeypatch.setattr(store, "_ROUNDS", 4)  # bcrypt's cost is not under test
     cheap = bcrypt.hashpw(b"nobody's", bcrypt.gensalt(4))
     monkeypatch.setattr(sessions_module, "_NOBODY", cheap)
-    return Journal(f"sqlite:///{tmp_path / 'journal.sqlite'}")
+    on_postgres = request.param == "postgres"
+    file = f"sqlite:///{tmp_path / 'journal.sqlite'}"
+    journal = Journal(request.getfixturevalue("postgres_url") if on_postgres else file)
+    yield journal
+    journal.close()
 
 
 @pytest.fixture
@@ -224,6 +232,7 @@ def test_names_no_database_holds_are_only_wrong(access: Access, name: str):
         access.sign_in(name, "half \ud800 nul\0", "address\0")
 
 
+@pytest.mark.parametrize("journal", ["sqlite"], indirect=True)
 def test_only_hashes_are_stored(access: Access, journal: Journal):
     ticket = access.sign_in("ana", PASSWORD, "a").value
     cookie = access.redeem(access.sign_in("ana", PASSWORD, "a").value)

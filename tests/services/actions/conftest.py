@@ -18,6 +18,7 @@ from services.errors import EngineUnreachableError
 from services.mirror import schema
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
+from tests.conftest import BOTH
 from tests.services.mirror.conftest import tracked
 
 RUN = f"{1:032x}"
@@ -111,11 +112,28 @@ class FileEngine:
         return self._load()["stage"]
 
 
+def url_of(folder: Path, name: str) -> str:
+    """Return where a folder keeps its journal or mirror: in SQLite, or as its note says."""
+    note = folder / "database.url"
+    return note.read_text() if note.exists() else f"sqlite:///{folder / f'{name}.sqlite'}"
+
+
+_opened: list[Context] = []
+
+
 def build(folder: Path) -> tuple[Context, FileEngine]:
     """Open the journal, mirror and engine of a folder."""
     engine = FileEngine(folder / "engine.json")
-    journal = Journal(f"sqlite:///{folder / 'journal.sqlite'}")
-    return Context(journal, Mirror(f"sqlite:///{folder / 'mirror.sqlite'}"), engine, engine), engine
+    journal = Journal(url_of(folder, "journal"))
+    context = Context(journal, Mirror(url_of(folder, "mirror")), engine, engine)
+    _opened.append(context)
+    return context, engine
+
+
+def close(context: Context) -> None:
+    """Let go of what ``build`` opened."""
+    context.journal.close()
+    context.mirror.engine.dispose()
 
 
 class Sabotage:
@@ -144,7 +162,7 @@ class Sabotage:
 
 def fill(folder: Path) -> None:
     """Write the mirror of project p: versions 1 (fails its gate), 2 and 3 of model m."""
-    database, _ = schema.prepare(f"sqlite:///{folder / 'mirror.sqlite'}")
+    database, _ = schema.prepare(url_of(folder, "mirror"))
     mirror = Store(database)
     mirror.write_runs("p", [tracked(n, metrics={"acc": Metric(n / 10, 1, 0)}) for n in (1, 8, 9)])
     document = {"title": "P", "primary_metric": "acc", "goal": "max", "gates": {"acc": ">= 0.5"}}
@@ -154,12 +172,18 @@ def fill(folder: Path) -> None:
         for v, run in ((1, 1), (2, 8), (3, 9))
     ]
     mirror.write_registry("p", [Model("m", "", 0, 0, {}, {})], versions)
+    database.dispose()
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(params=BOTH)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A folder with a journal and a mirror; on Postgres both are in one database."""
+    if request.param == "postgres":
+        (tmp_path / "database.url").write_text(request.getfixturevalue("postgres_url"))
     fill(tmp_path)
-    return tmp_path
+    yield tmp_path
+    while _opened:
+        close(_opened.pop())
 
 
 @pytest.fixture

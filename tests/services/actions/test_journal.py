@@ -1,22 +1,24 @@
 import math
 import os
 import resource
-import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select, update
 
-from services.actions import audit, history
+from services.actions import audit, history, schema
 from services.actions.backup import backup
 from services.actions.gates import evaluate, parse
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal, delete_view, list_views, save_view
 from services.errors import InputError, NotFoundError, PlatformError
+from tests.conftest import BOTH
 
 
 @pytest.fixture
@@ -24,11 +26,21 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "db" / "journal.sqlite"
 
 
+@pytest.fixture(params=BOTH)
+def url(request: pytest.FixtureRequest, path: Path) -> str:
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{path}"
+
+
 @pytest.fixture
-def journal(path: Path) -> Journal:
-    return Journal(f"sqlite:///{path}")
+def journal(url: str) -> Iterator[Journal]:
+    journal = Journal(url)
+    yield journal
+    journal.close()
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_it_is_durable_and_private(journal: Journal, path: Path):
     with journal.read() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
@@ -46,11 +58,11 @@ def test_garbage_is_named_and_left_alone(path: Path, content: bytes):
     assert path.read_bytes() == content
 
 
-def test_a_newer_journal_is_refused(journal: Journal, path: Path):
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE journal_meta SET value = '99'")
+def test_a_newer_journal_is_refused(journal: Journal, url: str):
+    with journal.write() as connection:
+        connection.exec_driver_sql("UPDATE journal_meta SET value = '99'")
     with pytest.raises(PlatformError, match="newer version"):
-        Journal(f"sqlite:///{path}")
+        Journal(url)
 
 
 def test_a_failed_write_leaves_nothing(journal: Journal):
@@ -83,6 +95,7 @@ except PlatformError as error:
 """
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_full_disk_is_a_sentence_and_what_was_said_stays(journal: Journal, path: Path):
     size = path.stat().st_size + 60_000
     done = subprocess.run(
@@ -112,27 +125,26 @@ def test_a_full_disk_is_a_sentence_and_what_was_said_stays(journal: Journal, pat
         ("UPDATE audit SET at_ms = at_ms + 1 WHERE number = 1", 1),
     ],
 )
-def test_tampering_is_found(journal: Journal, path: Path, change: str, broken: int):
+def test_tampering_is_found(journal: Journal, change: str, broken: int):
     for number in range(4):
         with journal.write() as connection:
             audit.append(connection, "ana", "x", str(number), detail={"n": number})
     assert audit.verify(journal).entries == 4
-    with sqlite3.connect(path) as connection:
-        connection.execute(change)
+    with journal.write() as connection:
+        connection.exec_driver_sql(change)
     assert audit.verify(journal).broken_at == broken
 
 
-def test_an_entry_sealed_again_is_found(journal: Journal, path: Path):
+def test_an_entry_sealed_again_is_found(journal: Journal):
     """Who changes the newest entry and its hash leaves a chain that holds by itself."""
     with journal.write() as connection:
         audit.append(connection, "ana", "x", "y")
-    with sqlite3.connect(path) as connection:
-        connection.row_factory = sqlite3.Row
-        row = dict(connection.execute("SELECT * FROM audit").fetchone())
+    table = schema.audit
+    with journal.write() as connection:
+        row = dict(connection.execute(select(table)).one()._mapping)
         del row["hash"]
         row["actor"] = "eve"
-        values = (row["actor"], audit.seal(row))
-        connection.execute("UPDATE audit SET actor = ?, hash = ?", values)
+        connection.execute(update(table).values(actor="eve", hash=audit.seal(row)))
     verdict = audit.verify(journal)
     assert (verdict.broken_at, verdict.reason) == (1, "Entry 1 was sealed again.")
 
@@ -182,6 +194,7 @@ def test_who_sees_some_projects_sees_their_entries_alone(journal: Journal):
     assert [e.number for e in audit.entries(journal, before=3, limit=1)] == [2]
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_backup_is_a_journal(journal: Journal, tmp_path: Path):
     with journal.write() as connection:
         audit.append(connection, "ana", "x", "y")

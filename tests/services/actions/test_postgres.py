@@ -1,47 +1,43 @@
-"""The journal on Postgres: the same behaviour by URL.
+"""The journal on Postgres: who comes at the same moment, and a server that goes away."""
 
-Runs when ``MLOPS_TEST_POSTGRES`` names an empty database, e.g.
-``postgresql+psycopg://postgres@127.0.0.1:5432/journal``, and its driver is installed.
-"""
-
-import os
+import contextlib
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from services.access import Access, ensure_admin, store
-from services.actions import audit, history, schema
+from services.actions import audit, database, history, schema
 from services.actions.action import Context
 from services.actions.executor import Executor
-from services.actions.journal import Journal, list_views, save_view
+from services.actions.journal import _SUBJECT_LIMIT, Journal, list_views, save_view
 from services.actions.promote import Promote, Rollback
 from services.actions.tag import TagRun
-from services.errors import DeniedError, PlatformError
+from services.errors import DeniedError, JournalError, PlatformError
+from tests.postgres import Cluster
 from tests.services.actions.conftest import OWNER, RUN, FileEngine, build
 
-URL = os.environ.get("MLOPS_TEST_POSTGRES", "")
+pytestmark = pytest.mark.engine
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(not URL, reason="MLOPS_TEST_POSTGRES names no Postgres database"),
-]
+
+@pytest.fixture(params=["postgres"])
+def folder(folder: Path) -> Path:
+    """The folder of the other tests, on Postgres alone."""
+    return folder
 
 
 @pytest.fixture
-def journal(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(store, "_ROUNDS", 4)
-    journal = Journal(URL)
+def journal(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Journal]:
+    monkeypatch.setattr(store, "_ROUNDS", 4)  # bcrypt's cost is not under test
+    journal = Journal(postgres_url)
     yield journal
-    with journal.write() as connection:
-        schema.metadata.drop_all(connection)
     journal.close()
 
 
 @pytest.fixture
-def acting(folder: Path, journal: Journal) -> tuple[Context, FileEngine]:
-    context, engine = build(folder)
-    return Context(journal, context.mirror, engine, engine), engine
+def acting(folder: Path) -> tuple[Context, FileEngine]:
+    return build(folder)
 
 
 def test_actions_are_executed_and_audited(acting: tuple[Context, FileEngine]):
@@ -107,14 +103,14 @@ def test_people_sign_in_and_are_locked_out(journal: Journal):
     assert access.who(cookie) is None
 
 
-def test_it_is_made_by_one_of_many(journal: Journal):
+def test_it_is_made_by_one_of_many(journal: Journal, postgres_url: str):
     with journal.write() as connection:
         schema.metadata.drop_all(connection)
     failed: list[BaseException] = []
 
     def open_it() -> None:
         try:
-            Journal(URL).close()
+            Journal(postgres_url).close()
         except PlatformError as error:
             failed.append(error)
 
@@ -129,3 +125,113 @@ def test_it_is_made_by_one_of_many(journal: Journal):
     journal.want("curve", "r/loss")
     journal.want("curve", "r/loss")
     assert len(journal.wanted()) == 1
+
+
+# The server goes away
+
+
+def test_ended_sessions_are_made_anew_without_a_word(
+    cluster: Cluster, postgres_name: str, journal: Journal
+):
+    for number in range(3):
+        cluster.terminate_sessions(postgres_name)
+        with journal.write() as connection:
+            audit.append(connection, "ana", "x", str(number))
+    cluster.terminate_sessions(postgres_name)
+    verdict = audit.verify(journal)
+    assert (verdict.entries, verdict.broken_at) == (3, None)
+
+
+def test_a_write_cut_off_leaves_nothing(cluster: Cluster, postgres_name: str, journal: Journal):
+    def cut() -> None:
+        with journal.write() as connection:
+            audit.append(connection, "ana", "x", "y")
+            cluster.terminate_sessions(postgres_name)
+
+    with pytest.raises(JournalError, match="journal could not be used"):
+        cut()
+    assert audit.verify(journal).entries == 0
+
+
+def test_a_server_that_is_away_is_a_sentence_and_comes_back(
+    cluster: Cluster, postgres_url: str, acting: tuple[Context, FileEngine]
+):
+    context, engine = acting
+    executor = Executor(context)
+    executor.submit(OWNER, Promote("p", "m", 2), "1")
+    cluster.stop()
+    try:
+        with pytest.raises(JournalError, match="refused") as caught:
+            executor.execute_pending()
+        assert "tried again by itself" in caught.value.hint
+        with pytest.raises(JournalError, match="refused"):
+            Journal(postgres_url)
+    finally:
+        cluster.start()
+    assert executor.execute_pending() == 1
+    assert engine.alias("p", "m", "champion") == 2
+    assert audit.verify(context.journal).entries == 2
+
+
+def test_an_action_whose_journal_goes_away_half_way_is_finished_once(
+    cluster: Cluster, postgres_name: str, acting: tuple[Context, FileEngine]
+):
+    context, engine = acting
+    executor = Executor(context)
+    record = executor.submit(OWNER, Promote("p", "m", 2), "1")
+    # From the engine's side: the alias is set, and the journal cannot be told.
+    engine.point = lambda: cluster.terminate_sessions(postgres_name)
+    while executor.record(record.id).state != "done":
+        with contextlib.suppress(JournalError):
+            executor.execute_pending()
+        engine.point = lambda: None
+    assert engine.calls == ["set_alias"]
+    assert audit.verify(context.journal).entries == 2
+
+
+def test_who_holds_it_for_too_long_is_not_waited_for(
+    cluster: Cluster, postgres_name: str, journal: Journal, monkeypatch: pytest.MonkeyPatch
+):
+    import psycopg
+
+    monkeypatch.setattr(database, "_BUSY_S", 1.0)
+    url = cluster.url(postgres_name)
+    with contextlib.closing(psycopg.connect(url)) as other:
+        other.execute("LOCK TABLE audit IN EXCLUSIVE MODE")
+        with pytest.raises(JournalError, match="lock timeout") as caught, journal.write() as mine:
+            audit.append(mine, "ana", "x", "y")
+    assert "try again" in caught.value.hint
+    with journal.write() as mine:
+        audit.append(mine, "ana", "x", "y")
+
+
+# What Postgres refuses
+
+
+def test_tables_of_somebody_else_are_refused_and_left_alone(
+    cluster: Cluster, postgres_name: str, postgres_url: str
+):
+    cluster.execute("CREATE TABLE users (login text)", postgres_name)
+    cluster.execute("INSERT INTO users VALUES ('precious')", postgres_name)
+    with pytest.raises(PlatformError, match=r"holds tables of something else \(users\)") as caught:
+        Journal(postgres_url)
+    assert "pass" not in caught.value.message
+    assert cluster.execute("SELECT * FROM users", postgres_name) == [("precious",)]
+    tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    assert cluster.execute(tables, postgres_name) == [(1,)]
+
+
+def test_text_of_a_page_may_hold_a_nul(journal: Journal):
+    save_view(journal, "ana", "runs", "a\0b", "q\0", shared=True)
+    assert list_views(journal, "bob", "runs") == (("ana", "a�b", "q�", True),)
+    assert list_views(journal, "\0", "\0") == ()
+    journal.want("curve", "r/\0")
+    journal.want("curve", "r/\0")
+    assert len(journal.wanted()) == 1
+    assert audit.entries(journal, project="\0", actor="\0", what="\0") == ()
+
+
+def test_the_longest_subject_fits_its_index(journal: Journal):
+    longest = "".join(chr(0x20000 + (n * 7919) % 40_000) for n in range(_SUBJECT_LIMIT))
+    journal.want("curve", longest)
+    assert [subject for _, _, subject in journal.wanted()] == [longest]

@@ -1,5 +1,6 @@
 """A small real mirror: written by the store, read by the queries."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from services.engines.mlflow.models import Metric, Model, TrackedRun, Version
 from services.mirror import schema
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
+from tests.conftest import BOTH
 
 HOUR_MS = 3_600_000
 BASE_MS = 1_790_000_000_000
@@ -32,22 +34,28 @@ def tracked(number: int, **changes: object) -> TrackedRun:
     return TrackedRun(**{**values, **changes})  # type: ignore[arg-type]  # the tests' own fields
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
+@pytest.fixture(params=BOTH)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A mirror's place on either database; ``parametrize(…, indirect=True)`` takes one of them."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
     return f"sqlite:///{tmp_path / 'db' / 'mirror.sqlite'}"
 
 
 @pytest.fixture
-def store(url: str) -> Store:
+def store(url: str) -> Iterator[Store]:
     engine, sentence = schema.prepare(url)
     assert not sentence
-    return Store(engine)
+    yield Store(engine)
+    engine.dispose()
 
 
 @pytest.fixture
-def mirror(url: str, store: Store) -> Mirror:
+def mirror(url: str, store: Store) -> Iterator[Mirror]:
     del store  # the tables are there
-    return Mirror(url)
+    mirror = Mirror(url)
+    yield mirror
+    mirror.engine.dispose()
 
 
 __all__ = ["Metric", "Model", "Version", "tracked"]

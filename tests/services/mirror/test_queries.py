@@ -1,5 +1,6 @@
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from services.errors import FilterError, InputError, NotFoundError
 from services.mirror.models import RunQuery
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
+from tests.conftest import BOTH
 from tests.services.mirror.conftest import BASE_MS, tracked
 
 
@@ -169,9 +171,16 @@ def test_answers_are_those_of_a_plain_loop(
     mirror.engine.dispose()
 
 
-@pytest.fixture
-def url_factory(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
-    return lambda: f"sqlite:///{tmp_path_factory.mktemp('m') / 'mirror.sqlite'}"
+@pytest.fixture(params=BOTH)
+def url_factory(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], str]]:
+    if request.param == "sqlite":
+        yield lambda: f"sqlite:///{tmp_path_factory.mktemp('m') / 'mirror.sqlite'}"
+        return
+    server = request.getfixturevalue("cluster")
+    with contextlib.ExitStack() as made:
+        yield lambda: server.url(made.enter_context(server.database()))
 
 
 def test_run_detail_knows_versions_made_from_it(store: Store, mirror: Mirror):
@@ -291,6 +300,7 @@ def test_an_evaluation_is_no_result_of_its_technique(store: Store, mirror: Mirro
     assert best.value == 0.8
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_replaced_file_is_noticed(store: Store, mirror: Mirror, url: str):
     from services.mirror import schema
 

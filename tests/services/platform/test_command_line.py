@@ -132,11 +132,22 @@ def test_tests_without_a_browser_fail_with_a_sentence(run, monkeypatch):
     assert "need Chromium" in done.stderr
 
 
+def test_tests_without_postgres_fail_with_a_sentence(run, monkeypatch):
+    monkeypatch.setattr(testing_commands, "browser", lambda: "/a/browser")
+    monkeypatch.setenv("MLOPS_POSTGRES_BIN", "/no/such/folder")
+    monkeypatch.setattr("os.execve", lambda *call: pytest.fail("it went on without"))
+    done = run("test")
+    assert done.exit_code == 1
+    assert "need Postgres" in done.stderr
+    assert "apt install postgresql" in done.stderr
+
+
 def test_fast_tests_leave_out_engines_browser_and_slow_ones(run, monkeypatch):
     called = {}
     monkeypatch.setattr("os.chdir", lambda path: None)
     monkeypatch.setattr("os.execve", lambda *call: called.update(argv=call[1]))
     monkeypatch.setattr(testing_commands, "browser", lambda: None)
+    monkeypatch.setattr(testing_commands, "postgres_programs", lambda: None)
     assert run("test", "--fast", "tests/test_layers.py", "-x", "-k", "layers").exit_code == 0
     assert called["argv"][2:5] == ["pytest", "-m", "not engine and not browser and not slow"]
     assert called["argv"][-3:] == ["-x", "-k", "layers"]

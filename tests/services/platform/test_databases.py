@@ -1,98 +1,92 @@
-"""MLflow's database and the journal are never begun anew over the head of a lost one."""
-
-import sqlite3
-from functools import partial
+"""What doctor and the admin page say of databases on Postgres."""
 
 import pytest
 
-from services.platform import control, doctor, engines, secrets
-from services.platform.databases import journal_fault, mlflow_fault
+from services.platform import doctor, storage
 from services.settings import Settings
-from tests.services.platform.conftest import (
-    engine,
-    free_port,
-    kept,
-    live,
-    small_spec,
-    wait_until,
+from tests.postgres import PASSWORD, Cluster
+
+HIDDEN = "hidden%40word"
+
+
+@pytest.fixture(autouse=True)
+def made(home):
+    home.create()
+
+
+def test_without_postgres_there_is_nothing_to_say(home):
+    assert list(doctor.databases(home)) == []
+
+
+def test_one_that_does_not_answer_is_an_error_without_the_password(home, monkeypatch):
+    monkeypatch.setenv("MLOPS_JOURNAL_URL", f"postgresql://me:{HIDDEN}@127.0.0.1:1/journal")
+    (finding,) = doctor.databases(home)
+    assert (finding.level, finding.what) == ("error", "journal database")
+    assert "127.0.0.1:1/journal cannot be used (connection to server" in finding.meaning
+    assert "refused" in finding.meaning
+    assert "Postgres runs" in finding.mend
+    assert "hidden" not in str(finding)
+    parts = storage.measure(home).parts
+    assert [(path, size) for what, path, size in parts if what.startswith("Journal")] == [
+        ("postgresql+psycopg://me:***@127.0.0.1:1/journal", None)
+    ]
+
+
+@pytest.mark.engine
+def test_those_that_answer_are_told_with_version_and_size(
+    home, monkeypatch, cluster: Cluster, postgres_name: str
+):
+    url = cluster.url(postgres_name)
+    monkeypatch.setenv("MLOPS_MIRROR_URL", url)
+    monkeypatch.setenv("MLOPS_MLFLOW_BACKEND_STORE", cluster.url("postgres"))
+    found = list(doctor.databases(home))
+    assert [(one.level, one.what) for one in found] == [
+        ("ok", "mirror database"),
+        ("ok", "MLflow database"),
+    ]
+    assert f"/{postgres_name}, " in found[0].meaning
+    assert PASSWORD not in str(found)
+    sizes = {what.partition(",")[0]: size for what, _, size in storage.measure(home).parts}
+    assert sizes["Mirror"] is not None
+    assert sizes["Mirror"] > 1_000_000
+    assert sizes["Journal"] is None
+
+
+def test_an_mlflow_of_somebody_else_has_no_database_of_ours(home, monkeypatch):
+    monkeypatch.setenv("MLOPS_MLFLOW_BACKEND_STORE", "postgresql://me@127.0.0.1:1/mlflow")
+    monkeypatch.setenv("MLOPS_MLFLOW_URL", "https://mlflow.example")
+    assert list(doctor.databases(home)) == []
+
+
+@pytest.mark.parametrize("name", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_name_of_postgres_gets_the_installed_driver(monkeypatch, name: str):
+    for setting in ("MIRROR_URL", "JOURNAL_URL", "MLFLOW_BACKEND_STORE"):
+        monkeypatch.setenv(f"MLOPS_{setting}", f"{name}://me:x@host/{setting.lower()}")
+    settings = Settings()
+    urls = (settings.mirror_url, settings.journal_url, settings.mlflow_backend_store)
+    assert all(url.startswith("postgresql+psycopg://me:x@host/") for url in urls)
+
+
+@pytest.mark.parametrize(
+    ("setting", "url", "said"),
+    [
+        ("MIRROR_URL", f"mysql://me:{HIDDEN}@host/x", "neither sqlite:///PATH nor postgresql"),
+        ("JOURNAL_URL", "postgresql://me:hidden@word:y@host:port/x", "write special characters"),
+    ],
 )
-
-GARBAGE = [b"garbage" * 1_000, b"SQLite format 3\x00" + bytes(5_000), b"x"]
-
-
-@pytest.fixture
-def database(home):
-    """MLflow's database with something in it, and what a run left."""
-    (home.mlflow / "artifacts" / "1").mkdir(parents=True)
-    path = home.mlflow / "mlflow.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE runs (run_id TEXT)")
-    connection.close()
-    return path
+def test_what_is_no_database_of_ours_is_a_sentence(home, monkeypatch, setting, url, said):
+    monkeypatch.setenv(f"MLOPS_{setting}", url)
+    (finding,) = [one for one in doctor.settings(home) if one.level == "error"]
+    assert said in finding.meaning
+    assert f"MLOPS_{setting}" in finding.mend
+    assert "hidden" not in str(finding)
+    with pytest.raises(ValueError, match=said) as caught:
+        Settings()
+    assert "hidden" not in str(caught.value)
 
 
-@pytest.fixture
-def fault(home, database):
-    return partial(mlflow_fault, database, home.mlflow / "artifacts")
-
-
-def test_a_sound_one_and_a_fresh_installation_have_no_fault(home, fault):
-    assert fault() == ""
-    assert mlflow_fault(home.mlflow / "none.db", home.mlflow / "nothing") == ""
-    assert journal_fault(home.databases / "journal.sqlite") == ""
-
-
-@pytest.mark.parametrize("content", GARBAGE)
-def test_garbage_is_named_and_left_alone(database, fault, content):
-    database.write_bytes(content)
-    assert "is damaged" in fault()
-    assert "Put a copy of it in its place" in fault()
-    assert database.read_bytes() == content
-    assert "is damaged" in journal_fault(database)
-
-
-def test_one_that_is_gone_or_empty_is_not_begun_anew_beside_what_runs_left(database, fault):
-    database.write_bytes(b"")
-    assert "is empty" in fault()
-    database.unlink()
-    assert "is gone" in fault()
-    assert not database.exists()
-
-
-def test_one_that_somebody_holds_is_not_taken_for_damaged(database, fault):
-    holder = sqlite3.connect(database)
-    holder.execute("BEGIN EXCLUSIVE")
-    assert fault() == ""
-    holder.close()
-
-
-def test_only_the_database_we_keep_is_looked_at(home, database, monkeypatch):
-    secrets.ensure(home)
-    database.write_bytes(GARBAGE[0])
-    ports = {"mlflow": 5001}
-    assert "damaged" in engines.mlflow(home, Settings(), ports).fault()
-    monkeypatch.setenv("MLOPS_MLFLOW_BACKEND_STORE", "postgresql://db/mlflow")
-    assert engines.mlflow(home, Settings(), ports).fault() == ""
-    assert [one.level for one in doctor.databases(home)] == ["ok"]
-
-
-def test_an_engine_with_a_lost_database_waits_and_comes_back_with_it(home, database, fault):
-    good = database.read_bytes()
-    database.write_bytes(GARBAGE[0])
-    with kept(home, small_spec("small", free_port(), fault=fault)) as supervisor:
-        wait_until(lambda: engine(supervisor).phase == "failing")
-        assert "is damaged" in engine(supervisor).detail
-        assert engine(supervisor).leader is None
-        assert database.read_bytes() == GARBAGE[0]
-        assert control.current(home).engine("small").detail.startswith("MLflow's database")
-        database.write_bytes(good)
-        live(supervisor)
-
-
-def test_the_doctor_names_both_with_their_mend(home, database):
-    database.write_bytes(GARBAGE[0])
-    (home.databases / "journal.sqlite").write_bytes(GARBAGE[0])
-    journal, mlflow = doctor.databases(home)
-    assert (journal.level, mlflow.level) == ("error", "error")
-    assert "mlops restore" in journal.mend
-    assert "Put a copy" in mlflow.mend
+def test_mirror_and_mlflow_in_one_database_are_refused(home, monkeypatch):
+    monkeypatch.setenv("MLOPS_MIRROR_URL", "postgres://me@host/x")
+    monkeypatch.setenv("MLOPS_MLFLOW_BACKEND_STORE", "postgresql://me@host/x")
+    (finding,) = [one for one in doctor.settings(home) if one.level == "error"]
+    assert "mlflow_backend_store is wrong: the mirror is in that database" in finding.meaning
