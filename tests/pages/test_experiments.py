@@ -16,24 +16,12 @@ from dashboard.scope import Scope
 from services.actions import journal as journals
 from services.actions.journal import Journal
 from services.engines.mlflow.models import Metric
-from services.home import Home
-from services.mirror import schema
 from services.mirror.store import Store
-from services.settings import Settings
 from tests import experiments_seed
 from tests.experiments_seed import run_id
 from tests.pages.conftest import Open, words
 
 ROLES = ("viewer", "operator", "approver", "admin")
-
-
-@pytest.fixture
-def store(home: Home) -> Store:
-    """The mirror of six projects with curves, repeats and runs of every state."""
-    engine, _ = schema.prepare(Settings().mirror_url)
-    made = Store(engine)
-    experiments_seed.fill(made)
-    return made
 
 
 def rows(app: AppTest) -> Any:
