@@ -4,10 +4,8 @@ The only place with ``st.cache_*``. Reads are cached under the mirror's change n
 under a number is true until the number moves. Ages are not, so they come from ``engines()``.
 """
 
-import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import streamlit as st
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from services.engines.mlflow.adapter import MLflow
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
+    from services.platform.storage import Storage
 
 _NEWEST = 100
 _STALE_AFTER_S = 20.0
@@ -306,15 +305,14 @@ def actions(
     where: Scope, *, who: str = "", states: tuple[str, ...] = (), before: int | None = None
 ) -> tuple["ActionRecord", ...]:
     """Return actions in the scope, newest first."""
-    found = executor().history(
+    return executor().history(
         project=where.project,
         projects=visible_projects(),
         actor=who,
         states=cast("tuple[State, ...]", states),
+        since=where.since,
         before=before,
     )
-    since = where.since
-    return tuple(record for record in found if since is None or record.submitted_at >= since)
 
 
 def audit_entries(
@@ -323,16 +321,15 @@ def audit_entries(
     """Return audit entries in the scope, newest first."""
     from services.actions import audit
 
-    found = audit.entries(
+    return audit.entries(
         journal(),
         project=where.project,
         projects=visible_projects(),
         actor=who,
         what=what,
+        since=where.since,
         before=before,
     )
-    since = where.since
-    return tuple(entry for entry in found if since is None or entry.at >= since)
 
 
 def audit_verdict() -> "Verdict":
@@ -366,15 +363,6 @@ def people() -> tuple["User", ...]:
 # The machine
 
 
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """What lies on the disk: (what, path, bytes), None where it cannot be read."""
-
-    parts: tuple[tuple[str, str, int | None], ...]
-    free_bytes: int
-    total_bytes: int
-
-
 def platform_status() -> "PlatformStatus":
     """Return every process as the supervisor last saw it."""
     from services.platform.status import status
@@ -391,24 +379,8 @@ def findings() -> tuple["Finding", ...]:
 
 
 @st.cache_data(show_spinner=False, ttl="30s")
-def storage() -> Storage:
+def storage() -> "Storage":
     """Return how much the installation takes, at most half a minute old."""
-    home = Home.locate()
-    parts = (
-        ("Journal, the one thing to back up", home.databases / "journal.sqlite"),
-        ("Mirror, rebuilt at need", home.databases / "mirror.sqlite"),
-        ("MLflow database", home.mlflow / "mlflow.db"),
-        ("Logs", home.logs),
-    )
-    disk = shutil.disk_usage(home.root)
-    measured = tuple((what, str(path), _bytes_of(path)) for what, path in parts)
-    return Storage(measured, disk.free, disk.total)
+    from services.platform.storage import measure
 
-
-def _bytes_of(path: Path) -> int | None:
-    try:
-        if path.is_dir():
-            return sum(file.stat().st_size for file in path.iterdir() if file.is_file())
-        return path.stat().st_size
-    except OSError:
-        return None
+    return measure(Home.locate())

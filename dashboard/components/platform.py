@@ -11,9 +11,9 @@ from dashboard.text import plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dashboard.state import Storage
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
+    from services.platform.storage import Storage
 
 _STATES = ("live", "stale", "down", "never")
 _LEVELS = {"error": "problem", "warning": "warning", "ok": "ok"}

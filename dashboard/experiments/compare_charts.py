@@ -81,8 +81,11 @@ def _charts(
     for key in chosen:
         found_curves = [held.get((run_id, key)) for run_id in ids]
         st.markdown(f"**{plain(key, 80)}**")
-        _overlay(key, found_curves, heads, base, axis, smoothing, most)
         absent = sum(curve is None for curve in found_curves)
+        if absent == len(ids):
+            st.caption("None of these runs has such a curve, or all are still coming.")
+            continue
+        _overlay(key, found_curves, heads, base, axis, smoothing, most)
         gaps = sum(unfinite(curve) for curve in found_curves if curve is not None)
         told = []
         if absent:

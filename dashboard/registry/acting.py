@@ -1,6 +1,7 @@
 """What is done with a version: promote, roll back, tag, archive. The only way here to actions."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -63,7 +64,10 @@ def _promotion(
         )
         if not alias or verdict.problem or (verdict.failing and not reason):
             return None
-        return Promote(model.project, model.name, version.version, alias, reason)
+        promote = Promote(model.project, model.name, version.version, alias)
+        if verdict.failing:
+            return replace(promote, override=reason)
+        return replace(promote, reason=reason)
 
     return fields
 

@@ -124,6 +124,7 @@ def entries(
     projects: tuple[str, ...] | None = None,
     actor: str | None = None,
     what: str | None = None,
+    since: datetime | None = None,
     before: int | None = None,
     limit: int = 50,
 ) -> tuple[Entry, ...]:
@@ -142,6 +143,8 @@ def entries(
         query = query.where(table.c.actor == actor)
     if what:
         query = query.where(table.c.what.startswith(what, autoescape=True))
+    if since is not None:
+        query = query.where(table.c.at_ms >= since.timestamp() * 1000)
     if before is not None:
         query = query.where(table.c.number < before)
     with journal.read() as connection:

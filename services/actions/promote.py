@@ -29,6 +29,8 @@ class Promote:
     alias: str = CHAMPION
     override: str = ""
     """Why failing gates are set aside; empty: they are not."""
+    reason: str = ""
+    """Why it is promoted, for the history; sets no gate aside."""
 
     @property
     def title(self) -> str:
@@ -49,6 +51,7 @@ class Promote:
         """Refuse an unknown version, a bad alias, and failing gates without a reason."""
         check_alias(self.alias)
         check_reason(self.override)
+        check_reason(self.reason)
         failing = [gate for gate in self.gate_results(context) if not gate.passed]
         if failing and not self.override.strip():
             raise GateError(
@@ -73,9 +76,8 @@ class Promote:
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
         """Return the steps."""
-        return move_alias(
-            context, deed, self.project, self.model, self.alias, self.version, self.override
-        )
+        reason = self.override or self.reason
+        return move_alias(context, deed, self.project, self.model, self.alias, self.version, reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,15 +115,23 @@ def show(*, name: str, project: str | None, as_json: bool) -> None:
 @click.option("--to", "alias", default="champion", show_default=True)
 @click.option("--project")
 @click.option("--override", default="", help="Why failing gates are set aside.")
+@click.option("--reason", default="", help="Why, for the history; sets no gate aside.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @sentences
 def promote(
-    *, name: str, version: int, alias: str, project: str | None, override: str, yes: bool
+    *,
+    name: str,
+    version: int,
+    alias: str,
+    project: str | None,
+    override: str,
+    reason: str,
+    yes: bool,
 ) -> None:
     """Point an alias at a version that passes the gates."""
     from services.actions.promote import Promote
 
-    act(Promote(find(name, project).project, name, version, alias, override), yes=yes)
+    act(Promote(find(name, project).project, name, version, alias, override, reason), yes=yes)
 
 
 @models.command()

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row, select
 
 from services.engines.mlflow.models import Point
+from services.mirror import schema
 from services.mirror.models import Curve
 
 _POINTS_KEPT = 100_000
@@ -64,3 +65,28 @@ def thinned(values: np.ndarray, max_points: int) -> np.ndarray:
         keep.add(int(start + np.nanargmin(bucket)))
         keep.add(int(start + np.nanargmax(bucket)))
     return np.array(sorted(keep))
+
+
+def missing_curves(
+    connection: Connection, run_ids: Sequence[str], keys: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """Return the (run, metric) pairs that have more than one point and are not held yet."""
+    table = schema.curves
+    held = {
+        (row.run_id, row.key)
+        for row in connection.execute(
+            select(table.c.run_id, table.c.key).where(
+                table.c.run_id.in_(run_ids), table.c.key.in_(keys)
+            )
+        )
+    }
+    metrics, runs, names = schema.metrics, schema.runs, schema.keys
+    curved = connection.execute(
+        select(runs.c.run_id, names.c.name)
+        .join(metrics, metrics.c.rid == runs.c.rid)
+        .join(names, names.c.key_id == metrics.c.key_id)
+        .where(runs.c.run_id.in_(run_ids), names.c.name.in_(keys), names.c.kind == "m")
+        .where(metrics.c.step > 0)
+    )
+    wanted = ((row.run_id, row.name) for row in curved)
+    return tuple(pair for pair in wanted if pair not in held)

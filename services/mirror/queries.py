@@ -2,39 +2,41 @@
 
 import contextlib
 import json
-import math
 import threading
-from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+import time
+from collections.abc import Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from sqlalchemy import Connection, Engine, Row, Select, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError
 
 from services.errors import InputError, NotFoundError, PlatformError
 from services.mirror import schema
-from services.mirror.columns import Columns, Numbers, Positions
-from services.mirror.curves import curve_of
+from services.mirror.columns import Columns, Positions
+from services.mirror.connection import Reading
+from services.mirror.curves import curve_of, missing_curves
+from services.mirror.daily import per_day
+from services.mirror.detail import run_detail
+from services.mirror.engines import freshness, last_sync
 from services.mirror.fields import attribute_fields, logged_by, value_field
 from services.mirror.filters import GROUPS, parse, split_field
+from services.mirror.lines import change_lines
 from services.mirror.models import (
     Artifact,
     Change,
     Curve,
     FieldInfo,
     Freshness,
-    MetricPoint,
     ProjectSummary,
     RegisteredModel,
-    Run,
     RunDetail,
     RunPage,
     RunQuery,
     TechniqueRow,
 )
+from services.mirror.page import cells_of, row_of
 from services.mirror.projects import goal_of, summaries, technique_rows
 from services.mirror.registry import registered_models
 from services.mirror.search import Search
@@ -45,7 +47,19 @@ if TYPE_CHECKING:
 
 _LIMIT = 1_000
 _LARGE = 20_000
-_HIDDEN_TAGS = frozenset({"mlops.heartbeat", "mlops.packages", "mlflow.note.content"})
+# A lock let go and taken at once again never reaches the page that waits for it.
+_GIVE_WAY_S = 0.005
+# Shown elsewhere, or how the client tells apart what it sent.
+_HIDDEN_TAGS = frozenset(
+    {
+        "mlops.heartbeat",
+        "mlops.packages",
+        "mlops.local_id",
+        "mlops.delivery",
+        "mlops.registration",
+        "mlflow.note.content",
+    }
+)
 
 
 class Mirror:
@@ -90,9 +104,9 @@ class Mirror:
         with self.connect() as connection:
             return connection.execute(query).all()
 
-    def connect(self) -> "_Reading":
+    def connect(self) -> Reading:
         """Return a connection for a ``with`` block; database errors become sentences."""
-        return _Reading(self.engine)
+        return Reading(self.engine)
 
     def change(self) -> int:
         """Return the number of the last change: what is cached under it is still true."""
@@ -116,14 +130,22 @@ class Mirror:
             positions = self._matching(connection, query)
             shown = positions[query.offset : query.offset + query.limit]
             search = Search(columns, connection)
-            cells = [_cells(name, search.column(name), shown) for name in query.columns]
-            rows = tuple(self._run(int(p), [c[i] for c in cells]) for i, p in enumerate(shown))
-            self._warm_when_large()
-            return RunPage(len(positions), rows, _last_sync(connection), columns.change)
+            cells = [cells_of(name, search.column(name), shown) for name in query.columns]
+            rows = tuple(
+                row_of(columns, int(p), [c[i] for c in cells]) for i, p in enumerate(shown)
+            )
+            if columns.size > _LARGE:
+                self._warm_aside()
+            return RunPage(len(positions), rows, last_sync(connection), columns.change)
 
-    def _warm_when_large(self) -> None:
-        """Begin to load all columns where loading one would be felt (0.1 s at 100,000 runs)."""
-        if self._warming is None and self._columns.size > _LARGE:
+    def prepare(self) -> None:
+        """Read the runs now; of a large mirror, begin to read all columns beside the pages."""
+        with contextlib.suppress(PlatformError):  # whoever asks next is told
+            self.runs(RunQuery(limit=1))
+
+    def _warm_aside(self) -> None:
+        """Begin to load all columns, for loading one would be felt (0.1 s at 100,000 runs)."""
+        if self._warming is None:
             self._warming = threading.Thread(target=self._warm_quietly, daemon=True)
             self._warming.start()
 
@@ -141,6 +163,7 @@ class Mirror:
                     column = self._fresh(connection).values(connection, group, row.name)
                     if isinstance(column, Text):
                         column.sort_keys()
+                time.sleep(_GIVE_WAY_S)
 
     def matching(self, query: RunQuery) -> tuple[str, ...]:
         """Return the ids of all matching runs in order, whatever the page."""
@@ -182,81 +205,14 @@ class Mirror:
             mask &= recent | columns.texts["status"].equal("running")[: columns.size]
         return mask
 
-    def _run(self, position: int, cells: Sequence["_Cell"]) -> Run:
-        columns = self._columns
-        groups: dict[str, dict[str, float | str]] = {group: {} for group in GROUPS}
-        for group, name, value in cells:
-            if group and value is not None:
-                groups[group][name] = value
-        texts = {name: column.word(position) for name, column in columns.texts.items()}
-        return Run(
-            run_id=texts["run_id"] or "",
-            project=texts["project"] or "",
-            experiment_id=texts["experiment_id"] or "",
-            name=texts["name"] or "",
-            status=texts["status"] or "running",  # type: ignore[arg-type]  # the store writes RunStatus
-            status_reason=texts["status_reason"] or "",
-            technique=texts["technique"],
-            baseline=bool(columns.baseline[position]),
-            started_at=_moment(columns.started_ms[position]),
-            ended_at=_moment(columns.ended_ms[position]),
-            user=texts["user"],
-            host=texts["host"],
-            archived=bool(columns.archived[position]),
-            metrics={name: float(value) for name, value in groups["metrics"].items()},
-            params={name: str(value) for name, value in groups["params"].items()},
-            tags={name: str(value) for name, value in groups["tags"].items()},
-        )
-
     def run(self, run_id: str) -> RunDetail:
         """Return everything the mirror knows of a run.
 
         Raises:
             NotFoundError: No such run.
         """
-        table = schema.runs
         with self.connect() as connection:
-            row = connection.execute(select(table).where(table.c.run_id == run_id)).first()
-            if row is None:
-                raise NotFoundError(
-                    f"There is no run {run_id[:64]!r}.",
-                    "It may be new (the mirror follows in seconds) or belong to another MLflow.",
-                )
-            points = {
-                found.name: MetricPoint(
-                    math.nan if found.value is None else found.value,
-                    found.step,
-                    _moment(found.at_ms),
-                )
-                for found in _logged(connection, "metrics", row.rid)
-            }
-            params = {found.name: found.value for found in _logged(connection, "params", row.rid)}
-            tags = {found.name: found.value for found in _logged(connection, "tags", row.rid)}
-            made = connection.execute(
-                select(schema.versions.c.name, schema.versions.c.version).where(
-                    schema.versions.c.run_id == run_id
-                )
-            ).all()
-        run = Run(
-            run_id=row.run_id,
-            project=row.project,
-            experiment_id=row.experiment_id,
-            name=row.name,
-            status=row.status,
-            status_reason=row.status_reason,
-            technique=row.technique,
-            baseline=row.baseline,
-            started_at=_moment(row.started_ms),
-            ended_at=_moment(row.ended_ms),
-            user=row.user,
-            host=row.host,
-            archived=row.archived,
-            metrics={name: point.value for name, point in points.items()},
-            params=params,
-            tags=tags,
-        )
-        names = tuple(f"{found.name}:{found.version}" for found in made)
-        return RunDetail(run, points, row.artifact_uri, names)
+            return run_detail(connection, run_id)
 
     def fields(
         self, project: str | None = None, projects: tuple[str, ...] | None = None
@@ -311,25 +267,8 @@ class Mirror:
         self, run_ids: Sequence[str], keys: Sequence[str]
     ) -> tuple[tuple[str, str], ...]:
         """Return the (run, metric) pairs that have more than one point and are not held yet."""
-        table = schema.curves
-        held = {
-            (row.run_id, row.key)
-            for row in self.rows(
-                select(table.c.run_id, table.c.key).where(
-                    table.c.run_id.in_(run_ids), table.c.key.in_(keys)
-                )
-            )
-        }
-        metrics, runs, names = schema.metrics, schema.runs, schema.keys
-        curved = self.rows(
-            select(runs.c.run_id, names.c.name)
-            .join(metrics, metrics.c.rid == runs.c.rid)
-            .join(names, names.c.key_id == metrics.c.key_id)
-            .where(runs.c.run_id.in_(run_ids), names.c.name.in_(keys), names.c.kind == "m")
-            .where(metrics.c.step > 0)
-        )
-        wanted = ((row.run_id, row.name) for row in curved)
-        return tuple(pair for pair in wanted if pair not in held)
+        with self.connect() as connection:
+            return missing_curves(connection, run_ids, keys)
 
     def artifacts(self, run_id: str) -> tuple[Artifact, ...] | None:
         """Return the files a run left; None when the listing was not fetched yet."""
@@ -420,30 +359,9 @@ class Mirror:
         limit: int = 50,
     ) -> tuple[Change, ...]:
         """Return lines of the change feed, newest first; ``before`` pages on by number."""
-        table = schema.changes
-        query = select(table).order_by(table.c.number.desc()).limit(limit)
         wanted = _wanted(project, projects)
-        if wanted is not None:
-            query = query.where(table.c.project.in_(wanted) | table.c.project.is_(None))
-        if since is not None:
-            query = query.where(table.c.at_ms >= since.timestamp() * 1000)
-        if kinds:
-            query = query.where(table.c.kind.in_(kinds))
-        if before is not None:
-            query = query.where(table.c.number < before)
-        return tuple(
-            Change(
-                row.number,
-                datetime.fromtimestamp(row.at_ms / 1000, UTC),
-                row.kind,
-                row.project,
-                row.subject,
-                row.title,
-                row.before,
-                row.after,
-            )
-            for row in self.rows(query)
-        )
+        with self.connect() as connection:
+            return change_lines(connection, wanted, since, kinds, before, limit)
 
     def runs_per_day(
         self,
@@ -456,109 +374,15 @@ class Mirror:
         with self._lock, self.connect() as connection:
             columns = self._fresh(connection)
             mask = self._scope(RunQuery(project=project, projects=projects))
-            started = columns.started_ms[: columns.size]
-            mask &= started >= since.timestamp() * 1000
-            days = (started[mask] // 86_400_000).astype(np.int64)
-            bad = columns.texts["status"].equal("failed", "lost")
-            failed = bad[: columns.size][mask]
-        first = int(since.timestamp() // 86_400)
-        last = int(datetime.now(UTC).timestamp() // 86_400)
-        return tuple(
-            (
-                datetime.fromtimestamp(day * 86_400, UTC).date(),
-                int((days == day).sum()),
-                int(failed[days == day].sum()),
-            )
-            for day in range(first, last + 1)
-        )
+            return per_day(columns, mask, since)
 
     def freshness(self) -> tuple[Freshness, ...]:
         """Return how old the picture of each engine is."""
-        return tuple(
-            Freshness(
-                row.name,
-                row.title,
-                row.state,
-                _moment(row.since_ms),
-                _moment(row.last_sync_ms),
-                row.reason,
-                row.hint,
-            )
-            for row in self.rows(select(schema.engines).order_by(schema.engines.c.name))
-        )
-
-
-class _Reading:
-    """A connection whose database errors are sentences."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def __enter__(self) -> Connection:
-        try:
-            self._connection = self._engine.connect()
-        except DatabaseError as error:
-            raise _unreadable(error) from error
-        return self._connection
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._connection.close()
-        if isinstance(error, DatabaseError):
-            raise _unreadable(error) from error
-
-
-def _unreadable(error: DatabaseError) -> PlatformError:
-    return PlatformError(
-        f"The mirror cannot be read ({error.orig}).",
-        "The controller makes it when it starts and replaces a damaged one: see `mlops status`.",
-    )
+        with self.connect() as connection:
+            return freshness(connection)
 
 
 def _wanted(project: str | None, projects: tuple[str, ...] | None) -> tuple[str, ...] | None:
     if project is None:
         return projects
     return (project,) if projects is None or project in projects else ()
-
-
-def _last_sync(connection: Connection) -> datetime | None:
-    table = schema.engines
-    found = connection.execute(
-        select(table.c.last_sync_ms).where(table.c.name == "mlflow")
-    ).scalar()
-    return _moment(found)
-
-
-def _moment(ms: float | None) -> datetime | None:
-    if ms is None or math.isnan(ms):
-        return None
-    return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-_Cell = tuple[str, str, float | str | None]
-
-
-def _cells(field: str, column: Text | Numbers | None, shown: Positions) -> list[_Cell]:
-    """Return a column's values for the rows of a page."""
-    group, name = split_field(field)
-    if column is None:
-        return [(group, name, None) for _ in shown]
-    if isinstance(column, Text):
-        codes = column.codes[shown]
-        return [(group, name, column.words[code] if code >= 0 else None) for code in codes]
-    size = int(shown.max(initial=0)) + 1
-    size = max(size, int(column.positions.max(initial=0)) + 1)
-    values, present = column.values(size)[shown], column.present(size)[shown]
-    return [
-        (group, name, float(value) if known else None)
-        for value, known in zip(values, present, strict=True)
-    ]
-
-
-def _logged(connection: Connection, group: str, rid: int) -> Iterable[Row]:  # type: ignore[type-arg]  # name and value
-    table = schema.metadata.tables[group]
-    return connection.execute(
-        select(schema.keys.c.name, table)
-        .join(schema.keys, schema.keys.c.key_id == table.c.key_id)
-        .where(table.c.rid == rid)
-        .order_by(schema.keys.c.name)
-    )

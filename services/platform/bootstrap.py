@@ -118,7 +118,9 @@ def _install(root: Path, venv: Path, group: str) -> None:
     _say(f"Installing the packages of {' and '.join(names)}; the first time takes minutes.")
     _refuse_foreign(python, venv)
     target = ["--python", str(venv)]
-    _run(root, [*uv, "pip", "sync", *target, "--require-hashes", "--strict", *names])
+    # The list of packages is for a person to watch; a log is better without.
+    quiet = () if sys.stderr.isatty() else ("--quiet",)
+    _run(root, [*uv, "pip", "sync", *target, *quiet, "--require-hashes", "--strict", *names])
     _say("Installing this project in place.")
     _run(root, [*uv, "pip", "install", *target, "--quiet", "--no-deps", "--no-build-isolation",
                 "--editable", "."])  # fmt: skip

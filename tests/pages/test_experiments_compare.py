@@ -100,6 +100,14 @@ def test_curves_of_all_runs_lie_over_each_other(store: Store, open_page: Open):
     assert charts[0].proto.spec.count('"mode":"lines"') == 4
 
 
+def test_a_metric_without_any_curve_is_a_sentence_and_no_empty_chart(store: Store, open_page: Open):
+    with store.engine.begin() as connection:
+        connection.execute(schema.curves.delete())
+    app = opened(open_page, side="Curves")
+    assert not app.get("plotly_chart")
+    assert "None of these runs has such a curve" in words(app)
+
+
 def test_twenty_runs_with_smoothing_stay_within_the_wire(store: Store, open_page: Open):
     many = ",".join(run_id(p, i) for p in range(6) for i in range(8))
     app = opened(open_page, many[: 33 * 20 - 1], side="Curves")

@@ -231,6 +231,20 @@ def test_a_failing_gate_is_set_aside_only_with_a_reason(
     assert engine.alias("", "", "champion") == 2
     where = ("self-improving-diffusion", "self-improving-diffusion", "champion")
     assert history.alias_spans(state.journal(), *where)[0].reason == "the bound is out of date"
+    assert state.executor().history()[0].params["override"] == "the bound is out of date"
+
+
+def test_a_reason_where_all_gates_pass_sets_none_aside(
+    open_page: Open, dialog_open: Dialog, carry_out: Callable[[], None]
+):
+    dialog_open("promote")
+    app = open_page("model", role="approver", **GOOD)
+    app.text_input(key="promote-reason").set_value("better on small images").run()
+    app.button(key="acting-do").click().run()
+    carry_out()
+
+    params = state.executor().history()[0].params
+    assert (params["override"], params["reason"]) == ("", "better on small images")
 
 
 def test_the_champion_is_rolled_back_to_the_version_before(

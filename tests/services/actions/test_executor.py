@@ -63,6 +63,8 @@ def test_the_same_key_is_the_same_action(executor: Executor, engine: FileEngine,
 def test_a_failing_gate_names_metric_value_and_bound(executor: Executor, ana: Actor):
     with pytest.raises(GateError, match=r"acc is 0\.1, which fails the gate >= 0\.5"):
         executor.submit(ana, Promote("p", "m", 1), "k")
+    with pytest.raises(GateError):
+        executor.submit(ana, Promote("p", "m", 1, reason="a reason alone sets none aside"), "r")
     record = done(executor, ana, Promote("p", "m", 1, override="demo needs it"))
     assert record.state == "done"
     assert record.params["override"] == "demo needs it"

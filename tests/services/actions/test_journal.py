@@ -156,6 +156,20 @@ def test_text_no_database_holds_is_kept_as_far_as_it_can_be(journal: Journal):
     assert (entry.actor, entry.subject) == ("a�b", "half ?")
 
 
+def test_a_time_range_and_a_page_are_one_question(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+):
+    for number in range(1, 7):
+        monkeypatch.setattr(audit, "now_ms", lambda at=number: at * 1000)
+        with journal.write() as connection:
+            audit.append(connection, "ana", "x", str(number))
+    since = datetime.fromtimestamp(3, UTC)
+    page = audit.entries(journal, since=since, limit=3)
+    assert [entry.number for entry in page] == [6, 5, 4]
+    rest = audit.entries(journal, since=since, before=4, limit=3)
+    assert [entry.number for entry in rest] == [3]
+
+
 def test_who_sees_some_projects_sees_their_entries_alone(journal: Journal):
     with journal.write() as connection:
         audit.append(connection, "ana", "sign-in", "ana", detail={"address": "10.0.0.1"})
