@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.experiments.compare_address import Compared, read_compared
 from dashboard.experiments.compare_tables import labels
+from services.mirror import schema
 from services.mirror.store import Store
 from tests import seed
 from tests.dashboard.experiments.examples import run as a_run
