@@ -23,6 +23,7 @@ from services.mirror.engines import freshness, last_sync
 from services.mirror.fields import attribute_fields, logged_by, value_field
 from services.mirror.filters import GROUPS, parse, split_field
 from services.mirror.lines import change_lines
+from services.mirror.main_metric import MAIN_METRIC, main_metric_keys, primaries
 from services.mirror.models import (
     Artifact,
     Change,
@@ -184,8 +185,13 @@ class Mirror:
         columns = self._columns
         node = parse(query.filter)
         search = Search(columns, connection, query.filter)
-        keys = search.sort_keys(query.sort)
-        order = columns.order(query.sort, keys, descending=query.descending)
+        if query.sort == MAIN_METRIC:
+            judged = primaries(connection)
+            name = f"{MAIN_METRIC} {judged}"  # another order when a project declares another metric
+            keys = main_metric_keys(columns, connection, judged, descending=query.descending)
+        else:
+            name, keys = query.sort, search.sort_keys(query.sort)
+        order = columns.order(name, keys, descending=query.descending)
         mask = self._scope(query)
         if node is not None:
             mask &= search.mask(node)
