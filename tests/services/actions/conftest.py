@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -154,11 +155,22 @@ def fill(folder: Path) -> None:
         for v, run in ((1, 1), (2, 8), (3, 9))
     ]
     mirror.write_registry("p", [Model("m", "", 0, 0, {}, {})], versions)
+    database.dispose()  # the last to close moves the write-ahead log into the file
+
+
+@pytest.fixture(scope="session")
+def mould(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A filled mirror and an empty journal, made once: every test gets copies."""
+    made = tmp_path_factory.mktemp("mould")
+    fill(made)
+    Journal(f"sqlite:///{made / 'journal.sqlite'}").close()
+    return made
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    fill(tmp_path)
+def folder(tmp_path: Path, mould: Path) -> Path:
+    for name in ("mirror.sqlite", "journal.sqlite"):
+        shutil.copy(mould / name, tmp_path / name)
     return tmp_path
 
 
