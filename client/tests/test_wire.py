@@ -52,6 +52,14 @@ TAG = {"run_id": "r", "key": "k", "value": "v"}
 REFUSED = '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such run"}'
 
 
+def test_a_refused_token_is_no_answer_to_the_call():
+    answer = says(401, '{"error_code": "UNAUTHENTICATED"}')
+    with answering(answer) as credentials, pytest.raises(UnansweredError) as caught:
+        ask(credentials, api.SetTag, TAG)
+    assert caught.value.status == wire.UNAUTHENTICATED
+    assert str(caught.value).startswith(wire.TOKEN_REFUSED)
+
+
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_a_busy_or_starting_server_has_not_answered(status: int):
     answer = says(status, '{"error_code": "INTERNAL_ERROR"}')
