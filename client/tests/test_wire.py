@@ -28,7 +28,7 @@ def answering(answer: Answer) -> Iterator[MlflowHostCreds]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield MlflowHostCreds(f"http://127.0.0.1:{server.server_port}", token="secret")
