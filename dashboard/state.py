@@ -30,10 +30,11 @@ from services.settings import Settings
 if TYPE_CHECKING:
     from services.access import Access, Session, User
     from services.actions.action import Context
-    from services.actions.audit import Entry, Verdict
+    from services.actions.audit import Entry
     from services.actions.executor import ActionRecord, Executor, State
     from services.actions.journal import Journal
     from services.actions.roles import Actor
+    from services.actions.verification import Verification, Verified
     from services.engines.mlflow.adapter import MLflow
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
@@ -332,20 +333,16 @@ def audit_entries(
     )
 
 
-def audit_verdict() -> "Verdict":
-    """Return whether the whole chain of seals holds; walked again when it has grown."""
-    from services.actions import audit
-
-    newest = audit.entries(journal(), limit=1)
-    return _audit_verdict(newest[0].hash if newest else "")
+def audit_verdict(*, whole: bool = False) -> "Verified":
+    """Return whether the chain of seals holds: its new entries checked now, all of it if asked."""
+    return _verification().look(whole=whole)
 
 
-@st.cache_data(show_spinner=False, max_entries=2, ttl="5m")
-def _audit_verdict(newest: str) -> "Verdict":
-    from services.actions import audit
+@st.cache_resource(show_spinner=False)
+def _verification() -> "Verification":
+    from services.actions.verification import Verification
 
-    del newest
-    return audit.verify(journal())
+    return Verification(journal())
 
 
 def sessions() -> tuple["Session", ...]:

@@ -38,7 +38,7 @@ if view == "actions":
             command="mlops models promote NAME VERSION --to champion",
         )
 else:
-    journal.verdict(state.audit_verdict())
+    journal.verdict()
     entries = state.audit_entries(where, who=who, what=what, before=before)
     if entries:
         noted = journal.audit_table(entries)

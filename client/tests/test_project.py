@@ -36,12 +36,17 @@ def test_the_nearest_project_above_is_found(tmp_path: Path):
     assert nearest(tmp_path / "a") == Project("outer", tmp_path)
 
 
+def runs(monkeypatch: pytest.MonkeyPatch, script: Path) -> None:
+    """Let this process be the one that runs ``script``; a worker of pytest has no file."""
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(script), raising=False)
+
+
 def test_the_script_decides_before_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     scripts, here = folder(tmp_path / "one", "one"), folder(tmp_path / "two", "two")
     monkeypatch.chdir(here)
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(scripts / "x" / "train.py"))
+    runs(monkeypatch, scripts / "x" / "train.py")
     assert current() == Project("one", scripts)
 
 
@@ -50,7 +55,7 @@ def test_mlops_project_overrides_with_a_folder_or_an_id(
 ):
     here, other = folder(tmp_path / "here", "here"), folder(tmp_path / "other", "other")
     monkeypatch.chdir(here)
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(here / "train.py"))
+    runs(monkeypatch, here / "train.py")
     monkeypatch.setenv("MLOPS_PROJECT", str(other))
     assert current() == Project("other", other)
     current.cache_clear()
@@ -155,6 +160,7 @@ def test_the_data_revision_follows_what_dvc_says(tmp_path: Path):
     assert tags.data_revision(tmp_path) not in {None, first}
 
 
+@pytest.mark.slow  # all of MLflow, and a database of its own
 def test_outside_a_project_the_plugins_change_nothing(tmp_path: Path, plugin_path: str):
     code = (
         "import os, mlflow, threading\n"

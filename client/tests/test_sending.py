@@ -8,7 +8,7 @@ from mlflow.protos import service_pb2 as api
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.utils.rest_utils import MlflowHostCreds
 from mlops_client import sending, wire
-from mlops_client.buffer import never
+from mlops_client.buffer import Buffer, never
 from mlops_client.local import LOCAL_ID
 from mlops_client.sending import Sender
 from mlops_client.spool import REFUSED, Spool
@@ -199,3 +199,119 @@ def test_sending_stops_when_it_is_told_to(mlflow: Mlflow, spool: Spool):
     assert [body["key"] for _, body in mlflow.calls] == ["a"]
     assert sender(spool).send(never)
     assert [body["key"] for _, body in mlflow.calls] == ["a", "b"]
+
+
+# What was refused, once more
+
+
+@pytest.fixture
+def buffer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Buffer:
+    """Return the buffer of a process that runs in the project toy."""
+    monkeypatch.setenv("MLOPS_SPOOL", str(tmp_path))
+    whose = {"project": "toy", "uri": "http://localhost", "configured": True}
+    return Buffer(lambda: MlflowHostCreds("http://localhost"), whose, lambda _: None)
+
+
+@pytest.fixture
+def toys_spool(tmp_path: Path) -> Spool:
+    whose = {"project": "toy", "uri": "http://other:1", "configured": True}
+    return Spool.create(tmp_path, whose)
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_was_refused_is_sent_again_when_its_cause_is_gone(
+    mlflow: Mlflow, toys_spool: Spool, buffer: Buffer, tmp_path: Path
+):
+    mlflow.refuse = {"bad", "worse"}
+    keep(toys_spool, tag("bad"), tag("good"), tag("worse"))
+    sender(toys_spool).send(never)
+    toys_spool.remove()
+    mlflow.refuse = {"worse"}
+    mlflow.calls.clear()
+
+    assert buffer.send_refused() == (1, 1)
+
+    assert [body["key"] for _, body in mlflow.calls] == ["bad"]
+    (file,) = (tmp_path / REFUSED).iterdir()
+    (line,) = file.read_text().splitlines()
+    assert json.loads(line)["body"]["key"] == "worse"
+    mlflow.refuse = set()
+    assert buffer.send_refused() == (1, 0)
+    assert left(tmp_path) == []
+    assert buffer.send_refused() == (0, 0)
+
+
+def test_a_refused_file_is_sent_again_under_its_own_name(
+    mlflow: Mlflow,
+    toys_spool: Spool,
+    buffer: Buffer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    file = toys_spool.files() / "a-b.bin"
+    file.write_bytes(b"weights")
+    taken: list[tuple[str, bytes]] = []
+    says_no = True
+
+    def put(_: object, __: object, path: Path, *___: object) -> None:
+        if says_no:
+            raise MlflowException("too large", INVALID_PARAMETER_VALUE)
+        taken.append((path.name, path.read_bytes()))
+
+    monkeypatch.setattr(wire, "put_file", put)
+    body = {"run_id": RUN, "file": str(file), "artifact_path": None}
+    keep(toys_spool, {"api": "Artifact", "body": body, "workspace": None})
+    sender(toys_spool).send(never)
+    toys_spool.remove()
+    assert buffer.send_refused() == (0, 1)
+    says_no = False
+
+    assert buffer.send_refused() == (1, 0)
+
+    assert taken == [("a-b.bin", b"weights")]
+    assert left(tmp_path) == []
+
+
+def test_while_the_server_is_away_what_was_refused_waits_with_the_rest(
+    mlflow: Mlflow, toys_spool: Spool, buffer: Buffer, tmp_path: Path
+):
+    mlflow.refuse = {"bad"}
+    keep(toys_spool, tag("bad"))
+    sender(toys_spool).send(never)
+    toys_spool.remove()
+    mlflow.is_silent = True
+    with pytest.raises(UnansweredError):
+        buffer.send_refused()
+    assert list((tmp_path / REFUSED).iterdir()) == []
+    mlflow.is_silent, mlflow.refuse = False, set()
+    assert buffer.send_left() == (1, 0)
+    assert [body["key"] for _, body in mlflow.calls] == ["bad"]
+
+
+def test_what_another_project_was_refused_is_left_alone(
+    mlflow: Mlflow, spool: Spool, buffer: Buffer, tmp_path: Path
+):
+    other = Spool.create(tmp_path, {"project": "other", "configured": True})
+    mlflow.refuse = {"bad"}
+    keep(other, tag("bad"))
+    sender(other).send(never)
+    other.remove()
+    before = left(tmp_path)
+    mlflow.refuse = set()
+    assert buffer.send_refused() == (0, 0)
+    assert left(tmp_path) == before
+
+
+def test_lines_that_cannot_be_read_stay_among_the_refused(
+    mlflow: Mlflow, buffer: Buffer, tmp_path: Path
+):
+    (tmp_path / REFUSED).mkdir()
+    file = tmp_path / REFUSED / "1-1-a.jsonl"
+    torn = b'0a0b0c0d {"api": "SetT\n'
+    file.write_bytes(torn + json.dumps(tag("kept")).encode() + b"\n")  # noted before it said whose
+    assert buffer.send_refused() == (1, 0)
+    assert file.read_bytes() == torn
+    assert buffer.send_refused() == (0, 0)

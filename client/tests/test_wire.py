@@ -28,7 +28,7 @@ def answering(answer: Answer) -> Iterator[MlflowHostCreds]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield MlflowHostCreds(f"http://127.0.0.1:{server.server_port}", token="secret")
@@ -50,6 +50,14 @@ def says(status: int, text: str) -> Answer:
 
 TAG = {"run_id": "r", "key": "k", "value": "v"}
 REFUSED = '{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no such run"}'
+
+
+def test_a_refused_token_is_no_answer_to_the_call():
+    answer = says(401, '{"error_code": "UNAUTHENTICATED"}')
+    with answering(answer) as credentials, pytest.raises(UnansweredError) as caught:
+        ask(credentials, api.SetTag, TAG)
+    assert caught.value.status == wire.UNAUTHENTICATED
+    assert str(caught.value).startswith(wire.TOKEN_REFUSED)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])

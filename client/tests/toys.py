@@ -31,6 +31,8 @@ class Server:
     folder: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    options: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def uri(self) -> str:
@@ -41,13 +43,14 @@ class Server:
         command += ["--workers", "1", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--backend-store-uri", f"sqlite:///{self.folder / 'mlflow.db'}"]
         command += ["--artifacts-destination", str(self.folder / "artifacts")]
+        command += self.options
         off = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
         clean = {name: value for name, value in os.environ.items() if "MLFLOW" not in name}
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env=clean | off,
+                env=clean | off | self.variables,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -92,7 +95,7 @@ class ToyProject:
     def spool(self) -> Path:
         return self.path / ".mlops" / "spool"
 
-    def connect(self, uri: str) -> None:
+    def connect(self, uri: str, token: str = "") -> None:
         values = {
             "MLFLOW_TRACKING_URI": uri,
             "MLFLOW_WORKSPACE": WORKSPACE,
@@ -100,6 +103,8 @@ class ToyProject:
             "MLOPS_PROJECT": WORKSPACE,
             "MLOPS_SPOOL": str(self.spool),
         }
+        if token:
+            values["MLFLOW_TRACKING_TOKEN"] = token
         text = "".join(f"{name}={value}\n" for name, value in values.items())
         (self.path / ".mlops.env").write_text(text)
 

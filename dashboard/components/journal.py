@@ -9,7 +9,7 @@ from dashboard import state
 from dashboard.components import actions, ages, status, tables
 from dashboard.numbers import age, duration
 from dashboard.text import plain
-from services.actions.audit import Entry, Verdict
+from services.actions.audit import Entry
 from services.actions.executor import ActionRecord
 
 if TYPE_CHECKING:
@@ -101,16 +101,29 @@ def audit_detail(entry: Entry) -> None:
         st.code(entry.hash, language=None)
 
 
-def verdict(found: Verdict) -> None:
-    """Draw whether the chain of seals holds."""
-    if found.broken_at is None:
-        status.badge(
-            "passed",
-            f"chain of {found.entries:,} entries verified",
-            why="Each entry carries the seal of the one before; all of them were checked.",
+def verdict() -> None:
+    """Draw whether the chain of seals holds, and the button that checks all of it."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        place = st.empty()
+        whole = st.button(
+            "Check all",
+            key="audit-whole",
+            type="tertiary",
+            icon=":material/verified_user:",
+            help="Walks the chain from its first entry, as happens once a day by itself.",
         )
-    else:
-        status.badge("problem", f"chain broken at entry {found.broken_at:,}", why=found.reason)
+    verified = state.audit_verdict(whole=whole)
+    found = verified.verdict
+    with place.container(width="content"):
+        if found.broken_at is None:
+            status.badge(
+                "passed",
+                f"chain of {found.entries:,} entries verified",
+                why="Each entry carries the seal of the one before. New ones were checked now, "
+                f"all of them {age(verified.whole_at)}.",
+            )
+        else:
+            status.badge("problem", f"chain broken at entry {found.broken_at:,}", why=found.reason)
 
 
 def took(record: ActionRecord) -> str:

@@ -6,10 +6,10 @@ from datetime import tzinfo
 from dashboard.experiments.columns import GIT_COMMIT
 from dashboard.experiments.conditions import title_of
 from dashboard.experiments.units import figure
-from dashboard.experiments.view import MAIN_METRIC
 from dashboard.numbers import age, duration
 from dashboard.text import shortened
 from services.mirror.filters import split_field
+from services.mirror.main_metric import MAIN_METRIC
 from services.mirror.models import Run
 
 _LIMIT = 80

@@ -10,9 +10,10 @@ from dashboard.experiments import address
 from dashboard.experiments.columns import found, moved, offered
 from dashboard.experiments.conditions import title_of
 from dashboard.experiments.question import Known, columns_of
-from dashboard.experiments.view import MAIN_METRIC, MAX_COLUMNS, NO_CURVE, View
+from dashboard.experiments.view import MAX_COLUMNS, NO_CURVE, View
 from dashboard.text import plain
 from services.mirror.filters import split_field
+from services.mirror.main_metric import MAIN_METRIC
 from services.mirror.models import FieldInfo
 
 _FOUND = 12

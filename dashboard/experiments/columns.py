@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from dashboard.experiments.view import MAIN_METRIC
 from services.mirror.filters import field_name, split_field
+from services.mirror.main_metric import MAIN_METRIC
 from services.mirror.models import FieldInfo, ProjectSummary
 
 DATA_REVISION = "tags.mlops.data.revision"

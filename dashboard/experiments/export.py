@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from dashboard.experiments.view import MAIN_METRIC
 from services.mirror.filters import split_field
+from services.mirror.main_metric import MAIN_METRIC
 from services.mirror.models import Run, RunPage, RunQuery
 
 _PAGE = 1_000

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboard.experiments.columns import default_columns, primary_metrics
-from dashboard.experiments.view import MAIN_METRIC, View
+from dashboard.experiments.view import View
 from dashboard.scope import RANGES, Scope
 from services.mirror.filters import join
+from services.mirror.main_metric import MAIN_METRIC
 from services.mirror.models import FieldInfo, ProjectSummary, RunQuery
 from services.mirror.projects import Goal
 
@@ -81,7 +82,7 @@ def command(view: View, scope: Scope) -> str:
     text = join(view.filter, since)
     if text:
         words += ["--filter", text]
-    words += ["--sort", f"-{view.sort}" if view.descending else view.sort]
+    words += ["--sort", view.sort] if view.descending else ["--sort", view.sort, "--ascending"]
     words += ["--limit", str(PAGE_SIZE)]
     return shlex.join(words)
 

@@ -46,9 +46,9 @@ def from_query(query: str) -> tuple[View, dict[str, str]]:
 
 def listed() -> tuple[SavedView, ...]:
     """Return one's own views and the shared ones."""
-    from services.actions import journal
+    from services.actions import views
 
-    found = journal.list_views(state.journal(), state.user().name, PAGE)
+    found = views.list_views(state.journal(), state.user().name, PAGE)
     return tuple(SavedView(*entry) for entry in found)
 
 
@@ -130,19 +130,19 @@ def _share(saved: SavedView) -> None:
 
 
 def _delete(saved: SavedView) -> None:
-    from services.actions import journal
+    from services.actions import views
 
     try:
-        journal.delete_view(state.journal(), state.user().name, PAGE, saved.name)
+        views.delete_view(state.journal(), state.user().name, PAGE, saved.name)
     except MlopsError as error:
         st.session_state[_FAULT] = error
 
 
 def _write(name: str, query: str, *, shared: bool) -> None:
-    from services.actions import journal
+    from services.actions import views
 
     try:
-        journal.save_view(state.journal(), state.user().name, PAGE, name, query, shared=shared)
+        views.save_view(state.journal(), state.user().name, PAGE, name, query, shared=shared)
     except MlopsError as error:
         st.session_state[_FAULT] = error
 

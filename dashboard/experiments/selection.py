@@ -9,8 +9,9 @@ from dashboard import navigation
 from dashboard.experiments import address, bulk, table
 from dashboard.experiments.comparison import MOST
 from dashboard.experiments.question import Known, columns_of
-from dashboard.experiments.view import MAIN_METRIC, View
+from dashboard.experiments.view import View
 from dashboard.numbers import counted
+from services.mirror.main_metric import MAIN_METRIC
 
 _SORT_KEY = "experiments:sort"
 
@@ -58,31 +59,32 @@ def _chosen(view: View, off: str | None) -> None:
 
 def _order(view: View, columns: Sequence[str]) -> None:
     options = list(dict.fromkeys((view.sort, "started_at", "name", "status", *columns)))
-    sortable = [name for name in options if name != MAIN_METRIC]
     with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
         st.session_state[_SORT_KEY] = view.sort
         st.selectbox(
             "Sort",
-            sortable,
+            options,
             key=_SORT_KEY,
             format_func=lambda name: f"Sort by {table.name_of(name)}",
             label_visibility="collapsed",
             width=210,
             on_change=_sorted,
         )
-        icon, word = (
-            ("south", "Largest or newest first")
-            if view.descending
-            else ("north", "Smallest or oldest first")
-        )
+        icon = "south" if view.descending else "north"
         st.button(
             "",
             icon=f":material/{icon}:",
-            help=f"{word}. Click to turn round.",
+            help=f"{_direction(view)}. Click to turn round.",
             key="experiments:turn",
             on_click=address.show_below,
             args=(replace(view, descending=not view.descending, page=1),),
         )
+
+
+def _direction(view: View) -> str:
+    if view.sort == MAIN_METRIC:
+        return f"{'Best' if view.descending else 'Worst'} first, project by project"
+    return "Largest or newest first" if view.descending else "Smallest or oldest first"
 
 
 def _sorted() -> None:

@@ -11,8 +11,9 @@ from dashboard import state
 from dashboard.experiments import address
 from dashboard.experiments.cells import STATUS_WORDS, cell, heading, is_number
 from dashboard.experiments.columns import FIXED
-from dashboard.experiments.view import MAIN_METRIC, MAX_SELECTED, View
+from dashboard.experiments.view import MAX_SELECTED, View
 from services.mirror.filters import split_field
+from services.mirror.main_metric import MAIN_METRIC
 from services.mirror.models import Run
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def after_click(
 
 def sorted_by(view: View, name: str) -> View:
     """Return the view sorted by a column; the one it is sorted by turns round."""
-    if name in {_CURVE, MAIN_METRIC}:
+    if name == _CURVE:
         return view
     turned = not view.descending if name == view.sort else name not in _ASCENDING_FIRST
     return replace(view, sort=name, descending=turned, page=1)

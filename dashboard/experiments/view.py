@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.mirror.filters import ATTRIBUTES, MAX_LENGTH, split_field
+from services.mirror.main_metric import MAIN_METRIC
 
 MAX_SELECTED = 200
 MAX_COLUMNS = 40
-MAIN_METRIC = "main_metric"
-"""A column that shows each project's own primary metric."""
 NO_CURVE = "-"
 _SORT = "started_at"
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -113,7 +112,7 @@ def _sort(text: str, notices: list[str]) -> tuple[str, bool]:
     if not text:
         return _SORT, True
     name = text.removeprefix("-")
-    if is_field(name):
+    if name == MAIN_METRIC or is_field(name):
         return name, text.startswith("-")
     notices.append("The address sorts by something that is no field: newest runs are first.")
     return _SORT, True

@@ -37,7 +37,7 @@ def spec(values: Sequence[float], baseline: float | None, hues: Colours) -> Spec
     """Return the chart."""
     held = [*values, *([baseline] if baseline is not None and math.isfinite(baseline) else [])]
     low, high = min(held), max(held)
-    room = (high - low or abs(high) or 1.0) * 0.12
+    room = (high - low or abs(high)) * 0.12 or 1.0  # also where the smallest numbers leave nothing
     hidden = {"show": False}
     line: Spec = {
         "type": "line",

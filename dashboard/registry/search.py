@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from services.mirror.fields import HIDDEN_TAGS
 from services.mirror.models import RegisteredModel
 
 UNKNOWN_FORMAT = "not reported"
@@ -64,5 +65,6 @@ def _words(model: RegisteredModel) -> str:
     parts = [model.name, model.project, model.description, *model.tags.values()]
     for version in model.versions:
         parts += [version.technique or "", version.format or "", version.description]
-        parts += [*version.aliases, *version.tags.values()]
+        parts += version.aliases
+        parts += [value for tag, value in version.tags.items() if tag not in HIDDEN_TAGS]
     return "\n".join(parts).lower()

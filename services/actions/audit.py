@@ -88,13 +88,17 @@ def seal(row: dict[str, object]) -> str:
     return hashlib.sha256(canonical(row).encode()).hexdigest()
 
 
-def verify(journal: Journal) -> Verdict:
-    """Walk the whole chain, a piece at a time: who writes meanwhile need not wait for the end."""
+def verify(journal: Journal, known: Verdict | None = None) -> Verdict:
+    """Walk the whole chain, a piece at a time: who writes meanwhile need not wait for the end.
+
+    With a verdict that held, walk on from its newest entry if that still stands there; what was
+    altered before it is found by the whole walk alone.
+    """
     table = schema.audit
     with journal.read() as connection:
         kept = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == _HEAD))
         head = kept.scalar() or ""
-    previous, number = _FIRST, 0
+    previous, number = _begin(journal, known, head)
     seals_to = int(head.partition(":")[0] or 0)
     while True:
         query = select(table).where(table.c.number > number).order_by(table.c.number)
@@ -115,6 +119,23 @@ def verify(journal: Journal) -> Verdict:
     if number < seals_to:
         return Verdict(number, number + 1, f"Entries {number + 1} to {seals_to} were cut off.")
     return Verdict(number, None, "", previous if number else "")
+
+
+def _begin(journal: Journal, known: Verdict | None, head: str) -> tuple[str, int]:
+    """Return seal and number to walk on from: of an earlier walk's newest entry, if it stands."""
+    first = _FIRST, 0
+    if known is None or known.broken_at is not None or not known.entries:
+        return first
+    if head.startswith(f"{known.entries}:") and head != f"{known.entries}:{known.head}":
+        return first
+    query = select(schema.audit).where(schema.audit.c.number == known.entries)
+    with journal.read() as connection:
+        row = connection.execute(query).first()
+    if row is None:
+        return first
+    content = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    stands = content.pop("hash") == known.head and seal(content) == known.head
+    return (known.head, known.entries) if stands else first
 
 
 def entries(

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, Programming
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from services.actions import database, schema
-from services.errors import InputError, JournalError, NotFoundError
+from services.errors import InputError, JournalError
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 _WANTS_AT_ONCE = 200
 _WANTS_AT_MOST = 10_000
 _SUBJECT_LIMIT = 600  # Postgres indexes no more than 2,704 bytes
-_VIEW_LIMIT = 20_000
-_VIEWS_AT_MOST = 500
 _OURS = (IntegrityError, ProgrammingError, DataError)  # said by the database, about our own doing
 
 
@@ -163,58 +161,6 @@ class Journal:
         """Return the folders registered by hand."""
         with self.read() as connection:
             return tuple(Path(row.path) for row in connection.execute(select(schema.projects)))
-
-
-# Saved views
-
-
-def save_view(
-    journal: Journal, owner: str, page: str, name: str, query: str, *, shared: bool
-) -> None:
-    """Keep a view under its owner's name; saving again replaces it.
-
-    Raises:
-        InputError: The name is empty or too long, the view is too long, or there are too many.
-    """
-    name = name.strip()
-    if not 0 < len(name) <= 120:
-        raise InputError("A view's name has 1 to 120 characters.")
-    if len(query) > _VIEW_LIMIT:
-        raise InputError(f"A view holds at most {_VIEW_LIMIT} characters.")
-    table = schema.views
-    with journal.write() as connection:
-        mine = (table.c.owner == owner) & (table.c.page == page) & (table.c.name == name)
-        connection.execute(delete(table).where(mine))
-        kept = select(func.count()).select_from(table).where(table.c.owner == owner)
-        if connection.execute(kept).scalar_one() >= _VIEWS_AT_MOST:
-            raise InputError(f"You have {_VIEWS_AT_MOST} views.", "Delete some first.")
-        connection.execute(
-            table.insert().values(
-                owner=owner, page=page, name=name, query=query, shared=shared, updated_ms=now_ms()
-            )
-        )
-
-
-def list_views(journal: Journal, owner: str, page: str) -> tuple[tuple[str, str, str, bool], ...]:
-    """Return (owner, name, query, shared) of one's own views and the shared ones, by name."""
-    table = schema.views
-    query = select(table).where(table.c.page == page, (table.c.owner == owner) | table.c.shared)
-    with journal.read() as connection:
-        rows = connection.execute(query.order_by(table.c.name, table.c.owner))
-        return tuple((row.owner, row.name, row.query, row.shared) for row in rows)
-
-
-def delete_view(journal: Journal, owner: str, page: str, name: str) -> None:
-    """Delete one's own view.
-
-    Raises:
-        NotFoundError: One has no such view.
-    """
-    table = schema.views
-    with journal.write() as connection:
-        mine = (table.c.owner == owner) & (table.c.page == page) & (table.c.name == name)
-        if connection.execute(delete(table).where(mine)).rowcount == 0:
-            raise NotFoundError(f"You have no view {name[:80]!r} on this page.")
 
 
 def canonical(value: object) -> str:

@@ -51,8 +51,13 @@ def runs() -> None:
 @runs.command("list")
 @click.option("--project", help="One project's id.")
 @click.option("--filter", "query", default="", help="For example: metrics.loss < 0.2 and lora")
-@click.option("--sort", default="started_at", show_default=True, help="A field, e.g. metrics.loss.")
-@click.option("--ascending", is_flag=True, help="Smallest first.")
+@click.option(
+    "--sort",
+    default="started_at",
+    show_default=True,
+    help="A field, e.g. metrics.loss, or main_metric.",
+)
+@click.option("--ascending", is_flag=True, help="Smallest (main_metric: worst) first.")
 @click.option("--archived", is_flag=True, help="The archived runs instead.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--offset", default=0, show_default=True, type=click.IntRange(0))
@@ -71,7 +76,7 @@ def list_runs(
 ) -> None:
     """List runs, newest first."""
     mirror = _mirror()
-    sort = sort.removeprefix("-")  # the dashboard's way of saying "largest first"
+    sort = sort.removeprefix("-")  # the addresses' way of saying "largest first"
     page = mirror.runs(
         RunQuery(
             filter=query,

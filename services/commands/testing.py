@@ -27,6 +27,9 @@ _POSTGRES = (
     "/opt/homebrew/opt/postgresql*/bin",
     "/usr/local/opt/postgresql*/bin",
 )
+_FAST = ("-m", "not engine and not browser and not slow")
+# The fast tests share nothing, so each core takes some; the others share engines and a browser.
+_WORKERS_AT_MOST = 4
 
 _STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "format": (("ruff", "format", "."), ("ruff", "check", "--fix", ".")),
@@ -82,11 +85,19 @@ def test(*, fast: bool, pytest_args: tuple[str, ...]) -> None:
         )
     root = toolkit_root()
     environment = os.environ | ({"MLOPS_CHROMIUM": chromium} if chromium else {})
-    selection = ["-m", "not engine and not browser and not slow"] if fast else []
+    selection = fast_selection(*pytest_args) if fast else ()
     arguments = [sys.executable, "-m", "pytest", *selection, *_from(root, pytest_args)]
     os.chdir(root)
     sys.stdout.flush()
     os.execve(sys.executable, arguments, environment)  # noqa: S606 - our own interpreter
+
+
+def fast_selection(*pytest_args: str) -> tuple[str, ...]:
+    """Return what makes pytest run the fast tests: all of them on all cores, chosen ones on one."""
+    if not all(argument.startswith("-") for argument in pytest_args):
+        return _FAST  # a file or two are done before a second process has started
+    workers = min(os.cpu_count() or 1, _WORKERS_AT_MOST)
+    return (*_FAST, "-n", str(workers), "--dist", "worksteal")
 
 
 def _from(root: Path, arguments: tuple[str, ...]) -> list[str]:
@@ -110,7 +121,7 @@ def check(*, steps: tuple[str, ...]) -> None:
     """Run steps of the developer's check; without any: lint, types, fast tests."""
     for step in steps or ("lint", "types", "test"):
         if step == "test":
-            _run((sys.executable, "-m", "pytest", "-m", "not engine and not browser and not slow"))
+            _run((sys.executable, "-m", "pytest", *fast_selection()))
         for command in _STEPS.get(step, ()):
             _run((sys.executable, "-m", *command))
 

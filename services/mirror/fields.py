@@ -12,6 +12,17 @@ from services.mirror.models import FieldInfo, FieldKind
 from services.mirror.text import Mask, Text
 
 _CHOICES = 25
+# Shown elsewhere, or how the client tells apart what it sent.
+HIDDEN_TAGS = frozenset(
+    {
+        "mlops.heartbeat",
+        "mlops.packages",
+        "mlops.local_id",
+        "mlops.delivery",
+        "mlops.registration",
+        "mlflow.note.content",
+    }
+)
 
 
 def attribute_fields(columns: Columns, mask: Mask) -> Iterable[FieldInfo]:

@@ -55,7 +55,10 @@ class RunQuery:
     since: datetime | None = None
     """Started at or after; runs that still run are always in."""
     sort: str = "started_at"
-    """A field: started_at, duration_s, name, status, metrics.NAME, params.NAME, tags.NAME …"""
+    """A field: started_at, duration_s, name, status, metrics.NAME, params.NAME, tags.NAME …
+
+    Or ``main_metric``: each project's primary metric, project by project, descending best first.
+    """
     descending: bool = True
     offset: int = 0
     limit: int = 50

@@ -39,13 +39,22 @@ def summaries(
     if wanted is not None:
         ids = [project for project in ids if project in wanted]
     champions = _champions(connection, ids)
-    for project in sorted(ids, key=lambda p: _path_key(found.get(p), p)):
+    for project in sorted(ids, key=lambda p: path_key(found.get(p), p)):
         yield _summary(connection, columns, project, found.get(project), champions)
 
 
-def _path_key(row: Row | None, project: str) -> str:  # type: ignore[type-arg]  # of the projects table
+def path_key(row: Row | None, project: str) -> str:  # type: ignore[type-arg]  # of the projects table
+    """Return what projects are ordered by: their folder's name, those without a folder last."""
     path = json.loads(row.document).get("path", "") if row else ""
     return path.rstrip("/").rpartition("/")[2] or f"~{project}"
+
+
+def goal_and_metric(row: Row | None) -> tuple[str | None, Goal]:  # type: ignore[type-arg]  # of the projects table
+    """Return a project's primary metric, if it declares one, and which way it is better."""
+    document = json.loads(row.document) if row else {}
+    metric: str | None = document.get("primary_metric")
+    goal: Goal = document.get("goal") or (goal_of(metric) if metric else "max")
+    return metric, goal
 
 
 def _champions(
@@ -78,8 +87,7 @@ def _summary(
     }
     started = columns.started_ms[:size][mine]
     started = started[~np.isnan(started)]
-    metric = document.get("primary_metric")
-    goal: Goal = document.get("goal") or (goal_of(metric) if metric else "max")
+    metric, goal = goal_and_metric(row)
     best, trend = _best(connection, columns, mine, metric, goal)
     models, versions, champion = champions.get(project, (0, 0, None))
     return ProjectSummary(

@@ -20,9 +20,10 @@ from services.mirror.curves import curve_of, missing_curves
 from services.mirror.daily import per_day
 from services.mirror.detail import run_detail
 from services.mirror.engines import freshness, last_sync
-from services.mirror.fields import attribute_fields, logged_by, value_field
+from services.mirror.fields import HIDDEN_TAGS, attribute_fields, logged_by, value_field
 from services.mirror.filters import GROUPS, parse, split_field
 from services.mirror.lines import change_lines
+from services.mirror.main_metric import MAIN_METRIC, main_metric_keys, primaries
 from services.mirror.models import (
     Artifact,
     Change,
@@ -49,17 +50,6 @@ _LIMIT = 1_000
 _LARGE = 20_000
 # A lock let go and taken at once again never reaches the page that waits for it.
 _GIVE_WAY_S = 0.005
-# Shown elsewhere, or how the client tells apart what it sent.
-_HIDDEN_TAGS = frozenset(
-    {
-        "mlops.heartbeat",
-        "mlops.packages",
-        "mlops.local_id",
-        "mlops.delivery",
-        "mlops.registration",
-        "mlflow.note.content",
-    }
-)
 
 
 class Mirror:
@@ -188,8 +178,13 @@ class Mirror:
         columns = self._columns
         node = parse(query.filter)
         search = Search(columns, connection, query.filter)
-        keys = search.sort_keys(query.sort)
-        order = columns.order(query.sort, keys, descending=query.descending)
+        if query.sort == MAIN_METRIC:
+            judged = primaries(connection)
+            name = f"{MAIN_METRIC} {judged}"  # another order when a project declares another metric
+            keys = main_metric_keys(columns, connection, judged, descending=query.descending)
+        else:
+            name, keys = query.sort, search.sort_keys(query.sort)
+        order = columns.order(name, keys, descending=query.descending)
         mask = self._scope(query)
         if node is not None:
             mask &= search.mask(node)
@@ -234,7 +229,7 @@ class Mirror:
                     select(table.c.name).where(table.c.kind == kind).order_by(table.c.name)
                 )
                 for name in names.scalars().all():
-                    if name in _HIDDEN_TAGS:
+                    if name in HIDDEN_TAGS:
                         continue
                     # A column at a time: reading all of them must not hold up the pages.
                     with self._lock:
@@ -247,9 +242,7 @@ class Mirror:
         """Return what some runs logged, with how many of them have it; at most a few hundred."""
         with self.connect() as connection:
             logged = logged_by(connection, run_ids)
-            return tuple(
-                field for field in logged if split_field(field.name)[1] not in _HIDDEN_TAGS
-            )
+            return tuple(field for field in logged if split_field(field.name)[1] not in HIDDEN_TAGS)
 
     # Curves and artifacts
 

@@ -12,18 +12,20 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from dashboard.components import actions
-from services.access import store
+from services.access import store as accounts
 from services.actions.action import Context
 from services.actions.executor import Executor
 from services.actions.journal import Journal
 from services.home import Home
 from services.mirror.queries import Mirror
+from services.mirror.store import Store
 from services.settings import Settings
-from tests import seed
+from tests.pages.moulds import Moulds
 
 APP = Path(__file__).resolve().parent.parent.parent / "dashboard" / "app.py"
 PASSWORD = "correct horse battery"
 _HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+FILLED = {"full", "empty", "down"}
 Open = Callable[..., AppTest]
 
 
@@ -34,6 +36,12 @@ def _scan_components_once() -> Iterator[None]:
         scan = functools.cache(manifest_scanner.scan_component_manifests)
         patch.setattr(manifest_scanner, "scan_component_manifests", scan)
         yield
+
+
+@pytest.fixture(scope="session")
+def moulds(tmp_path_factory: pytest.TempPathFactory) -> Moulds:
+    """The databases that tests get a copy of."""
+    return Moulds(tmp_path_factory.mktemp("moulds"), PASSWORD, _HASH)
 
 
 @pytest.fixture
@@ -54,14 +62,24 @@ def forget() -> None:
 
 
 @pytest.fixture
-def signed_in(home: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+def store(home: Home, moulds: Moulds) -> Store:
+    """A mirror of six projects with curves, repeats and runs of every state."""
+    return moulds.mirror("experiments", home)
+
+
+@pytest.fixture
+def signed_in(home: Home, moulds: Moulds, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Make an account and let every request carry a session cookie of it; return the cookie."""
 
     def made(role: str = "viewer", projects: tuple[str, ...] | None = None) -> str:
         name = "mira"
-        if store.find(state.journal(), name) is None:
-            store.insert(state.journal(), name, _HASH, role, projects)  # type: ignore[arg-type]
-        cookie = state.access().redeem(state.access().sign_in(name, PASSWORD, "127.0.0.1").value)
+        if not (home.databases / "journal.sqlite").exists():
+            cookie = moulds.journal(home, role, projects)
+        else:
+            if accounts.find(state.journal(), name) is None:
+                accounts.insert(state.journal(), name, _HASH, role, projects)  # type: ignore[arg-type]
+            ticket = state.access().sign_in(name, PASSWORD, "127.0.0.1")
+            cookie = state.access().redeem(ticket.value)
         monkeypatch.setattr(state, "cookie", lambda: cookie)
         return cookie
 
@@ -69,8 +87,12 @@ def signed_in(home: Home, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
 
 
 @pytest.fixture
-def open_page(home: Home, signed_in: Callable[..., str]) -> Open:
-    """Open a page: ``mirror`` is full, empty, down (MLflow does not answer) or none (no file)."""
+def open_page(home: Home, moulds: Moulds, signed_in: Callable[..., str]) -> Open:
+    """Open a page: ``mirror`` is full, empty, down (MLflow does not answer) or none (no file).
+
+    Asked for the same mirror again, the page opens over what the test made of it.
+    """
+    laid: list[str] = []
 
     def opened(
         name: str,
@@ -80,13 +102,10 @@ def open_page(home: Home, signed_in: Callable[..., str]) -> Open:
         mirror: str = "full",
         **query: str,
     ) -> AppTest:
-        url = Settings().mirror_url
-        if mirror == "full":
-            seed.fill(url)
-        elif mirror == "down":
-            seed.fill(url, engine_state="down")
-        elif mirror == "empty":
-            seed.empty(url)
+        if mirror in FILLED and laid != [mirror]:
+            assert not laid, "a test has one mirror"
+            laid.append(mirror)
+            moulds.mirror(mirror, home).engine.dispose()
         signed_in(role, projects)
         app = AppTest.from_file(str(APP), default_timeout=20)
         app.switch_page(f"../pages/{name}.py")

@@ -13,27 +13,15 @@ from dashboard.experiments import bulk, table
 from dashboard.experiments.saved_views import from_query, to_query
 from dashboard.experiments.view import View
 from dashboard.scope import Scope
-from services.actions import journal as journals
+from services.actions import audit, views
 from services.actions.journal import Journal
 from services.engines.mlflow.models import Metric
-from services.home import Home
-from services.mirror import schema
 from services.mirror.store import Store
-from services.settings import Settings
 from tests import experiments_seed
 from tests.experiments_seed import run_id
 from tests.pages.conftest import Open, words
 
 ROLES = ("viewer", "operator", "approver", "admin")
-
-
-@pytest.fixture
-def store(home: Home) -> Store:
-    """The mirror of six projects with curves, repeats and runs of every state."""
-    engine, _ = schema.prepare(Settings().mirror_url)
-    made = Store(engine)
-    experiments_seed.fill(made)
-    return made
 
 
 def rows(app: AppTest) -> Any:
@@ -84,6 +72,19 @@ def test_only_what_varies_and_the_primary_metric_are_columns(store: Store, open_
 def test_over_all_projects_each_row_has_its_projects_main_metric(store: Store, open_page: Open):
     app = open_page("experiments", mirror="mine", q="project = self-improving-diffusion")
     assert all(cell.startswith("val_loss 0.") for cell in rows(app)["main_metric"])
+
+
+def test_sorting_by_the_main_metric_puts_each_projects_best_first(store: Store, open_page: Open):
+    app = open_page("experiments", mirror="mine", project="self-improving-diffusion")
+    app.query_params["sort"] = "-main_metric"
+    app.run()
+    losses = [float(cell) for cell in rows(app)["metrics.val_loss"]]
+    assert losses == sorted(losses)
+
+    app = open_page("experiments", mirror="mine", sort="-main_metric")
+    shown = list(rows(app)["project"])
+    assert shown == sorted(shown, key=[p[0] for p in experiments_seed.PROJECTS].index)
+    assert "--sort main_metric" in words(app)
 
 
 def test_the_columns_of_the_address_are_drawn_in_its_order(store: Store, open_page: Open):
@@ -326,9 +327,9 @@ def test_a_view_and_its_scope_come_back_from_what_is_kept():
 def test_own_and_shared_views_are_listed(store: Store, open_page: Open):
     app = open_page("experiments", mirror="mine")
     book = state.journal()
-    journals.save_view(book, "mira", "experiments", "mine", "q=lora", shared=False)
-    journals.save_view(book, "otto", "experiments", "theirs", "q=x", shared=True)
-    journals.save_view(book, "otto", "experiments", "secret", "q=y", shared=False)
+    views.save_view(book, "mira", "experiments", "mine", "q=lora", shared=False)
+    views.save_view(book, "otto", "experiments", "theirs", "q=x", shared=True)
+    views.save_view(book, "otto", "experiments", "secret", "q=y", shared=False)
     app.button(key="exp-views").click().run()
     assert not app.exception
     labels = [button.label for button in app.button]
@@ -343,7 +344,7 @@ def test_own_and_shared_views_are_listed(store: Store, open_page: Open):
 def test_opening_a_view_shows_it_with_its_scope(store: Store, open_page: Open):
     app = open_page("experiments", mirror="mine")
     query = to_query(View(filter="technique = frozen"), Scope("clip-finetuning", "30d"))
-    journals.save_view(state.journal(), "mira", "experiments", "frozen", query, shared=False)
+    views.save_view(state.journal(), "mira", "experiments", "frozen", query, shared=False)
     app.button(key="exp-views").click().run()
     app.button(key="exp-v-open-mira:frozen").click().run()
     assert app.query_params["q"] == "technique = frozen"
@@ -358,21 +359,23 @@ def test_a_view_is_saved_replaced_shared_and_deleted(store: Store, open_page: Op
     app.text_input(key="exp-v-name").set_value("Frozen <b>")
     app.button(key="exp-views").click().run()
     app.button(key="exp-v-save").click().run()
-    (saved,) = journals.list_views(state.journal(), "mira", "experiments")
+    (saved,) = views.list_views(state.journal(), "mira", "experiments")
     assert saved[1] == "Frozen <b>"
     assert "technique" in saved[2]
     app.button(key="exp-views").click().run()
     app.button(key="exp-v-group_add-mira:Frozen <b>").click().run()
-    assert journals.list_views(state.journal(), "mira", "experiments")[0][3]
+    assert views.list_views(state.journal(), "mira", "experiments")[0][3]
     app.button(key="exp-views").click().run()
     app.button(key="exp-v-delete-mira:Frozen <b>").click().run()
-    assert journals.list_views(state.journal(), "mira", "experiments") == ()
+    assert views.list_views(state.journal(), "mira", "experiments") == ()
+    done = [entry.what for entry in reversed(audit.entries(state.journal(), what="view."))]
+    assert done == ["view.saved", "view.shared", "view.deleted"]
 
 
 def test_what_somebody_kept_cannot_break_the_page(store: Store, open_page: Open):
     app = open_page("experiments", mirror="mine")
     for name, query in (("a", "p=x&sort=<b>"), ("b", "%%%"), ("c", json.dumps({}))):
-        journals.save_view(state.journal(), "mira", "experiments", name, query, shared=False)
+        views.save_view(state.journal(), "mira", "experiments", name, query, shared=False)
     for name in ("a", "b", "c"):
         app.button(key="exp-views").click().run()
         app.button(key=f"exp-v-open-mira:{name}").click().run()

@@ -9,11 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.experiments.compare_address import Compared, read_compared
 from dashboard.experiments.compare_tables import labels
-from services.home import Home
 from services.mirror import schema
 from services.mirror.store import Store
-from services.settings import Settings
-from tests import experiments_seed, seed
+from tests import seed
 from tests.dashboard.experiments.examples import run as a_run
 from tests.experiments_seed import run_id
 from tests.pages.conftest import Open, words
@@ -22,15 +20,6 @@ ROLES = ("viewer", "operator", "approver", "admin")
 SIDES = ("Metrics", "Curves", "Parameters", "Environment", "Parallel", "Techniques")
 FOUR = ",".join((run_id(0, 0), run_id(0, 5), run_id(0, 11), run_id(0, 12)))
 RUN_IDS = st.from_regex(r"[0-9a-f]{32}", fullmatch=True)
-
-
-@pytest.fixture
-def store(home: Home) -> Store:
-    """The mirror of six projects with curves, repeats and runs of every state."""
-    engine, _ = schema.prepare(Settings().mirror_url)
-    made = Store(engine)
-    experiments_seed.fill(made)
-    return made
 
 
 def opened(open_page: Open, runs: str = FOUR, **options: Any) -> AppTest:

@@ -12,24 +12,13 @@ from dashboard.experiments.content import Content
 from dashboard.experiments.run_curves import redraw_s
 from services.engines.mlflow.models import Metric
 from services.home import Home
-from services.mirror import schema
 from services.mirror.store import Store
 from services.reading import Down, Live
-from services.settings import Settings
 from tests import experiments_seed, seed
 from tests.experiments_seed import run_id
 from tests.pages.conftest import Open, words
 
 ROLES = ("viewer", "operator", "approver", "admin")
-
-
-@pytest.fixture
-def store(home: Home) -> Store:
-    """The mirror of six projects with curves, repeats and runs of every state."""
-    engine, _ = schema.prepare(Settings().mirror_url)
-    made = Store(engine)
-    experiments_seed.fill(made)
-    return made
 
 
 def opened(open_page: Open, run: str = run_id(0, 0), **options: str) -> AppTest:

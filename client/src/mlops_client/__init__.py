@@ -7,8 +7,12 @@ for notebooks, ``mlops_client.mlx`` for MLX training, ``flush`` to send what wai
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["Connection", "connect", "flush"]
+if TYPE_CHECKING:
+    from mlops_client.store import BufferedStore
+
+__all__ = ["Connection", "connect", "flush", "send_refused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +75,31 @@ def flush() -> tuple[int, int]:
     Raises:
         LookupError: This is no toolkit project, or it does not log to a server.
     """
-    from mlops_client.artifacts import active_store
     from mlops_client.buffer import never
+
+    store = _store()
+    store.buffer.try_send(never)
+    return store.buffer.send_left()
+
+
+def send_refused() -> tuple[int, int]:
+    """Send again what the server refused, now that its cause may be gone.
+
+    Returns:
+        Calls (taken now, refused again).
+
+    Raises:
+        LookupError: This is no toolkit project, or it does not log to a server.
+    """
+    return _store().buffer.send_refused()
+
+
+def _store() -> "BufferedStore":
+    from mlops_client.artifacts import active_store
 
     store = active_store()
     if store is None:
         raise LookupError(
             "No toolkit project that logs to a server is here. Run this in the project's folder."
         )
-    store.buffer.try_send(never)
-    return store.buffer.send_left()
+    return store

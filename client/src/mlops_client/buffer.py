@@ -13,7 +13,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import MlflowHostCreds
 
 from mlops_client import wire
-from mlops_client.project import spool_folder
+from mlops_client.project import renew_token, spool_folder
+from mlops_client.refused import refused_files, take_up
 from mlops_client.sending import Sender, is_about_one_call, orphans
 from mlops_client.spool import REFUSED, Record, Spool, waiting
 from mlops_client.wire import UnansweredError
@@ -35,6 +36,17 @@ def warn(sentence: str) -> None:
     print(f"mlops: {sentence}", file=sys.stderr, flush=True)  # noqa: T201
 
 
+def _opening(reason: str) -> str:
+    """Return what is wrong, and when what is kept will be sent."""
+    if reason.startswith(wire.TOKEN_REFUSED):
+        return (
+            "the shared MLflow refuses this project's token. `mlops up` writes the right one into "
+            ".mlops.env; then what is kept is sent."
+        )
+    said = f" ({reason.splitlines()[0][:200]})" if reason else ""
+    return f"the shared MLflow does not answer{said}. What is kept is sent when it is back."
+
+
 class Buffer:
     """What a process could not send yet."""
 
@@ -49,6 +61,7 @@ class Buffer:
         self._on_sent = on_sent
         self.folder = spool_folder()
         self._sender: Sender | None = None
+        self._token_refused = False
         self._locks()
         self._send_left_in_background()
 
@@ -121,11 +134,7 @@ class Buffer:
                     f"The shared MLflow is away and {self.folder} cannot be written: {error}."
                 ) from error
             self._sender = Sender(self._credentials, spool)
-            said = f" ({reason.splitlines()[0][:200]})" if reason else ""
-            warn(
-                f"the shared MLflow does not answer{said}. "
-                f"Training goes on; what it logs is kept in {self.folder} and sent when it is back."
-            )
+            warn(f"{_opening(reason)} Training goes on; what it logs is kept in {self.folder}.")
             self._start(self._send_loop, "mlops-sender")
 
     def _start(self, work: Callable[[], None], name: str) -> None:
@@ -154,13 +163,20 @@ class Buffer:
                 return False
             try:
                 closed = self._send_and_close(sender, stop)
-            except UnansweredError:
+            except UnansweredError as error:
+                self._note(error)
                 return False
         if closed:
             self._on_sent(dict(sender.spool.progress.runs))
             warn(f"the shared MLflow is back; what was kept has been sent{self._but(sender)}.")
             self._send_left(stop)
         return closed
+
+    def _note(self, error: UnansweredError) -> None:
+        """Remember why nothing was sent, for the last word; a refused token may be renewed."""
+        self._token_refused = error.status == wire.UNAUTHENTICATED
+        if self._token_refused:
+            renew_token()
 
     def _send_and_close(self, sender: Sender, stop: Stop) -> bool:
         while sender.send(stop):
@@ -180,6 +196,25 @@ class Buffer:
                 sent += self._send_orphan(Sender(self._credentials, spool), stop)
         return sent, len(waiting(self.folder))
 
+    def send_refused(self) -> tuple[int, int]:
+        """Send once more what the server refused; return calls (taken now, refused again).
+
+        Raises:
+            UnansweredError: The server is away. What was taken up waits like everything kept.
+        """
+        calls = again = 0
+        with self._sending:
+            for path in refused_files(self.folder):
+                taken = take_up(path, self._is_ours)
+                if taken is None:
+                    continue
+                spool, count = taken
+                sender = Sender(self._credentials, spool)
+                if self._send_orphan(sender, never):
+                    calls += count
+                again += sender.refused
+        return calls - again, again
+
     def _send_orphan(self, sender: Sender, stop: Stop) -> bool:
         done = False
         try:
@@ -198,6 +233,8 @@ class Buffer:
 
     def _is_ours(self, begin: Record) -> bool:
         """Return whether a file belongs to this project and server; ports change, files do not."""
+        if not begin:
+            return True  # set aside before it was noted whose; who asks stands in the folder
         if begin.get("project") != self._whose["project"]:
             return False
         configured = bool(begin.get("configured")) and bool(self._whose["configured"])
@@ -226,12 +263,16 @@ class Buffer:
         end = time.monotonic() + _EXIT_LIMIT_S
         if self._sender is None or self.try_send(lambda: time.monotonic() > end):
             return
+        why = "refuses this project's token" if self._token_refused else "is still away"
         warn(
-            f"the shared MLflow is still away. What was logged waits in {self.folder}; the next "
+            f"the shared MLflow {why}. What was logged waits in {self.folder}; the next "
             "run of this project sends it, or `python -m mlops_client flush`."
         )
 
     def _but(self, sender: Sender) -> str:
         if not sender.refused:
             return ""
-        return f", but {sender.refused} calls it refuses: {self.folder / REFUSED} says why"
+        return (
+            f", but {sender.refused} calls it refuses: {self.folder / REFUSED} says why, and "
+            "`python -m mlops_client flush --refused` sends them again"
+        )

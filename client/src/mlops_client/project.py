@@ -10,6 +10,7 @@ from pathlib import Path
 
 ENV_FILE = ".mlops.env"
 _URI = "MLFLOW_TRACKING_URI"
+_TOKEN = "MLFLOW_TRACKING_TOKEN"  # noqa: S105 - the name of the variable
 # Belong to one server: a person who names another must not send it our token.
 _OF_THE_SERVER = frozenset({"MLFLOW_TRACKING_TOKEN", "MLFLOW_WORKSPACE", "MLFLOW_EXPERIMENT_NAME"})
 
@@ -75,10 +76,26 @@ def apply_environment(project: Project) -> None:
     for name, value in values.items():
         if not (elsewhere and name in _OF_THE_SERVER):
             os.environ.setdefault(name, value)
+    if not elsewhere and os.environ.get(_TOKEN) == values.get(_TOKEN):
+        _given.add(values.get(_TOKEN, ""))
     # MLflow retries for four minutes: what it cannot send is lost. Here the buffer takes it.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+
+_given: set[str] = set()
+"""Tokens that came from an environment file, not from a person."""
+
+
+def renew_token() -> None:
+    """Take the project's token from its file again, after the one from there was refused."""
+    project = current()
+    values = read_environment(project.path / ENV_FILE) if project else {}
+    same_server = os.environ.get(_URI, "").rstrip("/") == values.get(_URI, "").rstrip("/")
+    if same_server and _TOKEN in values and os.environ.get(_TOKEN) in _given:
+        os.environ[_TOKEN] = values[_TOKEN]
+        _given.add(values[_TOKEN])
 
 
 def configured_uri() -> str:

@@ -149,9 +149,8 @@ class Spool:
         if record["api"] == "Artifact":
             kept = self._refused() / f"{secrets.token_hex(4)}-{Path(body['file']).name}"
             body["file"] = str(shutil.move(body["file"], kept))
-        self._set_line_aside(
-            json.dumps({**record, "reason": reason, "body": body}).encode() + b"\n"
-        )
+        aside = {**record, "reason": reason, "body": body, "whose": self.begin()}
+        self._set_line_aside(json.dumps(aside).encode() + b"\n")
 
     def _set_damaged_aside(self, line: bytes, offset: int) -> None:
         if offset not in self._damaged:

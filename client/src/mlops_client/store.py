@@ -41,6 +41,7 @@ _KEPT = (
     api.LogInputs,
 )
 _ANSWERED_HERE = (api.GetRun, api.GetExperiment, api.GetExperimentByName)
+_ANSWERED_ODDLY = "TEMPORARILY_UNAVAILABLE"
 _ENDED = frozenset({"FINISHED", "FAILED", "KILLED"})
 
 
@@ -52,7 +53,6 @@ class BufferedStore(RestStore):
         self.known = Known()
         self.buffer = Buffer(self.get_host_creds, self._whose(), self._on_sent)
         self._heart = Heart(self._beat)
-        self._has_answered = False
         self._experiments: dict[str, str] = {}  # ids made here → the server's
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
@@ -127,18 +127,12 @@ class BufferedStore(RestStore):
         try:
             self._validate_workspace_support_if_specified()
         except MlflowException as error:
-            if wire.is_unanswered(error):
+            if not wire.is_unanswered(error):
+                raise
+            if error.error_code != _ANSWERED_ODDLY:
                 raise UnansweredError(str(error)) from error
-            raise
-        try:
-            answer = wire.ask(self.get_host_creds(), message, body)
-        except UnansweredError as error:
-            if error.status == wire.UNAUTHENTICATED and not self._has_answered:
-                # Not an outage: this process never had a valid token. Later it may be changed.
-                raise MlflowException(f"The shared MLflow refuses the token. {error}") from error
-            raise
-        self._has_answered = True
-        return answer
+            # Somebody answered, and not as MLflow does: what the call itself is told says why.
+        return wire.ask(self.get_host_creds(), message, body)
 
     # Ids made here
 

@@ -24,6 +24,7 @@ from mlflow.utils.workspace_utils import WORKSPACE_HEADER_NAME
 Body = dict[str, Any]
 Proto = Any  # a message of MLflow's or its class: protobuf has no types for them here
 UNAUTHENTICATED = 401
+TOKEN_REFUSED = "it refuses the token"  # noqa: S105 - a sentence
 # What a server that starts, stops or is overloaded says, and proxies before one that is gone.
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _ROUTES = extract_api_info_for_service(MlflowService, "/api/2.0") | extract_api_info_for_service(
@@ -122,7 +123,9 @@ def _request(
             raise UnansweredError(str(error)) from error
         raise
     status = response.status_code
-    if status in _BUSY or status == UNAUTHENTICATED:
+    if status == UNAUTHENTICATED:  # another token may come, and what is logged now must not be lost
+        raise UnansweredError(f"{TOKEN_REFUSED} (HTTP {status}: {response.text[:200]})", status)
+    if status in _BUSY:
         raise UnansweredError(f"HTTP {status}: {response.text[:200]}", status)
     if not response.ok and not _is_object(response.text):
         raise UnansweredError(f"HTTP {status}, and the answer is not MLflow's", status)

@@ -1,6 +1,7 @@
 """MLflow runs of this project, and where its best model is."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,12 @@ import mlx.core as mx
 import numpy as np
 
 MODEL_NAME = "clip-finetuning-digits"
+
+# The platform's client has set this while mlflow was imported. Without the platform the runs go to
+# mlruns/ beside the code: MLflow's other default needs a database driver that is not installed.
+if "MLFLOW_TRACKING_URI" not in os.environ:
+    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+    mlflow.set_tracking_uri((Path(__file__).parents[1] / "mlruns").as_uri())
 
 
 @contextmanager

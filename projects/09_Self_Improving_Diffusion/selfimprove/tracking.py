@@ -1,6 +1,7 @@
 """MLflow runs of this project, and where its best model is."""
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,12 @@ import numpy as np
 from selfimprove.picture import write_grid
 
 MODEL_NAME = "self-improving-diffusion-digits"
+
+# The platform's client has set this while mlflow was imported. Without the platform the runs go to
+# mlruns/ beside the code: MLflow's other default needs a database driver that is not installed.
+if "MLFLOW_TRACKING_URI" not in os.environ:
+    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+    mlflow.set_tracking_uri((Path(__file__).parents[1] / "mlruns").as_uri())
 
 
 @contextmanager

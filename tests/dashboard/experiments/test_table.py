@@ -20,8 +20,12 @@ def test_words_are_sorted_from_a_to_z_first():
 
 
 def test_columns_without_an_order_leave_it():
-    assert sorted_by(View(), "main_metric") == View()
     assert sorted_by(View(), "curve") == View()
+
+
+def test_the_main_metric_is_sorted_best_first():
+    view = sorted_by(View(), "main_metric")
+    assert (view.sort, view.descending) == ("main_metric", True)
 
 
 def test_a_click_on_a_heading_keeps_what_is_chosen():

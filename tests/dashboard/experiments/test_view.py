@@ -3,8 +3,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.experiments.view import MAIN_METRIC, View, is_field, read_view
+from dashboard.experiments.view import View, is_field, read_view
 from services.mirror.filters import ATTRIBUTES, field_name
+from services.mirror.main_metric import MAIN_METRIC
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 FIELDS = st.one_of(

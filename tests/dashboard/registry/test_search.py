@@ -41,3 +41,10 @@ def test_every_filter_must_match():
     assert names(matching(MODELS, Wanted(aliases=("champion",)))) == ["lora"]
     assert names(matching(MODELS, Wanted(text="PRUN small"))) == ["small"]
     assert matching(MODELS, Wanted("b", aliases=("champion",))) == ()
+
+
+def test_a_tag_is_found_and_how_a_version_was_delivered_is_not():
+    tags = {"team": "speech", "mlops.registration": "f00dcafe", "mlops.git.commit": "abc123"}
+    tagged = (model(version(1, tags=tags)),)
+    assert matching(tagged, Wanted(text="speech abc123")) == tagged
+    assert matching(tagged, Wanted(text="f00dcafe")) == ()

@@ -16,6 +16,7 @@ def version(
     metrics: dict[str, float] | None = None,
     format_name: str | None = "safetensors",
     technique: str | None = "lora",
+    tags: dict[str, str] | None = None,
 ) -> ModelVersion:
     found = dict(metrics or {}) | ({} if value is None else {"acc": value})
     return ModelVersion(
@@ -32,7 +33,7 @@ def version(
         git_commit=None,
         description="",
         metrics=found,
-        tags={},
+        tags=tags or {},
         archived=archived,
     )
 

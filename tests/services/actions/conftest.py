@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -172,7 +173,16 @@ def fill(folder: Path) -> None:
         for v, run in ((1, 1), (2, 8), (3, 9))
     ]
     mirror.write_registry("p", [Model("m", "", 0, 0, {}, {})], versions)
-    database.dispose()
+    database.dispose()  # the last to close moves the write-ahead log into the file
+
+
+@pytest.fixture(scope="session")
+def mould(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A filled mirror and an empty journal, made once: every test gets copies."""
+    made = tmp_path_factory.mktemp("mould")
+    fill(made)
+    Journal(f"sqlite:///{made / 'journal.sqlite'}").close()
+    return made
 
 
 @pytest.fixture(params=BOTH)
@@ -180,7 +190,11 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A folder with a journal and a mirror; on Postgres both are in one database."""
     if request.param == "postgres":
         (tmp_path / "database.url").write_text(request.getfixturevalue("postgres_url"))
-    fill(tmp_path)
+        fill(tmp_path)
+    else:
+        mould = request.getfixturevalue("mould")
+        for name in ("mirror.sqlite", "journal.sqlite"):
+            shutil.copy(mould / name, tmp_path / name)
     yield tmp_path
     while _opened:
         close(_opened.pop())

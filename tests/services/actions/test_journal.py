@@ -1,6 +1,7 @@
 import math
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from services.actions import audit, history, schema
 from services.actions.backup import backup
 from services.actions.gates import evaluate, parse
 from services.actions.history import AliasEvent
-from services.actions.journal import Journal, delete_view, list_views, save_view
+from services.actions.journal import Journal
+from services.actions.verification import Verification
+from services.actions.views import delete_view, list_views, save_view
 from services.errors import InputError, NotFoundError, PlatformError
 from tests.conftest import BOTH
 
@@ -135,6 +138,78 @@ def test_tampering_is_found(journal: Journal, change: str, broken: int):
     assert audit.verify(journal).broken_at == broken
 
 
+def grown(journal: Journal, count: int) -> None:
+    for number in range(count):
+        with journal.write() as connection:
+            audit.append(connection, "ana", "x", str(number))
+
+
+def test_what_was_walked_is_not_walked_again(journal: Journal, monkeypatch: pytest.MonkeyPatch):
+    grown(journal, 5)
+    verification = Verification(journal)
+    assert verification.look().verdict.entries == 5
+    sealed: list[object] = []
+    seal = audit.seal
+
+    def counted(row: dict[str, object]) -> str:
+        sealed.append(row["number"])
+        return seal(row)
+
+    grown(journal, 2)
+    monkeypatch.setattr(audit, "seal", counted)
+    verdict = verification.look().verdict
+    assert (verdict.entries, verdict.broken_at) == (7, None)
+    assert verdict.head == audit.entries(journal)[0].hash
+    assert sealed == [5, 6, 7]
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("change", "broken"),
+    [
+        ("UPDATE audit SET actor = 'eve' WHERE number = 4", 4),  # the newest that was walked
+        ("UPDATE audit SET actor = 'eve' WHERE number = 5", 5),
+        ("DELETE FROM audit WHERE number >= 4", 4),
+        ("DELETE FROM audit WHERE number = 5", 5),
+        ("DELETE FROM audit", 1),
+    ],
+)
+def test_tampering_with_what_is_new_is_found_at_the_next_look(
+    journal: Journal, path: Path, change: str, broken: int
+):
+    grown(journal, 4)
+    verification = Verification(journal)
+    assert verification.look().verdict.entries == 4
+    grown(journal, 2)
+    with sqlite3.connect(path) as connection:
+        connection.execute(change)
+    assert verification.look().verdict.broken_at == broken
+    assert verification.look().verdict.broken_at == broken
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_tampering_with_what_was_walked_is_found_by_the_whole_walk(journal: Journal, path: Path):
+    grown(journal, 4)
+    time_ms = 1_000_000_000_000
+    verification = Verification(journal, lambda: time_ms)
+    begun = verification.look()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE audit SET actor = 'eve' WHERE number = 2")
+    assert verification.look() == begun
+    assert verification.look(whole=True).verdict.broken_at == 2
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE audit SET actor = 'ana' WHERE number = 2")
+    assert verification.look().verdict.broken_at is None  # looked at whole while it is broken
+
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE audit SET actor = 'eve' WHERE number = 2")
+    time_ms += 24 * 3_600_000 - 1
+    assert verification.look().verdict.broken_at is None
+    time_ms += 1
+    assert verification.look().verdict.broken_at == 2
+    assert verification.look().whole_at.timestamp() * 1000 == time_ms
+
+
 def test_an_entry_sealed_again_is_found(journal: Journal):
     """Who changes the newest entry and its hash leaves a chain that holds by itself."""
     with journal.write() as connection:
@@ -218,6 +293,23 @@ def test_saved_views_are_ones_own_or_shared(journal: Journal):
     delete_view(journal, "bob", "experiments", "team")
     with pytest.raises(InputError):
         save_view(journal, "ana", "experiments", "  ", "x", shared=False)
+
+
+def test_what_is_done_with_views_is_in_the_audit(journal: Journal):
+    save_view(journal, "ana", "experiments", "best", "sort=a", shared=False)
+    save_view(journal, "ana", "experiments", "best", "sort=a", shared=False)  # nothing new
+    save_view(journal, "ana", "experiments", "best", "sort=a", shared=True)
+    save_view(journal, "ana", "experiments", "best", "sort=b", shared=True)
+    save_view(journal, "ana", "experiments", "best", "sort=b", shared=False)
+    delete_view(journal, "ana", "experiments", "best")
+    with pytest.raises(NotFoundError):
+        delete_view(journal, "ana", "experiments", "best")
+
+    told = [(e.actor, e.what, e.subject) for e in reversed(audit.entries(journal))]
+    words = ["saved", "shared", "replaced", "unshared", "deleted"]
+    assert told == [("ana", f"view.{word}", "best (experiments)") for word in words]
+    replaced = audit.entries(journal)[2].detail
+    assert replaced == {"before": "sort=a", "view": "sort=b", "shared": True}
 
 
 def test_wants_are_asked_once_and_forgotten_when_fulfilled(journal: Journal):
@@ -336,7 +428,7 @@ def test_a_gate_that_is_no_text_is_refused():
 
 def test_wants_and_views_are_bounded(journal: Journal, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("services.actions.journal._WANTS_AT_MOST", 3)
-    monkeypatch.setattr("services.actions.journal._VIEWS_AT_MOST", 2)
+    monkeypatch.setattr("services.actions.views._VIEWS_AT_MOST", 2)
     for number in range(6):
         journal.want("curve", str(number))
     assert [subject for _, _, subject in journal.wanted()] == ["2", "3", "4", "5"]

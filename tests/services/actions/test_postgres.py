@@ -11,9 +11,10 @@ from services.access import Access, ensure_admin, store
 from services.actions import audit, database, history, schema
 from services.actions.action import Context
 from services.actions.executor import Executor
-from services.actions.journal import _SUBJECT_LIMIT, Journal, list_views, save_view
+from services.actions.journal import _SUBJECT_LIMIT, Journal
 from services.actions.promote import Promote, Rollback
 from services.actions.tag import TagRun
+from services.actions.views import list_views, save_view
 from services.errors import DeniedError, JournalError, PlatformError
 from tests.postgres import Cluster
 from tests.services.actions.conftest import OWNER, RUN, FileEngine, build

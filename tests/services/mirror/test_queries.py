@@ -51,6 +51,38 @@ def test_sort_puts_missing_last_both_ways(store: Store, mirror: Mirror):
     assert ids(mirror, sort="metrics.loss", descending=False) == [2, 1, 3]
 
 
+def test_the_main_metric_sorts_project_by_project_best_first_missing_last(
+    store: Store, mirror: Mirror
+):
+    # The folders' names give the projects their order.
+    places = {"b": ("/01_b", "loss", "min"), "a": ("/02_a", "acc", "max"), "c": ("/03_c", None, "")}
+    for project, (path, metric, goal) in places.items():
+        document = {"path": path, "primary_metric": metric, "goal": goal}
+        store.write_project(project, "connected", document)
+    values = {1: 0.3, 2: 0.1, 3: math.nan, 4: 0.2, 5: math.inf}
+    store.write_runs(
+        "b", [tracked(n, metrics={"loss": Metric(v, 1, 0)}) for n, v in values.items()]
+    )
+    store.write_runs("a", [tracked(n, metrics={"acc": Metric(n / 10, 1, 0)}) for n in (6, 8, 7)])
+    store.write_runs("a", [tracked(9, metrics={"loss": Metric(0.0, 1, 0)})])
+    store.write_runs("c", [tracked(10, metrics={"acc": Metric(1.0, 1, 0)})])
+
+    assert ids(mirror, sort="main_metric") == [2, 4, 1, 5, 8, 7, 6, 10, 9, 3]
+    assert ids(mirror, sort="main_metric", descending=False) == [5, 1, 4, 2, 6, 7, 8, 10, 9, 3]
+    assert ids(mirror, sort="main_metric", project="a", limit=2) == [8, 7]
+
+
+def test_another_main_metric_is_another_order(store: Store, mirror: Mirror):
+    document = {"path": "/p", "primary_metric": "acc", "goal": "max"}
+    store.write_project("p", "connected", document)
+    store.write_runs("p", [tracked(n, metrics={"acc": Metric(float(n), 1, 0)}) for n in (1, 2)])
+    assert ids(mirror, sort="main_metric") == [2, 1]
+
+    store.write_project("p", "connected", document | {"goal": "min"})
+
+    assert ids(mirror, sort="main_metric") == [1, 2]
+
+
 def test_nan_and_infinities_are_kept_and_sorted(store: Store, mirror: Mirror):
     values = {1: math.nan, 2: math.inf, 3: -math.inf, 4: 0.5}
     runs = [tracked(n, metrics={"loss": Metric(v, 1, 0)}) for n, v in values.items()]

@@ -151,3 +151,16 @@ def test_fast_tests_leave_out_engines_browser_and_slow_ones(run, monkeypatch):
     assert run("test", "--fast", "tests/test_layers.py", "-x", "-k", "layers").exit_code == 0
     assert called["argv"][2:5] == ["pytest", "-m", "not engine and not browser and not slow"]
     assert called["argv"][-3:] == ["-x", "-k", "layers"]
+    assert "-n" not in called["argv"]
+
+
+def test_all_fast_tests_run_on_all_cores_and_the_others_one_after_another(run, monkeypatch):
+    called = {}
+    monkeypatch.setattr("os.chdir", lambda path: None)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("os.execve", lambda *call: called.update(argv=call[1]))
+    monkeypatch.setattr(testing_commands, "browser", lambda: "chromium")
+    assert run("test", "--fast", "--durations=9").exit_code == 0
+    assert called["argv"][5:] == ["-n", "2", "--dist", "worksteal", "--durations=9"]
+    assert run("test").exit_code == 0
+    assert called["argv"][1:] == ["-m", "pytest"]

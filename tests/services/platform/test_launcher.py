@@ -137,6 +137,21 @@ def test_a_failed_installation_says_why_and_leaves_no_stamp(tree, tools, said, t
     assert not list((tree / ".venv").glob(".stamp-*"))
 
 
+@pytest.mark.parametrize("watched", [True, False])
+def test_uvs_list_of_packages_is_for_who_watches(tree, monkeypatch, watched):
+    ran = []
+    (tree / ".venv").mkdir()
+    monkeypatch.setattr(bootstrap, "_uv", lambda *_, **__: ["uv"])
+    monkeypatch.setattr(bootstrap, "_refuse_foreign", lambda *_: None)
+    monkeypatch.setattr(bootstrap, "_run", lambda _root, command: ran.append(command))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: watched)
+    bootstrap._install(tree, tree / ".venv", "platform")
+    sync, itself = ran
+    assert sync[:3] == ["uv", "pip", "sync"]
+    assert ("--quiet" not in sync) == watched
+    assert "--quiet" in itself
+
+
 def fake_install(calls, *, delay=None, fails=False):
     def install(root, venv, group):
         calls.append(group)
