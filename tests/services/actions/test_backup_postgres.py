@@ -14,9 +14,10 @@ from services.access import Access, store
 from services.actions import audit, database, history, portable, schema
 from services.actions.backup import backup, restore
 from services.actions.executor import Executor
-from services.actions.journal import Journal, list_views, save_view
+from services.actions.journal import Journal
 from services.actions.promote import Promote
 from services.actions.tag import TagRun
+from services.actions.views import list_views, save_view
 from services.errors import ConflictError, InputError, PlatformError
 from tests.postgres import Cluster
 from tests.services.actions.conftest import OWNER, RUN, build
