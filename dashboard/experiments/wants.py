@@ -14,14 +14,17 @@ def want(kind: str, keys: Iterable[str]) -> int:
     """Ask the controller for what was not asked for yet; return how many are still awaited."""
     asked: dict[str, int] = st.session_state.setdefault(_ASKED, {})
     waiting = 0
+    new: list[str] = []
     for key in list(keys)[:_MOST]:
         name = f"{kind}/{key}"
         times = asked.get(name, 0)
         if times == 0:
-            state.journal().want(kind, key)
+            new.append(key)
         asked[name] = times + 1
         # What has not come after this many looks will not come soon: stop looking every second.
         waiting += times < _PATIENCE
+    if new:
+        state.journal().want(kind, *new)
     return waiting
 
 

@@ -124,23 +124,27 @@ class Journal:
 
     # What pages ask of the controller
 
-    def want(self, kind: str, subject: str) -> None:
+    def want(self, kind: str, *subjects: str) -> None:
         """Ask the controller to fetch something; asking twice is asking once.
 
         Raises:
-            InputError: The subject is absurdly long.
+            InputError: A subject is absurdly long.
         """
-        if len(subject) > _SUBJECT_LIMIT:
-            raise InputError(f"{subject[:60]!r}… is too long to ask for.")
-        table = schema.wants
+        for subject in subjects:
+            if len(subject) > _SUBJECT_LIMIT:
+                raise InputError(f"{subject[:60]!r}… is too long to ask for.")
         with self.read() as connection:  # pages ask again at every rerun: a read is cheap
-            mine = (table.c.kind == kind) & (table.c.subject == subject)
-            if connection.execute(select(table.c.id).where(mine)).first() is not None:
+            if not _new_wants(connection, kind, subjects):
                 return
-        with contextlib.suppress(IntegrityError), self.write() as connection:
+        table = schema.wants
+        with self.write() as connection:
+            database.lock(connection, table.name)
+            new = _new_wants(connection, kind, subjects)
             newest = connection.execute(select(func.max(table.c.id))).scalar() or 0
             connection.execute(delete(table).where(table.c.id <= newest - _WANTS_AT_MOST))
-            connection.execute(table.insert().values(kind=kind, subject=subject, at_ms=now_ms()))
+            if new:
+                rows = [{"kind": kind, "subject": each, "at_ms": now_ms()} for each in new]
+                connection.execute(table.insert(), rows)
 
     def wanted(self) -> tuple[tuple[int, str, str], ...]:
         """Return (id, kind, subject) of what was asked for, oldest first."""
@@ -161,6 +165,14 @@ class Journal:
         """Return the folders registered by hand."""
         with self.read() as connection:
             return tuple(Path(row.path) for row in connection.execute(select(schema.projects)))
+
+
+def _new_wants(connection: Connection, kind: str, subjects: Sequence[str]) -> list[str]:
+    """Return what nobody asked for yet, each once."""
+    table = schema.wants
+    mine = (table.c.kind == kind) & table.c.subject.in_(subjects)
+    known = set(connection.execute(select(table.c.subject).where(mine)).scalars())
+    return [subject for subject in dict.fromkeys(subjects) if subject not in known]
 
 
 def canonical(value: object) -> str:

@@ -415,9 +415,10 @@ def test_a_viewers_bulk_action_is_refused_whatever_the_browser_sends(store: Stor
 def test_a_missing_curve_is_wanted_with_one_write_however_often_it_is_looked_for(
     store: Store, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ):
-    asked: list[str] = []
-    monkeypatch.setattr(Journal, "want", lambda _, kind, subject: asked.append(subject))
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Journal, "want", lambda _, kind, *subjects: asked.append(subjects))
     app = open_page("run", mirror="mine", run=run_id(0, 0))
     for _ in range(3):
         app.run()
-    assert sorted(asked) == [f"{run_id(0, 0)}/mlx_peak_bytes", f"{run_id(0, 0)}/step_time_ms"]
+    (together,) = asked
+    assert sorted(together) == [f"{run_id(0, 0)}/mlx_peak_bytes", f"{run_id(0, 0)}/step_time_ms"]

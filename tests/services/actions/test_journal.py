@@ -315,14 +315,16 @@ def test_what_is_done_with_views_is_in_the_audit(journal: Journal):
 def test_wants_are_asked_once_and_forgotten_when_fulfilled(journal: Journal):
     journal.want("curve", "r/loss")
     journal.want("curve", "r/loss")
+    journal.want("curve", "r/loss", "r/acc", "r/acc")
     journal.want("artifacts", "r")
     wanted = journal.wanted()
     assert [(kind, subject) for _, kind, subject in wanted] == [
         ("curve", "r/loss"),
+        ("curve", "r/acc"),
         ("artifacts", "r"),
     ]
     journal.fulfilled([wanted[0][0]])
-    assert len(journal.wanted()) == 1
+    assert len(journal.wanted()) == 2
 
 
 def test_history_answers_what_was_champion_when(journal: Journal):

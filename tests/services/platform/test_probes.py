@@ -22,7 +22,7 @@ def server():
             pass
 
     running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Said)
-    thread = threading.Thread(target=running.serve_forever)
+    thread = threading.Thread(target=running.serve_forever, args=(0.02,))
     thread.start()
     yield Said, f"http://127.0.0.1:{running.server_port}/health"
     running.shutdown()
