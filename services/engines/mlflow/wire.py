@@ -3,7 +3,7 @@
 import math
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from services.engines.mlflow.models import (
     ArtifactEntry,
@@ -38,6 +38,18 @@ def _number(value: object) -> object:
 
 Number = Annotated[float, BeforeValidator(_number)]
 
+# A client may log any number as the time; a date knows the years 1 to 9999, in every time zone.
+_DAY_MS = 86_400_000
+_FIRST_MS, _LAST_MS = -62_135_596_800_000 + _DAY_MS, 253_402_300_799_999 - _DAY_MS
+
+
+def _dated(ms: int) -> int:
+    return min(max(ms, _FIRST_MS), _LAST_MS)
+
+
+Time = Annotated[int, AfterValidator(_dated)]
+"""Milliseconds since 1970; what no date can hold is the nearest one that can be."""
+
 
 class Wire(BaseModel):
     """Unknown fields are the engine's business."""
@@ -51,7 +63,7 @@ class MetricWire(Wire):
     key: str
     value: Number = math.nan
     step: int = 0
-    timestamp: int = 0
+    timestamp: Time = 0
 
 
 class Pair(Wire):
@@ -69,8 +81,8 @@ class InfoWire(Wire):
     run_name: str = ""
     status: str = "RUNNING"
     user_id: str = ""
-    start_time: int | None = None
-    end_time: int | None = None
+    start_time: Time | None = None
+    end_time: Time | None = None
     lifecycle_stage: str = "active"
     artifact_uri: str | None = None
 
@@ -183,7 +195,7 @@ class VersionWire(Wire):
 
     name: str
     version: int
-    creation_timestamp: int = 0
+    creation_timestamp: Time = 0
     run_id: str = ""
     status: str = "READY"
     description: str = ""
@@ -229,8 +241,8 @@ class ModelWire(Wire):
 
     name: str
     description: str = ""
-    creation_timestamp: int = 0
-    last_updated_timestamp: int = 0
+    creation_timestamp: Time = 0
+    last_updated_timestamp: Time = 0
     aliases: list[AliasWire] = []
     tags: list[Pair] = []
 

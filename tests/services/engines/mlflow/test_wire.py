@@ -1,4 +1,7 @@
 import math
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
 
 from services.engines.mlflow.models import Metric, Point, TrackedRun
 from services.engines.mlflow.wire import HistoryWire, RunWire
@@ -60,3 +63,11 @@ def test_numbers_that_json_has_no_word_for():
 def test_a_metric_of_zero_is_not_missing():
     wire = HistoryWire.model_validate({"metrics": [{"key": "m", "value": 0, "step": 0}]})
     assert wire.to_points() == (Point(0.0, 0, 0),)
+
+
+@pytest.mark.parametrize("logged", [-(2**63), 2**63 - 1])
+@pytest.mark.parametrize("hours", [-12, 14])
+def test_a_time_no_date_can_hold_is_the_nearest_one_in_any_time_zone(logged: int, hours: int):
+    wire = HistoryWire.model_validate({"metrics": [{"key": "m", "timestamp": logged}]})
+    found = datetime.fromtimestamp(wire.to_points()[0].at_ms / 1000, UTC)
+    assert found.astimezone(timezone(timedelta(hours=hours))).year in {1, 9999}
