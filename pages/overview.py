@@ -14,7 +14,7 @@ where = scope.current()
 
 def body() -> None:
     """Draw all that moves."""
-    notices.engine_notice("mlflow", "controller")
+    notices.engine_notice_once("mlflow", "controller")
     projects = access.projects(where)
     if any(project.runs for project in projects):
         needed = access.needed(projects, where)

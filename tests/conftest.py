@@ -1,11 +1,11 @@
-"""Databases for tests that hold on SQLite and on Postgres alike."""
+"""Engines that many tests share: a Postgres server, and a platform of real processes."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from services.postgres import with_driver
-from tests import postgres
+from tests import live, postgres
 
 BOTH = ("sqlite", pytest.param("postgres", marks=pytest.mark.engine))
 """Parameters of a fixture that gives a database: Postgres is left out by ``--fast``."""
@@ -27,3 +27,10 @@ def postgres_name(cluster: postgres.Cluster) -> Iterator[str]:
 @pytest.fixture
 def postgres_url(cluster: postgres.Cluster, postgres_name: str) -> str:
     return with_driver(cluster.url(postgres_name))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[live.Platform]:
+    """A running platform; who kills one of its engines leaves it as it was found."""
+    with live.running(tmp_path_factory.mktemp("lab")) as platform:
+        yield platform

@@ -5,6 +5,7 @@ it puts the old page's bare address into the browser's history, and the back but
 """
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import streamlit as st
 
@@ -66,6 +67,39 @@ def several(label: str, options: Sequence[str], *, name: str) -> list[str]:
     return found
 
 
+def many(
+    label: str, options: Sequence[str], *, name: str, default: Sequence[str], most: int
+) -> list[str]:
+    """Draw a list of which up to ``most`` may be chosen, and return those the address names."""
+    named = st.query_params.get_all(name)
+    kept = [option for option in dict.fromkeys(named) if option in options]
+    # Nothing chosen is in the address as an empty word: without any, the default holds.
+    found = (kept if kept or named == [""] else list(default))[:most]
+    st.session_state[name] = found
+    st.multiselect(
+        label,
+        options,
+        key=name,
+        max_selections=most,
+        on_change=_many_changed,
+        args=(name, tuple(default)),
+    )
+    return found
+
+
+def time(label: str, *, name: str, about: str) -> datetime | None:
+    """Draw a moment to the minute, and return the one the address names, without a zone."""
+    try:
+        found = datetime.fromisoformat(st.query_params.get(name, "")).replace(tzinfo=None)
+    except ValueError:
+        found = None
+    st.session_state[name] = found
+    st.datetime_input(
+        label, key=name, value=None, step=60, help=about, on_change=_time_changed, args=(name,)
+    )
+    return found
+
+
 def switch(label: str, *, name: str, default: bool) -> bool:
     """Draw a toggle, and return how the address sets it."""
     named = st.query_params.get(name, "").casefold()
@@ -83,6 +117,17 @@ def _choice_changed(name: str, default: str) -> None:
 
 def _several_changed(name: str) -> None:
     st.query_params.update({name: list(st.session_state[name])})
+
+
+def _many_changed(name: str, default: tuple[str, ...]) -> None:
+    value = list(st.session_state[name])
+    st.query_params.update({name: [] if value == list(default) else value or [""]})
+
+
+def _time_changed(name: str) -> None:
+    value: datetime | None = st.session_state[name]
+    said = [] if value is None else value.isoformat(timespec="minutes")
+    st.query_params.update({name: said})
 
 
 def _switch_changed(name: str, *, default: bool) -> None:

@@ -14,6 +14,7 @@ from services.mirror.models import Freshness
 from services.reading import Down, Live
 
 T = TypeVar("T")
+_LOOK_S = 5
 
 
 def value_or_notice(reading: Live[T] | Down) -> T | None:
@@ -59,11 +60,28 @@ def problem(error: MlopsError) -> None:
 def engine_notice(*names: str) -> str | None:
     """Draw which of these engines cannot be asked; return why actions that need them are off.
 
-    None means all of them answer. What the page shows is then the last known picture.
+    None means all of them answer. What the page shows is then the last known picture. The notice
+    follows the engines while the page is open.
     """
+    off = _why_off(_lost(names))
+    st.fragment(_follow, run_every=_LOOK_S)(names, off)
+    return off
+
+
+def engine_notice_once(*names: str) -> str | None:
+    """The same for what is drawn again and again by itself."""
     lost = _lost(names)
     for engine in lost:
         _down(engine)
+    return _why_off(lost)
+
+
+def _follow(names: tuple[str, ...], off: str | None) -> None:
+    if engine_notice_once(*names) is None and off is not None:
+        st.rerun(scope="app")  # what was off is on again
+
+
+def _why_off(lost: list[Freshness]) -> str | None:
     return f"{_told(lost[0])}. {lost[0].reason}".strip() if lost else None
 
 

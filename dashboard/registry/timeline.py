@@ -50,13 +50,8 @@ def nothing_known(holder: ModelVersion | None, alias: str) -> str:
 
 def _asked_moment(zone: tzinfo) -> datetime:
     now = datetime.now(UTC)
-    chosen = st.datetime_input(
-        f"What was promoted at ({now.astimezone(zone):%Z})",
-        value=None,
-        key=_AT,
-        step=60,
-        bind="query-params",
-        help="Empty is now.",
+    chosen = located.time(
+        f"What was promoted at ({now.astimezone(zone):%Z})", name=_AT, about="Empty is now."
     )
     return now if chosen is None else chosen.replace(tzinfo=zone)
 

@@ -32,15 +32,28 @@ def draw(model: RegisteredModel, rules: Rules) -> ModelVersion | None:
         st.subheader("Versions", width="stretch")
         shown = _shown(model.versions)
         chosen = _chosen_metrics(shown, rules)
-    named = looked_at(shown, st.query_params.get(_VERSION, ""))
+    wanted = st.query_params.get(_VERSION, "")
+    named = looked_at(shown, wanted)
     chosen_one = _clicked(shown) or named
     if chosen_one is not named:
         st.query_params[_VERSION] = str(chosen_one.version)
+    elif wanted and wanted != str(named.version):
+        _missing(model, wanted, named)
     rows = [shown.index(chosen_one)]
     st.session_state[_TABLE] = {"selection": {"rows": rows, "columns": [], "cells": []}}
     st.session_state[_LAST] = (_listed(shown), chosen_one.version)
     _table(shown, chosen, model, rules)
     return chosen_one
+
+
+def _missing(model: RegisteredModel, wanted: str, shown: ModelVersion) -> None:
+    archived = any(str(version.version) == wanted for version in model.versions)
+    why = "is archived" if archived else "does not exist"
+    st.info(
+        f"Version {plain(wanted, 40)} of {plain(model.name, 80)} {why}: this is version "
+        f"{shown.version}, the newest.",
+        icon=":material/link_off:",
+    )
 
 
 def _clicked(shown: Sequence[ModelVersion]) -> ModelVersion | None:
@@ -77,13 +90,12 @@ def _chosen_metrics(versions: Sequence[ModelVersion], rules: Rules) -> list[str]
     if not known:
         return []
     with st.popover("Metrics", icon=":material/view_column:", type="tertiary"):
-        return st.multiselect(
+        return located.many(
             "Metrics side by side",
             known,
+            name="metrics",
             default=shown_first(known, versions, rules),
-            key="metrics",
-            bind="query-params",
-            max_selections=20,
+            most=20,
         )
 
 

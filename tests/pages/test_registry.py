@@ -163,6 +163,40 @@ def test_the_address_names_the_version_that_is_looked_at(open_page: Open):
     assert "Version 1" in [s.value for s in named.subheader]
 
 
+@pytest.mark.parametrize("wanted", ["99", "0", "latest"])
+def test_a_version_that_is_not_there_is_named_and_the_newest_shown(open_page: Open, wanted: str):
+    app = open_page("model", version=wanted, **GOOD)
+
+    assert f"Version {wanted} of" in app.info[0].value
+    assert "does not exist: this is version 2" in app.info[0].value
+    assert "Version 2" in [s.value for s in app.subheader]
+
+
+def test_the_metrics_and_the_moment_follow_the_address(open_page: Open):
+    open_page("model", **GOOD)
+    moved(1, OBSERVED, None, 20)
+    asked = {"metrics": "loss", "at": "2020-01-01T10:30"}
+    app = open_page("model", mirror=AS_IT_IS, **asked, **GOOD)
+
+    assert app.multiselect(key="metrics").value == ["loss"]
+    assert app.datetime_input(key="at").value == datetime(2020, 1, 1, 10, 30)  # noqa: DTZ001 - the reader's own clock
+    app.multiselect(key="metrics").set_value([]).run()
+    assert app.multiselect(key="metrics").value == []
+    assert app.query_params["metrics"] == ""
+    app.datetime_input(key="at").set_value(None).run()
+    assert "at" not in app.query_params
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2020-13-01T00:00", "<b>"])
+def test_a_moment_that_is_none_is_now(open_page: Open, at: str):
+    open_page("model", **GOOD)
+    moved(1, OBSERVED, None, 20)
+    app = open_page("model", mirror=AS_IT_IS, at=at, **GOOD)
+
+    assert app.datetime_input(key="at").value is None
+    assert "version 1 was champion" in app.success[0].value
+
+
 def test_a_failing_gate_names_value_and_bound(open_page: Open):
     said = words(open_page("model", **FAILING))
 
