@@ -3,16 +3,19 @@
 A new page is a file in ``pages/`` and one line here.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
 from dashboard import scope
 
 _PAGES = Path(__file__).resolve().parent.parent / "pages"
+_NOWHERE = _PAGES / "nowhere.py"
+_PAGE_NAME = re.compile(r"[\w.~-]{1,80}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,18 @@ def menu(*, admin: bool) -> dict[str, list[st.Page]]:
     groups: dict[str, list[st.Page]] = {}
     for entry in entries():
         groups.setdefault(entry.group, []).append(_as_page(entry, admin=admin))
+    if unknown := _unknown():
+        # A page of ours under that name: else Streamlit answers, with a window of its own.
+        nowhere = st.Page(_NOWHERE, title="No such page", url_path=unknown, visibility="hidden")
+        groups[ENTRIES[0].group].append(nowhere)
     return groups
+
+
+def _unknown() -> str:
+    """Return the page the address names when there is none of that name, empty otherwise."""
+    name = urlsplit(st.context.url or "").path.strip("/")
+    known = any(entry.name == name for entry in entries())
+    return "" if known or not _PAGE_NAME.fullmatch(name) else name
 
 
 def link(name: str, label: str, icon: str = "", **params: str | None) -> None:

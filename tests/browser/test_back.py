@@ -91,3 +91,21 @@ def test_what_was_typed_in_a_filter_survives_the_way_back(page: Page):
 
     idle(page, "Activity")
     expect(page.get_by_label("Who")).to_have_value("nobody")
+
+
+def test_the_metrics_and_the_moment_of_a_model_survive_the_way_back(page: Page):
+    # The scope is repeated as well: the first of each counts, and no page stumbles.
+    asked = "of=clip-finetuning&model=clip-finetuning&metrics=loss&at=2020-01-01T10%3A30"
+    twice = "project=clip-finetuning&project=lora-finetuning&range=7d&range=1h"
+    sign_in(page, f"/model?{asked}&{twice}")
+    before = page.url
+    expect(page.get_by_text("fault of its own")).to_have_count(0)
+
+    menu(page, "Projects")
+    page.go_back()
+
+    idle(page)
+    expect(page).to_have_url(before)
+    expect(page.get_by_text("fault of its own")).to_have_count(0)
+    page.get_by_role("button", name="Metrics").click()
+    expect(page.get_by_test_id("stPopoverBody").get_by_text("loss", exact=True)).to_be_visible()

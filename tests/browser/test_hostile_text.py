@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from services.actions.journal import Journal
 from services.home import Home
@@ -90,14 +90,24 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             pulse.join()
 
 
-@pytest.fixture
-def page(browser: Browser, hostile: str) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def context(browser: Browser, hostile: str) -> Iterator[BrowserContext]:
+    """Somebody signed in, once for all."""
     context = browser.new_context(viewport={"width": 1440, "height": 1600}, base_url=hostile)
     context.set_default_timeout(15_000)
-    page = context.new_page()
-    page.on("dialog", lambda dialog: pytest.fail(f"a script asked: {dialog.message}"))
-    yield page
+    sign_in(context.new_page(), "/projects")
+    yield context
     context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    yield page
+    page.close()
+    assert not asked, "a script asked"
 
 
 def drawn(page: Page) -> list[str]:
@@ -107,7 +117,6 @@ def drawn(page: Page) -> list[str]:
 
 
 def test_no_page_draws_it_as_anything_but_text(page: Page):
-    sign_in(page, "/projects")
     wrong = {}
     for address in PAGES:
         page.goto(f"/{address}")
@@ -120,7 +129,8 @@ def test_no_page_draws_it_as_anything_but_text(page: Page):
 
 
 def test_the_search_for_everything_draws_it_as_text(page: Page):
-    sign_in(page, "/projects")
+    page.goto("/projects")
+    idle(page)
     page.keyboard.press("Control+k")
     search = page.get_by_role("dialog").get_by_role("searchbox")
     expect(search).to_be_focused()
@@ -142,7 +152,8 @@ def test_the_search_for_everything_draws_it_as_text(page: Page):
     ],
 )
 def test_a_dialog_draws_it_as_text(page: Page, address: str, button: str):
-    sign_in(page, f"/{address}")
+    page.goto(f"/{address}")
+    idle(page)
     page.get_by_role("button", name=button, exact=True).click()
     expect(page.get_by_role("dialog").or_(page.get_by_test_id("stPopoverBody"))).to_be_visible()
     idle(page)
@@ -151,7 +162,7 @@ def test_a_dialog_draws_it_as_text(page: Page, address: str, button: str):
 
 
 def test_a_chart_names_its_lines_as_text(page: Page):
-    sign_in(page, "/compare?" + urlencode({"runs": RUNS, "side": "Curves"}))
+    page.goto("/compare?" + urlencode({"runs": RUNS, "side": "Curves"}))
     idle(page)
     chart = page.locator(".js-plotly-plot").first
     chart.wait_for()

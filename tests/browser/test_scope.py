@@ -3,7 +3,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import idle, sign_in
+from tests.browser.conftest import idle, shot, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine]
 
@@ -65,3 +65,14 @@ def test_the_palette_finds_and_opens_with_the_keyboard(page: Page):
     page.get_by_role("dialog").get_by_role("link", name="CLIP fine-tuning").click()
 
     idle(page, "CLIP fine-tuning")
+
+
+@pytest.mark.parametrize("name", ["nothing", "run.php"])
+def test_an_address_of_no_page_is_answered_in_the_frame(page: Page, name: str):
+    sign_in(page, f"/{name}?project=clip-finetuning")
+    expect(page.get_by_text("There is no such page")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    shot(page, f"no page {name}")
+    page.get_by_role("link", name="Go to the overview").click()
+    idle(page, "Overview")
+    assert "project=clip-finetuning" in page.url
