@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from services import postgres
 from services.actions import database, schema
 from services.errors import InputError, JournalError
 
@@ -133,6 +134,8 @@ class Journal:
         for subject in subjects:
             if len(subject) > _SUBJECT_LIMIT:
                 raise InputError(f"{subject[:60]!r}… is too long to ask for.")
+        # As they come back: compared with what was asked for before.
+        subjects = tuple(postgres.storable(subject) for subject in subjects)
         with self.read() as connection:  # pages ask again at every rerun: a read is cheap
             if not _new_wants(connection, kind, subjects):
                 return
