@@ -54,7 +54,7 @@ def _result(project: ProjectSummary, best: Best) -> None:
             delta_description="vs best before" if change else None,
         )
     with line:
-        spark.draw(best.metric, project.trend, best.baseline, key=f"trend-{project.id}")
+        spark.draw(best.metric, project.trend, best.baseline)
 
 
 def _colour(change: Delta | None) -> Literal["off", "normal", "inverse"]:

@@ -1,25 +1,27 @@
-"""The course of a project's results, small: a line without axes, the baseline dashed."""
+"""The course of a project's results, small: a line without axes, the baseline dashed.
+
+Drawn as SVG: nine charts of a chart library on one page take the browser longer than all the rest.
+"""
 
 import math
 from collections.abc import Sequence
+from html import escape
 
 import streamlit as st
 
-from dashboard.charts.small import Spec
 from dashboard.charts.theme import Colours, colours
 from dashboard.experiments.units import figure
 
-_HEIGHT_PX = 62
+_WIDTH, _HEIGHT_PX, _ROOM_PX = 100, 62, 6
+# The drawing is stretched to the card's width; its lines keep their strength.
+_STROKE = "fill:none;vector-effect:non-scaling-stroke;stroke-linejoin:round;stroke-linecap:round"
 
 
-def draw(metric: str, values: Sequence[float], baseline: float | None, *, key: str) -> None:
+def draw(metric: str, values: Sequence[float], baseline: float | None) -> None:
     """Draw the values, oldest first; fewer than two make no line."""
     shown = finite(values)
-    if len(shown) < 2:
-        return
-    st.echarts_chart(
-        spec(shown, baseline, colours()), height=_HEIGHT_PX, key=key, alt=told(metric, shown)
-    )
+    if len(shown) > 1:
+        st.html(svg(shown, baseline, told(metric, shown), colours()))
 
 
 def finite(values: Sequence[float]) -> list[float]:
@@ -28,39 +30,40 @@ def finite(values: Sequence[float]) -> list[float]:
 
 
 def told(metric: str, values: Sequence[float]) -> str:
-    """Return what the line shows, for those who do not see it."""
+    """Return what the line shows, for those who do not see it or want to know more."""
     first, last = figure(metric, values[0]), figure(metric, values[-1])
     return f"{metric} of the last {len(values)} finished runs: from {first} to {last}"
 
 
-def spec(values: Sequence[float], baseline: float | None, hues: Colours) -> Spec:
-    """Return the chart."""
-    held = [*values, *([baseline] if baseline is not None and math.isfinite(baseline) else [])]
-    low, high = min(held), max(held)
-    room = (high - low or abs(high)) * 0.12 or 1.0  # also where the smallest numbers leave nothing
-    hidden = {"show": False}
-    line: Spec = {
-        "type": "line",
-        "data": [float(f"{value:.6g}") for value in values],
-        "showSymbol": False,
-        "symbolSize": 5,
-        "lineStyle": {"width": 1.8},
-        "itemStyle": {"color": hues.accent},
-        "areaStyle": {"opacity": 0.08},
-    }
-    if len(held) > len(values):
-        line["markLine"] = {
-            "silent": True,
-            "symbol": "none",
-            "label": {"show": False},
-            "lineStyle": {"color": hues.muted, "type": "dashed", "width": 1},
-            "data": [{"yAxis": baseline}],
-        }
-    return {
-        "animation": False,
-        "grid": {"left": 2, "right": 4, "top": 6, "bottom": 4},
-        "xAxis": {"type": "category", "boundaryGap": False, **hidden},
-        "yAxis": {"type": "value", "min": low - room, "max": high + room, **hidden},
-        "tooltip": {"trigger": "axis", "confine": True, "formatter": "{c}"},
-        "series": [line],
-    }
+def heights(values: Sequence[float], among: Sequence[float]) -> list[float]:
+    """Return how far below the upper edge, in px, each value lies on an axis through ``among``."""
+    largest = max(map(abs, among)) or 1.0  # scaled first: the range of huge numbers would overflow
+    low, high = min(among) / largest, max(among) / largest
+    if low == high:
+        return [_HEIGHT_PX / 2 for _ in values]
+    room = _HEIGHT_PX - 2 * _ROOM_PX
+    return [_ROOM_PX + room * (high - value / largest) / (high - low) for value in values]
+
+
+def svg(values: Sequence[float], baseline: float | None, words: str, hues: Colours) -> str:
+    """Return the drawing; at least two values, all finite."""
+    known = [baseline] if baseline is not None and math.isfinite(baseline) else []
+    ys = heights([*values, *known], [*values, *known])
+    step = _WIDTH / (len(values) - 1)
+    line = " ".join(f"{step * i:.4g},{y:.4g}" for i, y in enumerate(ys[: len(values)]))
+    dashed = "".join(
+        f'<path d="M0 {y:.4g}H{_WIDTH}" style="{_STROKE};stroke:{hues.muted};'
+        'stroke-dasharray:4 4"/>'
+        for y in ys[len(values) :]
+    )
+    said = escape(words)
+    return (
+        f'<svg role="img" aria-label="{said}" viewBox="0 0 {_WIDTH} {_HEIGHT_PX}" width="100%" '
+        f'height="{_HEIGHT_PX}" preserveAspectRatio="none" style="display:block;overflow:visible">'
+        f"<title>{said}</title>"
+        f'<polygon points="0,{_HEIGHT_PX} {line} {_WIDTH},{_HEIGHT_PX}" '
+        f'style="fill:{hues.accent};fill-opacity:.08"/>{dashed}'
+        f'<polyline points="{line}" style="{_STROKE};stroke:{hues.accent};stroke-width:1.8"/>'
+        f'<path d="M{_WIDTH} {ys[len(values) - 1]:.4g}h0" '
+        f'style="{_STROKE};stroke:{hues.accent};stroke-width:5"/></svg>'
+    )
