@@ -85,7 +85,7 @@ def _onward(request: "Request") -> Response:
         return RedirectResponse("/", status_code=303)
     return HTMLResponse(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Signing out</title>"
-        f"<meta http-equiv=refresh content='0; url={_PROVIDER_SIGN_OUT}'>"
+        f"<meta http-equiv=refresh content='0;url={_PROVIDER_SIGN_OUT}'>"
         f"<p><a href='{_PROVIDER_SIGN_OUT}'>Sign out at the identity provider, too</a></p>"
     )
 

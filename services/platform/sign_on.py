@@ -68,12 +68,20 @@ def _fault(section: Mapping[str, object]) -> str:
     # Who guesses it signs in as anybody.
     if len(str(section["cookie_secret"])) < _SECRET_AT_LEAST:
         return f"cookie_secret is shorter than {_SECRET_AT_LEAST} characters"
-    callback = urlsplit(str(section["redirect_uri"]).replace("{port}", "1"))
-    if not callback.netloc or callback.path != CALLBACK:
+    if _path(str(section["redirect_uri"]).replace("{port}", "1")) != CALLBACK:
         return f"redirect_uri is not the dashboard's address with {CALLBACK}"
-    if urlsplit(str(section["server_metadata_url"])).scheme not in {"http", "https"}:
+    if not _path(str(section["server_metadata_url"])):
         return "server_metadata_url is not an http(s) address"
     return ""
+
+
+def _path(url: str) -> str:
+    """Return the path of an address, empty when it is none of the web."""
+    try:
+        found = urlsplit(url)
+    except ValueError:
+        return ""
+    return found.path if found.scheme in {"http", "https"} and found.netloc else ""
 
 
 def ask(provider: Provider) -> None:
