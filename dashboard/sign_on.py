@@ -95,4 +95,5 @@ def _go(provider: Provider) -> None:
 
 
 def _say(error: MlopsError) -> None:
-    st.session_state[_SAID] = plain(f"{error.message} {error.hint}".strip(), limit=400)
+    # The hint is ours alone, and may have code in it; an address in the message is not.
+    st.session_state[_SAID] = f"{plain(error.message, limit=300)} {error.hint}".strip()

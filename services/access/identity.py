@@ -67,7 +67,7 @@ def account(journal: Journal, identity: Identity) -> Row:  # type: ignore[type-a
     if not identity.verified:
         raise DeniedError(
             f"The identity provider has not verified that {identity.shown} is yours.",
-            "Verify the address there, then sign in again; your password here works meanwhile.",
+            "Verify the address there, then sign in again.",
         )
     row = _row(journal, audit.clean(identity.address))
     if row is None:

@@ -221,7 +221,7 @@ def test_who_does_not_get_in_is_told_why_and_can_use_the_form(page: Page, contex
 
 
 def test_signing_out_ends_it_here_and_at_the_provider_and_nothing_brings_it_back(
-    page: Page, context: BrowserContext
+    page: Page, context: BrowserContext, served: Served
 ):
     sign_on_as(page, "ann")
     signed_in(page)
@@ -235,9 +235,15 @@ def test_signing_out_ends_it_here_and_at_the_provider_and_nothing_brings_it_back
     assert not {name for name in names if name.startswith(("mlops_", "_streamlit_user"))}
     page.get_by_role("button", name="End session").click()
     nobody(page, context)
-    while page.go_back() is not None:
+    ours = 0
+    for _ in range(4):  # past the provider and what was on the page before
+        page.go_back()
+        if page.url.startswith(served.url):
+            ours += 1
+            expect(page.get_by_label("User name")).to_be_visible()
+            idle(page)
         expect(page.get_by_text("Signed in as")).to_have_count(0)
-        expect(page.get_by_role("heading", name="Projects")).to_have_count(0)
+    assert ours > 1
     context.add_cookies(before)  # type: ignore[arg-type]  # what came out goes in
     page.goto("/projects")
     expect(page.get_by_label("User name")).to_be_visible()
