@@ -145,8 +145,8 @@ def to_provider(page: Page, clicks: int = 1) -> None:
     expect(page.get_by_role("heading", name="Authorize Client")).to_be_visible()
 
 
-def sign_on_as(page: Page, who: str, clicks: int = 1) -> None:
-    ask_provider(page, clicks=clicks)
+def sign_on_as(page: Page, who: str, path: str = LIGHT, clicks: int = 1) -> None:
+    ask_provider(page, path, clicks)
     page.get_by_role("button", name=who, exact=True).click()
 
 
@@ -190,13 +190,11 @@ def test_a_verified_address_signs_in_as_its_account_with_its_role(
 
 
 def test_a_double_click_signs_a_scoped_account_in_once_and_it_sees_its_scope(page: Page):
-    sign_on_as(page, "sam", clicks=2)
+    sign_on_as(page, "sam", f"{LIGHT}&project=lora-finetuning", clicks=2)
 
     signed_in(page)
     assert sessions_of("sam@example.org") == 1
     expect(page.get_by_text("Signed in as viewer · 1 project")).to_be_visible()
-    page.goto(f"{LIGHT}&project=lora-finetuning")
-    idle(page)
     expect(page.get_by_text("or it is not in your scope")).to_be_visible()
 
 
