@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from dashboard.security import from_own_page, own_path
+from dashboard.sign_on_answers import IDENTITY_COOKIE
 from services.errors import MlopsError
 from services.home import Home
 
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 SIGN_IN = "/auth/session"
 SIGN_OUT = "/auth/sign-out"
+_PROVIDER_SIGN_OUT = "/auth/logout"  # Streamlit's
 
 
 def cookie_name() -> str:
@@ -67,10 +69,25 @@ async def end_session(request: "Request") -> Response:
     cookie = request.cookies.get(cookie_name(), "")
     if cookie:
         await run_in_threadpool(state.access().sign_out, cookie)
-    answer = RedirectResponse("/", status_code=303)
+    answer = _onward(request)
     answer.delete_cookie(cookie_name(), path="/", httponly=True, samesite="strict")
     answer.headers["cache-control"] = "no-store"
     return answer
+
+
+def _onward(request: "Request") -> Response:
+    """Return the way to the sign-in page, by way of the identity provider if it vouched.
+
+    Streamlit's route takes its identity cookie back and ends the session at the provider. A page
+    leads there, for a browser lets no form be redirected to another host (``form-action``).
+    """
+    if IDENTITY_COOKIE not in request.cookies:
+        return RedirectResponse("/", status_code=303)
+    return HTMLResponse(
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Signing out</title>"
+        f"<meta http-equiv=refresh content='0;url={_PROVIDER_SIGN_OUT}'>"
+        f"<p><a href='{_PROVIDER_SIGN_OUT}'>Sign out at the identity provider, too</a></p>"
+    )
 
 
 def _is_https(request: "Request") -> bool:

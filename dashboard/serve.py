@@ -15,6 +15,9 @@ from streamlit import runtime
 
 from dashboard.routes import ROUTES
 from dashboard.security import SecurityHeaders
+from dashboard.sign_on_answers import SignOnAnswers
+from services.home import Home
+from services.platform import sign_on
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +43,7 @@ def build() -> st.App:
     return st.App(
         ENTRY,
         routes=ROUTES,
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), Middleware(SignOnAnswers)],
         on_script_error=say_it_went_wrong,
     )
 
@@ -72,6 +75,8 @@ def main() -> None:
             "server.port": chosen.port,
             "server.address": chosen.host,
             "server.allowedHosts": ["localhost", "127.0.0.1", *chosen.allow_host],
+            # Nowhere else: a secrets file in the sources ends up in git.
+            "secrets.files": [str(sign_on.path(Home.locate()))],
         }
     )
 

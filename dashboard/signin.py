@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import images, routes, state
+from dashboard import images, routes, sign_on, state
 from dashboard.text import plain
 from services.errors import MlopsError
 
@@ -55,7 +55,7 @@ def draw() -> None:
         st.title("EfficientAI MLOps")
         st.caption("Experiments, models and projects of the toolkit on one screen.")
         check = _form()
-        ticket = check.ticket or _single_sign_on()
+        ticket = check.ticket or sign_on.draw()
         if ticket is not None:
             st.success("Signed in. One moment …", icon=":material/check_circle:")
             _post(routes.SIGN_IN, ticket=ticket.value)
@@ -87,25 +87,6 @@ def _form() -> _Check:
 
 def _sentence(error: MlopsError) -> str:
     return plain(f"{error.message} {error.hint}".strip(), limit=400)
-
-
-def _single_sign_on() -> "Ticket | None":
-    """Offer the configured identity provider; return a ticket when it vouches for the person."""
-    if not state.single_sign_on():
-        return None
-    vouched_for = state.identity()
-    if not vouched_for:
-        st.button("Single sign-on", icon=":material/key:", on_click=st.login, width="stretch")
-        return None
-    named = plain(vouched_for, 60)
-    st.button("Use another identity", icon=":material/logout:", on_click=st.logout, type="tertiary")
-    if not st.button(f"Continue as {named}", icon=":material/key:", width="stretch"):
-        return None
-    try:
-        return state.access().vouched(vouched_for, state.address())
-    except MlopsError as error:
-        st.error(_sentence(error), icon=":material/error:")
-        return None
 
 
 def leave() -> None:

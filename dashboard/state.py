@@ -104,18 +104,6 @@ def address() -> str:
     return st.context.ip_address or "127.0.0.1"
 
 
-def single_sign_on() -> bool:
-    """Return whether an identity provider is configured in ``.streamlit/secrets.toml``."""
-    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
-
-
-def identity() -> str:
-    """Return the e-mail address the identity provider verified, empty when there is none."""
-    if not st.user.is_logged_in or st.user.get("email_verified") is False:
-        return ""
-    return str(st.user.get("email") or "")
-
-
 def who() -> "User | None":
     """Return the person as the journal knows them at this moment, None when signed out."""
     return access().who(cookie()) if cookie() else None

@@ -14,6 +14,7 @@ import bcrypt
 from sqlalchemy import Row, delete, select, update
 
 from services.access import lockout, store
+from services.access.identity import Identity, account, spend
 from services.access.store import User
 from services.actions import audit, database, schema
 from services.actions.journal import Journal, now_ms
@@ -99,24 +100,24 @@ class Access:
         person = self._account(name, password, address)
         return self._ticket(person, {"address": address[:80]})
 
-    def vouched(self, name: str, address: str) -> Ticket:
+    def vouched(self, identity: Identity, address: str) -> Ticket | None:
         """Give a ticket to a person for whom a configured identity provider vouches.
 
+        None when the identity was used already or is old: then it says nothing any more.
+
         Raises:
-            DeniedError: There is no such account here, or it is disabled.
+            DeniedError: There is no such account here, or it is disabled, or it is not theirs.
         """
-        name = audit.clean(name)
+        if not spend(self._journal, identity):
+            return None
         told: dict[str, object] = {"address": address[:80], "by": "identity provider"}
-        table = schema.users
-        with self._journal.read() as connection:
-            row = connection.execute(select(table).where(table.c.name == name)).first()
-        if row is None or row.disabled:
+        try:
+            row = account(self._journal, identity)
+        except DeniedError:
             with self._journal.write() as connection:
-                audit.append(connection, name[:64], "sign-in.failed", name[:64], detail=told)
-            raise DeniedError(
-                f"{name[:64]} has no account here that may sign in.",
-                "An admin adds one under the very name the identity provider gives.",
-            )
+                name = identity.shown
+                audit.append(connection, name, "sign-in.failed", name, detail=told)
+            raise
         return self._ticket(row, told)
 
     def _ticket(self, person: Row, told: dict[str, object]) -> Ticket:  # type: ignore[type-arg]  # of users

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from services.errors import MlopsError, PlatformError
+from services.errors import EngineError, MlopsError, PlatformError
 from services.home import Home, toolkit_root
-from services.platform import control, ports, processes
+from services.platform import control, ports, processes, sign_on
 from services.platform import state as states
 from services.platform.bootstrap import is_current
 from services.platform.configuration import load_settings
@@ -304,6 +304,25 @@ def _mlflow_fault(home: Home) -> str:
     return mlflow_fault(home.mlflow / "mlflow.db", home.mlflow / "artifacts")
 
 
+def single_sign_on(home: Home) -> Iterator[Finding]:
+    """Look at the configuration of single sign-on, when there is one, and ask the provider."""
+    what = "single sign-on"
+    try:
+        provider = sign_on.read(home)
+    except PlatformError as error:
+        yield Finding("error", what, error.message, error.hint)
+        return
+    if provider is None:
+        return
+    try:
+        sign_on.ask(provider)
+    except EngineError as error:
+        mend = f"Check server_metadata_url in {sign_on.path(home)}: {provider.metadata_url}"
+        yield Finding("warning", what, f"{error.message} People use their passwords.", mend)
+    else:
+        yield Finding("ok", what, f"{provider.metadata_url} answers")
+
+
 def leftovers(home: Home) -> Iterator[Finding]:
     """Look for processes without a supervisor."""
     if control.running(home):
@@ -335,6 +354,7 @@ CHECKS: tuple[Check, ...] = (
     home_folder,
     disk,
     secrets_folder,
+    single_sign_on,
     settings,
     databases,
     wished_ports,

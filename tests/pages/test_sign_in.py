@@ -9,9 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import signin, state
 from dashboard.routes import ROUTES, SIGN_IN, SIGN_OUT, cookie_name
-from services.access import store
+from dashboard.sign_on import identity
 from services.actions import schema
 from services.home import Home
+from services.platform import sign_on
 from tests.dashboard.asking import ask
 from tests.pages.conftest import APP, PASSWORD, Open, words
 
@@ -192,42 +193,74 @@ def test_the_cookie_of_one_installation_is_not_taken_for_anothers(
     assert cookie_name() != mine
 
 
-def test_single_sign_on_is_offered_only_when_it_is_configured(
-    nobody: AppTest, monkeypatch: pytest.MonkeyPatch
-):
+def configure(home: Home, **changed: str) -> None:
+    values = {
+        "redirect_uri": "http://127.0.0.1:{port}/oauth2callback",
+        "cookie_secret": "c" * 32,
+        "client_id": "dashboard",
+        "client_secret": "s",
+        "server_metadata_url": "http://127.0.0.1:9/.well-known/openid-configuration",
+    } | changed
+    lines = [f'{key} = "{value}"' for key, value in values.items()]
+    sign_on.path(home).write_text("\n".join(["[auth]", *lines]))
+
+
+def test_single_sign_on_is_offered_only_when_it_is_configured(nobody: AppTest, home: Home):
     assert [button.label for button in nobody.button] == ["Sign in"]
 
-    monkeypatch.setattr(state, "single_sign_on", lambda: True)
-    monkeypatch.setattr(state, "identity", lambda: "")
+    configure(home)
+
     assert [button.label for button in nobody.run().button] == ["Sign in", "Single sign-on"]
 
 
-def test_whom_the_provider_vouches_for_gets_the_role_of_their_account_here(
-    nobody: AppTest, monkeypatch: pytest.MonkeyPatch
+def test_a_provider_that_does_not_answer_is_said_in_place_of_going_there(
+    nobody: AppTest, home: Home
 ):
-    store.insert(state.journal(), "ann@example.org", "x", "approver", None)
-    monkeypatch.setattr(state, "single_sign_on", lambda: True)
-    monkeypatch.setattr(state, "identity", lambda: "ann@example.org")
+    configure(home)
+    nobody.run()
+
+    app = nobody.button[-1].click().run()
+
+    assert "identity provider does not answer" in app.error[0].value
+    fill(app, "mira", PASSWORD)
+    assert app.session_state["posted"]["path"] == SIGN_IN
+
+
+def test_a_configuration_that_cannot_work_is_said_without_its_secrets(nobody: AppTest, home: Home):
+    configure(home, cookie_secret="short")
 
     app = nobody.run()
-    app.button[-1].click().run()
 
-    cookie = redeem(app.session_state["posted"]["ticket"]).cookies[cookie_name()]
-    assert state.access().who(cookie).role == "approver"
+    assert [button.label for button in app.button] == ["Sign in"]
+    assert "not set up correctly" in words(app)
+    assert "sign-on.toml" not in words(app)
 
 
-@pytest.mark.parametrize("disabled", [True, False])
-def test_a_vouched_for_stranger_or_disabled_person_does_not_get_in(
-    nobody: AppTest, monkeypatch: pytest.MonkeyPatch, disabled: bool
+@pytest.mark.parametrize(
+    ("claim", "verified"),
+    [(True, True), ("true", True), (False, False), ("false", False), (1, True)],
+)
+def test_an_address_counts_as_verified_only_when_the_provider_says_so(
+    claim: object, verified: bool
 ):
-    if disabled:
-        store.insert(state.journal(), "ann@example.org", "x", "approver", None)
-        store.change(state.journal(), "ann@example.org", disabled=True)
-    monkeypatch.setattr(state, "single_sign_on", lambda: True)
-    monkeypatch.setattr(state, "identity", lambda: "ann@example.org")
+    said = {"email": "a@b.c", "email_verified": claim, "iss": "i", "sub": "s", "iat": 5}
+    assert identity(said).verified is verified
+    assert identity({"email": "a@b.c"}).verified is False
 
-    app = nobody.run()
-    app.button[-1].click().run()
 
-    assert "no account here" in app.error[0].value
-    assert not app.session_state["posted"]
+def test_each_sign_in_at_the_provider_is_told_from_every_other():
+    one = {"iss": "i", "sub": "s", "nonce": "n", "iat": 5}
+    others = [one | {key: f"{one[key]}1"} for key in one]
+    assert len({identity(said).sign_in for said in (one, *others)}) == 5
+    assert identity({"iat": "soon"}).issued_s == 0
+
+
+def test_signing_out_goes_by_way_of_the_provider_that_vouched(home: Home, open_page: Open):
+    open_page("projects")
+    cookies = f"{cookie_name()}={state.cookie()}; _streamlit_user=x"
+
+    answer = ask(ROUTED, "POST", SIGN_OUT, headers=OURS | {"Cookie": cookies})
+
+    assert "url=/auth/logout" in answer.text
+    assert "max-age=0" in answer.headers["set-cookie"].lower()
+    assert state.access().who(state.cookie()) is None

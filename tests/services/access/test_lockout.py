@@ -214,18 +214,6 @@ def test_a_wrong_present_password_is_counted(access: Access):
         access.change_password(cookie, PASSWORD, "another good password")
 
 
-def test_who_a_provider_vouches_for_needs_an_account(access: Access, journal: Journal):
-    cookie = access.redeem(access.vouched("ana", "a").value)
-    person = access.who(cookie)
-    assert person is not None
-    assert person.name == "ana"
-    with pytest.raises(DeniedError, match="no account"):
-        access.vouched("bob@example.org", "a")
-    store.change(journal, "ana", disabled=True)
-    with pytest.raises(DeniedError, match="no account"):
-        access.vouched("ana", "a")
-
-
 @pytest.mark.parametrize("name", ["half \ud800", "nul\0", "x" * 10_000])
 def test_names_no_database_holds_are_only_wrong(access: Access, name: str):
     with pytest.raises(DeniedError, match="do not match"):
