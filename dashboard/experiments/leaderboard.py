@@ -89,11 +89,9 @@ def _table(rows: Sequence[TechniqueRow], goal: Goal) -> None:
         {
             "technique": row.technique,
             "role": "baseline" if row.baseline else "",
-            "n": str(row.runs),
+            "n": f"{row.runs} of {row.runs + row.unfinite}" if row.unfinite else str(row.runs),
             "mean": figure(row.metric, row.mean),
-            "interval": "one run: none"
-            if row.low is None or row.high is None
-            else f"{number(row.low)} to {number(row.high)}",
+            "interval": _interval(row),
             "best": figure(row.metric, row.best),
         }
         for row in rows
@@ -110,13 +108,23 @@ def _table(rows: Sequence[TechniqueRow], goal: Goal) -> None:
     chosen = tables.table(cells, columns, key="board", select=True)
     if chosen is not None:
         row = rows[chosen]
-        label = f"Best run of {plain(row.technique, 60)} ({counted(row.runs, 'run')})"
+        which = "Best" if row.runs else "Newest"
+        label = f"{which} run of {plain(row.technique, 60)} ({counted(row.runs, 'run')})"
         navigation.link("run", label, icon="science", run=row.best_run_id)
     else:
         st.caption("Choose a row for the way to its best run.")
 
 
-def _intervals(rows: Sequence[TechniqueRow]) -> None:
+def _interval(row: TechniqueRow) -> str:
+    if row.low is None or row.high is None:
+        return "one run: none" if row.runs else "no finite value"
+    return f"{number(row.low)} to {number(row.high)}"
+
+
+def _intervals(every: Sequence[TechniqueRow]) -> None:
+    rows = [row for row in every if row.runs]
+    if not rows:
+        return
     hues = colours()
     figure = analysis.figure(x=markup(rows[0].metric, 60), height_px=max(160, 44 * len(rows) + 70))
     figure.add_scatter(

@@ -242,12 +242,18 @@ class TechniqueRow:
     baseline: bool
     metric: str
     runs: int
+    """Repeats with a finite value: what mean, interval and best are made of."""
+    unfinite: int
+    """Repeats that logged NaN or an infinity: in no mean, and a reader must be told of them."""
     mean: float
+    """NaN when no repeat has a finite value."""
     low: float | None
     """Bounds of Student's t interval of the mean; None with fewer than two repeats."""
     high: float | None
     best: float
+    """NaN when no repeat has a finite value."""
     best_run_id: str
+    """The newest repeat when none has a finite value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -317,6 +318,53 @@ def test_leaderboard_is_mean_and_interval_over_repeats(store: Store, mirror: Mir
     best = mirror.project("p").best
     assert best is not None
     assert (best.value, best.previous, best.baseline) == (0.9, None, 0.7)
+
+
+@pytest.mark.parametrize("goal", ["max", "min"])
+def test_repeats_that_are_no_number_are_counted_on_the_leaderboard_and_never_best(
+    store: Store, mirror: Mirror, goal: str
+):
+    store.write_project("p", "connected", {"title": "P", "primary_metric": "acc", "goal": goal})
+    values = (
+        ("lora", 0.5), ("lora", math.nan), ("lora", math.inf), ("lora", -math.inf),
+        ("full", math.nan), ("full", math.inf), ("odd", 0.5),
+    )  # fmt: skip
+    for number, (technique, value) in enumerate(values, 1):
+        tags = {"mlops.technique": technique}
+        metrics = {"acc": Metric(value, 1, 0)}
+        store.write_runs("p", [tracked(number, tags=tags, metrics=metrics)])
+    store.write_runs("p", [tracked(8, tags={"mlops.technique": "odd"}, metrics={})])
+    rows = {row.technique: row for row in mirror.leaderboard("p")}
+    assert list(rows)[-1] == "full"
+    told = {name: (row.runs, row.unfinite) for name, row in rows.items()}
+    assert told == {"lora": (1, 3), "odd": (1, 0), "full": (0, 2)}
+    assert (rows["lora"].mean, rows["lora"].best) == (0.5, 0.5)
+    assert math.isnan(rows["full"].mean)
+    assert math.isnan(rows["full"].best)
+    assert rows["full"].best_run_id == f"{6:032x}"
+    best = mirror.project("p").best
+    assert best is not None
+    assert best.value == 0.5
+
+
+def test_a_project_of_nothing_but_nan_has_no_best(store: Store, mirror: Mirror):
+    store.write_project("p", "connected", {"primary_metric": "acc", "goal": "max"})
+    for number, value in enumerate((math.nan, math.inf), 1):
+        store.write_runs("p", [tracked(number, metrics={"acc": Metric(value, 1, 0)})])
+    summary = mirror.project("p")
+    assert summary.best is None
+    assert summary.trend == ()
+
+
+@pytest.mark.parametrize("size", [1e-300, 1.0, 1e160, 1e307])
+def test_means_of_values_of_any_size_are_numbers(size: float):
+    from services.mirror.projects import mean_interval
+
+    mean, low, high = mean_interval(np.array([0.8, 0.9, 1.0]) * size)
+    wanted = mean_interval(np.array([0.8, 0.9, 1.0]))
+    assert low is not None
+    assert high is not None
+    assert (mean / size, low / size, high / size) == pytest.approx(wanted)
 
 
 def test_an_evaluation_is_no_result_of_its_technique(store: Store, mirror: Mirror):
