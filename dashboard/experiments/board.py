@@ -88,7 +88,9 @@ def _sparklines(rows: Sequence[Run], view: View, known: Known) -> Sparklines | N
     metrics = dict.fromkeys(chosen.values())
     title = f"{next(iter(metrics))} over steps" if len(metrics) == 1 else "main curve"
     told = ", ".join(f"{project}: {metric}" for project, metric in chosen.items())
-    return Sparklines(drawn, title, f"Thinned; each row has its own scale. {told}")
+    return Sparklines(
+        drawn, title, f"Thinned, without NaN and infinities; each row has its own scale. {told}"
+    )
 
 
 def _pages(view: View, found: RunPage) -> None:

@@ -10,7 +10,7 @@ from dashboard.charts.theme import colours
 from dashboard.components import notices
 from dashboard.experiments.columns import found
 from dashboard.experiments.compare_tables import labels
-from dashboard.experiments.curves import FULL, XAxis, line_of, main_metrics, points_each, unfinite
+from dashboard.experiments.curves import FULL, XAxis, line_of, main_metrics, points_each
 from dashboard.experiments.parallel import Axis, axes_of
 from dashboard.experiments.units import unit_of
 from dashboard.experiments.wants import want
@@ -86,7 +86,7 @@ def _charts(
             st.caption("None of these runs has such a curve, or all are still coming.")
             continue
         _overlay(key, found_curves, heads, base, axis, smoothing, most)
-        gaps = sum(unfinite(curve) for curve in found_curves if curve is not None)
+        gaps = sum(curve.unfinite for curve in found_curves if curve is not None)
         told = []
         if absent:
             told.append(f"{absent} of {len(ids)} runs have no such curve, or it is still coming")

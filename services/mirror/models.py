@@ -108,6 +108,8 @@ class Curve:
     times: tuple[datetime, ...]
     points_total: int
     """Points the engine holds; more than ``len(steps)`` when thinned."""
+    unfinite: int
+    """How many of them are NaN or infinite: gaps a reader must be told of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.engines.mlflow.models import Metric, Model, Point, TrackedRun, Version
 from services.errors import FilterError, InputError, NotFoundError
+from services.mirror.curves import thinned
 from services.mirror.models import RunQuery
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
@@ -272,6 +273,27 @@ def test_curves_grow_and_are_thinned_to_their_extremes(store: Store, mirror: Mir
     assert curve.steps[0] == 0
     assert curve.steps[-1] == 1000
     assert 9999.0 in curve.values
+
+
+@pytest.mark.parametrize("size", [50, 51, 1_000, 100_000])
+def test_a_thinned_curve_keeps_its_gaps_and_the_extremes_between_them(size: int):
+    values = np.linspace(0.0, 1.0, size)
+    values[[size // 3, size // 2, size // 2 + 1]] = math.nan, math.inf, -math.inf
+    values[[size // 3 + 1, size // 2 + 2]] = 9.0, -9.0
+    keep = thinned(values, 50)
+    assert len(keep) <= 50
+    assert list(keep) == sorted(set(keep))
+    assert (keep[0], keep[-1]) == (0, size - 1)
+    assert {size // 3, size // 2, size // 3 + 1, size // 2 + 2} <= set(keep.tolist())
+
+
+def test_a_curve_tells_how_many_of_all_its_points_are_no_numbers(store: Store, mirror: Mirror):
+    run_id = f"{1:032x}"
+    odd = {100: math.nan, 101: math.inf, 102: -math.inf, 5_000: math.nan}
+    store.extend_curve(run_id, "loss", [Point(odd.get(s, 0.5), s, s) for s in range(9_000)])
+    (curve,) = mirror.curves([run_id], ["loss"], max_points=100)
+    assert (curve.points_total, curve.unfinite) == (9_000, 4)
+    assert sum(not math.isfinite(value) for value in curve.values) == 2
 
 
 def test_missing_curves_are_those_with_more_than_one_step(store: Store, mirror: Mirror):
