@@ -4,14 +4,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.engines.mlflow.models import Metric, Model, Point, TrackedRun, Version
 from services.errors import FilterError, InputError, NotFoundError
-from services.mirror.curves import thinned
 from services.mirror.models import RunQuery
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
@@ -83,18 +81,6 @@ def test_another_main_metric_is_another_order(store: Store, mirror: Mirror):
     store.write_project("p", "connected", document | {"goal": "min"})
 
     assert ids(mirror, sort="main_metric") == [1, 2]
-
-
-def test_nan_and_infinities_are_kept_and_sorted(store: Store, mirror: Mirror):
-    values = {1: math.nan, 2: math.inf, 3: -math.inf, 4: 0.5}
-    runs = [tracked(n, metrics={"loss": Metric(v, 1, 0)}) for n, v in values.items()]
-    store.write_runs("p", runs)
-    assert ids(mirror, sort="metrics.loss", descending=False) == [3, 4, 2, 1]
-    assert ids(mirror, sort="metrics.loss") == [2, 4, 3, 1]
-    found = mirror.run(f"{1:032x}")
-    assert math.isnan(found.points["loss"].value)
-    assert ids(mirror, filter="metrics.loss = nan") == [1]
-    assert ids(mirror, filter="metrics.loss exists") == [4, 3, 2, 1]
 
 
 @pytest.mark.parametrize(
@@ -275,27 +261,6 @@ def test_curves_grow_and_are_thinned_to_their_extremes(store: Store, mirror: Mir
     assert 9999.0 in curve.values
 
 
-@pytest.mark.parametrize("size", [50, 51, 1_000, 100_000])
-def test_a_thinned_curve_keeps_its_gaps_and_the_extremes_between_them(size: int):
-    values = np.linspace(0.0, 1.0, size)
-    values[[size // 3, size // 2, size // 2 + 1]] = math.nan, math.inf, -math.inf
-    values[[size // 3 + 1, size // 2 + 2]] = 9.0, -9.0
-    keep = thinned(values, 50)
-    assert len(keep) <= 50
-    assert list(keep) == sorted(set(keep))
-    assert (keep[0], keep[-1]) == (0, size - 1)
-    assert {size // 3, size // 2, size // 3 + 1, size // 2 + 2} <= set(keep.tolist())
-
-
-def test_a_curve_tells_how_many_of_all_its_points_are_no_numbers(store: Store, mirror: Mirror):
-    run_id = f"{1:032x}"
-    odd = {100: math.nan, 101: math.inf, 102: -math.inf, 5_000: math.nan}
-    store.extend_curve(run_id, "loss", [Point(odd.get(s, 0.5), s, s) for s in range(9_000)])
-    (curve,) = mirror.curves([run_id], ["loss"], max_points=100)
-    assert (curve.points_total, curve.unfinite) == (9_000, 4)
-    assert sum(not math.isfinite(value) for value in curve.values) == 2
-
-
 def test_missing_curves_are_those_with_more_than_one_step(store: Store, mirror: Mirror):
     store.write_runs("p", [tracked(1), tracked(2, metrics={"loss": Metric(1.0, 0, 0)})])
     run_ids = [f"{n:032x}" for n in (1, 2)]
@@ -340,53 +305,6 @@ def test_leaderboard_is_mean_and_interval_over_repeats(store: Store, mirror: Mir
     best = mirror.project("p").best
     assert best is not None
     assert (best.value, best.previous, best.baseline) == (0.9, None, 0.7)
-
-
-@pytest.mark.parametrize("goal", ["max", "min"])
-def test_repeats_that_are_no_number_are_counted_on_the_leaderboard_and_never_best(
-    store: Store, mirror: Mirror, goal: str
-):
-    store.write_project("p", "connected", {"title": "P", "primary_metric": "acc", "goal": goal})
-    values = (
-        ("lora", 0.5), ("lora", math.nan), ("lora", math.inf), ("lora", -math.inf),
-        ("full", math.nan), ("full", math.inf), ("odd", 0.5),
-    )  # fmt: skip
-    for number, (technique, value) in enumerate(values, 1):
-        tags = {"mlops.technique": technique}
-        metrics = {"acc": Metric(value, 1, 0)}
-        store.write_runs("p", [tracked(number, tags=tags, metrics=metrics)])
-    store.write_runs("p", [tracked(8, tags={"mlops.technique": "odd"}, metrics={})])
-    rows = {row.technique: row for row in mirror.leaderboard("p")}
-    assert list(rows)[-1] == "full"
-    told = {name: (row.runs, row.unfinite) for name, row in rows.items()}
-    assert told == {"lora": (1, 3), "odd": (1, 0), "full": (0, 2)}
-    assert (rows["lora"].mean, rows["lora"].best) == (0.5, 0.5)
-    assert math.isnan(rows["full"].mean)
-    assert math.isnan(rows["full"].best)
-    assert rows["full"].best_run_id == f"{6:032x}"
-    best = mirror.project("p").best
-    assert best is not None
-    assert best.value == 0.5
-
-
-def test_a_project_of_nothing_but_nan_has_no_best(store: Store, mirror: Mirror):
-    store.write_project("p", "connected", {"primary_metric": "acc", "goal": "max"})
-    for number, value in enumerate((math.nan, math.inf), 1):
-        store.write_runs("p", [tracked(number, metrics={"acc": Metric(value, 1, 0)})])
-    summary = mirror.project("p")
-    assert summary.best is None
-    assert summary.trend == ()
-
-
-@pytest.mark.parametrize("size", [1e-300, 1.0, 1e160, 1e307])
-def test_means_of_values_of_any_size_are_numbers(size: float):
-    from services.mirror.projects import mean_interval
-
-    mean, low, high = mean_interval(np.array([0.8, 0.9, 1.0]) * size)
-    wanted = mean_interval(np.array([0.8, 0.9, 1.0]))
-    assert low is not None
-    assert high is not None
-    assert (mean / size, low / size, high / size) == pytest.approx(wanted)
 
 
 def test_an_evaluation_is_no_result_of_its_technique(store: Store, mirror: Mirror):
