@@ -111,7 +111,7 @@ def _table(
         "aliases": marks.alias_column("Aliases", aliases),
         "gates": marks.verdict_column("Gates"),
         "change": marks.change_column(
-            "Against champion", changes, f"By {rules.metric or 'no metric'}."
+            "Against champion", changes, f"By {plain(rules.metric or 'no metric', 80)}."
         ),
     }
     columns |= {f"m:{name}": _metric_column(name, versions) for name in metrics}
