@@ -4,7 +4,11 @@ import pytest
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.testing.v1 import AppTest
 
+from services.engines.mlflow.models import Model, Version
 from services.home import Home
+from services.mirror import schema
+from services.mirror.store import Store
+from services.settings import Settings
 from tests.experiments_seed import WIDE as PROJECT
 from tests.experiments_seed import run_id
 from tests.pages.conftest import Open, words
@@ -108,6 +112,25 @@ def test_any_metric_can_be_compared_and_stays_chosen_whatever_is_searched(
     app.text_input(key=f"{key}-find").set_value("no such name").run()
     assert app.selectbox(key=key).value == WANTED
     assert "Nothing has that name" in words(app)
+
+
+def test_any_metric_of_the_versions_can_stand_beside_the_others(
+    wide: str, open_page: Open, sent: list[int]
+):
+    store = Store(schema.open_engine(Settings().mirror_url))
+    versions = [
+        Version("m", n, run, n, "READY", "", "", {}) for n, run in enumerate(wide.split(","), 1)
+    ]
+    store.write_registry(PROJECT, [Model("m", "", 0, 0, {}, {})], versions)
+    store.engine.dispose()
+    app = small(open_page("model", mirror="mine", of=PROJECT, model="m"), sent)
+    assert "more match: type a part of the name" in words(app)
+    assert app.multiselect(key="metrics").value[0] == "recall_at_1"
+    app.text_input(key="versions-find").set_value("3210").run()
+    app.multiselect(key="metrics").set_value([WANTED]).run()
+    app.text_input(key="versions-find").set_value("").run()
+    assert app.multiselect(key="metrics").value == [WANTED]
+    assert list(app.dataframe[0].value[f"m:{WANTED}"]) == [3210.1, 3210.0]
 
 
 def test_the_parallel_axes_left_out_are_counted(wide: str, open_page: Open):
