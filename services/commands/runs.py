@@ -105,7 +105,11 @@ def _row(run: Run, extra: list[str]) -> list[str]:
     cells = [run.run_id, run.project, run.name, run.status, run.technique or "–"]
     cells.append(moment(run.started_at))
     if extra:
-        values = [*(number(v) for v in run.metrics.values()), *run.params.values()]
+        values = [
+            *(number(v) for v in run.metrics.values()),
+            *run.params.values(),
+            *run.tags.values(),
+        ]
         cells.append((values or ["–"])[0])
     return cells
 

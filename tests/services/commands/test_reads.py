@@ -61,14 +61,20 @@ def test_a_name_nobody_knows_is_a_short_sentence(
     assert len(hint) <= 1
 
 
-def compared(url: str, *values: float | None) -> dict[str, object]:
-    """Compare finished runs that logged these; None: nothing."""
+def written(url: str, *values: float | None, **changes: object) -> list[str]:
+    """Write finished runs that logged these (None: nothing), the first the oldest."""
     engine, _ = schema.prepare(url)
     metrics = [{} if v is None else {"acc": Metric(v, 1, 1)} for v in values]
-    runs = [tracked(i, params={}, metrics=m) for i, m in enumerate(metrics, 1)]
+    given = {"params": {}, **changes}
+    runs = [tracked(i, metrics=m, **given) for i, m in enumerate(metrics, 1)]
     Store(engine).write_runs("p", runs)
     engine.dispose()
-    done = run("runs", "compare", *(one.run_id for one in runs), "--json")
+    return [one.run_id for one in runs]
+
+
+def compared(url: str, *values: float | None) -> dict[str, object]:
+    """Compare finished runs that logged these; None: nothing."""
+    done = run("runs", "compare", *written(url, *values), "--json")
     return {n: list(c.values()) for n, c in json.loads(done.output)["differences"].items()}
 
 
@@ -90,3 +96,33 @@ def test_numbers_that_are_none_differ_from_others(
     url: str, values: tuple[float | None, ...], shown: list[object]
 ):
     assert compared(url, *values) == {"metrics.acc": shown}
+
+
+@pytest.mark.parametrize(
+    ("order", "shown"),
+    [
+        ((), ["inf", "0.5", "-inf", "–", "nan"]),
+        (("--ascending",), ["-inf", "0.5", "inf", "–", "nan"]),
+    ],
+)
+def test_a_list_sorted_by_a_metric_shows_what_is_no_number_and_missing_last(
+    url: str, order: tuple[str, ...], shown: list[str]
+):
+    written(url, math.nan, 0.5, math.inf, -math.inf, None)
+    done = run("runs", "list", "--sort", "metrics.acc", *order)
+    assert [line.split("\t")[-1] for line in done.stdout.splitlines()] == shown
+
+
+@pytest.mark.parametrize("field", ["metrics.acc", "params.lr", "tags.team"])
+def test_a_list_shows_what_it_is_sorted_by(url: str, field: str):
+    written(url, 0.25, params={"lr": "0.25"}, tags={"team": "0.25"})
+    assert run("runs", "list", "--sort", field).stdout.rstrip().endswith("\t0.25")
+
+
+def test_a_row_is_one_line_whatever_a_run_logged(url: str):
+    (one,) = written(url, 0.5, params={"a\tb": "x\ny\x1b[31m\rz"})
+    lines = run("runs", "show", one).stdout.splitlines()
+    assert "param a b\tx y [31m z" in lines
+    assert all(line.count("\t") == 1 for line in lines)
+    found = json.loads(run("runs", "show", one, "--json").stdout)
+    assert found["params"] == {"a\tb": "x\ny\x1b[31m\rz"}
