@@ -1,5 +1,6 @@
 """What differs between runs, as tables: one row a name, one column a run, the base first marked."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -66,6 +67,7 @@ def metrics(comparison: Comparison, runs: Sequence[Run], *, only_differences: bo
     st.caption(
         "↑ higher is better, ↓ lower is better: as the project declares it for its primary metric, "
         "by the name of the metric for the others. ✓ better and ✕ worse than the base, ★ best."
+        f"{_UNFINITE if any(map(_odd, lines[:_MOST])) else ''}"
     )
     _cut(len(lines))
 
@@ -89,6 +91,13 @@ def lines(found: Sequence[Line], noun: str, runs: Sequence[Run], base: int, *, o
     if rows:
         _draw(pd.DataFrame(rows, columns=[noun, *heads]), heads, noun, None, key=f"cmp-{noun}")
         _cut(len(shown))
+
+
+_UNFINITE = " NaN and infinite values have no difference to the base and are never best."
+
+
+def _odd(line: MetricLine) -> bool:
+    return any(value is not None and not math.isfinite(value) for value in line.values)
 
 
 def _metric_cell(line: MetricLine, place: int) -> str:

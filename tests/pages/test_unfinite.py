@@ -136,6 +136,21 @@ def test_the_runs_page_says_how_many_metrics_are_no_numbers(odd: dict[str, str],
     )
 
 
+@pytest.mark.parametrize("base", ["is-nan", "is-good"])
+def test_a_comparison_has_no_difference_to_nan_says_so_and_calls_it_never_best(
+    odd: dict[str, str], open_page: Open, base: str
+):
+    runs = ",".join(odd[name] for name in ("is-nan", "is-plus", "is-good"))
+    app = open_page("compare", mirror="mine", runs=runs, base=odd[base])
+    row = app.dataframe[0].value.iloc[0]
+    assert row["metric"] == f"{METRIC} ↑"
+    cells = {str(head).removesuffix(" · base"): cell for head, cell in row.items()}
+    assert (cells["is-nan"], cells["is-plus"], cells["is-good"]) == ("NaN", "∞", "0.9950 ★")
+    assert "NaN and infinite values have no difference" in words(app)
+    alike = ",".join(run_id(3, index) for index in range(2))
+    assert "NaN and infinite" not in words(open_page("compare", mirror="mine", runs=alike))
+
+
 @pytest.fixture
 def model(store: Store, odd: dict[str, str]) -> None:
     """A model whose champion is a usual run, with a version of each odd one."""
