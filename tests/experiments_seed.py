@@ -89,6 +89,22 @@ def example(place: int, index: int, *, project: str, metric: str) -> TrackedRun:
     return _run(random.Random(index), kind, index, 0)[0]  # noqa: S311 - the same every time
 
 
+WIDE, MANY = "clip-finetuning", 5_000
+
+
+def fill_wide(store: Store) -> None:
+    """Write two runs of ``MANY`` metric names into one of the projects."""
+    runs = []
+    for index in range(2):
+        run = example(6, index, project=WIDE, metric="recall_at_1")
+        at = run.started_ms or 0
+        metrics = {f"layer_{n:04}_norm": Metric(n + index / 10, 5, at) for n in range(MANY)}
+        params = {f"layer_{n:04}_start": f"{index}" for n in range(300)}
+        both = {**run.metrics, **metrics}, {**run.params, **params}
+        runs.append(replace(run, metrics=both[0], params=both[1]))
+    store.write_runs(WIDE, runs)
+
+
 def _runs(
     chance: random.Random, kind: Kind, techniques: tuple[str, ...], repeats: int
 ) -> Iterator[tuple[TrackedRun, Curves]]:

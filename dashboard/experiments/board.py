@@ -15,6 +15,7 @@ from dashboard.experiments.table import Sparklines
 from dashboard.experiments.view import NO_CURVE, View
 from dashboard.experiments.wants import ask_once
 from dashboard.numbers import counted
+from dashboard.text import plain
 from services.errors import FilterError, InputError
 from services.mirror.filters import split_field
 from services.mirror.models import Run, RunPage
@@ -88,7 +89,8 @@ def _sparklines(rows: Sequence[Run], view: View, known: Known) -> Sparklines | N
     metrics = dict.fromkeys(chosen.values())
     title = f"{next(iter(metrics))} over steps" if len(metrics) == 1 else "main curve"
     told = ", ".join(f"{project}: {metric}" for project, metric in chosen.items())
-    return Sparklines(drawn, title, f"Thinned; each row has its own scale. {told}")
+    how = "Thinned, without NaN and infinities; each row has its own scale."
+    return Sparklines(drawn, title, f"{how} {plain(told, 400)}")
 
 
 def _pages(view: View, found: RunPage) -> None:

@@ -9,6 +9,7 @@ from dashboard import scope, state
 from dashboard.experiments import address
 from dashboard.experiments.columns import found, moved, offered
 from dashboard.experiments.conditions import title_of
+from dashboard.experiments.offered import offered as offered_names
 from dashboard.experiments.question import Known, columns_of
 from dashboard.experiments.view import MAX_COLUMNS, NO_CURVE, View
 from dashboard.text import plain
@@ -17,7 +18,6 @@ from services.mirror.main_metric import MAIN_METRIC
 from services.mirror.models import FieldInfo
 
 _FOUND = 12
-_CURVES = 100
 _KINDS = {"metrics": "metric", "params": "parameter", "tags": "tag"}
 
 
@@ -123,7 +123,7 @@ _AUTO, _NONE = "The main curve of each project", "No curve"
 def _curve(fields: Sequence[FieldInfo]) -> None:
     view, _ = address.current()
     metrics = [field for field in fields if field.name.startswith("metrics.")]
-    names = [field.name for field in found(metrics, "", limit=_CURVES)[0]]
+    names = list(offered_names(metrics, key="exp-c-curve-find", noun="curve"))
     if view.curve not in (None, NO_CURVE, *names):
         names.insert(0, str(view.curve))
     st.session_state[_CURVE_KEY] = _curve_word(view)

@@ -8,17 +8,16 @@ from dashboard import state
 from dashboard.charts import analysis
 from dashboard.charts.theme import colours
 from dashboard.components import notices
-from dashboard.experiments.columns import found
 from dashboard.experiments.compare_tables import labels
-from dashboard.experiments.curves import FULL, XAxis, line_of, main_metrics, points_each, unfinite
-from dashboard.experiments.parallel import Axis, axes_of
+from dashboard.experiments.curves import FULL, XAxis, line_of, main_metrics, points_each
+from dashboard.experiments.offered import offered, one_of
+from dashboard.experiments.parallel import Axis, axes_of, varying
 from dashboard.experiments.units import unit_of
 from dashboard.experiments.wants import want
 from dashboard.numbers import counted
 from dashboard.text import markup, plain
 from services.mirror.models import Curve, FieldInfo, RunDetail
 
-_OFFERED = 100
 _MOST = 3
 _DASHES = ("solid", "dash", "dot")
 
@@ -48,15 +47,10 @@ def curves(details: Sequence[RunDetail], base: int, primary: str | None) -> None
 def _choice(steps: dict[str, int], primary: str | None) -> tuple[tuple[str, ...], XAxis, float]:
     names = [name for name, step in steps.items() if step > 0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = ""
-        if len(names) > _OFFERED:
-            text = st.text_input(
-                f"Find one of {len(names):,}", key="cmp-find", type="search", live="200ms"
-            )
-        hits, _ = found([FieldInfo(n, "number", 1) for n in names], text, limit=_OFFERED)
+        hits = offered([FieldInfo(n, "number", 1) for n in names], key="cmp-find", noun="curve")
         default = list(main_metrics(steps, primary, 2))
         kept = [n for n in st.session_state.get("cmp-curves", default) if n in steps]
-        options = list(dict.fromkeys((*kept, *default, *(hit.name for hit in hits))))
+        options = list(dict.fromkeys((*kept, *default, *hits)))
         chosen = st.multiselect(
             "Curves", options, default=default, key="cmp-curves", max_selections=_MOST
         )
@@ -86,7 +80,7 @@ def _charts(
             st.caption("None of these runs has such a curve, or all are still coming.")
             continue
         _overlay(key, found_curves, heads, base, axis, smoothing, most)
-        gaps = sum(unfinite(curve) for curve in found_curves if curve is not None)
+        gaps = sum(curve.unfinite for curve in found_curves if curve is not None)
         told = []
         if absent:
             told.append(f"{absent} of {len(ids)} runs have no such curve, or it is still coming")
@@ -153,9 +147,11 @@ def parallel(details: Sequence[RunDetail], primary: str | None) -> None:
     if not names:
         notices.empty("No metric", "None of these runs logged a metric.", icon="query_stats")
         return
-    first = names.index(primary) if primary in names else 0
-    offered = [names[first], *(n for n in names[:_OFFERED] if n != names[first])]
-    metric = st.selectbox("Metric", offered, key="cmp-parallel", width=320) or names[first]
+    first = primary if primary in names else names[0]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        fields = [FieldInfo(name, "number", 1) for name in names]
+        chosen = one_of("Metric", fields, key="cmp-parallel", noun="metric", first=(first,))
+    metric = chosen or first
     axes, kept = axes_of(runs, metric)
     if len(axes) < 2:
         notices.empty(
@@ -170,6 +166,9 @@ def parallel(details: Sequence[RunDetail], primary: str | None) -> None:
     told = "Drag along an axis to keep only the runs that pass there."
     if left_out:
         told += f" {counted(left_out, 'run')} without a finite {plain(metric, 60)} left out."
+    differing = len(varying([runs[place] for place in kept]))
+    if differing >= len(axes):
+        told += f" {len(axes) - 1} of {differing:,} parameters that differ are drawn."
     st.caption(told)
 
 

@@ -1,5 +1,6 @@
 """What differs between runs, as tables: one row a name, one column a run, the base first marked."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -40,16 +41,18 @@ def labels(runs: Sequence[Run], base: int) -> list[str]:
 def metrics(comparison: Comparison, runs: Sequence[Run], *, only_differences: bool) -> None:
     """Draw the metrics with the difference to the base, coloured by the goal."""
     lines = [line for line in comparison.metrics if line.differs or not only_differences]
-    lines = _searched(lines, "metric")
     if not lines:
         _nothing("metric", only_differences=only_differences)
         return
+    lines = _searched(lines, "metric")
     heads = labels(runs, comparison.base)
     rows = [
         {"metric": f"{line.name} {'↑' if line.goal == 'max' else '↓'}"}
         | {head: _metric_cell(line, place) for place, head in enumerate(heads)}
         for line in lines[:_MOST]
     ]
+    if not rows:
+        return
     frame = pd.DataFrame(rows, columns=["metric", *heads])
     hues = colours()
     colour = {"better": f"color: {hues.good}", "worse": f"color: {hues.bad}"}
@@ -64,16 +67,18 @@ def metrics(comparison: Comparison, runs: Sequence[Run], *, only_differences: bo
     st.caption(
         "↑ higher is better, ↓ lower is better: as the project declares it for its primary metric, "
         "by the name of the metric for the others. ✓ better and ✕ worse than the base, ★ best."
+        f"{_UNFINITE if any(map(_odd, lines[:_MOST])) else ''}"
     )
     _cut(len(lines))
 
 
 def lines(found: Sequence[Line], noun: str, runs: Sequence[Run], base: int, *, only: bool) -> None:
     """Draw names and values; rows that differ are marked when all are shown."""
-    shown = _searched([line for line in found if line.differs or not only], noun)
+    shown = [line for line in found if line.differs or not only]
     if not shown:
         _nothing(noun, only_differences=only)
         return
+    shown = _searched(shown, noun)
     heads = labels(runs, base)
     rows = [
         {noun: f"{'≠ ' if line.differs and not only else ''}{line.name}"}
@@ -83,8 +88,16 @@ def lines(found: Sequence[Line], noun: str, runs: Sequence[Run], base: int, *, o
         }
         for line in shown[:_MOST]
     ]
-    _draw(pd.DataFrame(rows, columns=[noun, *heads]), heads, noun, None, key=f"cmp-{noun}")
-    _cut(len(shown))
+    if rows:
+        _draw(pd.DataFrame(rows, columns=[noun, *heads]), heads, noun, None, key=f"cmp-{noun}")
+        _cut(len(shown))
+
+
+_UNFINITE = " NaN and infinite values have no difference to the base and are never best."
+
+
+def _odd(line: MetricLine) -> bool:
+    return any(value is not None and not math.isfinite(value) for value in line.values)
 
 
 def _metric_cell(line: MetricLine, place: int) -> str:
@@ -138,7 +151,11 @@ def _searched(found: Sequence[MetricLine] | Sequence[Line], noun: str) -> list: 
         type="search",
         live="200ms",
     )
-    return [line for line in found if text.casefold() in line.name.casefold()]
+    words = text.casefold().split()
+    hits = [line for line in found if all(word in line.name.casefold() for word in words)]
+    if not hits:
+        st.caption("Nothing has that name.")
+    return hits
 
 
 def _nothing(noun: str, *, only_differences: bool) -> None:

@@ -32,7 +32,7 @@ def line_of(curve: Curve, axis: XAxis, smoothing: float, most: int) -> Line:
     """Return a curve as a line: by step, or by seconds since its first point."""
     values = debiased_average(curve.values, smoothing) if smoothing else curve.values
     xs = _xs(curve, axis)
-    keep = _kept(len(values), most)
+    keep = _kept(values, most)
     return Line(
         tuple(xs[place] for place in keep),
         tuple(_drawn(values[place]) for place in keep),
@@ -46,21 +46,23 @@ def _xs(curve: Curve, axis: XAxis) -> Sequence[float]:
     return [round((at - start).total_seconds(), 3) for at in curve.times]
 
 
-def _kept(size: int, most: int) -> list[int]:
+def _kept(values: Sequence[float], most: int) -> list[int]:
+    size = len(values)
     if size <= most:
         return list(range(size))
     stride = (size - 1) / (most - 1)
-    return sorted({round(place * stride) for place in range(most)})
+    kept, start = [], 0
+    for end in sorted({round(place * stride) for place in range(most)}):
+        # A gap stays one: of the points up to here the one that has no finite value stands.
+        odd = (place for place in range(start, end) if not math.isfinite(values[place]))
+        kept.append(next(odd, end))
+        start = end + 1
+    return kept if kept[-1] == size - 1 else [*kept, size - 1]
 
 
 def _drawn(value: float) -> float | None:
     # Six significant digits: no screen shows more, and the wire carries less.
     return float(f"{value:.6g}") if math.isfinite(value) else None
-
-
-def unfinite(curve: Curve) -> int:
-    """Return how many points are NaN or infinite: gaps a reader must be told of."""
-    return sum(not math.isfinite(value) for value in curve.values)
 
 
 def main_metrics(points: dict[str, int], primary: str | None, most: int = 4) -> tuple[str, ...]:

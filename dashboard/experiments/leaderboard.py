@@ -1,6 +1,7 @@
 """Techniques of a project: repeats as mean and interval, and what they allow to say."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -8,8 +9,7 @@ from dashboard import navigation, state
 from dashboard.charts import analysis
 from dashboard.charts.theme import colours
 from dashboard.components import notices, tables
-from dashboard.experiments.columns import found
-from dashboard.experiments.conditions import title_of
+from dashboard.experiments.offered import one_of
 from dashboard.experiments.units import figure
 from dashboard.experiments.verdict import verdicts
 from dashboard.numbers import counted, number
@@ -18,8 +18,6 @@ from dashboard.text import markup, plain
 from services.mirror.filters import split_field
 from services.mirror.models import ProjectSummary, TechniqueRow
 from services.mirror.projects import Goal, goal_of
-
-_OFFERED = 100
 
 
 def draw(projects: Sequence[ProjectSummary], named: str | None, where: Scope, text: str) -> None:
@@ -76,11 +74,11 @@ def _choice(
         )
         project = by_id[chosen or next(iter(by_id))]
         fields = [f for f in state.recent_fields(project.id) if f.name.startswith("metrics.")]
-        names = [split_field(field.name)[1] for field in found(fields, "", limit=_OFFERED)[0]]
-        if project.primary_metric and project.primary_metric not in names:
-            names.insert(0, project.primary_metric)
-        names.sort(key=lambda name: (name != project.primary_metric, title_of(name)))
-        metric = st.selectbox("Metric", names, key=f"board-metric-{project.id}", width=320)
+        metrics = [replace(field, name=split_field(field.name)[1]) for field in fields]
+        metrics.sort(key=lambda field: field.name)
+        primary = (project.primary_metric,) if project.primary_metric else ()
+        key = f"board-metric-{project.id}"
+        metric = one_of("Metric", metrics, key=key, noun="metric", first=primary)
     return project, metric
 
 
@@ -89,11 +87,9 @@ def _table(rows: Sequence[TechniqueRow], goal: Goal) -> None:
         {
             "technique": row.technique,
             "role": "baseline" if row.baseline else "",
-            "n": str(row.runs),
+            "n": f"{row.runs} of {row.runs + row.unfinite}" if row.unfinite else str(row.runs),
             "mean": figure(row.metric, row.mean),
-            "interval": "one run: none"
-            if row.low is None or row.high is None
-            else f"{number(row.low)} to {number(row.high)}",
+            "interval": _interval(row),
             "best": figure(row.metric, row.best),
         }
         for row in rows
@@ -110,13 +106,23 @@ def _table(rows: Sequence[TechniqueRow], goal: Goal) -> None:
     chosen = tables.table(cells, columns, key="board", select=True)
     if chosen is not None:
         row = rows[chosen]
-        label = f"Best run of {plain(row.technique, 60)} ({counted(row.runs, 'run')})"
+        which = "Best" if row.runs else "Newest"
+        label = f"{which} run of {plain(row.technique, 60)} ({counted(row.runs, 'run')})"
         navigation.link("run", label, icon="science", run=row.best_run_id)
     else:
         st.caption("Choose a row for the way to its best run.")
 
 
-def _intervals(rows: Sequence[TechniqueRow]) -> None:
+def _interval(row: TechniqueRow) -> str:
+    if row.low is None or row.high is None:
+        return "one run: none" if row.runs else "no finite value"
+    return f"{number(row.low)} to {number(row.high)}"
+
+
+def _intervals(every: Sequence[TechniqueRow]) -> None:
+    rows = [row for row in every if row.runs]
+    if not rows:
+        return
     hues = colours()
     figure = analysis.figure(x=markup(rows[0].metric, 60), height_px=max(160, 44 * len(rows) + 70))
     figure.add_scatter(

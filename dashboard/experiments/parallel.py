@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from services.mirror.models import Run
 
@@ -23,12 +24,17 @@ def axes_of(runs: Sequence[Run], metric: str) -> tuple[tuple[Axis, ...], tuple[i
     """Return the axes (metric last) and which of the runs they hold: those with a finite value."""
     kept = tuple(i for i, run in enumerate(runs) if _finite(run.metrics.get(metric)))
     chosen = [runs[i] for i in kept]
-    names = sorted({name for run in chosen for name in run.params})
-    found = (_axis(name, [run.params.get(name) for run in chosen]) for name in names)
-    axes = [axis for axis in found if axis is not None][: _MOST_AXES - 1]
+    found = (_axis(name, [run.params.get(name) for run in chosen]) for name in varying(chosen))
+    axes = islice((axis for axis in found if axis is not None), _MOST_AXES - 1)
     if len(chosen) < 2:
         return (), kept
     return (*axes, Axis(metric, tuple(run.metrics[metric] for run in chosen))), kept
+
+
+def varying(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Return the parameters in which runs differ."""
+    names = sorted({name for run in runs for name in run.params})
+    return tuple(name for name in names if len({run.params.get(name) for run in runs}) > 1)
 
 
 def _finite(value: float | None) -> bool:
@@ -36,8 +42,6 @@ def _finite(value: float | None) -> bool:
 
 
 def _axis(name: str, values: Sequence[str | None]) -> Axis | None:
-    if len(set(values)) < 2:
-        return None
     numbers = [_number(value) for value in values]
     if None not in numbers:
         return Axis(name, tuple(n for n in numbers if n is not None))

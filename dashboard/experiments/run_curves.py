@@ -15,7 +15,6 @@ from dashboard.experiments.curves import (
     line_of,
     main_metrics,
     points_each,
-    unfinite,
 )
 from dashboard.experiments.units import figure, unit_of
 from dashboard.experiments.wants import want
@@ -128,9 +127,9 @@ def _chart(
         x_name="step" if axis == "step" else "seconds since the first point",
         height_px=230,
     )
-    gaps = unfinite(curve)
-    if gaps:
-        st.caption(f":material/warning: {counted(gaps, 'point')} NaN or infinite, drawn as gaps.")
+    if curve.unfinite:
+        of = f"{counted(curve.unfinite, 'point')} of {curve.points_total:,}"
+        st.caption(f":material/warning: {of} NaN or infinite, drawn as gaps.")
 
 
 def _awaited(key: str, coming: bool) -> None:  # noqa: FBT001 - private

@@ -41,6 +41,11 @@ def metrics(points: Mapping[str, MetricPoint]) -> None:
     }
     tables.table(rows, columns, key="run-metrics")
     _cut(names)
+    odd = sum(not math.isfinite(points[name].value) for name in names)
+    if odd:
+        verb = "is" if odd == 1 else "are"
+        told = f"{counted(odd, 'metric')} {verb} NaN or infinite"
+        st.caption(f":material/warning: {told} and {'stands' if odd == 1 else 'stand'} last.")
 
 
 def pairs(values: Mapping[str, str], noun: str) -> None:

@@ -12,6 +12,7 @@ from dashboard.experiments import address
 from dashboard.experiments.cells import STATUS_WORDS, cell, heading, is_number
 from dashboard.experiments.columns import FIXED
 from dashboard.experiments.view import MAX_SELECTED, View
+from dashboard.text import plain
 from services.mirror.filters import split_field
 from services.mirror.main_metric import MAIN_METRIC
 from services.mirror.models import Run
@@ -133,7 +134,7 @@ def _column(name: str, view: View) -> "_Column":
         title,
         width=width,
         alignment="right" if is_number(name) else "left",
-        help=f"`{name}`" if group else None,
+        help=plain(name) if group else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Tools above the table: filter, columns, saved views, the file."""
 
 from dataclasses import replace
+from itertools import chain
 
 import streamlit as st
 
@@ -11,6 +12,7 @@ from dashboard.experiments.view import View
 from dashboard.scope import Scope
 from dashboard.text import plain
 from services.errors import InputError
+from services.mirror.main_metric import MAIN_METRIC
 
 
 def _about(where: Scope) -> str:
@@ -58,9 +60,13 @@ def _file(view: View, known: Known) -> None:
     mirror = state.mirror()
     asked = question(view, scope.current(), state.visible_projects(), columns, known)
 
+    # The file has a column for each metric: there the main one is each project's own.
+    spread = (known.primary_fields if name == MAIN_METRIC else (name,) for name in columns)
+    written = tuple(dict.fromkeys(chain.from_iterable(spread)))
+
     def made() -> bytes:
         try:
-            return export.csv_bytes(mirror, asked, columns)
+            return export.csv_bytes(mirror, asked, written)
         except InputError as error:
             return f"{error}\n".encode()
 

@@ -45,24 +45,50 @@ def difference(a: TechniqueRow, b: TechniqueRow, comparisons: int = 1) -> Differ
     spread_a, spread_b = standard_error(a), standard_error(b)
     if spread_a is None or spread_b is None or spread_a + spread_b == 0:
         return None
-    total = spread_a**2 + spread_b**2
-    freedom = total**2 / (spread_a**4 / (a.runs - 1) + spread_b**4 / (b.runs - 1))
+    # Shares of the larger one: the fourth power of a huge or tiny spread is no number.
+    scale = max(spread_a, spread_b)
+    share_a, share_b = spread_a / scale, spread_b / scale
+    total = share_a**2 + share_b**2
+    freedom = total**2 / (share_a**4 / (a.runs - 1) + share_b**4 / (b.runs - 1))
     tail = 1 - (1 - _CONFIDENCE) / 2 / comparisons
-    half = float(stdtrit(freedom, tail)) * math.sqrt(total)
+    half = float(stdtrit(freedom, tail)) * math.sqrt(total) * scale
     value = a.mean - b.mean
     return Difference(value, value - half, value + half)
 
 
 def verdicts(rows: Sequence[TechniqueRow], goal: Goal) -> tuple[str, ...]:
     """Return what can be said of the leader: against each baseline and the runner-up."""
+    return (*_compared([row for row in rows if row.runs], goal), *map(_left_out, _odd(rows)))
+
+
+def _compared(rows: Sequence[TechniqueRow], goal: Goal) -> tuple[str, ...]:
     if not rows:
         return ()
     if len(rows) == 1:
-        return (f"{_named(rows[0])} is the only technique with finished runs: nothing to compare.",)
+        alone = f"{_named(rows[0])} is the only technique with finished runs of a finite value"
+        return (f"{alone}: nothing to compare.",)
     leader = rows[0]
     rivals = _rivals(rows)
     sentences = [_sentence(leader, rival, goal, len(rivals)) for rival in rivals]
     return (*sentences, *_caution(rows))
+
+
+def _odd(rows: Sequence[TechniqueRow]) -> list[TechniqueRow]:
+    return [row for row in rows if row.unfinite]
+
+
+def _left_out(row: TechniqueRow) -> str:
+    every = row.runs + row.unfinite
+    if not row.runs:
+        ended = "its one run" if every == 1 else f"all {every} runs"
+        return (
+            f"{_named(row)} has no finite {row.metric}: {ended} ended NaN or infinite, so it has "
+            "no mean and stands last."
+        )
+    return (
+        f"{row.unfinite} of {every} runs of {_named(row)} ended with {row.metric} NaN or infinite: "
+        "they are in no mean and no interval, which may flatter it."
+    )
 
 
 def _rivals(rows: Sequence[TechniqueRow]) -> list[TechniqueRow]:

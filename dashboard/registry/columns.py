@@ -7,14 +7,13 @@ from dashboard.registry.standing import Rules
 from services.mirror.models import ModelVersion
 
 _MORE = 3
-MOST = 200
 
 
 def metrics_of(versions: Iterable[ModelVersion], rules: Rules) -> tuple[str, ...]:
     """Return the metrics the versions have: the primary one, the gated ones, then by name."""
     known = {name for version in versions for name in version.metrics}
     first = dict.fromkeys(m for m in (rules.metric, *rules.gates) if m in known)
-    return (*first, *sorted(known - set(first)))[:MOST]
+    return (*first, *sorted(known - set(first)))
 
 
 def shown_first(

@@ -7,13 +7,14 @@ import streamlit as st
 
 from dashboard import navigation
 from dashboard.components import located, status, tables
+from dashboard.experiments.offered import offered
 from dashboard.experiments.units import figure, unit_of
 from dashboard.numbers import UNKNOWN, age
 from dashboard.registry import acting, head, marks
 from dashboard.registry.columns import all_finite, metrics_of, shown_first
 from dashboard.registry.standing import Rules, Verdict, champion_now, judge, versus
 from dashboard.text import plain
-from services.mirror.models import ModelVersion, RegisteredModel
+from services.mirror.models import FieldInfo, ModelVersion, RegisteredModel
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
@@ -89,14 +90,13 @@ def _chosen_metrics(versions: Sequence[ModelVersion], rules: Rules) -> list[str]
     known = metrics_of(versions, rules)
     if not known:
         return []
+    first = shown_first(known, versions, rules)
+    named = [name for name in st.query_params.get_all("metrics") if name in known]
     with st.popover("Metrics", icon=":material/view_column:", type="tertiary"):
-        return located.many(
-            "Metrics side by side",
-            known,
-            name="metrics",
-            default=shown_first(known, versions, rules),
-            most=20,
-        )
+        fields = [FieldInfo(name, "number", 1) for name in known]
+        hits = offered(fields, key="versions-find", noun="metric")
+        options = list(dict.fromkeys((*first, *named, *hits)))
+        return located.many("Metrics side by side", options, name="metrics", default=first, most=20)
 
 
 def _table(
@@ -111,7 +111,7 @@ def _table(
         "aliases": marks.alias_column("Aliases", aliases),
         "gates": marks.verdict_column("Gates"),
         "change": marks.change_column(
-            "Against champion", changes, f"By {rules.metric or 'no metric'}."
+            "Against champion", changes, f"By {plain(rules.metric or 'no metric', 80)}."
         ),
     }
     columns |= {f"m:{name}": _metric_column(name, versions) for name in metrics}

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
@@ -15,6 +16,8 @@ from services.errors import FilterError, InputError, MlopsError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON with stable keys.")
 
@@ -44,6 +47,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: st
     if not rows:
         click.echo(empty)
         return
+    # What a run logged may hold tabs, line breaks and what steers a terminal: a row is one line.
+    rows = [[_CONTROL.sub(" ", cell) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         for row in rows:
             click.echo("\t".join(row))

@@ -105,7 +105,11 @@ def _row(run: Run, extra: list[str]) -> list[str]:
     cells = [run.run_id, run.project, run.name, run.status, run.technique or "–"]
     cells.append(moment(run.started_at))
     if extra:
-        values = [*(number(v) for v in run.metrics.values()), *run.params.values()]
+        values = [
+            *(number(v) for v in run.metrics.values()),
+            *run.params.values(),
+            *run.tags.values(),
+        ]
         cells.append((values or ["–"])[0])
     return cells
 
@@ -154,7 +158,7 @@ def compare(*, run_ids: tuple[str, ...], as_json: bool) -> None:
         values = [dict(getattr(detail.run, kind)) for detail in details]
         for name in sorted({name for value in values for name in value}):
             cells = [value.get(name) for value in values]
-            if any(cell != cells[0] for cell in cells):
+            if any(not _alike(cell, cells[0]) for cell in cells):
                 rows.append((f"{kind}.{name}", cells))
     if as_json:
         differences = {name: dict(zip(run_ids, cells, strict=True)) for name, cells in rows}
@@ -163,6 +167,11 @@ def compare(*, run_ids: tuple[str, ...], as_json: bool) -> None:
     shown = [[name, *(_cell(cell) for cell in cells)] for name, cells in rows]
     titles = [detail.run.name or detail.run.run_id[:8] for detail in details]
     print_table(["", *titles], shown, "The runs do not differ.")
+
+
+def _alike(one: object, other: object) -> bool:
+    """Return whether two values are the same; NaN is no difference from NaN, though ``!=`` it."""
+    return one == other or (one != one and other != other)
 
 
 def _cell(value: object) -> str:

@@ -20,6 +20,8 @@ _NONE: Positions = np.empty(0, np.int64)
 _RELOAD_SHARE = 0.2
 _LOG_LIMIT = 500
 _ID_CHUNK = 900
+_MOST_AT_ONCE = 500
+_ROWS_AT_ONCE = 100_000
 TEXTS = (
     "run_id",
     "project",
@@ -162,18 +164,58 @@ class Columns:
         found, seen = self._values.get((group, name), (None, 0))
         changed = self._changed(seen) if found is not None else None
         if found is None or changed is None:
-            found = Numbers(_NONE, np.empty(0)) if group == "metrics" else Labels()
-            found.replace(_NONE, *self._fetch(connection, group, key_id, None))
+            found = _empty(group)
+            found.replace(_NONE, *self._rows(connection, group, [key_id], None)[1:])
         elif len(changed):
-            gone = self._places[changed]
-            for start in range(0, len(changed), _ID_CHUNK):
-                rids = changed[start : start + _ID_CHUNK]
-                fetched = self._fetch(connection, group, key_id, rids)
-                found.replace(gone if start == 0 else _NONE, *fetched)
+            fetched = self._rows(connection, group, [key_id], changed)[1:]
+            found.replace(self._places[changed], *fetched)
         if isinstance(found, Labels):
             found.size = self.size
         self._values[group, name] = (found, len(self._log))
         return found
+
+    @property
+    def at_once(self) -> int:
+        """How many columns ``load`` should be asked for: their rows fit into one short read."""
+        return max(1, min(_MOST_AT_ONCE, _ROWS_AT_ONCE // max(self.size, 1)))
+
+    def load(self, connection: Connection, group: str, names: Sequence[str]) -> None:
+        """Bring many columns up to date with a few queries: ``values`` then asks none.
+
+        One after the other, 5,000 metric names of three runs take seconds at every change.
+        """
+        self._know(connection, group, names)
+        behind: dict[int, list[str]] = {}
+        for name in names:
+            found, seen = self._values.get((group, name), (None, -1))
+            if (group, name) in self._key_ids and (found is None or seen != len(self._log)):
+                behind.setdefault(seen, []).append(name)
+        for seen, wanted in behind.items():
+            self._bring(connection, group, wanted, None if seen < 0 else self._changed(seen))
+
+    def _know(self, connection: Connection, group: str, names: Sequence[str]) -> None:
+        table = schema.keys
+        unknown = [name for name in names if (group, name) not in self._key_ids]
+        for start in range(0, len(unknown), _ID_CHUNK):
+            named = table.c.name.in_(unknown[start : start + _ID_CHUNK])
+            query = select(table.c.name, table.c.key_id).where(table.c.kind == group[0], named)
+            self._key_ids |= {(group, row.name): row.key_id for row in connection.execute(query)}
+
+    def _bring(
+        self, connection: Connection, group: str, names: Sequence[str], changed: Positions | None
+    ) -> None:
+        """Read what ``changed`` (None: all) of columns that stand at the same place of the log."""
+        keys = [self._key_ids[group, name] for name in names]
+        key_ids, places, values = self._rows(connection, group, keys, changed)
+        order = np.argsort(key_ids, kind="stable")
+        starts = np.searchsorted(key_ids[order], keys)
+        ends = np.searchsorted(key_ids[order], keys, side="right")
+        gone = _NONE if changed is None else self._places[changed]
+        for name, start, end in zip(names, starts, ends, strict=True):
+            found = self._values[group, name][0] if changed is not None else _empty(group)
+            mine = order[start:end]
+            found.replace(gone, places[mine], [values[place] for place in mine])
+            self._values[group, name] = (found, len(self._log))
 
     def _changed(self, seen: int) -> Positions | None:
         """Return the runs that changed since the log was ``seen`` long; None: too many."""
@@ -193,26 +235,33 @@ class Columns:
                 self._key_ids[group, name] = known
         return known
 
-    def _fetch(
-        self, connection: Connection, group: str, key_id: int, rids: Positions | None
-    ) -> tuple[Positions, Sequence[Any]]:
+    def _rows(
+        self, connection: Connection, group: str, keys: Sequence[int], changed: Positions | None
+    ) -> tuple[Positions, Positions, Sequence[Any]]:
+        """Return key, position and value of what the runs (None: all) logged under some keys."""
         # Rows straight from the driver: 100,000 pass here, and SQLAlchemy's cost as much again.
-        query = f"SELECT rid, value FROM {group} WHERE key_id = {key_id}"  # noqa: S608 - our table, a number
-        if rids is not None:
-            query += f" AND rid IN ({', '.join(map(str, rids.tolist()))})"
-        with contextlib.closing(connection.exec_driver_sql(query)) as result:
-            rows = result.cursor.fetchall()
+        query = f"SELECT key_id, rid, value FROM {group} WHERE key_id IN ({_list(keys)})"  # noqa: S608 - our table, numbers
+        queries = [query]
+        if changed is not None:
+            pieces = range(0, len(changed), _ID_CHUNK)
+            rids = [changed[start : start + _ID_CHUNK].tolist() for start in pieces]
+            queries = [f"{query} AND rid IN ({_list(some)})" for some in rids]
+        rows: list[Any] = []
+        for query in queries:
+            with contextlib.closing(connection.exec_driver_sql(query)) as result:
+                rows += result.cursor.fetchall()
         if not rows:
-            return _NONE, ()
-        found, values = zip(*rows, strict=True)
+            return _NONE, _NONE, ()
+        key_ids, found, read = zip(*rows, strict=True)
+        values: Sequence[Any] = read
         places = np.array(found, np.int64)
         # A run written after the runs were read has no place yet: its change number brings it.
         known = places < len(self._places)
         places = np.where(known, self._places[np.where(known, places, 0)], -1)
         keep = places >= 0
-        if keep.all():
-            return places, values
-        return places[keep], [v for v, kept in zip(values, keep, strict=True) if kept]
+        if not keep.all():
+            values = [v for v, kept in zip(values, keep, strict=True) if kept]
+        return np.array(key_ids, np.int64)[keep], places[keep], values
 
     def order(self, name: str, keys: Callable[[], Floats], *, descending: bool) -> Positions:
         """Return all positions sorted by ``keys``: missing last, ties newest first."""
@@ -227,6 +276,14 @@ class Columns:
         order: Positions = self._newest[np.argsort(ranked, kind="stable")]
         self._orders[name, descending] = order
         return order
+
+
+def _empty(group: str) -> Labels | Numbers:
+    return Numbers(_NONE, np.empty(0)) if group == "metrics" else Labels()
+
+
+def _list(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
 
 
 def _grown(array: NDArray, size: int, fill: float) -> NDArray:  # type: ignore[type-arg]  # keeps its dtype

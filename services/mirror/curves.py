@@ -47,23 +47,29 @@ def curve_of(row: Row, max_points: int) -> Curve:  # type: ignore[type-arg]  # o
         tuple(values[keep].tolist()),
         tuple(datetime.fromtimestamp(ms / 1000, UTC) for ms in times[keep].tolist()),
         row.points_total,
+        int((~np.isfinite(values)).sum()),
     )
 
 
 def thinned(values: np.ndarray, max_points: int) -> np.ndarray:
-    """Return positions of at most ``max_points`` points: first, last, extremes of equal buckets."""
+    """Return positions of at most ``max_points`` points: first, last, extremes of equal buckets.
+
+    A bucket in which a value is NaN or infinite keeps its first such point: a gap stays one.
+    """
     size = len(values)
     if size <= max_points:
         return np.arange(size)
-    edges = np.linspace(0, size, max(2, max_points // 2), dtype=np.int64)
+    finite = np.isfinite(values)
+    kept_each = 2 if finite.all() else 3
+    edges = np.linspace(0, size, max(2, max_points // kept_each), dtype=np.int64)
     keep = {0, size - 1}
     for start, end in pairwise(edges):
-        bucket = values[start:end]
-        if np.isnan(bucket).all():
-            keep.add(int(start))
-            continue
-        keep.add(int(start + np.nanargmin(bucket)))
-        keep.add(int(start + np.nanargmax(bucket)))
+        places = np.arange(start, end)
+        good, odd = places[finite[start:end]], places[~finite[start:end]]
+        if len(good):
+            keep |= {int(good[values[good].argmin()]), int(good[values[good].argmax()])}
+        if len(odd):
+            keep.add(int(odd[0]))
     return np.array(sorted(keep))
 
 

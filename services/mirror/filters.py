@@ -235,12 +235,16 @@ class _Parser:
             raise self.error("A comparison is missing", hint, token)
         if token.kind == "sign":
             raise self.error("A field is missing", "A comparison begins with a field.", token)
+        turned = self.now.is_word("not") and self._tokens[self._next + 1].is_word("in")
+        if turned:
+            self.take()
         operator = self.operator()
         if operator is None:
             word = _unescaped(token.text) if token.kind == "quoted" else token.text
             return Words(word)
         self.check_field(token)
-        return Test(token.text, operator, self.values(operator), token.position)
+        test = Test(token.text, operator, self.values(operator), token.position)
+        return Not(test) if turned else test
 
     def operator(self) -> Operator | None:
         token = self.now

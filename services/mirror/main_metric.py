@@ -64,6 +64,12 @@ def main_metric_keys(
 
 
 def _goodness(values: Floats, goal: Goal) -> Floats:
-    """Return where each value stands between the worst (0) and the best (below 1); equals tie."""
-    _, ranks = np.unique(values if goal == "max" else -values, return_inverse=True)
-    return ranks / (len(values) + 1)
+    """Return where each value stands between the worst (0) and the best (below 1); equals tie.
+
+    An infinite value is no result, so it is the worst whichever way is better.
+    """
+    finite = np.isfinite(values)
+    found: Floats = np.zeros(len(values))
+    _, ranks = np.unique(values[finite] if goal == "max" else -values[finite], return_inverse=True)
+    found[finite] = (ranks + 1) / (len(values) + 1)
+    return found

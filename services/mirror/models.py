@@ -108,6 +108,8 @@ class Curve:
     times: tuple[datetime, ...]
     points_total: int
     """Points the engine holds; more than ``len(steps)`` when thinned."""
+    unfinite: int
+    """How many of them are NaN or infinite: gaps a reader must be told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,12 +244,18 @@ class TechniqueRow:
     baseline: bool
     metric: str
     runs: int
+    """Repeats with a finite value: what mean, interval and best are made of."""
+    unfinite: int
+    """Repeats that logged NaN or an infinity: in no mean, and a reader must be told of them."""
     mean: float
+    """NaN when no repeat has a finite value."""
     low: float | None
     """Bounds of Student's t interval of the mean; None with fewer than two repeats."""
     high: float | None
     best: float
+    """NaN when no repeat has a finite value."""
     best_run_id: str
+    """The newest repeat when none has a finite value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,38 +166,44 @@ def technique_rows(
     metric: str,
     goal: Goal,
 ) -> tuple[TechniqueRow, ...]:
-    """Return one row a technique among the runs at ``positions``, best mean first."""
+    """Return one row a technique among the runs at ``positions``, best mean first.
+
+    NaN and infinities are in no mean: they are counted, and who has nothing else stands last.
+    """
     column = columns.values(connection, "metrics", metric)
     if not isinstance(column, Numbers):
         return ()
     numbers = column.values(columns.size)
     finished = _results(connection, columns)
-    usable = positions[finished[positions] & np.isfinite(numbers[positions])]
+    logged = positions[finished[positions] & column.present(columns.size)[positions]]
     techniques = columns.texts["technique"]
     run_ids = columns.texts["run_id"]
     rows = []
-    for code in np.unique(techniques.codes[usable]):
+    for code in np.unique(techniques.codes[logged]):
         if code < 0:
             continue
-        own = usable[techniques.codes[usable] == code]
+        repeats = logged[techniques.codes[logged] == code]
+        own = repeats[np.isfinite(numbers[repeats])]
         values = numbers[own]
-        mean, low, high = mean_interval(values)
-        top = own[_top(values, goal)]
+        mean, low, high = mean_interval(values) if len(own) else (math.nan, None, None)
+        top = own[_top(values, goal)] if len(own) else repeats[0]
         rows.append(
             TechniqueRow(
                 project=project,
                 technique=techniques.words[code],
-                baseline=bool(columns.baseline[own].any()),
+                baseline=bool(columns.baseline[repeats].any()),
                 metric=metric,
                 runs=len(own),
+                unfinite=len(repeats) - len(own),
                 mean=mean,
                 low=low,
                 high=high,
-                best=float(numbers[top]),
+                best=float(numbers[top]) if len(own) else math.nan,
                 best_run_id=run_ids.words[run_ids.codes[top]],
             )
         )
-    return tuple(sorted(rows, key=lambda row: row.mean, reverse=goal == "max"))
+    sign = -1 if goal == "max" else 1
+    return tuple(sorted(rows, key=lambda row: (math.isnan(row.mean), sign * row.mean)))
 
 
 def mean_interval(values: Floats) -> tuple[float, float | None, float | None]:
@@ -205,11 +211,15 @@ def mean_interval(values: Floats) -> tuple[float, float | None, float | None]:
 
     mean ± t(0.975, n−1) · s / √n (Student, "The probable error of a mean", 1908).
     """
-    mean = float(values.mean())
+    # Squares of huge or tiny values are no numbers: in a unit of their size, a power of two so that
+    # nothing is rounded, they are.
+    unit = math.ldexp(1.0, math.frexp(float(np.abs(values).max()))[1] - 1)
+    scaled = values / unit
+    mean = float(scaled.mean())
     if len(values) < 2:
-        return mean, None, None
+        return mean * unit, None, None
     from scipy.special import stdtrit
 
-    half = float(stdtrit(len(values) - 1, 0.975)) * float(values.std(ddof=1))
+    half = float(stdtrit(len(values) - 1, 0.975)) * float(scaled.std(ddof=1))
     half /= math.sqrt(len(values))
-    return mean, mean - half, mean + half
+    return mean * unit, (mean - half) * unit, (mean + half) * unit

@@ -228,14 +228,17 @@ class Mirror:
                 names = connection.execute(
                     select(table.c.name).where(table.c.kind == kind).order_by(table.c.name)
                 )
-                for name in names.scalars().all():
-                    if name in HIDDEN_TAGS:
-                        continue
-                    # A column at a time: reading all of them must not hold up the pages.
+                shown = [name for name in names.scalars() if name not in HIDDEN_TAGS]
+                step = columns.at_once
+                for start in range(0, len(shown), step):
+                    some = shown[start : start + step]
+                    # Some columns at a time: reading all of them must not hold up the pages.
                     with self._lock:
-                        column = columns.values(connection, group, name)
-                        if column is not None:
-                            found += value_field(group, name, column, mask)
+                        columns.load(connection, group, some)
+                        for name in some:
+                            column = columns.values(connection, group, name)
+                            if column is not None:
+                                found += value_field(group, name, column, mask)
             return tuple(found)
 
     def fields_of(self, run_ids: Sequence[str]) -> tuple[FieldInfo, ...]:

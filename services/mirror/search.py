@@ -107,14 +107,19 @@ class Search:
     def _number_test(self, test: Test, column: Numbers) -> Mask:
         values = column.values(self._columns.size)
         compared = [self._number(test, value) for value in test.values]
-        if test.operator == "in":
-            return np.isin(values, compared)
         if test.operator in {"~", "!~"}:
             name = test.field
             raise self._error(test, f"{name} is a number: `~` compares texts", "Use = < or >.")
-        if test.operator in {"=", "!="} and np.isnan(compared[0]):
-            found: Mask = np.isnan(values) == (test.operator == "=")
-            return found & column.present(self._columns.size)
+        if test.operator in {"in", "=", "!="}:
+            # A logged NaN is a value like others here: NaN is NaN, and it is not 0.5.
+            present = column.present(self._columns.size)
+            found: Mask = present & np.isin(values, compared)
+            if np.isnan(compared).any():
+                found |= present & np.isnan(values)
+            return present & ~found if test.operator == "!=" else found
+        if np.isnan(compared[0]):
+            sentence = f"No number is above or below NaN: {test.field} cannot be either"
+            raise self._error(test, sentence, f"{test.field} = nan finds the runs that logged it.")
         return _COMPARE[test.operator](values, compared[0])
 
     def _number(self, test: Test, value: str) -> float:

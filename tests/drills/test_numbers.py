@@ -12,9 +12,12 @@ STRANGE = """
 import math
 import mlflow
 
+client = mlflow.MlflowClient()
+client.create_registered_model("strange")
 for name, value in {"is-nan": math.nan, "is-plus": math.inf, "is-minus": -math.inf, "is-good": 0.75}.items():
-    with mlflow.start_run(run_name=name, tags={"mlops.technique": name, "strange": "yes"}):
+    with mlflow.start_run(run_name=name, tags={"mlops.technique": name, "strange": "yes"}) as run:
         mlflow.log_metric("val_accuracy", value)
+    client.create_model_version("strange", run.info.artifact_uri, run_id=run.info.run_id)
 """  # noqa: E501 - a script
 WIDE = """
 import time
@@ -84,6 +87,22 @@ def test_the_table_of_one_run_names_them(lab: Platform, strange: dict[str, dict[
     for name, word in (("is-nan", "nan"), ("is-plus", "inf"), ("is-minus", "-inf")):
         said = lab.mlops("runs", "show", strange[name]["run_id"]).lower().replace("−", "-")
         assert f"{word}\n" in "\n".join(line.rstrip() + "\n" for line in said.splitlines())
+
+
+@pytest.mark.parametrize(("version", "value"), [("1", "nan"), ("2", "inf"), ("3", "-inf")])
+@pytest.mark.usefixtures("strange")
+def test_a_registered_version_without_a_number_is_not_promoted(
+    lab: Platform, version: str, value: str
+):
+    def there() -> object:
+        listed = lab.shown("models", "list")
+        return [m for m in listed if m["name"] == "strange" and len(m["versions"]) == 4]
+
+    eventually(there)
+    said = lab.mlops("models", "promote", "strange", version, "--yes", code=1)
+    told = f"val_accuracy is {value}, which passes no gate; this one is >= 0.5."
+    assert f"Error: Promote strange version {version} to champion: {told}" in said
+    assert lab.shown("models", "show", "strange")["versions"][0]["aliases"] == []
 
 
 def test_five_thousand_metrics_of_one_run_arrive(lab: Platform):

@@ -30,6 +30,7 @@ class Moulds:
             "down": lambda url: seed.fill(url, engine_state="down"),
             "empty": lambda url: seed.empty(url).engine.dispose(),
             "experiments": _experiments,
+            "wide": _wide,
         }
 
     def mirror(self, kind: str, home: Home) -> Store:
@@ -66,6 +67,13 @@ class Moulds:
 def _experiments(url: str) -> None:
     engine, _ = schema.prepare(url)
     experiments_seed.fill(Store(engine))
+    engine.dispose()
+
+
+def _wide(url: str) -> None:
+    _experiments(url)
+    engine = schema.open_engine(url)
+    experiments_seed.fill_wide(Store(engine))
     engine.dispose()
 
 

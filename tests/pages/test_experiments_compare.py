@@ -1,5 +1,7 @@
 """The comparison of runs, as the app draws it."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,15 +11,17 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.experiments.compare_address import Compared, read_compared
 from dashboard.experiments.compare_tables import labels
+from services.engines.mlflow.models import Metric
 from services.mirror import schema
 from services.mirror.store import Store
-from tests import seed
+from tests import experiments_seed, seed
 from tests.dashboard.experiments.examples import run as a_run
 from tests.experiments_seed import run_id
 from tests.pages.conftest import Open, words
 
 ROLES = ("viewer", "operator", "approver", "admin")
 SIDES = ("Metrics", "Curves", "Parameters", "Environment", "Parallel", "Techniques")
+PROJECT = "lora-finetuning"
 FOUR = ",".join((run_id(0, 0), run_id(0, 5), run_id(0, 11), run_id(0, 12)))
 RUN_IDS = st.from_regex(r"[0-9a-f]{32}", fullmatch=True)
 
@@ -125,6 +129,27 @@ def test_the_techniques_side_has_table_intervals_and_a_verdict(store: Store, ope
     assert table["role"].iloc[2] == "baseline"
     assert "excludes zero" in words(app)
     assert len(app.get("plotly_chart")) == 1
+
+
+def test_repeats_that_are_no_number_are_said_on_the_techniques_side(store: Store, open_page: Open):
+    for index, (technique, value) in enumerate(
+        (("lora-r8", math.nan), ("lora-r8", math.inf), ("burst", math.nan))
+    ):
+        made = experiments_seed.example(0, 50 + index, project=PROJECT, metric="val_accuracy")
+        odd = made.metrics | {"val_accuracy": Metric(value, 59, made.started_ms or 0)}
+        tags = made.tags | {"mlops.technique": technique}
+        store.write_runs(PROJECT, [replace(made, metrics=odd, tags=tags)])
+    app = opened(open_page, side="Techniques")
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert list(table["technique"]) == ["lora-r8", "lora-r4", "full", "burst"]
+    assert list(table["n"]) == ["5 of 7", "5", "5", "0 of 1"]
+    assert list(table["mean"])[-1] == "NaN"
+    assert list(table["interval"])[-1] == "no finite value"
+    said = words(app).replace("\\", "")
+    assert "2 of 7 runs of “lora-r8” ended with val_accuracy NaN or infinite" in said
+    assert "“burst” has no finite val_accuracy" in said
+    assert "burst" not in app.get("plotly_chart")[0].proto.spec
 
 
 def test_without_runs_the_page_says_how_and_compares_techniques(store: Store, open_page: Open):

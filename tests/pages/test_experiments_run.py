@@ -112,7 +112,18 @@ def test_points_that_are_no_numbers_are_gaps_a_reader_is_told_of(store: Store, o
     store.extend_curve(run_id(0, 0), "loss", odd)
     app = opened(open_page)
     assert not app.exception
-    assert "2 points NaN or infinite" in words(app)
+    assert "2 points of 60 NaN or infinite" in words(app)
+
+
+def test_the_gaps_of_a_long_curve_are_told_and_drawn(store: Store, open_page: Open):
+    from services.engines.mlflow.models import Point
+
+    odd = {2_345: math.nan, 6_789: -math.inf, 6_790: math.nan}
+    store.extend_curve(run_id(0, 0), "loss", [Point(odd.get(s, 1.0), s, s) for s in range(9_000)])
+    app = opened(open_page)
+    assert "3 points of 9,000 NaN or infinite, drawn as gaps" in words(app)
+    (drawn,) = (c.proto.spec for c in app.get("echarts_chart") if '"loss"' in c.proto.spec)
+    assert drawn.count("null") == 2
 
 
 def test_five_thousand_metrics_are_searched_and_cut(store: Store, open_page: Open):

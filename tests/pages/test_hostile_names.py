@@ -1,15 +1,18 @@
-"""Commands people copy hold names that a shell takes as one word each."""
+"""Names are words, whatever is in them: to a shell, to markdown, in tooltips."""
 
+import json
 import shlex
+from collections.abc import Iterator
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from services.home import Home
 from services.mirror import schema
 from services.mirror.store import Store
 from services.settings import Settings
 from tests import hostile_seed
-from tests.hostile_seed import MODEL, PROJECT, run_id
+from tests.hostile_seed import METRIC, MODEL, PROJECT, TEXT, run_id
 from tests.pages.conftest import Open
 
 
@@ -46,3 +49,60 @@ def test_a_value_on_a_tile_is_text_and_a_figure_stays_as_it_is(hostile: None, op
     values = [metric.value for metric in app.metric]
     assert "0.5000" in values
     assert not any("<img" in value for value in values)
+
+
+IDS = ",".join(run_id(index) for index in range(3))
+PLACES = (
+    ("experiments", {"project": PROJECT}, ""),
+    ("experiments", {"project": PROJECT, "cols": f'metrics."{METRIC}",params."{TEXT}"'}, ""),
+    ("experiments", {"project": PROJECT, "q": f'metrics."{METRIC}" > 0'}, ""),
+    ("experiments", {"project": PROJECT}, "exp-columns"),
+    ("experiments", {"project": PROJECT}, "exp-builder"),
+    *(
+        ("run", {"run": run_id(0), "part": part}, "")
+        for part in ("Curves", "Metrics", "Parameters")
+    ),
+    *(
+        ("compare", {"runs": IDS, "side": side}, "")
+        for side in ("Metrics", "Curves", "Parameters", "Parallel", "Techniques")
+    ),
+    ("model", {"of": PROJECT, "model": MODEL}, ""),
+)
+SIGNS = ("<img", "<b>", "**strong**", ":red[dyed", ":material/skull:", "$x$", "[link](")
+
+
+def read_as_markdown(app: AppTest) -> Iterator[str]:
+    """Yield the texts the browser reads as markdown, tooltips of columns included."""
+    for kind in ("title", "header", "subheader", "markdown", "caption"):
+        yield from (str(element.value) for element in getattr(app, kind))
+    for kind in ("error", "warning", "info", "success"):
+        yield from (str(element.value) for element in getattr(app, kind))
+    for kind in ("button", "selectbox", "multiselect", "text_input", "toggle", "metric"):
+        for element in getattr(app, kind):
+            yield from (str(element.label), str(getattr(element, "help", "")))
+    for element in app.dataframe:
+        for column in json.loads(element.proto.columns).values():
+            yield str((column or {}).get("help") or "")
+
+
+@pytest.mark.parametrize(("page", "query", "press"), PLACES)
+def test_names_of_metrics_and_parameters_are_never_markdown(
+    hostile: None, open_page: Open, page: str, query: dict[str, str], press: str
+):
+    app = open_page(page, mirror="mine", **query)
+    if press:
+        app.button(key=press).click().run()
+    assert not app.exception
+    texts = list(read_as_markdown(app))
+    assert not [text for text in texts if any(sign in text for sign in SIGNS)]
+
+
+def test_a_search_finds_a_hostile_name_as_it_is(hostile: None, open_page: Open):
+    app = open_page("experiments", mirror="mine", project=PROJECT)
+    app.session_state["exp-c-find"] = "<b>loud</b> $x$"
+    app.button(key="exp-columns").click().run()
+    named = [str(button.key) for button in app.button]
+    assert f'exp-c-add-metrics."other {METRIC}"' in named
+    app.session_state["exp-b-field"] = f'metrics."{METRIC}"'
+    app.button(key="exp-builder").click().run()
+    assert app.selectbox(key="exp-b-field").value == f'metrics."{METRIC}"'

@@ -37,14 +37,25 @@ def detail(run_id: Any = "a", **changes: Any):
     return RunDetail(one, points, None, ())
 
 
-def technique(name: Any, values: Any, *, baseline: Any = False, metric: Any = "val_accuracy"):
+def technique(
+    name: Any,
+    values: Any,
+    *,
+    baseline: Any = False,
+    metric: Any = "val_accuracy",
+    unfinite: int = 0,
+):
     """A leaderboard row with the real mean and interval of real values."""
     import numpy as np
 
     from services.mirror.projects import mean_interval
 
+    if not values:
+        return TechniqueRow("p", name, baseline, metric, 0, unfinite, NAN, None, None, NAN, "r")
     mean, low, high = mean_interval(np.array(values, dtype=float))
-    return TechniqueRow("p", name, baseline, metric, len(values), mean, low, high, max(values), "r")
+    return TechniqueRow(
+        "p", name, baseline, metric, len(values), unfinite, mean, low, high, max(values), "r"
+    )
 
 
 NAN = math.nan

@@ -68,3 +68,27 @@ def test_the_leader_is_compared_with_the_runner_up_and_every_baseline():
     told = verdicts(rows, "max")
     assert len(told) == 2
     assert "“c”" in told[1]
+
+
+def test_runs_without_a_number_are_counted_and_said_never_just_left_out():
+    rows = (technique("a", GOOD, unfinite=2), technique("b", POOR))
+    *_, said = verdicts(rows, "max")
+    assert said.startswith("2 of 7 runs of “a” ended with val_accuracy NaN or infinite")
+    assert "in no mean" in said
+    assert len(verdicts(rows, "max")) == len(verdicts((technique("a", GOOD), rows[1]), "max")) + 1
+
+
+@pytest.mark.parametrize(("count", "ended"), [(1, "its one run"), (3, "all 3 runs")])
+def test_a_technique_without_any_number_is_named_and_compared_with_nothing(count: int, ended: str):
+    alone, said = verdicts((technique("a", GOOD), technique("b", (), unfinite=count)), "max")
+    assert "“a” is the only technique with finished runs of a finite value" in alone
+    assert said.startswith(f"“b” has no finite val_accuracy: {ended} ended NaN or infinite")
+    assert len(verdicts((technique("b", (), unfinite=count),), "max")) == 1
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-100, 1e100, 1e300])
+def test_values_of_any_size_are_compared(size: float):
+    large = [value * size for value in GOOD], [value * size for value in POOR]
+    found = difference(technique("a", large[0]), technique("b", large[1]))
+    wanted = difference(technique("a", GOOD), technique("b", POOR))
+    assert (found.low / size, found.high / size) == pytest.approx((wanted.low, wanted.high))

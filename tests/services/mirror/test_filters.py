@@ -51,6 +51,14 @@ def test_a_list_of_values():
     assert parse('params.rank in (4, 8, "1 6")') == Test("params.rank", "in", ("4", "8", "1 6"), 0)
 
 
+def test_not_in_is_the_list_turned_round():
+    assert parse("params.rank not in (4, 8)") == Not(Test("params.rank", "in", ("4", "8"), 0))
+    assert parse("not status NOT IN (lost)") == Not(Not(Test("status", "in", ("lost",), 4)))
+    assert parse("lora not status = lost") == Both(
+        (Words("lora"), Not(Test("status", "=", ("lost",), 9)))
+    )
+
+
 def test_a_quoted_name_may_hold_anything():
     node = parse('metrics."val acc (top 1)" > 0')
     assert isinstance(node, Test)

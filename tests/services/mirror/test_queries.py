@@ -83,18 +83,6 @@ def test_another_main_metric_is_another_order(store: Store, mirror: Mirror):
     assert ids(mirror, sort="main_metric") == [1, 2]
 
 
-def test_nan_and_infinities_are_kept_and_sorted(store: Store, mirror: Mirror):
-    values = {1: math.nan, 2: math.inf, 3: -math.inf, 4: 0.5}
-    runs = [tracked(n, metrics={"loss": Metric(v, 1, 0)}) for n, v in values.items()]
-    store.write_runs("p", runs)
-    assert ids(mirror, sort="metrics.loss", descending=False) == [3, 4, 2, 1]
-    assert ids(mirror, sort="metrics.loss") == [2, 4, 3, 1]
-    found = mirror.run(f"{1:032x}")
-    assert math.isnan(found.points["loss"].value)
-    assert ids(mirror, filter="metrics.loss = nan") == [1]
-    assert ids(mirror, filter="metrics.loss exists") == [4, 3, 2, 1]
-
-
 @pytest.mark.parametrize(
     ("query", "found"),
     [
