@@ -10,7 +10,7 @@ from typing import Literal
 
 from services.errors import PlatformError
 from services.home import Home
-from services.platform import control, processes
+from services.platform import control, processes, room
 from services.platform import state as states
 from services.platform.engines import BUILDERS
 from services.platform.state import EngineState, PlatformState
@@ -50,6 +50,8 @@ class PlatformStatus:
     engines: tuple[EngineStatus, ...]
     problem: str = ""
     """Why the picture is not whole."""
+    disk: str = ""
+    """Which disk is full, and the mend; empty while there is room."""
 
 
 def status(home: Home) -> PlatformStatus:
@@ -67,7 +69,17 @@ def status(home: Home) -> PlatformStatus:
         _engine(state.engine(name) or EngineState(name), kept=kept, now=time.time())
         for name in sorted(names)
     )
-    return PlatformStatus(str(home.root), supervisor.pid if supervisor else None, engines, problem)
+    return PlatformStatus(
+        str(home.root), supervisor.pid if supervisor else None, engines, problem, _disk(home)
+    )
+
+
+def _disk(home: Home) -> str:
+    try:
+        said = room.full(home)
+    except OSError:  # a folder that cannot be looked at: `mlops doctor` names it
+        return ""
+    return f"{said} {room.MEND}" if said else ""
 
 
 def _engine(engine: EngineState, *, kept: bool, now: float) -> EngineStatus:

@@ -1,0 +1,41 @@
+"""How much room there is on the disks this installation writes to, asked within a millisecond."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from services.home import Home
+
+FULL_BYTES = 16 << 20
+"""With less, a database may already be unable to write a page and its rollback journal."""
+MEND = (
+    "Free some space: old runs' artifacts, logs, or the uv cache (`uv cache prune`). "
+    "Everything goes on by itself when there is room."
+)
+
+
+def free_bytes(home: Home) -> Iterator[tuple[Path, int]]:
+    """Yield each disk once: a folder of ours on it, and its free bytes."""
+    seen = set()
+    for folder in (home.root, home.databases, home.mlflow, home.mlflow / "artifacts"):
+        nearest = next(path for path in (folder, *folder.parents) if path.exists())
+        device = nearest.stat().st_dev
+        if device not in seen:
+            seen.add(device)
+            yield nearest, shutil.disk_usage(nearest).free
+
+
+def full(home: Home) -> str:
+    """Return which disk is full and what that means, empty when none is."""
+    for folder, free in free_bytes(home):
+        if free < FULL_BYTES:
+            return full_disk(folder, free)
+    return ""
+
+
+def full_disk(folder: Path, free: int) -> str:
+    """Return the sentence for a disk without room."""
+    return (
+        f"The disk is full: {free / 1e6:.1f} MB free at {folder}. What is written there fails; "
+        "training goes on, and its clients keep what they log until there is room."
+    )
