@@ -37,13 +37,28 @@ print("ended", flush=True)
 for line in sys.stdin:
     pass
 """
+LARGE_BYTES = 24_000_000
 SHORT = """
 import mlflow
 
 with mlflow.start_run(run_name="{name}"):
     mlflow.log_metric("loss", 0.5, step=3)
 """
+LARGE = f"""
+import sys
+from pathlib import Path
+import mlflow
+
+Path("weights.bin").write_bytes(b"w" * {LARGE_BYTES})
+sys.stdin.readline()
+with mlflow.start_run(run_name="large"):
+    mlflow.log_artifact("weights.bin")
+    mlflow.log_metric("loss", 0.5, step=3)
+print("ended", flush=True)
+sys.stdin.read()
+"""
 _FULL = "The disk is full"
+_FULL_THERE = "The disk of the shared MLflow is full: 0.0 MB free."
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +127,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(small: Platform, disk: SmallDis
 
     disk.free()
     eventually(lambda: steps(disk.path, "during") == [1])
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert steps(disk.path, "before") == list(range(205))
     assert stored(disk.path, "SELECT key, value FROM params") == [("steps", "205")]
@@ -123,6 +138,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(small: Platform, disk: SmallDis
     ]
     assert [file.read_text() for file in disk.path.rglob("kept.txt")] == ["kept"]
     assert err.count("What is kept is sent") == 1
+    assert f"cannot take what is logged (HTTP 503: {_FULL_THERE}" in err
     assert err.count("what was kept has been sent.") == 1
 
     runs = {run["name"]: run["run_id"] for run in small.runs()}
@@ -139,10 +155,26 @@ def test_training_that_ends_on_a_full_disk_ends_well_and_the_next_one_sends(
     folder = small.connected(PROJECT)
     disk.fill()
     _, err = small.run(folder, SHORT.format(name="alone"))
-    assert "What was logged waits" in err
+    assert f"still cannot take what was logged (HTTP 503: {_FULL_THERE}" in err
     assert steps(disk.path, "alone") == []
 
     disk.free()
     small.run(folder, SHORT.format(name="after"))
     eventually(lambda: steps(disk.path, "alone") == [3])
     assert steps(disk.path, "after") == [3]
+
+
+def test_a_file_larger_than_the_room_left_waits_for_more(small: Platform, disk: SmallDisk):
+    disk.fill(spare_bytes=LARGE_BYTES - 4_000_000)
+    process = small.start(small.connected(PROJECT), LARGE)
+    assert say(process, "go") == "ended"
+    assert stored(disk.path, "SELECT name FROM runs WHERE name = 'large'")
+    assert steps(disk.path, "large") == []
+    assert not list(disk.path.rglob("weights.bin"))
+
+    disk.free()
+    eventually(lambda: steps(disk.path, "large") == [3])
+    assert [file.stat().st_size for file in disk.path.rglob("weights.bin")] == [LARGE_BYTES]
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "(HTTP 503: The disk of the shared MLflow has 20.0 MB free: no room for 24.0 MB.)" in err
