@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from services.engines.mlflow.disk import ROOM_BYTES
 from services.home import Home
 
-FULL_BYTES = 16 << 20
-"""With less, a database may already be unable to write a page and its rollback journal."""
+FULL_BYTES = ROOM_BYTES
 MEND = (
     "Free some space: old runs' artifacts, logs, or the uv cache (`uv cache prune`). "
     "Everything goes on by itself when there is room."
@@ -26,10 +26,13 @@ def free_bytes(home: Home) -> Iterator[tuple[Path, int]]:
 
 
 def full(home: Home) -> str:
-    """Return which disk is full and what that means, empty when none is."""
-    for folder, free in free_bytes(home):
-        if free < FULL_BYTES:
-            return full_disk(folder, free)
+    """Return which disk is full, what that means and its mend; empty when none is."""
+    try:
+        for folder, free in free_bytes(home):
+            if free < FULL_BYTES:
+                return f"{full_disk(folder, free)} {MEND}"
+    except OSError:  # a folder that cannot be looked at: `mlops doctor` names it
+        return ""
     return ""
 
 

@@ -70,16 +70,8 @@ def status(home: Home) -> PlatformStatus:
         for name in sorted(names)
     )
     return PlatformStatus(
-        str(home.root), supervisor.pid if supervisor else None, engines, problem, _disk(home)
+        str(home.root), supervisor.pid if supervisor else None, engines, problem, room.full(home)
     )
-
-
-def _disk(home: Home) -> str:
-    try:
-        said = room.full(home)
-    except OSError:  # a folder that cannot be looked at: `mlops doctor` names it
-        return ""
-    return f"{said} {room.MEND}" if said else ""
 
 
 def _engine(engine: EngineState, *, kept: bool, now: float) -> EngineStatus:

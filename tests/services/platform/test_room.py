@@ -33,10 +33,20 @@ def test_the_disk_that_is_full_is_the_one_named(home: Home):
         said = room.full(home)
         assert said.startswith("The disk is full: 1.")
         assert f"free at {home.mlflow}." in said
-        assert status(home).disk == f"{said} {room.MEND}"
+        assert said.endswith(room.MEND)
+        assert status(home).disk == said
         disk.free()
         assert room.full(home) == ""
         assert status(home).disk == ""
+
+
+def test_each_of_several_disks_is_asked(home: Home):
+    artifacts = home.mlflow / "artifacts"
+    with mounted(home.mlflow, "1m"):
+        artifacts.mkdir()
+        with mounted(artifacts, "1m"):
+            folders = [folder for folder, _ in room.free_bytes(home)]
+    assert folders == [home.root, home.mlflow, artifacts]
 
 
 def test_room_is_what_a_database_needs_to_write_at_all(home: Home, monkeypatch: pytest.MonkeyPatch):
