@@ -25,6 +25,14 @@ def free_bytes(home: Home) -> Iterator[tuple[Path, int]]:
             yield nearest, shutil.disk_usage(nearest).free
 
 
+def is_full(folder: Path) -> bool:
+    """Return whether nothing can be written into this folder for want of room."""
+    try:
+        return shutil.disk_usage(folder).free < FULL_BYTES
+    except OSError:  # not made yet, or not ours to look at
+        return False
+
+
 def full(home: Home) -> str:
     """Return which disk is full, what that means and its mend; empty when none is."""
     try:

@@ -57,6 +57,24 @@ with mlflow.start_run(run_name="large"):
 print("ended", flush=True)
 sys.stdin.read()
 """
+MODEL = """
+import numpy as np
+import mlflow
+from mlflow.models.signature import infer_signature
+from mlops_client.mlx import log_model
+
+def build(weights, config):
+    return lambda rows: rows @ weights["w"]
+
+if __name__ == "__main__":
+    sample = np.zeros((1, 2), np.float32)
+    with mlflow.start_run(run_name="model"):
+        info = log_model(
+            name="drill", weights={"w": sample.T}, config={"k": 1}, entry="train:build",
+            signature=infer_signature(sample, sample[:, :1]),
+        )
+    print(info.registered_model_version)
+"""
 _FULL = "The disk is full"
 _FULL_THERE = "The disk of the shared MLflow is full: 0.0 MB free."
 
@@ -178,3 +196,54 @@ def test_a_file_larger_than_the_room_left_waits_for_more(small: Platform, disk: 
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert "(HTTP 503: The disk of the shared MLflow has 20.0 MB free: no room for 24.0 MB.)" in err
+
+
+def test_mlflow_comes_up_again_on_a_full_disk_and_a_model_waits_for_room(
+    small: Platform, disk: SmallDisk
+):
+    folder = small.connected(PROJECT)
+    disk.fill()
+    killed = small.process("mlflow")
+    killed.kill()
+    eventually(lambda: small.engine("mlflow")["pid"] not in {killed.pid, None})
+    eventually(lambda: small.engine("mlflow")["state"] == "live", 120)
+    out, err = small.run(folder, MODEL)
+    assert out.splitlines()[-1] == "None"
+    assert f"cannot take what is logged (HTTP 503: {_FULL_THERE}" in err
+    assert stored(disk.path, "SELECT * FROM model_versions") == []
+
+    disk.free()
+    small.run(folder, SHORT.format(name="later"))
+    eventually(lambda: stored(disk.path, "SELECT version FROM model_versions"))
+    assert stored(disk.path, "SELECT name, version FROM model_versions") == [("drill", 1)]
+    assert stored(disk.path, "SELECT count(*) FROM runs WHERE name = 'model'") == [(1,)]
+    (weights,) = disk.path.rglob("drill/model.safetensors")
+    assert weights.stat().st_size
+    (model,) = eventually(lambda: small.shown("models", "list"))
+    assert model["name"] == "drill"
+
+
+def test_with_all_of_the_platform_on_one_full_disk_nothing_is_lost(tmp_path: Path):
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    with mounted(home, "96m") as disk, running(tmp_path) as platform:
+        process = platform.start(platform.connected(PROJECT), TRAIN)
+        assert say(process, "5") == "5"
+        eventually(lambda: len(platform.runs()) == 1)
+        disk.fill()
+        assert say(process, "200") == "205"
+        assert say(process, "end") == "ended"
+        said = "the disk it notes them on is full"
+        eventually(lambda: said in platform.engine("mlflow")["detail"])
+        assert f"{_FULL}: 0.0 MB free at {home}" in platform.mlops("status")
+        assert _FULL in doctor_on_disks(platform)[0][1]
+        assert [run["name"] for run in platform.runs()] == ["before"]
+
+        disk.free()
+        eventually(lambda: steps(home / "mlflow", "during") == [1])
+        assert steps(home / "mlflow", "before") == list(range(205))
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        for run in eventually(lambda: rows if len(rows := platform.runs()) == 2 else None):
+            platform.followed(run["run_id"], "finished")
+        eventually(lambda: platform.engine("mlflow")["state"] == "live")

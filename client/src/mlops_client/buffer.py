@@ -266,17 +266,25 @@ class Buffer:
 
     def _send_left_in_background(self) -> None:
         if waiting(self.folder):
-            self._start(self._send_left_if_alive, "mlops-left")
+            self._start(lambda: self._send_left_if_alive(self._leaving.is_set), "mlops-left")
 
-    def _send_left_if_alive(self) -> None:
+    def _send_left_if_alive(self, stop: Stop) -> None:
         if wire.is_alive(self._credentials().host):
-            self._send_left(self._leaving.is_set)
+            self._send_left(stop)
 
     def at_exit(self) -> None:
         """Send what can be sent now; the rest waits for the next process."""
         self._leaving.set()
         end = time.monotonic() + _EXIT_LIMIT_S
-        if self._sender is None or self.try_send(lambda: time.monotonic() > end):
+
+        def late() -> bool:
+            return time.monotonic() > end
+
+        if self._sender is None:
+            if waiting(self.folder):  # a short run ends before all is sent that earlier ones left
+                self._send_left_if_alive(late)
+            return
+        if self.try_send(late):
             return
         warn(
             f"the shared MLflow {_closing(self._not_sent)}. What was logged waits in "
