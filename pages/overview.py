@@ -15,6 +15,7 @@ where = scope.current()
 def body() -> None:
     """Draw all that moves."""
     notices.engine_notice_once("mlflow", "controller")
+    notices.disk_notice_once()
     projects = access.projects(where)
     if any(project.runs for project in projects):
         needed = access.needed(projects, where)

@@ -82,7 +82,7 @@ class Platform:
         return next(e for e in self.shown("status")["engines"] if e["name"] == name)
 
     def process(self, name: str) -> psutil.Process:
-        return psutil.Process(self.engine(name)["pid"])
+        return psutil.Process(int(self.engine(name)["pid"]))  # of None it would be this one
 
     @property
     def url(self) -> str:

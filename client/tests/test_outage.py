@@ -133,6 +133,20 @@ def test_a_run_that_never_saw_the_server_is_sent_by_the_next_process(
     assert list(project.spool.glob("*.jsonl")) == []
 
 
+def test_a_run_of_a_moment_sends_all_that_earlier_ones_left(
+    server: Server, project: ToyProject, client: MlflowClient
+):
+    server.kill()
+    project.connect(server.uri)
+    offline(project, "first")
+    offline(project, "second")
+    server.start()
+    project.run("import mlflow; mlflow.start_run(); mlflow.end_run()")
+    assert list(project.spool.glob("*.jsonl")) == []
+    assert_offline_runs(client, "first", "FINISHED")
+    assert_offline_runs(client, "second", "FINISHED")
+
+
 def assert_offline_runs(client: MlflowClient, who: str, status: str) -> None:
     by_name = {run.info.run_name: run for run in runs_of(client, who=who)}
     assert sorted(by_name) == ["child", "parent"]

@@ -201,15 +201,54 @@ def test_sending_stops_when_it_is_told_to(mlflow: Mlflow, spool: Spool):
     assert [body["key"] for _, body in mlflow.calls] == ["a", "b"]
 
 
-# What was refused, once more
-
-
 @pytest.fixture
 def buffer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Buffer:
     """Return the buffer of a process that runs in the project toy."""
     monkeypatch.setenv("MLOPS_SPOOL", str(tmp_path))
     whose = {"project": "toy", "uri": "http://localhost", "configured": True}
     return Buffer(lambda: MlflowHostCreds("http://localhost"), whose, lambda _: None)
+
+
+# Why it is not sent
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "first", "last"),
+    [
+        (0, "no route", "does not answer (no route)", "is still away"),
+        (
+            503,
+            "HTTP 503: It is full.\nSQL",
+            "cannot take what is logged (HTTP 503: It is full.)",
+            "still cannot take what was logged (HTTP 503: It is full.)",
+        ),
+        (
+            wire.UNAUTHENTICATED,
+            f"{wire.TOKEN_REFUSED} (HTTP 401)",
+            "refuses this project's token",
+            "refuses this project's token",
+        ),
+    ],
+)
+def test_why_nothing_is_sent_is_said_at_the_start_and_at_the_end(
+    buffer: Buffer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    status: int, reason: str, first: str, last: str,
+):  # fmt: skip
+    error = UnansweredError(reason, status)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(wire, "ask", fail)
+    monkeypatch.setattr(wire, "is_alive", lambda _: status > 0)
+    buffer.open_and_keep(tag("a"), reason)
+    buffer.at_exit()
+    began, ended = capsys.readouterr().err.splitlines()
+    assert began.startswith(f"mlops: the shared MLflow {first}. ")
+    assert ended.startswith(f"mlops: the shared MLflow {last}. What was logged waits")
+
+
+# What was refused, once more
 
 
 @pytest.fixture

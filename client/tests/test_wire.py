@@ -60,12 +60,26 @@ def test_a_refused_token_is_no_answer_to_the_call():
     assert str(caught.value).startswith(wire.TOKEN_REFUSED)
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 507])
 def test_a_busy_or_starting_server_has_not_answered(status: int):
     answer = says(status, '{"error_code": "INTERNAL_ERROR"}')
     with answering(answer) as credentials, pytest.raises(UnansweredError) as caught:
         ask(credentials, api.SetTag, TAG)
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "It is full."}', "It is full."),
+        ('{"error_code": "INTERNAL_ERROR"}', '{"error_code": "INTERNAL_ERROR"}'),
+        ("Bad gateway", "Bad gateway"),
+    ],
+)  # fmt: skip
+def test_a_busy_server_is_quoted_in_its_own_words(text: str, said: str):
+    with answering(says(503, text)) as credentials, pytest.raises(UnansweredError) as caught:
+        ask(credentials, api.SetTag, TAG)
+    assert str(caught.value) == f"HTTP 503: {said}"
 
 
 def test_a_no_of_mlflows_is_a_no():

@@ -10,6 +10,7 @@ from dashboard import state
 from dashboard.numbers import age
 from dashboard.text import plain
 from services.errors import FilterError, MlopsError
+from services.home import Home
 from services.mirror.models import Freshness
 from services.reading import Down, Live
 
@@ -74,6 +75,15 @@ def engine_notice_once(*names: str) -> str | None:
     for engine in lost:
         _down(engine)
     return _why_off(lost)
+
+
+def disk_notice_once() -> None:
+    """Draw which disk of ours is full, for what is drawn again and again by itself."""
+    from services.platform import room
+
+    said = room.full(Home.locate())
+    if said:
+        st.error(advice(said), icon=":material/hard_drive:")
 
 
 def _follow(names: tuple[str, ...], off: str | None) -> None:

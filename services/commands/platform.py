@@ -257,11 +257,14 @@ def status(*, as_json: bool) -> None:
     found = ask(Home.locate())
     if found.problem:
         click.echo(found.problem, err=True)
+    if found.disk and not as_json:
+        click.echo(found.disk, err=True)
     if as_json:
         print_json(
             {
                 "home": found.home,
                 "supervisor_pid": found.supervisor_pid,
+                "disk": found.disk,
                 "engines": found.engines,
             }
         )

@@ -14,7 +14,7 @@ from typing import Literal
 
 from services.errors import EngineError, MlopsError, PlatformError
 from services.home import Home, toolkit_root
-from services.platform import control, ports, processes, sign_on
+from services.platform import control, ports, processes, room, sign_on
 from services.platform import state as states
 from services.platform.bootstrap import is_current
 from services.platform.configuration import load_settings
@@ -169,17 +169,17 @@ def home_folder(home: Home) -> Iterator[Finding]:
 
 
 def disk(home: Home) -> Iterator[Finding]:
-    """Look at the free disk space."""
-    nearest = next(path for path in (home.root, *home.root.parents) if path.exists())
-    free = shutil.disk_usage(nearest).free
-    words = f"{free / 1e9:.1f} GB free at {nearest}"
-    mend = "Free some space: old runs' artifacts, logs, or the uv cache (`uv cache prune`)."
-    if free < _NO_DISK_BYTES:
-        yield Finding("error", "disk", f"Only {words}: databases cannot grow.", mend)
-    elif free < _LOW_DISK_BYTES:
-        yield Finding("warning", "disk", f"Only {words}.", mend)
-    else:
-        yield Finding("ok", "disk", words)
+    """Look at the free space of every disk we write to."""
+    for folder, free in room.free_bytes(home):
+        words = f"{free / 1e9:.1f} GB free at {folder}"
+        if free < room.FULL_BYTES:
+            yield Finding("error", "disk", room.full_disk(folder, free), room.MEND)
+        elif free < _NO_DISK_BYTES:
+            yield Finding("error", "disk", f"Only {words}: databases cannot grow.", room.MEND)
+        elif free < _LOW_DISK_BYTES:
+            yield Finding("warning", "disk", f"Only {words}.", room.MEND)
+        else:
+            yield Finding("ok", "disk", words)
 
 
 def secrets_folder(home: Home) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from services.errors import PlatformError
 from services.home import Home
-from services.platform import control, processes
+from services.platform import control, processes, room
 from services.platform import state as states
 from services.platform.engines import BUILDERS
 from services.platform.state import EngineState, PlatformState
@@ -50,6 +50,8 @@ class PlatformStatus:
     engines: tuple[EngineStatus, ...]
     problem: str = ""
     """Why the picture is not whole."""
+    disk: str = ""
+    """Which disk is full, and the mend; empty while there is room."""
 
 
 def status(home: Home) -> PlatformStatus:
@@ -63,16 +65,19 @@ def status(home: Home) -> PlatformStatus:
     # What an earlier supervisor wrote says nothing about engines this one has yet to look at.
     kept = supervisor is not None and supervisor == state.supervisor
     names = dict.fromkeys([*BUILDERS, *(engine.name for engine in state.engines)])
+    full = room.is_full(home.run)
     engines = tuple(
-        _engine(state.engine(name) or EngineState(name), kept=kept, now=time.time())
+        _engine(state.engine(name) or EngineState(name), kept=kept, full=full, now=time.time())
         for name in sorted(names)
     )
-    return PlatformStatus(str(home.root), supervisor.pid if supervisor else None, engines, problem)
+    return PlatformStatus(
+        str(home.root), supervisor.pid if supervisor else None, engines, problem, room.full(home)
+    )
 
 
-def _engine(engine: EngineState, *, kept: bool, now: float) -> EngineStatus:
+def _engine(engine: EngineState, *, kept: bool, full: bool, now: float) -> EngineStatus:
     age_s = None if engine.answered_at is None else max(0.0, now - engine.answered_at)
-    state, detail = _judge(engine, age_s, kept=kept)
+    state, detail = _judge(engine, age_s, kept=kept, full=full)
     leader = engine.leader if engine.leader and engine.leader.alive else None
     since = engine.since if engine.since is not None else None
     members = engine.members or ((leader,) if leader else ())
@@ -91,7 +96,9 @@ def _engine(engine: EngineState, *, kept: bool, now: float) -> EngineStatus:
     )
 
 
-def _judge(engine: EngineState, age_s: float | None, *, kept: bool) -> tuple[State, str]:
+def _judge(
+    engine: EngineState, age_s: float | None, *, kept: bool, full: bool = False
+) -> tuple[State, str]:
     if not kept:
         return _unkept(engine)
     if age_s is None:
@@ -101,7 +108,8 @@ def _judge(engine: EngineState, age_s: float | None, *, kept: bool) -> tuple[Sta
     if engine.phase != "live":
         return "down", engine.detail or f"It is {engine.phase}."
     if age_s > STALE_AFTER_S:
-        return "stale", f"The supervisor last noted an answer {age_s:.0f} s ago."
+        why = ": the disk it notes them on is full" if full else ""
+        return "stale", f"The supervisor last noted an answer {age_s:.0f} s ago{why}."
     return "live", engine.detail
 
 

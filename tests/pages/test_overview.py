@@ -4,6 +4,8 @@ from dashboard import state
 from dashboard.overview import access
 from services.actions import history
 from services.actions.history import AliasEvent
+from services.home import Home
+from services.platform import room
 from tests import seed
 from tests.pages.conftest import Open, words
 
@@ -98,6 +100,20 @@ def test_the_picture_stays_when_mlflow_is_down(open_page: Open):
     assert "has not answered" in said
     assert "Nothing listens on" in said
     assert "mlops restart mlflow" in said
+
+
+@pytest.mark.parametrize("mirror", ["full", "empty", "down"])
+def test_a_full_disk_is_told_with_its_mend(
+    open_page: Open, home: Home, monkeypatch: pytest.MonkeyPatch, mirror: str
+):
+    assert "disk is full" not in words(open_page("overview", mirror=mirror))
+
+    monkeypatch.setattr(room, "free_bytes", lambda asked: [(asked.root, 2_500_000)])
+    (error,) = open_page("overview", mirror=mirror).error
+
+    assert "The disk is full: 2\\.5 MB free at" in error.value
+    assert home.root.name in error.value.replace("\\", "")
+    assert "`uv cache prune`" in error.value
 
 
 def test_names_are_drawn_letter_by_letter(open_page: Open, monkeypatch: pytest.MonkeyPatch):

@@ -43,8 +43,22 @@ def _opening(reason: str) -> str:
             "the shared MLflow refuses this project's token. `mlops up` writes the right one into "
             ".mlops.env; then what is kept is sent."
         )
-    said = f" ({reason.splitlines()[0][:200]})" if reason else ""
-    return f"the shared MLflow does not answer{said}. What is kept is sent when it is back."
+    said = f" ({_first_line(reason)})" if reason else ""
+    what = "cannot take what is logged" if reason.startswith("HTTP") else "does not answer"
+    return f"the shared MLflow {what}{said}. What is kept is sent when it is back."
+
+
+def _closing(error: UnansweredError | None) -> str:
+    """Return why what is kept was not sent."""
+    if error is None or not error.status:
+        return "is still away"
+    if error.status == wire.UNAUTHENTICATED:
+        return "refuses this project's token"
+    return f"still cannot take what was logged ({_first_line(str(error))})"
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0][:200]
 
 
 class Buffer:
@@ -61,7 +75,7 @@ class Buffer:
         self._on_sent = on_sent
         self.folder = spool_folder()
         self._sender: Sender | None = None
-        self._token_refused = False
+        self._not_sent: UnansweredError | None = None
         self._locks()
         self._send_left_in_background()
 
@@ -160,6 +174,7 @@ class Buffer:
                 return True
             sender.spool.sync()
             if not wire.is_alive(self._credentials().host):
+                self._not_sent = None
                 return False
             try:
                 closed = self._send_and_close(sender, stop)
@@ -174,8 +189,8 @@ class Buffer:
 
     def _note(self, error: UnansweredError) -> None:
         """Remember why nothing was sent, for the last word; a refused token may be renewed."""
-        self._token_refused = error.status == wire.UNAUTHENTICATED
-        if self._token_refused:
+        self._not_sent = error
+        if error.status == wire.UNAUTHENTICATED:
             renew_token()
 
     def _send_and_close(self, sender: Sender, stop: Stop) -> bool:
@@ -251,22 +266,30 @@ class Buffer:
 
     def _send_left_in_background(self) -> None:
         if waiting(self.folder):
-            self._start(self._send_left_if_alive, "mlops-left")
+            self._start(lambda: self._send_left_if_alive(self._leaving.is_set), "mlops-left")
 
-    def _send_left_if_alive(self) -> None:
+    def _send_left_if_alive(self, stop: Stop) -> None:
         if wire.is_alive(self._credentials().host):
-            self._send_left(self._leaving.is_set)
+            self._send_left(stop)
 
     def at_exit(self) -> None:
         """Send what can be sent now; the rest waits for the next process."""
         self._leaving.set()
         end = time.monotonic() + _EXIT_LIMIT_S
-        if self._sender is None or self.try_send(lambda: time.monotonic() > end):
+
+        def late() -> bool:
+            return time.monotonic() > end
+
+        if self._sender is None:
+            if waiting(self.folder):  # a short run ends before all is sent that earlier ones left
+                self._send_left_if_alive(late)
             return
-        why = "refuses this project's token" if self._token_refused else "is still away"
+        if self.try_send(late):
+            return
         warn(
-            f"the shared MLflow {why}. What was logged waits in {self.folder}; the next "
-            "run of this project sends it, or `python -m mlops_client flush`."
+            f"the shared MLflow {_closing(self._not_sent)}. What was logged waits in "
+            f"{self.folder}; the next run of this project sends it, or "
+            "`python -m mlops_client flush`."
         )
 
     def _but(self, sender: Sender) -> str:

@@ -26,7 +26,7 @@ Proto = Any  # a message of MLflow's or its class: protobuf has no types for the
 UNAUTHENTICATED = 401
 TOKEN_REFUSED = "it refuses the token"  # noqa: S105 - a sentence
 # What a server that starts, stops or is overloaded says, and proxies before one that is gone.
-_BUSY = frozenset({408, 429, 500, 502, 503, 504})
+_BUSY = frozenset({408, 429, 500, 502, 503, 504, 507})
 _ROUTES = extract_api_info_for_service(MlflowService, "/api/2.0") | extract_api_info_for_service(
     ModelRegistryService, "/api/2.0"
 )
@@ -126,11 +126,18 @@ def _request(
     if status == UNAUTHENTICATED:  # another token may come, and what is logged now must not be lost
         raise UnansweredError(f"{TOKEN_REFUSED} (HTTP {status}: {response.text[:200]})", status)
     if status in _BUSY:
-        raise UnansweredError(f"HTTP {status}: {response.text[:200]}", status)
+        raise UnansweredError(f"HTTP {status}: {_sentence(response.text)}", status)
     if not response.ok and not _is_object(response.text):
         raise UnansweredError(f"HTTP {status}, and the answer is not MLflow's", status)
     verify_rest_response(response, endpoint)
     return response
+
+
+def _sentence(text: str) -> str:
+    """Return what an answer says: its message when it is an error of MLflow's."""
+    if _is_object(text):
+        text = str(json.loads(text).get("message") or text)
+    return text[:200]
 
 
 def _is_object(text: str) -> bool:

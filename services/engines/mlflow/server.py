@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from services.engines.mlflow.answering import refuse
+from services.engines.mlflow.disk import FullDisk
 from services.engines.mlflow.feed import FeedWriter
 
 Scope = dict[str, Any]
@@ -109,14 +111,14 @@ class Gate:
         token = bearer_token(headers)
         holder = self._tokens.holder(token) if token else None
         if holder is None:
-            await _refuse(send, 401, "UNAUTHENTICATED", "This MLflow wants a token. " + _WHERE)
+            await refuse(send, 401, "UNAUTHENTICATED", "This MLflow wants a token. " + _WHERE)
             return
         workspace = holder["workspace"]
         if workspace is not None:
             asked = headers.get(WORKSPACE_HEADER, workspace.encode()).decode("latin-1").strip()
             if foreign(scope["path"], scope["method"], asked, workspace):
                 sentence = f"The token of {holder['name']} reaches the workspace {workspace} alone."
-                await _refuse(send, 403, "PERMISSION_DENIED", sentence)
+                await refuse(send, 403, "PERMISSION_DENIED", sentence)
                 return
             headers[WORKSPACE_HEADER] = workspace.encode()
             scope = {**scope, "headers": list(headers.items())}
@@ -166,15 +168,6 @@ _WHERE = (
 )
 
 
-async def _refuse(send: Any, status: int, code: str, message: str) -> None:  # noqa: ANN401 - ASGI
-    body = json.dumps({"error_code": code, "message": message}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if status == 401:
-        headers.append((b"www-authenticate", b'Basic realm="MLflow of the toolkit"'))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 def create_app() -> Gate:
     """Return the app for uvicorn's factory mode; the home folder comes from ``MLOPS_HOME``."""
     from mlflow.server.fastapi_app import app
@@ -182,4 +175,6 @@ def create_app() -> Gate:
     home = Path(os.environ["MLOPS_HOME"])
     feed = FeedWriter(home / "mlflow" / "changes")
     feed.boot(time.time())
-    return Gate(app, Tokens(home / "secrets" / "mlflow-tokens.json"), feed)
+    artifacts = Path(os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", ""))
+    watched = FullDisk(app, home / "mlflow", *([artifacts] if artifacts.is_absolute() else []))
+    return Gate(watched, Tokens(home / "secrets" / "mlflow-tokens.json"), feed)

@@ -30,6 +30,7 @@ def test_status_tells_what_the_shape_promises(run, home):
     assert done.exit_code == 0
     document = json.loads(done.output)
     assert document["home"] == str(home.root)
+    assert document["disk"] == ""
     promised = {
         "name", "state", "since", "age_s", "detail", "version", "url", "pid", "rss_bytes",
     }  # fmt: skip
@@ -44,6 +45,17 @@ def test_status_of_a_garbage_state_is_a_sentence_and_exit_0(run, home):
     assert done.exit_code == 0
     assert "cannot be read" in done.stderr
     assert json.loads(done.stdout)["engines"]
+
+
+def test_status_of_a_full_disk_is_a_sentence_and_exit_0(run, home, monkeypatch):
+    usage = type("Usage", (), {"free": 2_500_000})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    done = run("status")
+    assert done.exit_code == 0
+    assert "The disk is full: 2.5 MB free at" in done.stderr
+    assert "Free some space" in done.stderr
+    told = run("status", "--json")
+    assert json.loads(told.output)["disk"] == done.stderr.strip()
 
 
 def test_down_where_nothing_runs_says_so(run):

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from services.home import Home
-from services.platform import doctor, secrets
+from services.platform import doctor, room, secrets
 from services.platform.files import write_json
 from services.platform.processes import Identity
 
@@ -41,12 +41,22 @@ def test_a_missing_package_is_an_error(home, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("free", "level"), [(1 << 20, "error"), (1 << 30, "warning"), (1 << 40, "ok")]
+    ("free", "level"),
+    [(1 << 20, "error"), (1 << 27, "error"), (1 << 30, "warning"), (1 << 40, "ok")],
 )
 def test_little_disk_is_said(home, monkeypatch, free, level):
     usage = type("Usage", (), {"free": free})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     assert [one.level for one in found(doctor.disk, home)] == [level]
+
+
+def test_a_full_disk_says_what_that_means_for_training(home, monkeypatch):
+    usage = type("Usage", (), {"free": room.FULL_BYTES - 1})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    (finding,) = found(doctor.disk, home)
+    assert finding.meaning == room.full_disk(home.root, room.FULL_BYTES - 1)
+    assert "training goes on" in finding.meaning
+    assert finding.mend == room.MEND
 
 
 def test_secrets_others_can_read_are_an_error_that_names_them(home):

@@ -1,7 +1,13 @@
+import os
 import subprocess
 import sys
+import time
 
-from services.platform.state import EngineState
+import pytest
+
+from services.platform import control, processes
+from services.platform.files import write_json
+from services.platform.state import EngineState, PlatformState
 from services.platform.status import STALE_AFTER_S, _judge, status
 from tests.services.platform.conftest import ROOT
 
@@ -28,6 +34,22 @@ def test_each_phase_has_its_word():
     assert judged("live", 1.0) == "live"
     assert judged("unresponsive", 1.0) == "stale"
     assert judged("live", STALE_AFTER_S + 1) == "stale"
+
+
+@pytest.mark.parametrize(("free", "said"), [(1 << 20, True), (1 << 40, False)])
+def test_an_old_answer_on_a_full_disk_says_why_there_is_no_newer(home, monkeypatch, free, said):
+    usage = type("Usage", (), {"free": free})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    own = processes.Identity.of(os.getpid())
+    monkeypatch.setattr(control, "running", lambda home: own)
+    old = EngineState("small", phase="live", answered_at=time.time() - STALE_AFTER_S - 60)
+    write_json(home.run / "state.json", PlatformState(own, engines=(old,)).document())
+
+    engine = next(engine for engine in status(home).engines if engine.name == "small")
+
+    assert engine.state == "stale"
+    assert engine.detail.startswith("The supervisor last noted an answer")
+    assert engine.detail.endswith("ago: the disk it notes them on is full.") == said
 
 
 def test_status_loads_nothing_heavy():
