@@ -10,6 +10,7 @@ from services.commands.output import (
     print_table,
     sentences,
 )
+from services.mirror.main_metric import MAIN_METRIC
 from services.mirror.models import Run, RunDetail, RunQuery
 from services.mirror.queries import Mirror
 
@@ -77,6 +78,8 @@ def list_runs(
     """List runs, newest first."""
     mirror = _mirror()
     sort = sort.removeprefix("-")  # the addresses' way of saying "largest first"
+    judged = _judged(mirror) if sort == MAIN_METRIC else {}
+    by_field = (sort,) if "." in sort else ()
     page = mirror.runs(
         RunQuery(
             filter=query,
@@ -86,7 +89,7 @@ def list_runs(
             archived=archived,
             limit=limit,
             offset=offset,
-            columns=(sort,) if "." in sort else (),
+            columns=by_field or tuple({f"metrics.{name}" for name in judged.values()}),
         )
     )
     if project is not None and not page.total:
@@ -95,23 +98,36 @@ def list_runs(
         rows = [shape(mirror.run(run.run_id)) for run in page.rows]
         print_json({"total": page.total, "as_of": page.as_of, "rows": rows})
         return
-    extra = [sort] if "." in sort else []
-    columns = ["run", "project", "name", "status", "technique", "started", *extra]
+    columns = ["run", "project", "name", "status", "technique", "started", *by_field]
+    cells = [_row(run) + [_brought(run)] * len(by_field) for run in page.rows]
+    if judged:
+        columns += ["main metric", "value"]
+        for row, run in zip(cells, page.rows, strict=True):
+            row += _main(run, judged.get(run.project))
     empty = "No run matches." if query or project else "No project has trained yet."
-    print_table(columns, [_row(run, extra) for run in page.rows], empty)
+    print_table(columns, cells, empty)
 
 
-def _row(run: Run, extra: list[str]) -> list[str]:
+def _judged(mirror: Mirror) -> dict[str, str]:
+    """Return each project's primary metric; those that declare none are not in it."""
+    found = ((project.id, project.primary_metric) for project in mirror.projects())
+    return {project: metric for project, metric in found if metric}
+
+
+def _row(run: Run) -> list[str]:
     cells = [run.run_id, run.project, run.name, run.status, run.technique or "–"]
-    cells.append(moment(run.started_at))
-    if extra:
-        values = [
-            *(number(v) for v in run.metrics.values()),
-            *run.params.values(),
-            *run.tags.values(),
-        ]
-        cells.append((values or ["–"])[0])
-    return cells
+    return [*cells, moment(run.started_at)]
+
+
+def _brought(run: Run) -> str:
+    """Return the one value that was asked for."""
+    values = [*map(number, run.metrics.values()), *run.params.values(), *run.tags.values()]
+    return (values or ["–"])[0]
+
+
+def _main(run: Run, metric: str | None) -> tuple[str, str]:
+    value = run.metrics.get(metric) if metric else None
+    return metric or "–", "–" if value is None else number(value)
 
 
 @runs.command()

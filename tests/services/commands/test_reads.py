@@ -119,6 +119,19 @@ def test_a_list_shows_what_it_is_sorted_by(url: str, field: str):
     assert run("runs", "list", "--sort", field).stdout.rstrip().endswith("\t0.25")
 
 
+def test_a_list_by_main_metric_shows_which_it_is_and_its_value(url: str):
+    written(url, 0.25, None, 0.75)
+    engine, _ = schema.prepare(url)
+    Store(engine).write_project("p", "connected", {"primary_metric": "acc", "goal": "max"})
+    engine.dispose()
+    lines = run("runs", "list", "--sort", "main_metric").stdout.splitlines()
+    assert [line.split("\t")[-2:] for line in lines] == [
+        ["acc", "0.75"],
+        ["acc", "0.25"],
+        ["acc", "–"],
+    ]
+
+
 def test_a_row_is_one_line_whatever_a_run_logged(url: str):
     (one,) = written(url, 0.5, params={"a\tb": "x\ny\x1b[31m\rz"})
     lines = run("runs", "show", one).stdout.splitlines()
