@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import FrameType
 
@@ -38,6 +38,8 @@ logger = logging.getLogger("services.controller")
 _ACTIONS_INTERVAL_S = 0.1
 _HEARTBEAT_S = 1.0
 _FRESHNESS_S = 5.0
+_STARTING_S = 60.0
+"""MLflow starts beside us: so long its silence is no event."""
 _DETAIL_LIMIT = 600
 _REPORT_SIZE = 4096
 
@@ -53,6 +55,8 @@ class Mirroring:
     wants: Wants
     _said_at: float = 0.0
     _alive_at: float = 0.0
+    _answered: bool = False
+    _began_at: float = field(default_factory=time.monotonic)
 
     def turn(self) -> None:
         """One cycle.
@@ -71,8 +75,13 @@ class Mirroring:
                 self.engines.mlflow.version()
                 self.store.write_engine("mlflow", "MLflow", "live")
                 self._said_at = time.monotonic()
+                self._answered = True
         except EngineError as error:
-            self.store.write_engine("mlflow", "MLflow", "down", error.message, error.hint)
+            gone = self._answered or time.monotonic() - self._began_at > _STARTING_S
+            reason = error.message if gone else f"It may still be starting: {error.message}"
+            self.store.write_engine(
+                "mlflow", "MLflow", "down" if gone else "stale", reason, error.hint, event=gone
+            )
             self._said_at = 0.0
             raise
         for project, event in done.alias_events:

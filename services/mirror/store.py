@@ -283,9 +283,16 @@ class Store:
             _next_change(connection)
 
     def write_engine(
-        self, name: str, title: str, state: EngineState, reason: str = "", hint: str = ""
+        self,
+        name: str,
+        title: str,
+        state: EngineState,
+        reason: str = "",
+        hint: str = "",
+        *,
+        event: bool = True,
     ) -> None:
-        """Keep how an engine answered just now; only a change of state is a change."""
+        """Keep how an engine answered just now; a change of state is an event, if not told else."""
         table = schema.engines
         at = now_ms()
         with self._writing() as connection:
@@ -305,7 +312,9 @@ class Store:
                 sentence = f"{title} is {state}" + (f": {reason}" if reason else "")
                 kind = f"engine.{state}"
                 before = old.state if old else None
-                _append_events(connection, [Event(at, kind, None, name, sentence, before, state)])
+                if event:
+                    told = Event(at, kind, None, name, sentence, before, state)
+                    _append_events(connection, [told])
                 _next_change(connection)
 
 
