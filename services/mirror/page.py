@@ -28,28 +28,54 @@ def cells_of(field: str, column: Text | Numbers | None, shown: Positions) -> lis
     ]
 
 
-def row_of(columns: Columns, position: int, cells: Sequence[Cell]) -> Run:
-    """Return the run at a position, with the values of the columns that are shown."""
-    groups: dict[str, dict[str, float | str]] = {group: {} for group in GROUPS}
-    for group, name, value in cells:
-        if group and value is not None:
-            groups[group][name] = value
-    texts = {name: column.word(position) for name, column in columns.texts.items()}
-    return Run(
-        run_id=texts["run_id"] or "",
-        project=texts["project"] or "",
-        experiment_id=texts["experiment_id"] or "",
-        name=texts["name"] or "",
-        status=texts["status"] or "running",  # type: ignore[arg-type]  # the store writes RunStatus
-        status_reason=texts["status_reason"] or "",
-        technique=texts["technique"],
-        baseline=bool(columns.baseline[position]),
-        started_at=moment(columns.started_ms[position]),
-        ended_at=moment(columns.ended_ms[position]),
-        user=texts["user"],
-        host=texts["host"],
-        archived=bool(columns.archived[position]),
-        metrics={name: float(value) for name, value in groups["metrics"].items()},
-        params={name: str(value) for name, value in groups["params"].items()},
-        tags={name: str(value) for name, value in groups["tags"].items()},
+def rows_of(
+    columns: Columns, shown: Positions, fields: Sequence[Sequence[Cell]]
+) -> tuple[Run, ...]:
+    """Return the runs at these positions, with the values of the fields that are shown.
+
+    Column by column: a page is asked for at every rerun, and reading it run by run took most of it.
+    """
+    texts = {name: _words(column, shown) for name, column in columns.texts.items()}
+    started = [moment(ms) for ms in columns.started_ms[shown].tolist()]
+    ended = [moment(ms) for ms in columns.ended_ms[shown].tolist()]
+    baseline = columns.baseline[shown].tolist()
+    archived = columns.archived[shown].tolist()
+    groups = {group: _by_run(group, fields, len(shown)) for group in GROUPS}
+    return tuple(
+        Run(
+            run_id=texts["run_id"][i] or "",
+            project=texts["project"][i] or "",
+            experiment_id=texts["experiment_id"][i] or "",
+            name=texts["name"][i] or "",
+            status=texts["status"][i] or "running",  # type: ignore[arg-type]  # the store writes RunStatus
+            status_reason=texts["status_reason"][i] or "",
+            technique=texts["technique"][i],
+            baseline=bool(baseline[i]),
+            started_at=started[i],
+            ended_at=ended[i],
+            user=texts["user"][i],
+            host=texts["host"][i],
+            archived=bool(archived[i]),
+            metrics={name: float(value) for name, value in groups["metrics"][i].items()},
+            params={name: str(value) for name, value in groups["params"][i].items()},
+            tags={name: str(value) for name, value in groups["tags"][i].items()},
+        )
+        for i in range(len(shown))
     )
+
+
+def _words(column: Text, shown: Positions) -> list[str | None]:
+    words = column.words
+    return [words[code] if code >= 0 else None for code in column.codes[shown].tolist()]
+
+
+def _by_run(
+    group: str, fields: Sequence[Sequence[Cell]], runs: int
+) -> list[dict[str, float | str]]:
+    """Return what each run logged of the fields of one group."""
+    found: list[dict[str, float | str]] = [{} for _ in range(runs)]
+    for cells in fields:
+        for one, (of, name, value) in zip(found, cells, strict=True):
+            if of == group and value is not None:
+                one[name] = value
+    return found

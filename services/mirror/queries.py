@@ -37,7 +37,7 @@ from services.mirror.models import (
     RunQuery,
     TechniqueRow,
 )
-from services.mirror.page import cells_of, row_of
+from services.mirror.page import cells_of, rows_of
 from services.mirror.projects import goal_of, summaries, technique_rows
 from services.mirror.registry import registered_models
 from services.mirror.search import Search
@@ -122,9 +122,7 @@ class Mirror:
             shown = positions[query.offset : query.offset + query.limit]
             search = Search(columns, connection)
             cells = [cells_of(name, search.column(name), shown) for name in query.columns]
-            rows = tuple(
-                row_of(columns, int(p), [c[i] for c in cells]) for i, p in enumerate(shown)
-            )
+            rows = rows_of(columns, shown, cells)
             if columns.size > _LARGE:
                 self._warm_aside()
             return RunPage(len(positions), rows, last_sync(connection), columns.change)
@@ -183,7 +181,8 @@ class Mirror:
             name = f"{MAIN_METRIC} {judged}"  # another order when a project declares another metric
             keys = main_metric_keys(columns, connection, judged, descending=query.descending)
         else:
-            name, keys = query.sort, search.sort_keys(query.sort)
+            name = query.sort
+            keys = lambda: search.sort_keys(query.sort)()  # noqa: E731 - not made for a known order
         order = columns.order(name, keys, descending=query.descending)
         mask = self._scope(query)
         if node is not None:

@@ -66,7 +66,7 @@ class Text:
     def equal(self, *values: str) -> Mask:
         """Return where the value is one of ``values``; ``8`` also finds ``8.0``."""
         codes = [self.index[value] for value in values if value in self.index]
-        found: Mask = np.isin(self.codes, codes)
+        found: Mask = self.codes == codes[0] if len(codes) == 1 else np.isin(self.codes, codes)
         numbers = [number for number in map(number_of, values) if not np.isnan(number)]
         return found | np.isin(self.numbers(), numbers) if numbers else found
 
