@@ -53,7 +53,7 @@ def open_engine(url: str) -> Engine:
         engine = connect(url)
         try:
             _prepare(engine, path)
-        except BaseException:
+        except BaseException:  # an interrupt, too, must leave no connection behind; raised again
             engine.dispose()
             raise
     except DatabaseError as error:

@@ -234,7 +234,7 @@ def prepare(url: str) -> tuple[Engine, str]:
         try:
             with translated():
                 return engine, _prepare_tables(engine)
-        except BaseException:
+        except BaseException:  # an interrupt, too, must leave no connection behind; raised again
             engine.dispose()
             raise
     try:

@@ -42,7 +42,7 @@ class Store:
                 if not self._sure:
                     self._keys, self._sure = _known_keys(connection), True
                 yield connection
-        except BaseException:
+        except BaseException:  # after an interrupt, too, the numbers are unsure; raised again
             self._sure = False
             raise
 
