@@ -45,7 +45,8 @@ def _lost(database: Path, artifacts: Path, how: str) -> str:
 
 def _unsound(database: Path) -> str:
     try:
-        with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as ours:
+        reading = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=0)
+        with contextlib.closing(reading) as ours:
             ours.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
         return ""  # held by somebody: that is no damage
