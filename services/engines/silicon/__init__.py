@@ -1,0 +1,1 @@
+"""Apple-Silicon telemetry, and what other machines tell of themselves."""

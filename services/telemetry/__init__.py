@@ -1,0 +1,1 @@
+"""Telemetry: what machines did over time, whose work it was, and why something was slow."""
