@@ -81,7 +81,13 @@ class Telemetry(Protocol):
         """Return all machines, by name."""
 
     def series(
-        self, host: str, metrics: Sequence[str], start: datetime, end: datetime, /, points: int = 600
+        self,
+        host: str,
+        metrics: Sequence[str],
+        start: datetime,
+        end: datetime,
+        /,
+        points: int = 600,
     ) -> tuple[Series, ...]:
         """Return one series a metric with at most ``points`` buckets, all on one time axis."""
 

@@ -6,7 +6,9 @@ from typing import Literal
 
 Quality = Literal["measured", "estimated", "unavailable"]
 
-Unit = Literal["ratio", "MHz", "W", "°C", "rpm", "bytes", "bytes/s", "level", "flag", "W·h", "count"]
+Unit = Literal[
+    "ratio", "MHz", "W", "°C", "rpm", "bytes", "bytes/s", "level", "flag", "W·h", "count"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,9 @@ class Metric:
     name: str
     unit: Unit
     title: str
-    group: Literal["cpu", "gpu", "memory", "power", "temperature", "fan", "state", "disk", "network"]
+    group: Literal[
+        "cpu", "gpu", "memory", "power", "temperature", "fan", "state", "disk", "network"
+    ]
     what: str = ""
     apple_only: bool = False
     """Elsewhere it is unavailable because the machine is no Apple Silicon."""
@@ -136,22 +140,22 @@ _ALL = (
     Metric("memory_total_bytes", "bytes", "Memory", "memory"),
     Metric("memory_used_bytes", "bytes", "Memory used", "memory"),
     Metric("memory_available_bytes", "bytes", "Memory available", "memory"),
-    _apple("memory_wired_bytes", "bytes", "Memory wired", "memory", "Held by kernel and GPU; cannot be paged out."),
+    _apple("memory_wired_bytes", "bytes", "Memory wired", "memory", "It cannot be paged out."),
     _apple("memory_compressed_bytes", "bytes", "Memory compressed", "memory"),
-    _apple("memory_pressure", "level", "Memory pressure", "memory", "1 normal, 2 warning, 4 critical."),
+    _apple("memory_pressure", "level", "Memory pressure", "memory", "1 normal to 4 critical."),
     Metric("swap_used_bytes", "bytes", "Swap used", "memory"),
     Metric("swap_in_bytes_s", "bytes/s", "Swap-ins", "memory"),
     Metric("cpu_w", "W", "CPU power", "power"),
     Metric("gpu_w", "W", "GPU power", "power"),
-    _apple("ane_w", "W", "Neural Engine power", "power", "Of the Neural Engine only its power can be read."),
+    _apple("ane_w", "W", "Neural Engine power", "power", "Its use cannot be read."),
     Metric("dram_w", "W", "Memory power", "power"),
     Metric("package_w", "W", "Chip power", "power", "CPU + GPU + Neural Engine."),
-    Metric("system_w", "W", "System power", "power", "The whole machine, from the wall or the battery."),
+    Metric("system_w", "W", "System power", "power", "The whole machine."),
     Metric("cpu_temperature_c", "°C", "CPU temperature", "temperature"),
     Metric("gpu_temperature_c", "°C", "GPU temperature", "temperature"),
     Metric("fan_rpm", "rpm", "Fan", "fan", "The fastest of all fans."),
     Metric("fan_ratio", "ratio", "Fan, share of its maximum", "fan"),
-    _apple("thermal_level", "level", "Thermal level", "state", "0 nominal, 1 moderate, 2 heavy, 3 trapping, 4 sleeping."),
+    _apple("thermal_level", "level", "Thermal level", "state", "0 nominal to 4 sleeping."),
     _apple("low_power_mode", "flag", "Low Power Mode", "state"),
     Metric("on_battery", "flag", "On battery", "state"),
     Metric("battery_ratio", "ratio", "Battery", "state"),
