@@ -66,10 +66,10 @@ def decode(data: bytes, length: int, base: int, step: int, width: int, differenc
     if width == 0:
         return np.full(length, base, dtype=np.int64)
     planes = np.frombuffer(zlib.decompress(data), dtype=np.uint8).reshape(width, length)
-    wide = np.zeros((length, 8), dtype=np.uint8)
-    wide[:, :width] = planes.T
-    folded = wide.view("<u8").ravel()
-    steps = (folded >> np.uint64(1)).astype(np.int64) ^ -(folded & np.uint64(1)).astype(np.int64)
+    folded = planes[0].astype(np.uint64)
+    for place in range(1, width):
+        folded |= planes[place].astype(np.uint64) << np.uint64(8 * place)
+    steps: Ints = (folded >> np.uint64(1)).astype(np.int64) ^ -(folded & np.uint64(1)).astype(np.int64)
     if differences:
         steps = np.cumsum(steps)
     return steps * step + base

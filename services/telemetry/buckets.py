@@ -214,25 +214,27 @@ def columns_of(buckets: Buckets) -> dict[str, Ints]:
     return columns
 
 
-def of_block(block: Block, width_s: int, metrics: Iterable[str] | None = None) -> Buckets:
-    """Read buckets again.
+def of_block(
+    block: Block, width_s: int, metrics: Iterable[str] | None = None, *, last: bool = True
+) -> Buckets:
+    """Read buckets again; without ``last`` where nobody looks at the last figures.
 
     Raises:
         DamagedError: A column is not as it was written.
     """
     names = metrics if metrics is not None else block.header["metrics"]
-    stats = {name: _read_stat(block, name) for name in names if f"{name}.m" in block}
+    stats = {name: _read_stat(block, name, last=last) for name in names if f"{name}.m" in block}
     return Buckets(width_s, block.column("keys"), stats, tuple(block.header["reasons"]))
 
 
-def _read_stat(block: Block, name: str) -> Stat:
+def _read_stat(block: Block, name: str, *, last: bool) -> Stat:
     mean = block.column(f"{name}.m")
     measured, estimated = block.column(f"{name}.n"), block.column(f"{name}.e")
     return Stat(
         mean * (measured + estimated) + block.column(f"{name}.+"),
         mean - block.column(f"{name}.l"),
         mean + block.column(f"{name}.h"),
-        mean + block.column(f"{name}.z"),
+        mean + block.column(f"{name}.z") if last else mean,
         measured,
         estimated,
         block.column(f"{name}.u"),

@@ -73,6 +73,10 @@ class HostFolder:
         """Return the folder's name."""
         return self.path.name
 
+    def version(self) -> tuple[int, int]:
+        """Return what changes when an hour is written or the machine says what it is."""
+        return _changed(self.path / "full"), _changed(self.machine)
+
     def segments(self, suffix: str = "") -> list[Path]:
         """Return the segments not yet merged, oldest first."""
         found = _names(self.path / "open")
@@ -86,7 +90,9 @@ class HostFolder:
     def starts(self, kind: str) -> list[int]:
         """Return where the windows begin of which there is a block, in order."""
         names = _names(self.path / kind)
-        return sorted(int(n[:-4]) for n in names if n.endswith(".blk") and _NUMBER.match(n[:-4]))
+        return sorted(
+            int(n[:-4]) for n in names if n.endswith(".blk") and n[:-4].lstrip("-").isdigit()
+        )
 
     def set_aside(self, path: Path, sentence: str) -> None:
         """Move a damaged file to the quarantine, with a sentence beside it."""
@@ -103,8 +109,14 @@ class HostFolder:
         return tuple((self.quarantine / n).read_text(encoding="utf-8") for n in names)
 
 
-_NUMBER = re.compile(r"^-?\d+$")
 _PLAIN = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _names(folder: Path) -> list[str]:

@@ -17,6 +17,7 @@ from services.telemetry.shapes import microseconds, moment, process_use, restore
 from services.telemetry.snapshot import Blocks, Segments, Snapshot
 
 _US = 1_000_000
+_NEVER = 1 << 61
 _NEWEST = 30
 """Samples in which the newest reading of each metric is looked for."""
 
@@ -30,6 +31,7 @@ class Reader:
         self._now = now
         self._blocks = Blocks()
         self._segments: dict[str, Segments] = {}
+        self._states: dict[str, tuple[tuple[object, ...], int, HostState]] = {}
         self._lock = threading.Lock()
 
     def hosts(self, ahead_s: float) -> tuple[HostState, ...]:
@@ -102,12 +104,24 @@ class Reader:
         yield from notes.read(folder, name, start, end)
 
     def _state(self, folder: HostFolder, now_us: int) -> HostState:
+        version = folder.version()
+        segments = self._segments_of(folder).read()
+        seen = (*version, *((key, len(rows)) for key, rows in segments))
+        known = self._states.get(folder.slug)
+        if known and known[0] == seen and known[1] <= now_us:
+            return known[2]
+        state, newest_us = self._built(folder, Snapshot(folder, segments, self._blocks), now_us)
+        self._states[folder.slug] = seen, newest_us, state
+        return state
+
+    def _built(self, folder: HostFolder, snapshot: Snapshot, now_us: int) -> tuple[HostState, int]:
+        """Return a host's state, and until when it may not be taken for that of another time."""
         known = machines.read(folder)
         machine, providers = known or (machines.unknown(folder.slug), ())
-        rows = self._snapshot(folder).newest(now_us, _NEWEST)
+        rows = snapshot.newest(now_us, _NEWEST)
         if not len(rows):
-            return HostState(machine, None, (), (), providers)
-        return HostState(
+            return HostState(machine, None, (), (), providers), _NEVER
+        state = HostState(
             machine,
             moment(int(rows.times[-1])),
             _newest_readings(rows),
@@ -115,6 +129,9 @@ class Reader:
             providers,
             _interval_of(rows),
         )
+        # With samples ahead of the clock the newest changes as time passes: ask again then.
+        ahead = snapshot.newest(_NEVER, 1, ()).times[-1] > now_us
+        return state, _NEVER if ahead else int(rows.times[-1])
 
     def _folders(self) -> list[HostFolder]:
         if not self._root.is_dir():
@@ -136,9 +153,11 @@ class Reader:
         return known[0].host if known else folder.slug
 
     def _snapshot(self, folder: HostFolder) -> Snapshot:
+        return Snapshot(folder, self._segments_of(folder).read(), self._blocks)
+
+    def _segments_of(self, folder: HostFolder) -> Segments:
         with self._lock:
-            segments = self._segments.setdefault(folder.slug, Segments(folder))
-        return Snapshot(folder, segments.read(), self._blocks)
+            return self._segments.setdefault(folder.slug, Segments(folder))
 
 
 def _interval(start: datetime, end: datetime) -> tuple[int, int]:
@@ -174,12 +193,12 @@ def _reading(rows: Rows, metric: str, row: int) -> Reading:
 
 def _processes(rows: Rows, row: int) -> tuple[ProcessUse, ...]:
     low, high = np.searchsorted(rows.use_row, (row, row + 1))
-    return tuple(
-        process_use(rows.who[who], use)
-        for who, use in zip(
-            rows.use_who[low:high].tolist(), rows.use[low:high].tolist(), strict=True
-        )
-    )
+    return _by_pid(rows, rows.use_who[low:high].tolist(), rows.use[low:high].tolist())
+
+
+def _by_pid(rows: Rows, who: Sequence[int], use: Sequence[list[int]]) -> tuple[ProcessUse, ...]:
+    found = [process_use(rows.who[n], one) for n, one in zip(who, use, strict=True)]
+    return tuple(sorted(found, key=lambda process: (process.pid, process.started_at)))
 
 
 def _samples(host: str, rows: Rows, metrics: Sequence[str] | None) -> Iterator[Sample]:
@@ -199,7 +218,7 @@ def _samples(host: str, rows: Rows, metrics: Sequence[str] | None) -> Iterator[S
             moment(at_us),
             window_s,
             tuple([restored(one, columns[one.metric][row], window_s) for one in said[shape]]),
-            tuple([process_use(rows.who[who[n]], use[n]) for n in range(ends[row], ends[row + 1])]),
+            _by_pid(rows, who[ends[row] : ends[row + 1]], use[ends[row] : ends[row + 1]]),
         )
 
 

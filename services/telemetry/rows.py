@@ -60,10 +60,28 @@ class Rows:
 
     def between(self, start_us: int, end_us: int) -> "Rows":
         """Return the rows in a half-open interval; these must be in order."""
-        low, high = np.searchsorted(self.times, (start_us, end_us))
+        low, high = np.searchsorted(self.times, (start_us, end_us)).tolist()
+        return self._slice(low, high)
+
+    def newest(self, wanted: int) -> "Rows":
+        """Return the last so many rows."""
+        return self._slice(max(0, len(self) - wanted), len(self))
+
+    def _slice(self, low: int, high: int) -> "Rows":
         if low == 0 and high == len(self):
             return self
-        return self.take(np.arange(low, high))
+        first, last = np.searchsorted(self.use_row, (low, high)).tolist()
+        return Rows(
+            self.times[low:high],
+            self.windows[low:high],
+            self.shapes,
+            self.shape[low:high],
+            {name: column[low:high] for name, column in self.values.items()},
+            self.who,
+            self.use_row[first:last] - low,
+            self.use_who[first:last],
+            self.use[first:last],
+        )
 
     def take(self, rows: Ints) -> "Rows":
         """Return some rows, in that order, with their processes."""
@@ -149,8 +167,7 @@ class SegmentReader:
         self._who: dict[int, Who] = {}
         self._heads: list[tuple[int, int, int, int]] = []
         self._bodies: list[bytes] = []
-        self._rows: Rows | None = None
-        self._ordered: Rows | None = None
+        self._ordered = empty()
 
     @property
     def key(self) -> str:
@@ -172,8 +189,6 @@ class SegmentReader:
             self._take(frame.kind, frame.body)
             at = frame.end
         self._end = begin + at
-        if at:
-            self._rows = self._ordered = None
 
     def _take(self, kind: int, body: bytes) -> None:
         if kind == SHAPE:
@@ -203,19 +218,12 @@ class SegmentReader:
 
     def ordered(self) -> Rows:
         """Return its samples in the order of time, each time once."""
-        if self._ordered is None:
-            self._ordered = merged([self.rows()])
+        if self._heads:
+            self._ordered = merged([self._ordered, self._built()])
+            self._heads, self._bodies = [], []
         return self._ordered
 
-    def rows(self) -> Rows:
-        """Return its samples in the order in which they were written."""
-        if self._rows is None:
-            self._rows = self._built()
-        return self._rows
-
     def _built(self) -> Rows:
-        if not self._heads:
-            return empty()
         heads = np.array(self._heads, dtype=np.int64)
         numbers = sorted(self._shapes)
         shape = np.searchsorted(numbers, heads[:, 2])

@@ -18,6 +18,8 @@ from services.telemetry.rows import Rows, SegmentReader, merged
 _US = 1_000_000
 _BLOCKS = 96
 _TRIES = 50
+_BACK = 2
+"""Hours in which the newest samples are looked for, from the last that has any."""
 
 
 class Segments:
@@ -191,7 +193,7 @@ class Snapshot:
         self, block: Block, width: int, begin: int, metrics: Sequence[str] | None
     ) -> Buckets:
         try:
-            return buckets.of_block(block, width, metrics)
+            return buckets.of_block(block, width, metrics, last=False)
         except DamagedError:
             self._set_aside(str(width), begin)
             return buckets.wider([], width, ())
@@ -248,11 +250,11 @@ class Snapshot:
         """
         found: list[Rows] = []
         for hour in reversed(self.hours()):
-            if hour * _US <= now_us:
-                end = min(now_us + 1, (hour + HOUR_S) * _US)
-                rows = self.rows(hour * _US, end, metrics, processes=metrics is None)
-                found.insert(0, rows)
-                if sum(len(part) for part in found) >= wanted or len(found) == 2:
-                    break
-        rows = merged(found)
-        return rows.between(int(rows.times[-wanted]), 1 << 62) if len(rows) > wanted else rows
+            if hour * _US > now_us:
+                continue
+            parts = self._of_hour(hour, metrics, processes=metrics is None)
+            tails = [part.between(0, now_us + 1).newest(wanted) for part in parts]
+            found.insert(0, merged(tails, metrics).newest(wanted))
+            if len(found[0]) >= wanted or len(found) == _BACK:
+                break
+        return merged(found, metrics).newest(wanted)

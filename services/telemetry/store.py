@@ -238,6 +238,8 @@ class Store:
     ) -> tuple[Sample, ...]:
         """Return the samples as they were taken, while they are kept so; of some metrics or all.
 
+        Figures are in the steps of their units (``shapes.STEPS``), processes in order of pid.
+
         Raises:
             NotFoundError: No such machine.
             InputError: The interval is empty or without a time zone.
