@@ -1,4 +1,4 @@
-"""Telemetry of imagined Macs for the benchmark: loads that come and go, drift and noise, no constants.
+"""Telemetry of imagined Macs for the benchmark: loads that come and go, drift and noise.
 
 Regimes (idle, building, training) switch at random; what hangs together in a machine hangs together
 here: power follows load, temperature follows power slowly, clocks fall when it is hot. On top of
@@ -119,9 +119,8 @@ class Mac:
         dram_w = 0.3 + 3 * gpu + perf + np.abs(self._noise(n, 0.05))
         heat = 38 + 1.4 * self._slow("heat", cpu_w + gpu_w, 0.01)
         level = np.select([heat > 82, heat > 74], [2.0, 1.0], 0.0)
-        used = np.clip(0.5 * self.memory + 0.2 * self.memory * busy
-                       + PAGE * np.rint(self._walk("mem", n, 900, 0.0005)), _GB, self.memory)  # fmt: skip
-        used = np.rint(used / PAGE) * PAGE
+        used = (0.5 + 0.2 * busy) * self.memory + PAGE * self._walk("mem", n, 900, 0.0005)
+        used = np.rint(np.clip(used, _GB, self.memory) / PAGE) * PAGE
         total = cpu_w + gpu_w + ane_w
         bursts = self._rng.random(n)
         traffic = [np.where(bursts < p, self._rng.lognormal(9, 2, n), self._rng.poisson(300, n))

@@ -1,6 +1,6 @@
 """The telemetry store at size: disk, charts, first questions, the cost of a sample.
 
-    nice -n 15 .venv/bin/python -m benchmarks.telemetry_store [--hosts 10] [--days 30] [--home FOLDER]
+    .venv/bin/python -m benchmarks.telemetry_store [--hosts 10] [--days 30] [--home FOLDER]
 
 Writes the segments that a sampler would have written (realistic loads, see ``telemetry_data``), has
 them merged and forgotten as in life, then asks. ``--home`` keeps the data and asks again next time.
@@ -17,14 +17,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.telemetry_data import Mac
-from services.engines.silicon.models import METRICS, Machine, ProviderState, Reading, Sample
+from services.engines.silicon.models import METRICS, Machine, ProviderState, Sample
 from services.telemetry import machines
 from services.telemetry.compaction import Compactor
 from services.telemetry.folder import DAY_S, WINDOWS, HostFolder, Retention, slug
+from services.telemetry.rows import SegmentReader
 from services.telemetry.shapes import moment, process_use, restored
 from services.telemetry.store import Store
 
@@ -71,7 +74,7 @@ def sizes(root: Path, days: int) -> None:
 
 def questions(hosts: int, days: int, seed: int) -> Iterator[tuple[str, list[str], int, int]]:
     """Yield host, metrics, begin and end: any set, from a minute to everything, anywhere."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - which questions, not a secret
     names, span = list(METRICS), days * DAY_S
     while True:
         length = int(60 * (span / 60) ** rng.random())
@@ -158,8 +161,6 @@ def samples_of_an_hour(root: Path) -> list[Sample]:
     data = next(mac.segments(hours))
     path = root / "0000000001-aa.log"
     path.write_bytes(data)
-    from services.telemetry.rows import SegmentReader
-
     reader = SegmentReader(path)
     reader.refresh()
     rows = reader.ordered()
@@ -169,11 +170,7 @@ def samples_of_an_hour(root: Path) -> list[Sample]:
     for row, at_us in enumerate(rows.times.tolist()):
         window = float(rows.windows[row]) / 1000
         readings = [restored(one, int(rows.values[one.metric][row]), window) for one in said]
-        uses = (
-            [n for n, of in enumerate(rows.use_row.tolist()) if of == row]
-            if row % 60 == 0
-            else uses
-        )
+        uses = np.flatnonzero(rows.use_row == row).tolist()
         processes = [process_use(rows.who[rows.use_who[n]], rows.use[n].tolist()) for n in uses]
         at = moment(now_us - 3_600_000_000 + at_us - int(rows.times[0]))
         found.append(Sample("mac-w", at, window, tuple(readings), tuple(processes)))
@@ -219,7 +216,7 @@ for _ in range(2000):
     store.append(Sample("mac-r", datetime.now(UTC), 2.0, readings))
 store.close()
 heavy = sorted({"numpy", "pyarrow", "pandas", "duckdb", "pydantic"} & set(sys.modules))
-print(f"{resident():.1f} MB, {resident() - before:.1f} of it while writing; loaded of the heavy: {heavy}")
+print(f"{resident():.1f} MB, {resident() - before:.1f} of it by writing; heavy ones: {heavy}")
 """
 
 

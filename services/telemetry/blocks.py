@@ -69,7 +69,9 @@ def decode(data: bytes, length: int, base: int, step: int, width: int, differenc
     folded = planes[0].astype(np.uint64)
     for place in range(1, width):
         folded |= planes[place].astype(np.uint64) << np.uint64(8 * place)
-    steps: Ints = (folded >> np.uint64(1)).astype(np.int64) ^ -(folded & np.uint64(1)).astype(np.int64)
+    steps: Ints = (folded >> np.uint64(1)).astype(np.int64) ^ -(folded & np.uint64(1)).astype(
+        np.int64
+    )
     if differences:
         steps = np.cumsum(steps)
     return steps * step + base

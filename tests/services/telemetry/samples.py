@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from services.engines.silicon.models import METRICS, Reading, Sample
 from services.telemetry.shapes import STEPS, microseconds
@@ -35,7 +36,7 @@ def unavailable(metric: str, reason: str) -> Reading:
     return Reading(metric, None, "unavailable", "macmon 0.8.2", reason)
 
 
-def sample(seconds: float, *readings: Reading, host: str = HOST, **fields) -> Sample:
+def sample(seconds: float, *readings: Reading, host: str = HOST, **fields: Any) -> Sample:
     return Sample(host, at(seconds), fields.pop("window_s", 2.0), readings, **fields)
 
 
@@ -43,7 +44,7 @@ def watts(seconds: float, value: float) -> Sample:
     return sample(seconds, measured("cpu_w", value))
 
 
-def store(folder: Path, clock: Clock | None = None, **given) -> Store:
+def store(folder: Path, clock: Clock | None = None, **given: Any) -> Store:
     return Store(folder, now=clock or Clock(), merge_in_background=False, **given)
 
 

@@ -1,4 +1,4 @@
-"""Kills, torn tails, damage and full disks: what was written whole is read, and the rest is said."""
+"""Kills, torn tails, damage, full disks: what was written whole is read, the rest is said."""
 
 import errno
 import os
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,7 @@ WRITER = """
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from services.engines.silicon.models import Reading, Sample
 from services.telemetry.store import Store
 store = Store(Path(sys.argv[1]), merge_in_background=False)
@@ -210,7 +212,7 @@ def test_a_damaged_tier_is_made_again_from_what_is_finer(hours: tuple[Store, Pat
         == (before[0].mean[6:18])
     )
     assert place.events(*DAY) == events
-    assert [name for name in os.listdir(folder / "quarantine") if name.startswith(f"{kind}-")]
+    assert [path for path in (folder / "quarantine").iterdir() if path.name.startswith(f"{kind}-")]
 
 
 def test_a_merge_killed_anywhere_is_done_again_and_reads_the_same_meanwhile(
@@ -258,7 +260,7 @@ def dying_after(steps: int, patched: pytest.MonkeyPatch):
             raise KilledError
         left[0] -= 1
 
-    def dying_write(*given) -> None:
+    def dying_write(*given: Any) -> None:
         step()
         write(*given)
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from services.engines.silicon.models import Sample
 from services.errors import InputError
 from services.telemetry.models import Event
-from services.telemetry.store import Store
 from tests.services.telemetry.samples import (
     HOST,
     Clock,
@@ -151,7 +150,7 @@ def test_a_note_without_a_zone_is_refused(tmp_path: Path):
 
 
 def test_events_of_all_hosts_come_in_order(tmp_path: Path):
-    place: Store = store(tmp_path)
+    place = store(tmp_path)
     for n in (0, 2, 4):
         host = f"mac-{'abc'[n // 2]}"
         place.append(sample(4 - n, measured("cpu_w", 1.0), host=host))

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -109,6 +110,10 @@ def test_no_telemetry_is_no_hosts(tmp_path: Path):
     assert not (tmp_path / "nothing").exists(), "a reader makes no folders"
 
 
+Key = tuple[datetime, str, str]
+Figures = list[float | None]
+
+
 def uses() -> st.SearchStrategy[tuple[ProcessUse, ...]]:
     thousandths = st.one_of(st.none(), st.integers(0, 4000).map(lambda n: n / 1000))
     sizes = st.one_of(st.none(), st.integers(0, 2**40))
@@ -169,27 +174,35 @@ def by_pid(one: Sample) -> Sample:
     return replace(one, processes=tuple(sorted(one.processes, key=lambda p: (p.pid, p.started_at))))
 
 
-def plain_owners(samples, width: int) -> dict[tuple, tuple]:
-    sums: dict[tuple, list] = {}
+def plain_owners(samples: Iterable[Sample], width: int) -> dict[Key, Figures]:
+    sums: dict[Key, Figures] = {}
     for one in samples:
-        if not at(0) <= one.at < at(7200):
-            continue
-        in_sample: dict[tuple, list] = {}
-        for process in one.processes:
-            key = (floor(one.at, width), process.owner, process.project)
-            figures = (process.cpu_s, process.gpu_s, process.memory_bytes,
-                       process.mlx_active_bytes, process.mlx_peak_bytes, process.mlx_cache_bytes)  # fmt: skip
-            there = in_sample.setdefault(key, [None] * 6)
-            for n, figure in enumerate(figures):
-                if figure is not None:
-                    there[n] = figure + (there[n] or 0)
-        for key, figures in in_sample.items():
-            there = sums.setdefault(key, [None] * 6)
-            for n, figure in enumerate(figures):
-                if figure is not None:
-                    before = there[n]
-                    there[n] = (before or 0) + figure if n < 2 else max(before or 0, figure)
-    return {key: tuple(figures) for key, figures in sums.items()}
+        if at(0) <= one.at < at(7200):
+            for key, figures in in_one(one, width).items():
+                before = sums.get(key, [None] * 6)
+                sums[key] = [
+                    *map(added, before[:2], figures[:2]),
+                    *map(most, before[2:], figures[2:]),
+                ]
+    return sums
+
+
+def in_one(one: Sample, width: int) -> dict[Key, Figures]:
+    found: dict[Key, Figures] = {}
+    for p in one.processes:
+        key = floor(one.at, width), p.owner, p.project
+        mlx = p.mlx_active_bytes, p.mlx_peak_bytes, p.mlx_cache_bytes
+        figures = [p.cpu_s, p.gpu_s, p.memory_bytes, *mlx]
+        found[key] = [*map(added, found.get(key, [None] * 6), figures)]
+    return found
+
+
+def added(one: float | None, other: float | None) -> float | None:
+    return one if other is None else other if one is None else one + other
+
+
+def most(one: float | None, other: float | None) -> float | None:
+    return one if other is None else other if one is None else max(one, other)
 
 
 READER = """

@@ -5,8 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from services.engines.silicon.models import ProcessUse
+from services.settings import Settings
 from services.telemetry.folder import Retention
 from services.telemetry.models import Event
 from services.telemetry.store import Store
@@ -146,3 +148,17 @@ def test_everything_of_long_ago_goes(old: tuple[Store, Clock]):
     assert set(series.mean) <= {None}
     assert not list((place._root / HOST / "notes").iterdir())
     assert place.hosts()[0].last_at == at(7200) + timedelta(days=400)
+
+
+def test_the_settings_keep_coarse_longer_than_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
+    kept = Settings()
+    assert Retention() == Retention(
+        kept.telemetry_full_days,
+        kept.telemetry_process_days,
+        kept.telemetry_minute_days,
+        kept.telemetry_days,
+    )
+    monkeypatch.setenv("MLOPS_TELEMETRY_MINUTE_DAYS", "3")
+    with pytest.raises(ValidationError, match="the longer the coarser"):
+        Settings()
