@@ -90,7 +90,7 @@ def of_rows(rows: Rows, width_s: int, metrics: Sequence[str] | None = None) -> B
         value = np.zeros(len(rows), dtype=np.int64) if value is None else value
         known = (code > 0) & (code < UNAVAILABLE)
         stats[name] = Stat(
-            np.where(known, value, 0),
+            value,  # 0 where there is no figure
             np.where(known, value, _FAR),
             np.where(known, value, -_FAR),
             value,

@@ -6,6 +6,7 @@ leaves files that are whole (each is written in one step) and the segments, whic
 and merged again: merging twice is merging once.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -22,8 +23,17 @@ from services.errors import PlatformError
 from services.telemetry import blocks, buckets, closed, states
 from services.telemetry import owners as by_owner
 from services.telemetry.buckets import Buckets
-from services.telemetry.folder import HOUR_S, TIERS, WINDOWS, HostFolder, Retention, lock
+from services.telemetry.folder import (
+    DAY_S,
+    HOUR_S,
+    TIERS,
+    WINDOWS,
+    HostFolder,
+    Retention,
+    lock,
+)
 from services.telemetry.rows import Rows, SegmentReader, merged
+from services.telemetry.writing import close_left
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +65,20 @@ class Compactor:
             OSError: The disk is full; everything is still readable, and the next run goes on.
         """
         self._forget(now_s)
+        self._close_abandoned()
         while closed_ones := self._folder.segments(".log")[:_AT_ONCE]:
             self._merge([SegmentReader(path) for path in closed_ones])
+
+    def _close_abandoned(self) -> None:
+        """Close what a writer left that was killed and never came back."""
+        old_s = time.time() - DAY_S
+        left = [p for p in self._folder.segments(".open") if p.stat().st_mtime < old_s]
+        if left:
+            with contextlib.suppress(PlatformError):  # it is there, and takes samples rarely
+                handle = lock(self._folder.path / "writer.lock", "")
+                for path in left:
+                    close_left(path)
+                os.close(handle)
 
     def _forget(self, now_s: float) -> None:
         for kind, window in WINDOWS.items():

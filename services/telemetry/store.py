@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from services.engines.silicon.models import Machine, ProviderState, Sample
-from services.errors import ConflictError, InputError, NotFoundError
+from services.errors import ConflictError, InputError, NotFoundError, PlatformError
 from services.telemetry import machines, notes
 from services.telemetry.folder import DAY_S, HOUR_S, HostFolder, Retention, slug
 from services.telemetry.models import Event, HostState, OwnerUse, Series
@@ -35,6 +36,16 @@ LOST_AFTER_S = 60.0
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _opened(folder: HostFolder) -> SegmentWriter:
+    try:
+        return SegmentWriter(folder)
+    except OSError as error:
+        raise PlatformError(
+            f"The telemetry of {folder.slug} could not be written ({error.strerror or error}).",
+            "Free some space, or look who owns the folder; it is tried again.",
+        ) from error
 
 
 class Store:
@@ -64,6 +75,7 @@ class Store:
         self._now = now
         self._in_background = merge_in_background
         self._writers: dict[str, SegmentWriter] = {}
+        self._writing = threading.Lock()
         self._merging: subprocess.Popen[bytes] | None = None
         self._read: Reader | None = None
 
@@ -89,8 +101,9 @@ class Store:
                 waits in memory then, and goes to disk with the next one that finds room.
         """
         self._check(sample)
-        if self._writer(sample.host).append(sample):
-            self._merge()
+        with self._writing:
+            if self._writer(sample.host).append(sample):
+                self._merge()
 
     def note(self, event: Event, /) -> None:
         """Keep an event that is not read off the samples; from any process.
@@ -124,10 +137,11 @@ class Store:
             )
         if writer := self._writers.pop(old, None):
             writer.close()
-        SegmentWriter(before).close()  # nobody else writes it
+        _opened(before).close()  # nobody else writes it
         machine, providers = machines.read(before) or (machines.unknown(old), ())
+        # The name first: killed between the two, the same call again finishes it.
+        machines.write(before, dataclasses.replace(machine, host=new), providers)
         before.path.rename(after.path)
-        machines.write(after, dataclasses.replace(machine, host=new), providers)
 
     def close(self) -> None:
         """Close what is being written, and wait for a merge that runs."""
@@ -178,7 +192,7 @@ class Store:
             folder = self._folder(host)
             if not folder.machine.exists():
                 machines.write(folder, machines.unknown(host), ())
-            writer = self._writers[host] = SegmentWriter(folder)
+            writer = self._writers[host] = _opened(folder)
             if folder.segments(".log"):
                 self._merge()
         return writer

@@ -47,7 +47,7 @@ class SegmentWriter:
         self._who: dict[Who, int] = {}
         self._packers: dict[int, struct.Struct] = {}
         for left in folder.segments(".open"):
-            _close_left(left)
+            close_left(left)
 
     def append(self, sample: Sample) -> bool:
         """Keep a sample; return whether a segment was closed, so that there is one to merge.
@@ -165,7 +165,13 @@ class SegmentWriter:
         path.rename(path.with_suffix(".log"))
 
     def close(self) -> None:
-        """Close the segment and let another process write."""
+        """Write what waits, close the segment and let another process write."""
+        try:
+            while self._waiting:
+                self._write(self._waiting[0])
+                self._waiting.popleft()
+        except OSError as error:
+            logger.warning("%s They are lost.", self._refused(error).message)
         self.close_segment()
         if self._lock >= 0:
             os.close(self._lock)
@@ -178,7 +184,7 @@ def _write_all(handle: int, data: bytes) -> None:
         done += os.write(handle, data[done:])
 
 
-def _close_left(path: Path) -> None:
+def close_left(path: Path) -> None:
     """Close a segment that a killed process left, cutting what it was writing when it died."""
     data = path.read_bytes()
     end = 0

@@ -84,6 +84,7 @@ def test_a_power_cut_that_leaves_nonsense_behind_is_cut_too(tmp_path: Path):
         again = store(folder)
         again.append(watts(100, 55.0))
         assert values(folder) == [0.0, 1.0, 2.0, 55.0]
+        assert (folder / HOST / "open" / "0000000001-aa.log").read_bytes() == data
         again.merge()
         assert values(folder) == [0.0, 1.0, 2.0, 55.0]
         assert again.problems() == ()
@@ -313,6 +314,31 @@ def test_a_full_disk_is_said_and_nothing_is_lost_when_there_is_room_again(disk: 
     place.close()
 
 
+def test_a_host_that_comes_to_a_full_disk_is_a_sentence(disk: SmallDisk):
+    place = store(disk.path)
+    disk.fill()
+    with pytest.raises(PlatformError, match="could not be written"):
+        place.append(watts(0, 0.0))
+    disk.free()
+    place.append(watts(2, 1.0))
+    assert values(disk.path) == [1.0]
+    place.close()
+
+
+def test_what_a_writer_left_that_never_came_back_is_merged_after_a_day(tmp_path: Path):
+    left_open(tmp_path, written(tmp_path / "whole", 3))
+    path = segment(tmp_path)
+    other = store(tmp_path)
+    other.append(sample(0, measured("cpu_w", 1.0), host="mac-b"))
+    other.merge()
+    assert path.exists(), "perhaps it is being written"
+    os.utime(path, (0, 0))
+    other.merge()
+    assert not path.exists()
+    assert values(tmp_path) == [0.0, 1.0, 2.0]
+    other.close()
+
+
 def test_half_a_write_is_taken_back_with_the_shape_it_began(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -332,6 +358,9 @@ def test_half_a_write_is_taken_back_with_the_shape_it_began(
     assert values(tmp_path) == [0.0]
     place.append(sample(4, measured("gpu_w", 4.0)))
     assert values(tmp_path) == [0.0, 2.0, 4.0]
+    place.merge()
+    assert values(tmp_path) == [0.0, 2.0, 4.0]
+    assert place.problems() == (), "half a write stands in the file"
     place.close()
 
 

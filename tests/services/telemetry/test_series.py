@@ -171,6 +171,19 @@ def test_why_values_are_missing_is_kept_by_the_minute_too(tmp_path: Path):
     place.close()
 
 
+def test_the_newest_reason_of_a_bucket_is_the_one_shown(tmp_path: Path):
+    place = store(tmp_path)
+    for n, reason in enumerate(("first", "second", "")):
+        gpu = unavailable("gpu_w", reason) if reason else measured("gpu_w", 1.0)
+        place.append(sample(n * 20, gpu, window_s=20.0))
+    for _ in range(2):
+        (series,) = place.series(HOST, ["gpu_w"], at(0), at(600), points=10)
+        assert series.bucket_s == 60
+        assert series.reasons == ("second",)
+        place.merge()
+    place.close()
+
+
 def test_summer_time_ending_makes_no_gap_and_no_second_hour(tmp_path: Path):
     berlin = ZoneInfo("Europe/Berlin")
     begin = BEGIN.replace(month=10, day=25, hour=0)  # the clock goes back at 01:00 UTC

@@ -50,6 +50,24 @@ def test_samples_that_an_agent_sends_hours_later_land_in_their_place(tmp_path: P
     place.close()
 
 
+def test_an_hour_that_comes_after_both_its_neighbours_stands_between_them(tmp_path: Path):
+    place = store(tmp_path, Clock(at(4 * 3600)))
+    for hour in (0, 2, 1):
+        for n in range(60):
+            place.append(watts(hour * 3600 + n * 60, float(hour)))
+        place.merge()
+    for begin, width in ((0, 60), (3600, 60), (0, 600), (3600, 600), (0, 3600)):
+        (series,) = place.series(HOST, ["cpu_w"], at(begin), at(begin + 7200), points=7200 // width)
+        assert series.bucket_s == width
+        first = begin // 3600
+        wanted = [float(first)] * (3600 // width) + [first + 1.0] * (3600 // width)
+        assert list(series.mean) == wanted, width
+    (series,) = place.series(HOST, ["cpu_w"], at(-3600), at(7 * 3600), points=3)
+    assert series.bucket_s == 10_800
+    assert [v for v in series.mean if v is not None] == [0.5, 2.0]
+    place.close()
+
+
 def test_of_two_samples_with_one_time_the_later_written_is_kept(tmp_path: Path):
     place = store(tmp_path)
     place.append(watts(0, 1.0))
