@@ -45,6 +45,7 @@ class Settings(BaseSettings):
 
     dashboard_port: int = Field(default=8501, ge=1, le=65535)
     mlflow_port: int = Field(default=5000, ge=1, le=65535)
+    telemetry_port: int = Field(default=9110, ge=1, le=65535)
     """Preferred ports; a taken one is replaced by a free one, which is remembered."""
 
     sync_interval_s: float = Field(default=0.25, gt=0)
@@ -54,6 +55,9 @@ class Settings(BaseSettings):
 
     lost_without_heartbeat_s: float = Field(default=1800.0, gt=0)
     """The same for a run that never sent a heartbeat, by its last metric."""
+
+    telemetry_interval_s: float = Field(default=2.0, ge=2.0)
+    """Between two samples of a machine; Apple's energy counters are published every 2.1 s."""
 
     telemetry_full_days: float = Field(default=14.0, gt=0)
     """How long single samples of machines are kept; a sample that comes later is refused."""

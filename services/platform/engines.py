@@ -136,6 +136,23 @@ def controller(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
     )  # fmt: skip
 
 
+def telemetry(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
+    """Return the sampler of this machine."""
+    port = ports["telemetry"]
+    days = (
+        settings.telemetry_full_days, settings.telemetry_process_days,
+        settings.telemetry_minute_days, settings.telemetry_days,
+    )  # fmt: skip
+    argv = (
+        interpreter(), "-m", "services.sampler", "--port", str(port),
+        "--interval", f"{settings.telemetry_interval_s:g}", "--keep", *(f"{d:g}" for d in days),
+    )  # fmt: skip
+    return EngineSpec(
+        "telemetry", "Telemetry", HeartbeatProbe(home.run / "telemetry.json"), argv,
+        url=f"http://{LOOPBACK}:{port}", port=port, version=version_of("efficientai-mlops"),
+    )  # fmt: skip
+
+
 def dashboard(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
     """Return the dashboard."""
     del home, settings
@@ -149,13 +166,18 @@ def dashboard(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
 
 Builder = Callable[[Home, "Settings", Ports], EngineSpec]
 
-BUILDERS: dict[str, Builder] = {"dashboard": dashboard, "mlflow": mlflow, "controller": controller}
+BUILDERS: dict[str, Builder] = {
+    "dashboard": dashboard,
+    "mlflow": mlflow,
+    "controller": controller,
+    "telemetry": telemetry,
+}
 """In the order in which they are started: what people look at first comes first."""
 
 
 def preferred_ports(settings: "Settings") -> dict[str, int]:
     """Return the wished port of each engine that we start and that listens."""
-    own = {"dashboard": settings.dashboard_port}
+    own = {"dashboard": settings.dashboard_port, "telemetry": settings.telemetry_port}
     return own if settings.mlflow_url else own | {"mlflow": settings.mlflow_port}
 
 

@@ -1,0 +1,1 @@
+"""The sampler: one process a machine that writes down what the machine does."""
