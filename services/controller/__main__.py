@@ -19,6 +19,7 @@ from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
 from services.controller.loops import Loop
+from services.controller.telemetry import INTERVAL_S, TelemetryWatch
 from services.controller.wants import Wants
 from services.controller.watch import ProjectWatch
 from services.engines.mlflow.feed import FeedReader
@@ -129,6 +130,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("mirror", mirroring.turn, settings.sync_interval_s),
         Loop("actions", act, _ACTIONS_INTERVAL_S),
         Loop("projects", watch.turn, settings.discovery_interval_s),
+        Loop("telemetry", TelemetryWatch(Store(database), home.run).turn, INTERVAL_S),
     ]
 
 

@@ -65,7 +65,7 @@ class Presence:
         try:
             with path.open("rb") as file:
                 tag = _tag(json.loads(file.read(_LARGEST_BYTES)))
-        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             logger.warning("%s says nothing that can be read (%s).", path, error)
         self._read[path] = (changed, tag)
         return tag
@@ -80,7 +80,9 @@ class Presence:
         return self._engine_tags[1]
 
 
-def _tag(said: dict[str, Any]) -> Tag:
+def _tag(said: object) -> Tag:
+    if not isinstance(said, dict):
+        raise TypeError("not an object")
     mlx = said.get("mlx") or {}
     owner, project = said["owner"], said.get("project") or ""
     if not isinstance(owner, str) or not isinstance(project, str) or not owner:

@@ -4,7 +4,7 @@ from services.platform import engines, secrets
 from services.platform.probes import HttpProbe
 from services.settings import Settings
 
-PORTS = {"mlflow": 5001, "dashboard": 8502}
+PORTS = {"mlflow": 5001, "dashboard": 8502, "telemetry": 9111}
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def built(home):
 
 
 def test_every_engine_is_built_and_the_dashboard_comes_first(built):
-    assert list(built) == ["dashboard", "mlflow", "controller"]
+    assert list(built) == ["dashboard", "mlflow", "controller", "telemetry"]
 
 
 def test_mlflow_listens_on_loopback_behind_our_app_with_workspaces(home, built):
