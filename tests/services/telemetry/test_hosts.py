@@ -136,7 +136,7 @@ def uses() -> st.SearchStrategy[tuple[ProcessUse, ...]]:
     st.integers(0, 30),
     st.sampled_from([60, 120, 3600]),
 )
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_owners_used_what_a_plain_loop_adds_up(
     taken: list[tuple[int, tuple[ProcessUse, ...]]], merge_at: int, width: int
 ):
@@ -151,6 +151,9 @@ def test_owners_used_what_a_plain_loop_adds_up(
             newest[one.at] = one
         wanted = [by_pid(newest[t]) for t in sorted(newest)]
         assert list(place.samples(HOST, at(-1), at(9000))) == wanted
+        if merge_at % 2:
+            place.merge()
+            assert list(place.samples(HOST, at(-1), at(9000))) == wanted
         found = place.owners(HOST, at(0), at(7200), points=7200 // width)
         assert {one.bucket_s for one in found} <= {float(width)}
         read = {
