@@ -30,5 +30,6 @@ class TelemetryWatch:
         gone = self._answered or self._turns > _STARTING_TURNS
         reason = answer.detail if gone else f"It may still be starting: {answer.detail}"
         hint = "Machines are not sampled meanwhile. `mlops restart telemetry` starts it again."
-        state = "down" if gone else "stale"
-        self._store.write_engine("telemetry", "Telemetry", state, reason, hint, event=gone)
+        self._store.write_engine(
+            "telemetry", "Telemetry", "down" if gone else "stale", reason, hint, event=gone
+        )
