@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard.numbers import zone_of
 from dashboard.scope import Scope
-from services.errors import PlatformError
+from services.errors import NotFoundError, PlatformError
 from services.home import Home
 from services.mirror.models import (
     Change,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
     from services.platform.storage import Storage
+    from services.telemetry.models import Telemetry
 
 _NEWEST = 100
 _STALE_AFTER_S = 20.0
@@ -187,6 +188,20 @@ def runs(query: RunQuery) -> RunPage:
 def _runs(change: int, query: RunQuery) -> RunPage:
     del change
     return mirror().runs(query)
+
+
+def run_name(run_id: str) -> str | None:
+    """Return the name of a run, None for one that the mirror does not know."""
+    return _run_name(mirror().change(), run_id)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _run_name(change: int, run_id: str) -> str | None:
+    del change
+    try:
+        return mirror().run(run_id).run.name
+    except NotFoundError:
+        return None
 
 
 def projects(wanted: tuple[str, ...] | None = None) -> tuple[ProjectSummary, ...]:
@@ -346,6 +361,14 @@ def people() -> tuple["User", ...]:
 
 
 # The machine
+
+
+@st.cache_resource(show_spinner=False)
+def telemetry() -> "Telemetry":
+    """Return what machines did, opened once a process."""
+    from services.telemetry.store import Store
+
+    return Store(Home.locate().telemetry)
 
 
 def platform_status() -> "PlatformStatus":

@@ -28,6 +28,7 @@ PROJECTS = (
     ("self-improving-diffusion", "Self-improving diffusion", "advanced", "val_loss", "min"),
 )
 HOSTILE = "<img src=x onerror=alert(1)> **bold** :material/home: $x$ [a](javascript:alert(1))"
+ENGINES = (("controller", "Controller"), ("mlflow", "MLflow"), ("telemetry", "Telemetry"))
 _STATES: tuple[Status, ...] = ("finished", "finished", "finished", "failed", "running", "killed")
 _TECHNIQUES = ("baseline", "lora-r8", "lora-r16")
 _HOUR_MS = 3_600_000
@@ -53,6 +54,7 @@ def empty(url: str, *, engine_state: EngineState = "live") -> Store:
         reason, hint = "Nothing listens on 127.0.0.1:5000.", "Start it with `mlops restart mlflow`."
     store.write_engine("controller", "Controller", "live")
     store.write_engine("mlflow", "MLflow", "live")
+    store.write_engine("telemetry", "Telemetry", "live")
     if engine_state != "live":
         store.write_engine("mlflow", "MLflow", engine_state, reason, hint)
     return store
@@ -85,7 +87,7 @@ def keep_fresh(url: str, over: threading.Event) -> None:
     engine, _ = schema.prepare(url)
     store = Store(engine)
     while not over.wait(1.0):
-        for name, title in (("controller", "Controller"), ("mlflow", "MLflow")):
+        for name, title in ENGINES:
             store.write_engine(name, title, "live")
     engine.dispose()
 

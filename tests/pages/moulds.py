@@ -14,8 +14,6 @@ from tests import experiments_seed, seed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_ENGINES = (("controller", "Controller"), ("mlflow", "MLflow"))
-
 
 class Moulds:
     """What tests copy; each is made the real way when it is first asked for."""
@@ -43,7 +41,7 @@ class Moulds:
         path = home.databases / "mirror.sqlite"
         shutil.copy(self._mirrors[kind], path)
         laid = Store(schema.open_engine(f"sqlite:///{path}"))
-        for name, title in _ENGINES if kind != "down" else _ENGINES[:1]:
+        for name, title in seed.ENGINES if kind != "down" else seed.ENGINES[:1]:
             laid.write_engine(name, title, "live")
         return laid
 

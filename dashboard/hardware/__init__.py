@@ -1,0 +1,1 @@
+"""The page of machines: what each does now, and did over time."""
