@@ -34,13 +34,15 @@ _TECHNIQUES = ("baseline", "lora-r8", "lora-r16")
 _HOUR_MS = 3_600_000
 
 
-def fill(url: str, *, engine_state: EngineState = "live") -> None:
+def fill(
+    url: str, *, engine_state: EngineState = "live", states: tuple[Status, ...] = _STATES
+) -> None:
     """Write the mirror as the controller would."""
     store = empty(url, engine_state=engine_state)
     for number, (project, title, kind, metric, goal) in enumerate(PROJECTS):
         document = _document(number, project, title, kind, metric, goal)
         store.write_project(project, "broken" if number == 3 else "connected", document)
-        store.write_runs(project, tuple(_runs(number, project, metric)))
+        store.write_runs(project, tuple(_runs(number, project, metric, states)))
         store.write_registry(project, [_model(project)], list(_versions(number, project)))
     store.mark_lost({run_id(1, 4): "No heartbeat for 4 minutes and its process is gone."})
 
@@ -128,10 +130,12 @@ def run_id(number: int, index: int) -> str:
     return f"{number}{index:02d}".ljust(32, "a")
 
 
-def _runs(number: int, project: str, metric: str) -> Iterator[TrackedRun]:
+def _runs(
+    number: int, project: str, metric: str, states: tuple[Status, ...]
+) -> Iterator[TrackedRun]:
     now = now_ms()
-    for index, state in enumerate(_STATES):
-        started = now - (len(_STATES) - index) * 5 * _HOUR_MS - number * 60_000
+    for index, state in enumerate(states):
+        started = now - (len(states) - index) * 5 * _HOUR_MS - number * 60_000
         quality = 0.78 + 0.02 * index + 0.003 * number
         if metric == "val_loss":
             quality = 0.4 - 0.02 * index

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,6 +83,7 @@ def test_every_engine_is_live(demo: str, mlops: Mlops):
         "dashboard": "live",
         "mlflow": "live",
         "controller": "live",
+        "telemetry": "live",
     }
 
 
@@ -115,6 +118,18 @@ def test_models_are_safetensors_with_a_champion_that_can_be_moved(demo: str, mlo
     eventually(
         lambda: "staging" in shown(mlops, "models", "show", model["name"])["versions"][0]["aliases"]
     )
+
+
+def test_this_machine_was_sampled_all_the_while(demo: str, mlops: Mlops):
+    said = shown(mlops, "hardware")
+    memory = said["readings"]["memory_total_bytes"]
+    assert (memory["value"], memory["quality"]) == (psutil.virtual_memory().total, "measured")
+    if not said["apple_silicon"]:
+        assert said["readings"]["ane_w"]["reason"] == "not Apple Silicon"
+    port = next(e["url"] for e in shown(mlops, "status")["engines"] if e["name"] == "telemetry")
+    told = httpx.get(f"{port}/metrics").text
+    assert f'mlops_memory_total_bytes{{host="{said["host"]}"' in told
+    assert 'owner="engine:mlflow"' in told
 
 
 def test_plain_mlflow_sees_the_same(demo: str, projects: Path):

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from services.home import Home
 from services.settings import Settings
-from tests import seed
+from tests import hardware_seed, seed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHOTS = Path(os.environ.get("MLOPS_SCREENSHOTS", "/tmp/mlops-screenshots"))
@@ -60,6 +61,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     settings = Settings()
     seed.fill(settings.mirror_url)
     seed.people(settings, PASSWORD)
+    hardware_seed.fill(home.telemetry, datetime.now(UTC))
     over = threading.Event()
     pulse = threading.Thread(target=seed.keep_fresh, args=(settings.mirror_url, over))
     try:

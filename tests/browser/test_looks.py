@@ -13,6 +13,7 @@ PAGES = (
     ("model?of=clip-finetuning&model=clip-finetuning", "clip-finetuning"),
     ("projects", "Projects"),
     ("project?id=cpu-compression", "CPU compression"),
+    ("hardware", "Hardware"),
     ("activity", "Activity"),
     ("activity?view=Audit", "Activity"),
     ("admin", "Admin"),

@@ -26,6 +26,7 @@ class Moulds:
         self._fill: dict[str, Callable[[str], None]] = {
             "full": seed.fill,
             "down": lambda url: seed.fill(url, engine_state="down"),
+            "failing": lambda url: seed.fill(url, states=("failed",) * 3),
             "empty": lambda url: seed.empty(url).engine.dispose(),
             "experiments": _experiments,
             "wide": _wide,

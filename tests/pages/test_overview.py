@@ -6,7 +6,6 @@ from services.actions import history
 from services.actions.history import AliasEvent
 from services.home import Home
 from services.platform import room
-from tests import seed
 from tests.pages.conftest import Open, words
 
 ROLES = ("viewer", "operator", "approver", "admin")
@@ -116,10 +115,8 @@ def test_a_full_disk_is_told_with_its_mend(
     assert "`uv cache prune`" in error.value
 
 
-def test_names_are_drawn_letter_by_letter(open_page: Open, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(seed, "_STATES", ("failed",) * 6)
-
-    said = words(open_page("overview", project="lora-finetuning"))
+def test_names_are_drawn_letter_by_letter(open_page: Open):
+    said = words(open_page("overview", mirror="failing", project="lora-finetuning"))
 
     assert "onerror" in said
     assert "<img" not in said
