@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "projects": ("projects:projects", "Projects: list, add, show, check."),
     "runs": ("runs:runs", "Runs: list, show, compare."),
     "models": ("models:models", "Registered models: list, show, promote, rollback."),
+    "hardware": ("hardware:hardware", "What machines say of themselves; tokens for agents."),
+    "agent": ("agent:agent", "Report this machine to the platform on another one."),
     "users": ("users:users", "Accounts: add, list, set, disable, enable, reset-password."),
     "backup": ("backup:backup", "Copy the journal to a file."),
     "restore": ("backup:restore", "Put a backup in the journal's place."),

@@ -81,6 +81,7 @@ def test_every_engine_is_live(demo: str, mlops: Mlops):
         "dashboard": "live",
         "mlflow": "live",
         "controller": "live",
+        "telemetry": "live",
     }
 
 

@@ -145,6 +145,7 @@ def test_every_engine_is_live_and_nothing_is_in_sqlite(mlops: Installation, up: 
         "dashboard": "live",
         "mlflow": "live",
         "controller": "live",
+        "telemetry": "live",
     }
     eventually(lambda: mlops.engine("controller")["detail"] == "all well")
     assert not [*mlops.home.rglob("*.sqlite"), *mlops.home.rglob("mlflow.db")]

@@ -147,15 +147,44 @@ def dashboard(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
     )  # fmt: skip
 
 
+def telemetry(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
+    """Return the sampler; it is told all by arguments, so that it need not load the settings."""
+    port = ports["telemetry"]
+    keep = (
+        settings.telemetry_full_days, settings.telemetry_process_days,
+        settings.telemetry_minute_days, settings.telemetry_days,
+    )  # fmt: skip
+    tls = {"--certificate": settings.telemetry_certificate, "--key": settings.telemetry_key}
+    argv = (
+        interpreter(), "-m", "services.telemetry", "--port", str(port),
+        "--listen", settings.telemetry_listen, "--interval", f"{settings.telemetry_interval_s:g}",
+        "--keep", *(f"{days:g}" for days in keep),
+        *(word for name, path in tls.items() if path for word in (name, str(path))),
+    )  # fmt: skip
+    scheme = "https" if settings.telemetry_certificate else "http"
+    return EngineSpec(
+        "telemetry", "Telemetry", HeartbeatProbe(home.run / "telemetry.json"), argv,
+        # glibc gives each thread 64 MB of its own to grow into; two are enough here.
+        env={"MALLOC_ARENA_MAX": "2"},
+        url=f"{scheme}://{LOOPBACK}:{port}", port=port, version=version_of("efficientai-mlops"),
+        stop_timeout_s=10.0,
+    )  # fmt: skip
+
+
 Builder = Callable[[Home, "Settings", Ports], EngineSpec]
 
-BUILDERS: dict[str, Builder] = {"dashboard": dashboard, "mlflow": mlflow, "controller": controller}
+BUILDERS: dict[str, Builder] = {
+    "dashboard": dashboard,
+    "mlflow": mlflow,
+    "controller": controller,
+    "telemetry": telemetry,
+}
 """In the order in which they are started: what people look at first comes first."""
 
 
 def preferred_ports(settings: "Settings") -> dict[str, int]:
     """Return the wished port of each engine that we start and that listens."""
-    own = {"dashboard": settings.dashboard_port}
+    own = {"dashboard": settings.dashboard_port, "telemetry": settings.telemetry_port}
     return own if settings.mlflow_url else own | {"mlflow": settings.mlflow_port}
 
 

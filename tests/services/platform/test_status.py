@@ -16,7 +16,8 @@ def test_a_fresh_machine_has_engines_that_never_ran(tmp_path, monkeypatch):
     from services.home import Home
 
     found = status(Home(tmp_path / "nothing"))
-    assert [engine.name for engine in found.engines] == ["controller", "dashboard", "mlflow"]
+    names = [engine.name for engine in found.engines]
+    assert names == ["controller", "dashboard", "mlflow", "telemetry"]
     assert {engine.state for engine in found.engines} == {"never"}
     assert {engine.rss_bytes for engine in found.engines} == {None}
     assert not (tmp_path / "nothing").exists()
