@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 
 from services.commands.output import sentences
-from services.errors import EngineRefusedError, InputError
+from services.errors import InputError
 from services.home import Home
 
 _SAVED = "agent.json"
@@ -76,12 +76,7 @@ def agent(*, url: str | None, token: str | None, certificate: Path | None, inter
         signal.signal(number, end)
     host = Host.here(home.root)
     one = Agent(host, home.run, spool, collector, click.echo, interval_s=interval)
-    try:
-        one.join()
-    except EngineRefusedError as error:
-        raise EngineRefusedError(
-            error.message, "`mlops hardware token NAME` on the machine that collects makes one."
-        ) from error
+    one.join()
     _keep(home, joined)
     one.run(ended)
     waiting = spool.waiting

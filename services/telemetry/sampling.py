@@ -91,20 +91,22 @@ class Sampling:
         owned = {tag.pid for tag in tags}
         sample = self._host.sample(at)
         processes = self._uses.take((*self._engines.tags(owned), *tags))
-        gap = self._is_gap(at, moment)
-        self._before = at, moment
+        before, self._before = self._before, (at, moment)
+        if before is None:
+            return None
+        gap = self._is_gap(before, at, moment, sample.window_s)
         # Two in a row are no gap: a provider is that slow, and its long window is the true one.
         dropped = gap and not self._after_gap
         self._after_gap = gap
         return None if dropped else replace(sample, processes=processes)
 
-    def _is_gap(self, at: datetime, moment: float) -> bool:
-        if self._before is None:
-            return True
-        before_at, before = self._before
-        slept_s = (at - before_at).total_seconds() - (moment - before)
+    def _is_gap(
+        self, last: tuple[datetime, float], at: datetime, moment: float, window_s: float
+    ) -> bool:
+        before_at, before = last
         # Asleep, this clock stands still on a Mac and on Linux; the one on the wall goes on.
-        return moment - before > self._interval_s + self._late_s or slept_s > self._late_s
+        slept_s = (at - before_at).total_seconds() - (moment - before)
+        return window_s > self._interval_s + self._late_s or slept_s > self._late_s
 
     def troubles(self) -> tuple[str, ...]:
         """Return a sentence for everything that keeps figures away and should not."""
