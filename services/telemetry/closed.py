@@ -1,6 +1,6 @@
 """Samples in closed blocks: an hour of figures, and apart from it an hour of processes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,9 @@ from services.telemetry.rows import Rows
 from services.telemetry.shapes import Said, Shape, Who
 
 
-def write_full(path: Path, rows: Rows, merged: Iterable[str]) -> None:
+def write_full(path: Path, rows: Rows) -> None:
     """Write the figures of an hour."""
-    header = {
-        "shapes": [[list(said) for said in shape.said] for shape in rows.shapes],
-        "merged": sorted(merged),
-    }
+    header = {"shapes": [[list(said) for said in shape.said] for shape in rows.shapes]}
     columns = {"times": rows.times, "windows": rows.windows, "shape": rows.shape}
     columns.update((f"v.{name}", column) for name, column in rows.values.items())
     blocks.write(path, header, columns)
@@ -97,9 +94,3 @@ def opened(folder: HostFolder, kind: str, start: int, *, check: bool = False) ->
         folder.set_aside(path, sentence_of(folder, kind, start))
         return None
     return block
-
-
-def merged_into(block: Block | None, still: Sequence[str], now: Sequence[str]) -> set[str]:
-    """Return the segments that a block holds once ``now`` are in it, as far as they exist still."""
-    before = set(block.header["merged"]) if block else set()
-    return (before & set(still)) | set(now)

@@ -3,7 +3,7 @@
 ``python -m services.telemetry.compaction JSON`` is started by the writer when a segment was closed,
 and ends when there is nothing left to do: numpy stays out of the sampler. A kill at any point
 leaves files that are whole (each is written in one step) and the segments, which are removed last
-and merged again: merging twice is merging once.
+and merged again: merging twice is merging once, for of two samples with one time one is kept.
 """
 
 import contextlib
@@ -59,15 +59,18 @@ class Compactor:
         self._lost_after_s = lost_after_s
 
     def run(self, now_s: float) -> None:
-        """Forget what is too old (first: that makes room), then merge what there is.
+        """Merge what there is, then forget what is too old (also when there was no room).
 
         Raises:
             OSError: The disk is full; everything is still readable, and the next run goes on.
         """
-        self._forget(now_s)
-        self._close_abandoned()
-        while closed_ones := self._folder.segments(".log")[:_AT_ONCE]:
-            self._merge([SegmentReader(path) for path in closed_ones])
+        # In this order: an hour that is due to go may still be joined by its last samples.
+        try:
+            self._close_abandoned()
+            while closed_ones := self._folder.segments(".log")[:_AT_ONCE]:
+                self._merge([SegmentReader(path) for path in closed_ones])
+        finally:
+            self._forget(now_s)
 
     def _close_abandoned(self) -> None:
         """Close what a writer left that was killed and never came back."""
@@ -91,7 +94,6 @@ class Compactor:
                 path.unlink(missing_ok=True)
 
     def _merge(self, readers: Sequence[SegmentReader]) -> None:
-        ids = [reader.key for reader in readers]
         parts: dict[int, list[Rows]] = defaultdict(list)
         for reader in readers:
             reader.refresh()
@@ -101,16 +103,16 @@ class Compactor:
                 parts[start].append(rows.between(start * 1_000_000, (start + HOUR_S) * 1_000_000))
         touched = _Hours()
         for start in sorted(parts):
-            rows = self._merge_hour(start, parts[start], ids)
+            rows = self._merge_hour(start, parts[start])
             touched.buckets[start] = buckets.of_rows(rows, TIERS[0])
             touched.owners[start] = by_owner.of_rows(rows)
             touched.changes[start] = states.changes_of(rows, self._lost_after_s)
-        self._merge_owners(touched, ids)
-        self._merge_tiers(touched, ids)
+        self._merge_owners(touched)
+        self._merge_tiers(touched)
         for reader in readers:
             self._done_with(reader)
 
-    def _merge_hour(self, start: int, parts: list[Rows], ids: Sequence[str]) -> Rows:
+    def _merge_hour(self, start: int, parts: list[Rows]) -> Rows:
         before = closed.opened(self._folder, "full", start, check=True)
         processes = closed.opened(self._folder, "processes", start, check=True)
         if before:
@@ -120,14 +122,10 @@ class Compactor:
             parts = [old, *parts]
         rows = merged(parts)
         closed.write_processes(self._folder.block("processes", start), rows)
-        closed.write_full(self._folder.block("full", start), rows, self._holds(before, ids))
+        closed.write_full(self._folder.block("full", start), rows)
         return rows
 
-    def _holds(self, before: blocks.Block | None, ids: Sequence[str]) -> set[str]:
-        still = [path.name.partition(".")[0] for path in self._folder.segments()]
-        return closed.merged_into(before, still, ids)
-
-    def _merge_owners(self, touched: _Hours, ids: Sequence[str]) -> None:
+    def _merge_owners(self, touched: _Hours) -> None:
         for day, hours in _by_window(touched.owners, WINDOWS["owners"]).items():
             before = closed.opened(self._folder, "owners", day, check=True)
             spans = [(hour, hour + HOUR_S) for hour in hours]
@@ -135,10 +133,10 @@ class Compactor:
             rows = by_owner.wider(
                 [*old, *(touched.owners[h] for h in hours)], by_owner.OWNER_WIDTH_S
             )
-            header = {"owners": rows.owners, "merged": sorted(self._holds(before, ids))}
-            blocks.write(self._folder.block("owners", day), header, rows.columns)
+            path = self._folder.block("owners", day)
+            blocks.write(path, {"owners": rows.owners}, rows.columns)
 
-    def _merge_tiers(self, touched: _Hours, ids: Sequence[str]) -> None:
+    def _merge_tiers(self, touched: _Hours) -> None:
         for place, width in enumerate(TIERS):
             for start, hours in _by_window(touched.buckets, WINDOWS[str(width)]).items():
                 before = closed.opened(self._folder, str(width), start, check=True)
@@ -147,7 +145,7 @@ class Compactor:
                     spans = [(start, start + WINDOWS[str(width)])]
                 fresh = self._finer(place, spans, touched)
                 old = [buckets.of_block(before, width).without(spans)] if before else []
-                self._write_tier(width, start, [*old, *fresh], before, touched, ids)
+                self._write_tier(width, start, [*old, *fresh], before, touched)
 
     def _finer(
         self, place: int, spans: Sequence[tuple[int, int]], touched: _Hours
@@ -185,14 +183,12 @@ class Compactor:
         parts: Sequence[Buckets],
         before: blocks.Block | None,
         touched: _Hours,
-        ids: Sequence[str],
     ) -> None:
         names = list(dict.fromkeys(name for part in parts for name in part.stats))
         rows = buckets.wider(parts, width, names)
         header: dict[str, Any] = {
             "metrics": names,
             "reasons": rows.reasons,
-            "merged": sorted(self._holds(before, ids)),
         }
         if width == STATES_WIDTH_S:
             header["hours"] = self._changes(start, before, touched)
@@ -212,15 +208,14 @@ class Compactor:
         return {str(hour): known[hour] for hour in sorted(known)}
 
     def _done_with(self, reader: SegmentReader) -> None:
-        if not reader.damaged_bytes and not reader.unread_samples:
-            reader.path.unlink()
-            return
-        self._folder.set_aside(
-            reader.path,
-            f"{reader.damaged_bytes} bytes of {reader.path.name} ({self._folder.slug}) are "
-            f"damaged: its other samples were kept, the file was set aside in "
-            f"{self._folder.quarantine}.",
-        )
+        if reader.damaged_bytes or reader.unread_samples:
+            self._folder.set_aside(
+                reader.path,
+                f"{reader.damaged_bytes} bytes of {reader.path.name} ({self._folder.slug}) are "
+                f"damaged: its other samples were kept, the file was set aside in "
+                f"{self._folder.quarantine}.",
+            )
+        reader.path.unlink(missing_ok=True)  # also if there was no room for a quarantine
 
 
 STATES_WIDTH_S = TIERS[1]

@@ -1,7 +1,8 @@
 """What a reader sees of one host at one moment, without a lock: segments first, then blocks.
 
-The merger writes the blocks of a segment before it removes it, and each block names the segments
-it holds. So what is read first and then found in a block as well is known to be the same.
+The merger writes the blocks of a segment before it removes the segment, so nothing is missed. What
+is in both counts once: an hour with samples in a segment is read sample by sample, and of two with
+one time one is kept; coarser blocks are used for the hours without.
 """
 
 import threading
@@ -89,14 +90,13 @@ class Snapshot:
         self, folder: HostFolder, segments: Sequence[tuple[str, Rows]], opened: Blocks
     ) -> None:
         self.folder = folder
-        self._segments = [(key, rows) for key, rows in segments if len(rows)]
         self._blocks = opened
-        self._hours: dict[int, list[tuple[str, Rows]]] = {}
-        for key, rows in self._segments:
+        self._hours: dict[int, list[Rows]] = {}
+        for _, rows in segments:
             for hour in set((rows.times // (HOUR_S * _US)).tolist()):
                 start = hour * HOUR_S
                 part = rows.between(start * _US, (start + HOUR_S) * _US)
-                self._hours.setdefault(start, []).append((key, part))
+                self._hours.setdefault(start, []).append(part)
 
     def hours(self) -> list[int]:
         """Return the hours of which there are single samples, in order."""
@@ -126,16 +126,12 @@ class Snapshot:
         self, hour: int, metrics: Sequence[str] | None, *, processes: bool
     ) -> Iterable[Rows]:
         block = self.block("full", hour)
-        if block:
-            rows = self._decoded(block, hour, metrics)
-            if rows is None:
-                block = None
-            else:
-                if processes:
-                    self._add_processes(hour, rows)
-                yield rows
-        held = block.header["merged"] if block else ()
-        yield from (rows for key, rows in self._hours.get(hour, ()) if key not in held)
+        rows = self._decoded(block, hour, metrics) if block else None
+        if rows is not None:
+            if processes:
+                self._add_processes(hour, rows)
+            yield rows
+        yield from self._hours.get(hour, ())
 
     def _decoded(self, block: Block, hour: int, metrics: Sequence[str] | None) -> Rows | None:
         try:
@@ -157,16 +153,8 @@ class Snapshot:
         self.folder.set_aside(path, closed.sentence_of(self.folder, kind, start))
 
     def fresh(self, kind: str, start: int, end: int) -> list[int]:
-        """Return the hours of an interval that have samples not yet in the blocks of a kind."""
-        found = []
-        for hour, parts in sorted(self._hours.items()):
-            if start - WINDOWS[kind] < hour < end:
-                window = hour - hour % WINDOWS[kind]
-                held = [self.block("full", hour), self.block(kind, window)]
-                keys = {key for key, _ in parts}
-                if not all(block and keys <= set(block.header["merged"]) for block in held):
-                    found.append(hour)
-        return found
+        """Return the hours of an interval whose samples are perhaps not in the blocks of a kind."""
+        return [hour for hour in sorted(self._hours) if start - WINDOWS[kind] < hour < end]
 
     def tier(
         self, width: int, start: int, end: int, metrics: Sequence[str] | None

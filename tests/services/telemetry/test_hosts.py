@@ -21,6 +21,7 @@ from services.engines.silicon.models import (
     Sample,
 )
 from services.errors import InputError
+from services.telemetry.folder import HostFolder
 from services.telemetry.models import HostState, Telemetry, Writer
 from services.telemetry.store import Store
 from tests.services.telemetry.samples import (
@@ -136,7 +137,7 @@ def uses() -> st.SearchStrategy[tuple[ProcessUse, ...]]:
     st.integers(0, 30),
     st.sampled_from([60, 120, 3600]),
 )
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_owners_used_what_a_plain_loop_adds_up(
     taken: list[tuple[int, tuple[ProcessUse, ...]]], merge_at: int, width: int
 ):
@@ -151,6 +152,9 @@ def test_owners_used_what_a_plain_loop_adds_up(
             newest[one.at] = one
         wanted = [by_pid(newest[t]) for t in sorted(newest)]
         assert list(place.samples(HOST, at(-1), at(9000))) == wanted
+        if merge_at % 2:
+            place.merge()
+            assert list(place.samples(HOST, at(-1), at(9000))) == wanted
         found = place.owners(HOST, at(0), at(7200), points=7200 // width)
         assert {one.bucket_s for one in found} <= {float(width)}
         read = {
@@ -257,6 +261,25 @@ def test_a_reader_in_another_process_sees_all_at_any_time_while_it_is_written_an
     place.merge()
     assert sorted(path.name for path in (tmp_path / HOST / "open").iterdir()) == []
     assert len(list((tmp_path / HOST / "full").iterdir())) == 4
+
+
+@pytest.mark.parametrize("what", ["close", "merge"])
+def test_a_segment_that_is_closed_or_merged_while_it_is_looked_for_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+):
+    place = store(tmp_path)
+    place.append(watts(0, 1.0))
+    listed = HostFolder.segments
+
+    def overtaken(folder: HostFolder, suffix: str = "") -> list[Path]:
+        found = listed(folder, suffix)
+        monkeypatch.setattr(HostFolder, "segments", listed)
+        getattr(place, what)()
+        return found
+
+    monkeypatch.setattr(HostFolder, "segments", overtaken)
+    assert store(tmp_path).samples(HOST, at(0), at(1)) == (kept(watts(0, 1.0)),)
+    place.close()
 
 
 def test_the_writing_side_loads_nothing_heavy():

@@ -141,6 +141,17 @@ def test_events_are_kept_as_long_as_the_coarsest(old: tuple[Store, Clock]):
     assert place.events(at(0), at(7200)) == ()
 
 
+def test_the_last_samples_before_a_long_absence_join_their_hour(old: tuple[Store, Clock]):
+    place, clock = old
+    place.append(sample(7190, measured("cpu_w", 40.0), window_s=20.0))
+    place.close()
+    clock.at = at(7200 + 5 * DAY_S)
+    place.merge()
+    (series,) = place.series(HOST, ["cpu_w"], at(0), at(7200), points=140)
+    assert [v for v in series.high if v and v > 5] == [80.0, 40.0]
+    assert sum(v is not None for v in series.mean) == 111
+
+
 def test_everything_of_long_ago_goes(old: tuple[Store, Clock]):
     place = pass_days(old, 400)
     assert kinds(place) == set()

@@ -74,7 +74,7 @@ def fill(place: Store, samples: list[Sample], merged_at: list[int]) -> None:
 
 
 @given(written(), merges(), st.integers(0, 80_000), st.integers(1, 80_000), st.integers(1, 700))
-@settings(max_examples=120)
+@settings(max_examples=80)
 def test_a_series_is_what_a_plain_loop_makes_of_the_samples(
     samples: list[Sample], merged_at: list[int], begin: int, length: int, points: int
 ):
@@ -181,6 +181,16 @@ def test_the_newest_reason_of_a_bucket_is_the_one_shown(tmp_path: Path):
         assert series.bucket_s == 60
         assert series.reasons == ("second",)
         place.merge()
+    place.close()
+
+
+def test_more_samples_than_points_are_put_together_also_where_they_come_too_fast(tmp_path: Path):
+    place = store(tmp_path)
+    for n in range(100):
+        place.append(watts(n * 0.5, float(n)))
+    (series,) = place.series(HOST, ["cpu_w"], at(0), at(50), points=25)
+    assert series.bucket_s == 5
+    assert series.low == tuple(float(n) for n in range(0, 100, 10))
     place.close()
 
 

@@ -127,6 +127,8 @@ def test_what_a_wrong_clock_wrote_ahead_is_not_taken_for_now(tmp_path: Path):
         assert state.last_at == at(10)
         assert state.readings == (measured("cpu_w", 1.0),)
         place.merge()
+    clock.at = at(50_010)
+    assert place.hosts()[0].last_at == at(50_000), "its time has come"
     place.close()
 
 
