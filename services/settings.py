@@ -45,7 +45,6 @@ class Settings(BaseSettings):
 
     dashboard_port: int = Field(default=8501, ge=1, le=65535)
     mlflow_port: int = Field(default=5000, ge=1, le=65535)
-    telemetry_port: int = Field(default=9110, ge=1, le=65535)
     """Preferred ports; a taken one is replaced by a free one, which is remembered."""
 
     sync_interval_s: float = Field(default=0.25, gt=0)
@@ -56,8 +55,18 @@ class Settings(BaseSettings):
     lost_without_heartbeat_s: float = Field(default=1800.0, gt=0)
     """The same for a run that never sent a heartbeat, by its last metric."""
 
-    telemetry_interval_s: float = Field(default=2.0, ge=2.0)
-    """Between two samples of a machine; Apple's energy counters are published every 2.1 s."""
+    telemetry_interval_s: float = Field(default=2.0, ge=2.0, le=60.0)
+    """How often this machine is looked at; power counters move every 2.1 s on a Mac."""
+
+    telemetry_port: int = Field(default=9470, ge=1, le=65535)
+    """Preferred port of the Prometheus text and of the agents of other machines."""
+
+    telemetry_listen: str = "127.0.0.1"
+    """An address of this machine at which agents reach it; 0.0.0.0 is all of them."""
+
+    telemetry_certificate: Path | None = None
+    telemetry_key: Path | None = Field(default=None, validate_default=True)
+    """PEM files: agents are then spoken to with TLS."""
 
     telemetry_full_days: float = Field(default=14.0, gt=0)
     """How long single samples of machines are kept; a sample that comes later is refused."""
@@ -118,6 +127,23 @@ class Settings(BaseSettings):
                 f"telemetry_minute_days ≤ telemetry_days, not {days[0]:g}, {days[1]:g}, {days[2]:g}"
             )
         return self
+
+    @field_validator("telemetry_listen")
+    @classmethod
+    def _an_address(cls, address: str) -> str:
+        import ipaddress
+
+        try:
+            return str(ipaddress.ip_address(address))
+        except ValueError:
+            raise ValueError("it is no IP address, e.g. 127.0.0.1 or 0.0.0.0") from None
+
+    @field_validator("telemetry_key")
+    @classmethod
+    def _key_with_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        if (key is None) != (info.data.get("telemetry_certificate") is None):
+            raise ValueError("it and telemetry_certificate belong together; set both or none")
+        return key
 
     @model_validator(mode="after")
     def _fill_urls(self) -> Self:

@@ -21,7 +21,6 @@ RANK = {
     "projects": 3,
     "platform": 6,
     "controller": 7,
-    "sampler": 7,
     "commands": 8,
     "cli": 9,
 }

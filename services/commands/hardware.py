@@ -1,122 +1,237 @@
-"""``mlops hardware``: what a machine does now."""
+"""``mlops hardware``: what machines say of themselves, and the tokens of those that report in."""
 
 import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
-from services.commands.output import json_option, moment, number, print_json, print_table, sentences
-from services.engines.silicon.models import METRICS, Reading
-from services.errors import NotFoundError
+from services.commands.output import json_option, moment, print_json, print_table, sentences
+from services.errors import EngineUnreachableError, NotFoundError
 from services.home import Home
-from services.telemetry.models import HostState
-from services.telemetry.store import Store
+
+if TYPE_CHECKING:
+    from services.engines.silicon.models import Reading
+    from services.telemetry.models import HostState
+    from services.telemetry.store import Store
 
 _WATCH_S = 2.0
-_SIZES = ("B", "kB", "MB", "GB", "TB")
+_PROCESS_KEYS = (
+    "pid", "name", "owner", "project", "cpu_s", "gpu_s", "memory_bytes",
+    "mlx_active_bytes", "mlx_peak_bytes", "mlx_cache_bytes",
+)  # fmt: skip
 
 
-@click.command()
-@click.option("--host", help="The machine's name, or its beginning; else the one heard last.")
-@click.option("--watch", is_flag=True, help="Print again every two seconds, until Ctrl-C.")
-@json_option
-@sentences
-def hardware(*, host: str | None, watch: bool, as_json: bool) -> None:
-    """Show what a machine does now; what it does not tell is listed with the reason."""
-    store = Store(Home.locate().telemetry)
-    while True:
-        hosts = store.hosts()
-        found = _chosen(hosts, host)
-        if as_json:
-            others = [one.machine.host for one in hosts if one is not found]
-            print_json(shape(found) | {"others": others})
-        else:
-            if watch:
-                click.clear()
-            _print(found, hosts)
-        if not watch:
-            return
-        try:
-            time.sleep(_WATCH_S)
-        except KeyboardInterrupt:
-            return
+def shape(state: "HostState", hosts: "tuple[HostState, ...]" = ()) -> dict[str, object]:
+    """Return a machine in the documented JSON shape; ``hosts`` are all there are."""
+    from services.engines.silicon.models import METRICS
 
+    def told(reading: "Reading") -> dict[str, object]:
+        known = METRICS.get(reading.metric)
+        return {
+            "value": reading.value,
+            "unit": known.unit if known else None,
+            "quality": reading.quality,
+            "source": reading.source,
+            "reason": reading.reason,
+            "at": state.last_at,
+            "window_s": reading.window_s,
+        }
 
-def shape(host: HostState) -> dict[str, object]:
-    """Return a machine in the documented JSON shape."""
-    machine = host.machine
+    machine = state.machine
     return {
         "host": machine.host,
         "chip": machine.chip,
         "apple_silicon": machine.apple_silicon,
-        "at": host.last_at,
-        "readings": {
-            reading.metric: {
-                "value": reading.value,
-                "unit": METRICS[reading.metric].unit,
-                "quality": reading.quality,
-                "source": reading.source,
-                "reason": reading.reason,
-                "window_s": reading.window_s,
-                "at": host.last_at,
-            }
-            for reading in host.readings
-            if reading.metric in METRICS
-        },
+        "os": machine.os,
+        "model": machine.model,
+        "tiers": machine.tiers,
+        "gpu": machine.gpu,
+        "gpu_cores": machine.gpu_cores,
+        "memory_bytes": machine.memory_bytes,
+        "at": state.last_at,
+        "age_s": _age_s(state),
+        "readings": {reading.metric: told(reading) for reading in state.readings},
+        "processes": [{k: getattr(p, k) for k in _PROCESS_KEYS} for p in state.processes],
+        "providers": state.providers,
+        "hosts": [
+            {"host": h.machine.host, "chip": h.machine.chip, "at": h.last_at, "age_s": _age_s(h)}
+            for h in hosts
+        ],
     }
 
 
-def _chosen(hosts: tuple[HostState, ...], name: str | None) -> HostState:
+def _age_s(state: "HostState") -> float | None:
+    if state.last_at is None:
+        return None
+    return round(max(0.0, (datetime.now(UTC) - state.last_at).total_seconds()), 1)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--host", "name", help="A machine by name; left out: this one.")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
+@json_option
+@click.pass_context
+@sentences
+def hardware(context: click.Context, *, name: str | None, watch: bool, as_json: bool) -> None:
+    """What a machine says of itself now; with --json --watch one line of JSON a sample."""
+    if context.invoked_subcommand is not None:
+        return
+    from services.telemetry.store import Store
+
+    store = Store(Home.locate().telemetry)
+    if not watch:
+        _show_once(*_chosen(store, name), as_json=as_json)
+        return
+    try:
+        _watch(store, name, as_json=as_json)
+    except KeyboardInterrupt:
+        return
+
+
+def _chosen(store: "Store", name: str | None) -> "tuple[HostState, tuple[HostState, ...]]":
+    """Return the machine that is meant, and all.
+
+    Raises:
+        NotFoundError: There is none of that name.
+        EngineUnreachableError: Nothing was ever sampled here.
+    """
+    hosts = store.hosts()
     if not hosts:
-        raise NotFoundError("No machine has reported yet.", "Start the platform with `mlops up`.")
+        raise EngineUnreachableError(
+            "No machine has been sampled here yet.",
+            "`mlops up` starts the telemetry; `mlops status` says how it is.",
+        )
     if name is None:
-        return max(hosts, key=lambda one: one.last_at.timestamp() if one.last_at else 0.0)
-    exact = [one for one in hosts if one.machine.host == name]
-    begun = exact or [one for one in hosts if one.machine.host.startswith(name)]
-    if len(begun) == 1:
-        return begun[0]
-    known = ", ".join(one.machine.host for one in begun or hosts)
-    what = "Several machines begin with" if begun else "There is no machine"
-    raise NotFoundError(f"{what} {name[:80]!r}.", f"There are: {known[:400]}.")
+        own = _own_host()
+        return next((h for h in hosts if h.machine.host == own), hosts[0]), hosts
+    found = next((h for h in hosts if h.machine.host == name), None)
+    if found is None:
+        known = ", ".join(h.machine.host for h in hosts)
+        raise NotFoundError(f"No machine named {name[:80]} reports here.", f"These do: {known}.")
+    return found, hosts
 
 
-def _print(host: HostState, hosts: tuple[HostState, ...]) -> None:
-    machine = host.machine
-    click.echo(f"{machine.host} · {machine.chip or 'chip not reported'} · {moment(host.last_at)}")
-    told = [one for one in host.readings if one.value is not None and one.metric in METRICS]
-    rows = [[METRICS[one.metric].title, figure(one), one.quality, one.source] for one in told]
-    print_table(["Figure", "Value", "Quality", "Source"], rows, "It tells nothing.")
-    missing: dict[str, list[str]] = {}
-    for one in host.readings:
-        if one.value is None and one.metric in METRICS:
-            missing.setdefault(one.reason, []).append(METRICS[one.metric].title)
-    for reason, titles in missing.items():
-        click.echo(f"Unavailable ({reason}): {', '.join(titles)}")
-    others = [one.machine.host for one in hosts if one is not host]
-    if others:
-        click.echo(f"Other machines (--host): {', '.join(others)}")
+def _own_host() -> str:
+    import socket
+
+    from services.engines.silicon.machine import host_id, machine_id
+
+    return host_id(socket.gethostname(), machine_id(Home.locate().run / "host-id"))
 
 
-def figure(reading: Reading) -> str:
-    """Return a reading's value with its unit, for people."""
-    value = reading.value or 0.0
-    match METRICS[reading.metric].unit:
-        case "ratio":
-            return f"{value:.0%}"
-        case "bytes":
-            return _size(value)
-        case "bytes/s":
-            return f"{_size(value)}/s"
-        case "flag":
-            return "yes" if value else "no"
-        case "level" | "count":
-            return number(value)
-        case unit:
-            return f"{number(value)} {unit}"
+def _show_once(state: "HostState", hosts: "tuple[HostState, ...]", *, as_json: bool) -> None:
+    from services.commands import hardware_text as words
+
+    if as_json:
+        print_json(shape(state, hosts))
+        return
+    click.echo(words.heading(state, datetime.now(UTC)))
+    if late := words.late(state, datetime.now(UTC)):
+        click.echo(late, err=True)
+    print_table(words.COLUMNS, words.readings(state), "It has sent no reading yet.")
+    if state.processes:
+        click.echo()
+        print_table(words.PROCESS_COLUMNS, words.processes(state), "")
+    for sentence in words.missing(state):
+        click.echo(sentence)
+    if len(hosts) > 1:
+        click.echo()
+        print_table(words.HOST_COLUMNS, words.hosts(hosts, datetime.now(UTC)), "")
 
 
-def _size(value: float) -> str:
-    for unit in _SIZES:
-        if abs(value) < 1000 or unit == _SIZES[-1]:
-            break
-        value /= 1000
-    return f"{value:.3g} {unit}"
+def _watch(store: "Store", name: str | None, *, as_json: bool) -> None:
+    import sys
+
+    if not as_json and sys.stdout.isatty():
+        _watch_live(store, name)
+        return
+    before: datetime | None = None
+    while True:
+        state, hosts = _chosen(store, name)
+        if state.last_at != before:
+            before = state.last_at
+            if as_json:
+                _print_line(state, hosts)
+            else:
+                _show_once(state, hosts, as_json=False)
+        time.sleep(_WATCH_S / 4)
+
+
+def _print_line(state: "HostState", hosts: "tuple[HostState, ...]") -> None:
+    import json
+
+    from services.commands.output import plain
+
+    click.echo(json.dumps(plain(shape(state, hosts)), ensure_ascii=False))
+
+
+def _watch_live(store: "Store", name: str | None) -> None:
+    from rich.live import Live
+
+    from services.commands import hardware_text as words
+
+    with Live(refresh_per_second=2, screen=True) as live:
+        while True:
+            live.update(words.picture(*_chosen(store, name), datetime.now(UTC)))
+            time.sleep(_WATCH_S / 2)
+
+
+@hardware.command()
+@click.argument("name")
+@click.option("--revoke", is_flag=True, help="End the token; the machine's history stays.")
+@sentences
+def token(*, name: str, revoke: bool) -> None:
+    """Make a token with which one other machine reports in; it is shown this once."""
+    from services.telemetry import tokens
+
+    home = Home.locate()
+    home.create()
+    folder = home.secrets / tokens.FOLDER
+    if revoke:
+        tokens.revoke(folder, name)
+        click.echo(f"The token {name} has ended: what is sent with it is refused from now on.")
+        return
+    made = tokens.make(folder, name)
+    click.echo("On the other machine (the token is shown this once):")
+    click.echo(f"  export MLOPS_AGENT_TOKEN={made}")
+    click.echo(f"  ./mlops agent --join {_address()}")
+
+
+def _address() -> str:
+    """Return where agents reach this machine, as far as this machine knows."""
+    import socket
+
+    from services.engines.registry import read_ports
+    from services.platform.configuration import load_settings
+
+    settings = load_settings()
+    port = read_ports(Home.locate().root).get("telemetry", settings.telemetry_port)
+    scheme = "https" if settings.telemetry_certificate else "http"
+    if settings.telemetry_listen in {"127.0.0.1", "::1"}:
+        click.echo(
+            "The telemetry listens on this machine alone. Let the other one come by a tunnel, run "
+            f"there: ssh -N -L {port}:127.0.0.1:{port} {socket.gethostname()}; or set "
+            "telemetry_listen.",
+            err=True,
+        )
+        return f"{scheme}://127.0.0.1:{port}"
+    wild = settings.telemetry_listen in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+    return f"{scheme}://{socket.gethostname() if wild else settings.telemetry_listen}:{port}"
+
+
+@hardware.command("tokens")
+@json_option
+@sentences
+def list_tokens(*, as_json: bool) -> None:
+    """List the tokens that were made, and the machines that use them."""
+    from services.telemetry import tokens
+
+    found = tokens.listed(Home.locate().secrets / tokens.FOLDER)
+    made = [(one, datetime.fromtimestamp(one.made_at, UTC)) for one in found]
+    if as_json:
+        print_json([{"name": o.name, "host": o.host, "made_at": at} for o, at in made])
+        return
+    rows = [[one.name, one.host or "none came yet", moment(at)] for one, at in made]
+    empty = "There is no token yet: `mlops hardware token NAME` makes one."
+    print_table(["token", "machine", "made"], rows, empty)

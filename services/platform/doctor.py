@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
@@ -268,6 +269,36 @@ def wished_ports(home: Home) -> Iterator[Finding]:
         yield Finding("warning", f"port {port}", meaning, mend)
 
 
+def telemetry_way_in(home: Home) -> Iterator[Finding]:
+    """Look whether other machines can reach the telemetry, and what others on the way can read."""
+    del home
+    try:
+        found = load_settings()
+    except MlopsError:
+        return  # said by the check of the settings
+    what, address = "telemetry", found.telemetry_listen
+    if ip_address(address).is_loopback:
+        yield Finding("ok", what, "listens on this machine alone")
+        return
+    for path in (found.telemetry_certificate, found.telemetry_key):
+        if path is not None and not os.access(path, os.R_OK):
+            mend = "Set telemetry_certificate and telemetry_key to PEM files of yours."
+            yield Finding("error", what, f"{path} cannot be read: agents cannot report.", mend)
+            return
+    if found.telemetry_certificate is not None:
+        yield Finding("ok", what, f"agents report to {address} with TLS")
+        return
+    meaning = (
+        f"listens on {address} without TLS: who is on the network between can read the tokens and "
+        "figures of agents, and send figures of their own with such a token."
+    )
+    mend = (
+        "Set telemetry_certificate and telemetry_key; or telemetry_listen to 127.0.0.1, and let "
+        "agents come by a tunnel (ssh -N -L 9470:127.0.0.1:9470 HOST)."
+    )
+    yield Finding("warning", what, meaning, mend)
+
+
 def state_files(home: Home) -> Iterator[Finding]:
     """Look whether the supervisor's files can be read."""
     for name in ("state.json", "ports.json"):
@@ -360,6 +391,7 @@ CHECKS: tuple[Check, ...] = (
     settings,
     databases,
     wished_ports,
+    telemetry_way_in,
     state_files,
     database_files,
     leftovers,

@@ -136,23 +136,6 @@ def controller(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
     )  # fmt: skip
 
 
-def telemetry(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
-    """Return the sampler of this machine."""
-    port = ports["telemetry"]
-    days = (
-        settings.telemetry_full_days, settings.telemetry_process_days,
-        settings.telemetry_minute_days, settings.telemetry_days,
-    )  # fmt: skip
-    argv = (
-        interpreter(), "-m", "services.sampler", "--port", str(port),
-        "--interval", f"{settings.telemetry_interval_s:g}", "--keep", *(f"{d:g}" for d in days),
-    )  # fmt: skip
-    return EngineSpec(
-        "telemetry", "Telemetry", HeartbeatProbe(home.run / "telemetry.json"), argv,
-        url=f"http://{LOOPBACK}:{port}", port=port, version=version_of("efficientai-mlops"),
-    )  # fmt: skip
-
-
 def dashboard(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
     """Return the dashboard."""
     del home, settings
@@ -161,6 +144,30 @@ def dashboard(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
         "dashboard", "Dashboard", HttpProbe(f"{url}/_stcore/health"),
         (interpreter(), "-m", "dashboard.serve", "--port", str(ports["dashboard"])),
         url=url, port=ports["dashboard"], version=version_of("streamlit"),
+    )  # fmt: skip
+
+
+def telemetry(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
+    """Return the sampler; it is told all by arguments, so that it need not load the settings."""
+    port = ports["telemetry"]
+    keep = (
+        settings.telemetry_full_days, settings.telemetry_process_days,
+        settings.telemetry_minute_days, settings.telemetry_days,
+    )  # fmt: skip
+    tls = {"--certificate": settings.telemetry_certificate, "--key": settings.telemetry_key}
+    argv = (
+        interpreter(), "-m", "services.telemetry", "--port", str(port),
+        "--listen", settings.telemetry_listen, "--interval", f"{settings.telemetry_interval_s:g}",
+        "--keep", *(f"{days:g}" for days in keep),
+        *(word for name, path in tls.items() if path for word in (name, str(path))),
+    )  # fmt: skip
+    scheme = "https" if settings.telemetry_certificate else "http"
+    return EngineSpec(
+        "telemetry", "Telemetry", HeartbeatProbe(home.run / "telemetry.json"), argv,
+        # glibc gives each thread 64 MB of its own to grow into; two are enough here.
+        env={"MALLOC_ARENA_MAX": "2"},
+        url=f"{scheme}://{LOOPBACK}:{port}", port=port, version=version_of("efficientai-mlops"),
+        stop_timeout_s=10.0,
     )  # fmt: skip
 
 

@@ -1,10 +1,12 @@
 import pytest
 
+from services.errors import PlatformError
 from services.platform import engines, secrets
-from services.platform.probes import HttpProbe
+from services.platform.configuration import load_settings
+from services.platform.probes import HeartbeatProbe, HttpProbe
 from services.settings import Settings
 
-PORTS = {"mlflow": 5001, "dashboard": 8502, "telemetry": 9111}
+PORTS = {"mlflow": 5001, "dashboard": 8502, "telemetry": 9471}
 
 
 @pytest.fixture
@@ -60,3 +62,39 @@ def test_the_fingerprint_tells_another_start_apart(home, built):
     other = engines.mlflow(home, Settings(), {"mlflow": 5002})
     assert built["mlflow"].fingerprint != other.fingerprint
     assert built["mlflow"].fingerprint == engines.mlflow(home, Settings(), PORTS).fingerprint
+
+
+def test_telemetry_is_told_all_by_arguments_and_answers_by_heartbeat(home, built):
+    spec = built["telemetry"]
+    words = " ".join(spec.argv[1:])
+    assert words == (
+        "-m services.telemetry --port 9471 --listen 127.0.0.1 --interval 2 --keep 14 7 90 730"
+    )
+    assert spec.ready == HeartbeatProbe(home.run / "telemetry.json")
+    assert spec.url == "http://127.0.0.1:9471"
+    assert engines.preferred_ports(Settings())["telemetry"] == 9470
+
+
+def test_telemetry_with_a_certificate_is_asked_with_tls(home, monkeypatch):
+    monkeypatch.setenv("MLOPS_TELEMETRY_CERTIFICATE", "/c.pem")
+    monkeypatch.setenv("MLOPS_TELEMETRY_KEY", "/k.pem")
+    monkeypatch.setenv("MLOPS_TELEMETRY_LISTEN", "0.0.0.0")  # noqa: S104 - a setting, not bound
+    spec = engines.telemetry(home, Settings(), PORTS)
+    assert spec.argv[-4:] == ("--certificate", "/c.pem", "--key", "/k.pem")
+    assert "--listen 0.0.0.0" in " ".join(spec.argv)
+    assert spec.url.startswith("https://")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("TELEMETRY_LISTEN", "everywhere", "no IP address"),
+        ("TELEMETRY_CERTIFICATE", "/c.pem", "belong together"),
+        ("TELEMETRY_KEY", "/k.pem", "belong together"),
+        ("TELEMETRY_INTERVAL_S", "0.1", "greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_setting_of_the_telemetry_is_a_sentence(home, monkeypatch, name, value, said):
+    monkeypatch.setenv(f"MLOPS_{name}", value)
+    with pytest.raises(PlatformError, match=said):
+        load_settings()

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(300)]
 def mlops(home, tmp_path, monkeypatch):
     monkeypatch.setenv("MLOPS_MLFLOW_PORT", str(free_port()))
     monkeypatch.setenv("MLOPS_DASHBOARD_PORT", str(free_port()))
+    monkeypatch.setenv("MLOPS_TELEMETRY_PORT", str(free_port()))
     monkeypatch.setenv("MLOPS_PROJECTS_ROOT", str(tmp_path))
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:

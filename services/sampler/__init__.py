@@ -1,1 +1,0 @@
-"""The sampler: one process a machine that writes down what the machine does."""
