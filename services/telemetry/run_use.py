@@ -53,7 +53,7 @@ class RunUse:
 
     def tags(self) -> dict[str, str]:
         """Return what has to be known of the energy, by the names of the run's tags."""
-        found = {"mlops.energy.quality": self.energy.quality}
+        found: dict[str, str] = {"mlops.energy.quality": self.energy.quality}
         if self.boundary:
             found["mlops.energy.boundary"] = self.boundary
         if self.energy.reason:
