@@ -30,8 +30,7 @@ less than that."""
 
 BUSY = 0.9
 CLOCK_FALL = 0.10
-"""A busy GPU's clock a tenth lower than before: steps of its clock table are 5–10 % apart, so one
-step is not told from noise."""
+"""A busy GPU's clock a tenth lower than at the begin. Ours: less is a step or two of its clock."""
 
 LOST_BY_LOW_POWER = 0.39
 
@@ -45,7 +44,7 @@ LOST_OVER_BUDGET = 0.3
 
 BUDGET = 0.9
 LOST_BY_BATTERY = 0.02
-"""Ours: on battery alone Apple's chips keep their clocks."""
+"""Ours: nothing is published on what battery costs without Low Power Mode, so it comes last."""
 
 
 def thermal(case: Case) -> Answer:

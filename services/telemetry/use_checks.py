@@ -30,7 +30,7 @@ ONE_CORE = 0.8
 """A loop in one thread keeps its core busy for a little less than all of the time."""
 
 LOST_BY_FALLBACK = 0.8
-"""Ours: on Apple's chips the GPU has some five to ten times the fp32 throughput of the CPU."""
+"""Ours, for the order only: the GPU of these chips computes several times as fast as the CPU."""
 
 GPU_WAITS = 0.70
 """A GPU busy for less than this waits for somebody: steps of a trainer that is fed keep it at 90 %
