@@ -15,13 +15,13 @@ COLUMNS = ("reading", "value", "quality", "source")
 PROCESS_COLUMNS = ("owner", "project", "process", "pid", "CPU", "GPU", "memory", "MLX")
 HOST_COLUMNS = ("machine", "chip", "CPU", "GPU", "memory", "power", "newest sample")
 _LATE_S = 10.0
-_SIZES = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
+_SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _THERMAL = ("nominal", "moderate", "heavy", "trapping", "sleeping")
 _PRESSURE = {1: "normal", 2: "warning", 4: "critical"}
 
 
 def size(value: float | None) -> str:
-    """Return bytes for people, in steps of 1024."""
+    """Return bytes for people, in decimal units as everywhere."""
     if value is None:
         return "–"
     for unit, name in _SIZES:

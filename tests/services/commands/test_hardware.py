@@ -39,10 +39,11 @@ def test_figures_have_units_and_missing_ones_reasons(machines: None):
     said = run("--host", STUDIO.host).stdout
     assert "Apple M3 Max" in said
     assert "Swap used\t0 B\tmeasured\tmacmon 0.8.2" in said
-    assert "Thermal level\t2\t" in said
-    linux = run("--host", "runner").stdout
+    assert "Thermal level\t2 (heavy)\t" in said
+    linux = run("--host", LINUX.host).stdout
     assert "Unavailable (not Apple Silicon): " in linux
     assert "CPU clock\t2595 MHz\t" in linux
+    assert "Memory used\t6.0 GB\t" in linux
 
 
 def test_json_has_the_documented_keys_and_null_for_missing(machines: None):
@@ -54,12 +55,12 @@ def test_json_has_the_documented_keys_and_null_for_missing(machines: None):
     assert said["readings"]["ane_w"]["value"] is None
     assert said["readings"]["ane_w"]["reason"] == "not Apple Silicon"
     assert said["readings"]["swap_used_bytes"]["value"] == 0
-    assert STUDIO.host in said["others"]
+    assert STUDIO.host in [one["host"] for one in said["hosts"]]
 
 
 @pytest.mark.parametrize("name", ["nobody", "x" * 10_000, "../etc"])
 def test_an_unknown_machine_is_a_short_sentence(machines: None, name: str):
     done = run("--host", name, code=1)
-    assert done.stderr.startswith("Error: There is no machine")
+    assert done.stderr.startswith("Error: No machine named")
     assert STUDIO.host in done.stderr
     assert len(done.stderr) < 600

@@ -91,7 +91,7 @@ def test_telemetry_with_a_certificate_is_asked_with_tls(home, monkeypatch):
         ("TELEMETRY_LISTEN", "everywhere", "no IP address"),
         ("TELEMETRY_CERTIFICATE", "/c.pem", "belong together"),
         ("TELEMETRY_KEY", "/k.pem", "belong together"),
-        ("TELEMETRY_INTERVAL_S", "0.1", "greater than or equal to 1"),
+        ("TELEMETRY_INTERVAL_S", "0.1", "greater than or equal to 2"),
     ],
 )
 def test_a_wrong_setting_of_the_telemetry_is_a_sentence(home, monkeypatch, name, value, said):
