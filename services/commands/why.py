@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from services.commands.output import json_option, moment, print_json, say, sentences
-from services.errors import InputError, MlopsError, PlatformError
+from services.errors import InputError, MlopsError
+from services.home import Home
 from services.mirror.models import Curve, Run, RunQuery
 from services.mirror.queries import Mirror
 from services.telemetry.asking import (
@@ -30,7 +31,9 @@ _LOOKED_BACK = 20
 
 
 def _telemetry() -> Telemetry:
-    raise PlatformError("No telemetry store is connected.", "`mlops up` starts the sampler.")
+    from services.telemetry.store import Store
+
+    return Store(Home.locate().telemetry)
 
 
 def _mirror() -> Mirror:

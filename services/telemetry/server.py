@@ -147,6 +147,8 @@ class Server:
                 await self._converse(reader, writer)
         except (OSError, TimeoutError, h11.ProtocolError) as error:
             logger.debug("A connection ended: %s", error)
+        except asyncio.CancelledError:
+            pass  # the server stops; asyncio 3.11 would log a task that is left cancelled
         finally:
             self._open -= 1
             writer.close()
@@ -155,33 +157,34 @@ class Server:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_LIMIT_BYTES)
-        idle_s = _REQUEST_S
+        head_s = _REQUEST_S
         while True:
+            bodyless = False
             try:
-                answer = await self._answered(connection, reader, writer, idle_s)
+                async with asyncio.timeout(head_s):
+                    request = await _head(connection, reader)
+                if request is None:
+                    return
+                bodyless = request.method == "HEAD"
+                answer = await self._answered(connection, reader, writer, request)
             except h11.RemoteProtocolError as error:
                 answer = problem(error.error_status_hint, "No HTTP we know", str(error))
-            if answer is None:
-                return
-            await _send(connection, writer, answer)
-            if connection.their_state is not h11.DONE or connection.our_state is not h11.DONE:
+            await _send(connection, writer, answer, bodyless=bodyless)
+            if connection.their_state in {h11.SEND_BODY, h11.ERROR}:
                 await _drained(reader)
+            if connection.their_state is not h11.DONE or connection.our_state is not h11.DONE:
                 return
             connection.start_next_cycle()
-            idle_s = _IDLE_S
+            head_s = _IDLE_S
 
     async def _answered(
         self,
         connection: h11.Connection,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        idle_s: float,
-    ) -> "Answer | _Text | None":
-        """Read one request and return its answer; None: the other end closed."""
-        async with asyncio.timeout(idle_s):
-            request = await _head(connection, reader)
-        if request is None:
-            return None
+        request: _Request,
+    ) -> "Answer | _Text":
+        """Return the answer to a request of which the head has come."""
         if request.path == "/v1/samples" and request.method == "POST":
             async with asyncio.timeout(_REQUEST_S):
                 return await self._posted(connection, reader, writer, request)
@@ -290,7 +293,11 @@ async def _body(connection: h11.Connection, reader: asyncio.StreamReader) -> byt
 
 
 async def _send(
-    connection: h11.Connection, writer: asyncio.StreamWriter, answer: Answer | _Text
+    connection: h11.Connection,
+    writer: asyncio.StreamWriter,
+    answer: Answer | _Text,
+    *,
+    bodyless: bool,
 ) -> None:
     if isinstance(answer, _Text):
         status, kind, body = 200, answer.kind, answer.said.encode()
@@ -311,7 +318,8 @@ async def _send(
     reason = HTTPStatus(status).phrase.encode()
     head = h11.Response(status_code=status, headers=headers, reason=reason)
     out = connection.send(head) or b""
-    out += connection.send(h11.Data(data=body)) or b""
+    if not bodyless:
+        out += connection.send(h11.Data(data=body)) or b""
     out += connection.send(h11.EndOfMessage()) or b""
     writer.write(out)
     await asyncio.wait_for(writer.drain(), _REQUEST_S)

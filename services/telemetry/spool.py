@@ -150,8 +150,7 @@ class Spool:
         os.close(self._lock)
 
     def _close_part(self) -> None:
-        lines = self._lines[self._sent :]
-        if lines:
+        while lines := self._lines[self._sent : self._sent + _PART_SAMPLES]:
             path = self._folder / f"{self._number:010d}-{len(lines)}.z"
             try:
                 write_whole(path, zlib.compress(b"\n".join(lines), 6))
@@ -159,6 +158,8 @@ class Spool:
                 self._no_room(error)
                 return
             self._number += 1
+            self._sent += len(lines)
+            self._generation += 1
             self._closed.append(path)
         self._empty()
         self._give_up_old()

@@ -72,7 +72,7 @@ def test_readings_have_base_units_and_the_labels_host_and_chip(latest):
     assert value(found, "mlops_host_up") == 1
     assert value(found, "mlops_host_samples_total") == 1
     assert value(found, "mlops_provider_usable", provider="macmon") == 1
-    info = dict(os="macOS 27.0", model="Mac15,6", gpu="Apple M3 Pro", apple_silicon="true")
+    info = {"os": "macOS 27.0", "model": "Mac15,6", "gpu": "Apple M3 Pro", "apple_silicon": "true"}
     assert value(found, "mlops_host_info", **info) == 1
 
 
@@ -90,7 +90,7 @@ def test_what_is_unavailable_is_absent_and_said_with_its_reason(latest):
     latest.heard(sample(2))
     found = points(latest)
     assert value(found, "mlops_gpu_frequency_hertz") is None
-    labels = dict(metric="mlops_gpu_frequency_hertz", reason="the GPU was not listed")
+    labels = {"metric": "mlops_gpu_frequency_hertz", "reason": "the GPU was not listed"}
     assert value(found, "mlops_reading_unavailable", **labels) == 1
 
 
@@ -104,7 +104,7 @@ def test_words_with_quotes_lines_and_backslashes_stay_whole(latest):
     reason = 'it said "no"\nand \\ went'
     latest.heard(Sample("mac-b", BEGIN, 2.0, (Reading("cpu_w", None, "unavailable", "", reason),)))
     found = points(latest)
-    labels = dict(metric="mlops_cpu_power_watts", reason=reason)
+    labels = {"metric": "mlops_cpu_power_watts", "reason": reason}
     assert value(found, "mlops_reading_unavailable", **labels) == 1
 
 
@@ -127,12 +127,12 @@ def test_owners_are_kinds_and_engines_and_their_time_adds_up(latest):
     latest.heard(replace(sample(2), processes=first))
     latest.heard(replace(sample(4), processes=(use("run:c", cpu_s=2.0, gpu_s=0.5),)))
     found = points(latest)
-    runs = dict(owner="run", project="clip")
+    runs = {"owner": "run", "project": "clip"}
     assert value(found, "mlops_owner_cpu_seconds_total", **runs) == 5.0
     assert value(found, "mlops_owner_gpu_seconds_total", **runs) == 0.5
     assert value(found, "mlops_owner_processes", **runs) == 1
     assert value(found, "mlops_owner_memory_bytes", **runs) is None  # not known of the one there is
-    engine = dict(owner="engine:mlflow", project="")
+    engine = {"owner": "engine:mlflow", "project": ""}
     assert value(found, "mlops_owner_cpu_seconds_total", **engine) == 0.25
     assert value(found, "mlops_owner_processes", **engine) == 0
     assert value(found, "mlops_owner_gpu_seconds_total", **engine) is None
