@@ -5,6 +5,7 @@ from hypothesis import settings
 
 # How long an example takes is the machine's business, and tests assert nothing about time.
 settings.register_profile("here", deadline=None)
+settings.register_profile("fast", deadline=None, max_examples=25)
 settings.load_profile("here")
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.engines.silicon.models import Sample
@@ -69,7 +69,6 @@ def states() -> st.SearchStrategy[list[Sample]]:
 
 
 @given(states(), st.integers(0, 40), st.integers(0, 70_000), st.integers(1, 70_000))
-@settings(max_examples=80)
 def test_events_are_what_a_plain_walk_over_the_samples_finds(
     samples: list[Sample], merge_at: int, begin: int, length: int
 ):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.engines.silicon.models import (
@@ -137,7 +137,6 @@ def uses() -> st.SearchStrategy[tuple[ProcessUse, ...]]:
     st.integers(0, 30),
     st.sampled_from([60, 120, 3600]),
 )
-@settings(max_examples=50)
 def test_owners_used_what_a_plain_loop_adds_up(
     taken: list[tuple[int, tuple[ProcessUse, ...]]], merge_at: int, width: int
 ):

@@ -6,7 +6,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.engines.silicon.models import Reading, Sample
@@ -74,7 +74,6 @@ def fill(place: Store, samples: list[Sample], merged_at: list[int]) -> None:
 
 
 @given(written(), merges(), st.integers(0, 80_000), st.integers(1, 80_000), st.integers(1, 700))
-@settings(max_examples=80)
 def test_a_series_is_what_a_plain_loop_makes_of_the_samples(
     samples: list[Sample], merged_at: list[int], begin: int, length: int, points: int
 ):
@@ -110,7 +109,6 @@ def test_a_series_is_what_a_plain_loop_makes_of_the_samples(
 
 
 @given(written(), merges(), st.integers(0, 80_000), st.integers(1, 80_000))
-@settings(max_examples=80)
 def test_samples_come_back_as_they_were_taken(
     samples: list[Sample], merged_at: list[int], begin: int, length: int
 ):

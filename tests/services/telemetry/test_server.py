@@ -88,7 +88,7 @@ def test_a_sample_too_old_or_of_the_future_is_refused_by_itself(there):
 def test_a_wrong_field_is_named_and_nothing_of_the_batch_is_kept(there):
     token = there.token("b")
     document = {"machine": {"host": "mac-b", "apple_silicon": True, "os": ""},
-                "samples": [json.loads(encode(sample(-4, begin=NOW))), {"at": "today"}]}  # fmt: skip
+                "samples": [json.loads(encode(sample(-4, begin=NOW))), {"at": "?"}]}  # fmt: skip
     status, said = posted(there, token, json.dumps(document).encode(), Content_Encoding="identity")
     assert (status, said["field"]) == (400, "samples[1].at")
     assert said["detail"].startswith("samples[1].at must be a time")
@@ -161,8 +161,7 @@ def test_a_full_disk_is_an_answer_to_try_again_and_nothing_is_lost(tmp_path):
             batches = [packed(*range(begin, begin + 200)) for begin in (-600, -400, -200)]
             disk.fill()
             with pytest.raises(EngineUnreachableError, match="could not be written"):
-                for body in batches:
-                    collector.send(body)
+                list(map(collector.send, batches))
             assert "could not be written" in there.intake.problem
             disk.free()
             for body in batches:
