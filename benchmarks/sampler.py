@@ -60,11 +60,18 @@ def work(home: Home) -> Iterator[None]:
     """Give the sampler tagged processes and engines to follow."""
     folder = home.run / FOLDER
     folder.mkdir()
-    started = [subprocess.Popen([sys.executable, "-c", _SLEEPER]) for _ in range(_TAGGED + _ENGINES)]
+    started = [
+        subprocess.Popen([sys.executable, "-c", _SLEEPER]) for _ in range(_TAGGED + _ENGINES)
+    ]
     time.sleep(1)
     found = [Identity(p.pid, psutil.Process(p.pid).create_time()) for p in started]
     for one in found[:_TAGGED]:
-        said = {"pid": one.pid, "started_at": one.created, "owner": f"run:{one.pid}", "project": "p"}
+        said = {
+            "pid": one.pid,
+            "started_at": one.created,
+            "owner": f"run:{one.pid}",
+            "project": "p",
+        }
         (folder / f"{one.pid}.json").write_text(json.dumps(said))
     states = tuple(EngineState(f"e{one.pid}", leader=one) for one in found[_TAGGED:])
     (home.run / "state.json").write_text(json.dumps(PlatformState(engines=states).document()))

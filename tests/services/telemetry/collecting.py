@@ -58,7 +58,10 @@ def collecting(
     unwell: list[str] = []
     chosen = port or free_port()
     server = Server(
-        Address(chosen, **address), latest, intake, lambda: " ".join(unwell)  # type: ignore[arg-type]
+        Address(chosen, **address),
+        latest,
+        intake,
+        lambda: " ".join(unwell),  # type: ignore[arg-type]
     )
     server.start()
     try:

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import zlib
 from dataclasses import replace
@@ -136,7 +137,9 @@ def test_a_small_body_that_unpacks_to_a_large_one_is_not_unpacked_whole():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 PLACES = st.sampled_from([
@@ -153,7 +156,5 @@ def test_whatever_stands_anywhere_is_a_batch_or_a_sentence(place, value):
     for step in place[:-1]:
         at = at[step]
     at[place[-1]] = value
-    try:
+    with contextlib.suppress(InputError):  # and nothing else is raised
         unpack(json.dumps(made).encode(), compressed=False)
-    except InputError as error:
-        assert error.message

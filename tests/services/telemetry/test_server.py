@@ -65,7 +65,13 @@ def test_samples_that_come_late_or_twice_end_up_in_order_and_once(there):
     token = there.token("b")
     for seconds in ((-2,), (-40, -38), (-2,), (-20, -10)):
         assert posted(there, token, packed(*seconds))[0] == 200
-    assert [int((at - NOW).total_seconds()) for at in there.kept("mac-b")] == [-40, -38, -20, -10, -2]
+    assert [int((at - NOW).total_seconds()) for at in there.kept("mac-b")] == [
+        -40,
+        -38,
+        -20,
+        -10,
+        -2,
+    ]
 
 
 def test_a_sample_too_old_or_of_the_future_is_refused_by_itself(there):
@@ -81,8 +87,9 @@ def test_a_sample_too_old_or_of_the_future_is_refused_by_itself(there):
 
 def test_a_wrong_field_is_named_and_nothing_of_the_batch_is_kept(there):
     token = there.token("b")
-    document = {"machine": {"host": "mac-b", "apple_silicon": True, "os": ""},
-                "samples": [json.loads(encode(sample(-4, begin=NOW))), {"at": "today"}]}  # fmt: skip
+    good = json.loads(encode(sample(-4, begin=NOW)))
+    machine = {"host": "mac-b", "apple_silicon": True, "os": ""}
+    document = {"machine": machine, "samples": [good, {"at": "today"}]}
     status, said = posted(there, token, json.dumps(document).encode(), Content_Encoding="identity")
     assert (status, said["field"]) == (400, "samples[1].at")
     assert said["detail"].startswith("samples[1].at must be a time")
@@ -155,17 +162,20 @@ def test_a_full_disk_is_an_answer_to_try_again_and_nothing_is_lost(tmp_path):
             batches = [packed(*range(begin, begin + 200)) for begin in (-600, -400, -200)]
             disk.fill()
             with pytest.raises(EngineUnreachableError, match="could not be written"):
-                for body in batches:
-                    collector.send(body)
+                _send(collector, batches)
             assert "could not be written" in there.intake.problem
             disk.free()
-            for body in batches:
-                collector.send(body)
+            _send(collector, batches)
             assert there.intake.problem == ""
             reader = Store(disk.path / "telemetry")
             kept = reader.samples("mac-b", NOW - timedelta(hours=1), NOW + timedelta(hours=1))
             assert [int((one.at - NOW).total_seconds()) for one in kept] == [-660, *range(-600, 0)]
             collector.close()
+
+
+def _send(collector: Collector, bodies: list[bytes]) -> None:
+    for body in bodies:
+        collector.send(body)
 
 
 # What is read
@@ -239,7 +249,9 @@ def test_who_never_finishes_his_request_is_sent_away_and_holds_nobody_up(tmp_pat
             raw.sendall(b"GET /metrics HTT")
             assert asked(there, "GET", "/healthz")[0].status == 200
             assert raw.recv(100) == b""
-        head = f"POST /v1/samples HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {there.token('b')}\r\n"
+        head = (
+            f"POST /v1/samples HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {there.token('b')}\r\n"
+        )
         with socket.create_connection(("127.0.0.1", there.port), timeout=10) as raw:
             raw.sendall(head.encode() + b"Content-Length: 100\r\n\r\nabc")
             assert raw.recv(100) == b""
