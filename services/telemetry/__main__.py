@@ -11,11 +11,14 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+from services.errors import PlatformError
 from services.home import Home
-from services.telemetry.folder import Retention
+from services.telemetry.folder import Retention, lock
 from services.telemetry.sampler import Sampler
 from services.telemetry.sampling import INTERVAL_S
 from services.telemetry.server import LOOPBACK, Address
+
+logger = logging.getLogger("services.telemetry")
 
 
 def _arguments() -> argparse.Namespace:
@@ -40,6 +43,13 @@ def main() -> int:
     asked = _arguments()
     home = Home.locate()
     home.create()
+    try:
+        lock(home.run / "telemetry.lock", f"Another sampler works for {home.root} already.")
+    except PlatformError as error:
+        logger.error("%s", error)  # noqa: TRY400 - a sentence for the log
+        return 1
+    except OSError as error:  # a full disk; the store has locks of its own
+        logger.warning("Whether another sampler works here is not known: %s.", error.strerror)
     ended = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:

@@ -69,7 +69,8 @@ class Agent:
         except EngineRefusedError:
             raise
         except EngineError as error:
-            self._tell("link", f"{error} Samples are kept here and sent when it is back.")
+            kept = "Samples are kept here and sent when it is back."
+            self._tell("link", f"{error} {kept}", str(error))
             self._failures = 1
         else:
             self._tell("link", self._fine())

@@ -91,7 +91,7 @@ class Server:
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended: asyncio.Event | None = None
-        self._open = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self.problem = ""
         """Why nobody can ask; empty while it listens."""
         self.listening = threading.Event()
@@ -116,7 +116,7 @@ class Server:
         while not self._ended.is_set():
             try:
                 server = await asyncio.start_server(
-                    self._connected, self._address.hosts, self._address.port, ssl=self._tls()
+                    self._accept, self._address.hosts, self._address.port, ssl=self._tls()
                 )
             except (OSError, ValueError) as error:
                 self.problem = (
@@ -129,9 +129,9 @@ class Server:
                 continue
             self.problem = ""
             self.listening.set()
-            async with server:
-                await self._ended.wait()
-            return
+            await self._ended.wait()
+            server.close()
+            return  # what is still being answered is cancelled with the loop
 
     def _tls(self) -> ssl.SSLContext | None:
         if self._address.certificate is None:
@@ -140,17 +140,19 @@ class Server:
         context.load_cert_chain(self._address.certificate, self._address.key)
         return context
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: one that asyncio makes here is logged as an error when it is cancelled.
+        task = asyncio.get_running_loop().create_task(self._connected(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
         try:
-            if self._open <= _CONNECTIONS_AT_MOST:
+            if len(self._tasks) <= _CONNECTIONS_AT_MOST:
                 await self._converse(reader, writer)
         except (OSError, TimeoutError, h11.ProtocolError) as error:
             logger.debug("A connection ended: %s", error)
-        except asyncio.CancelledError:
-            pass  # the server stops; asyncio 3.11 would log a task that is left cancelled
         finally:
-            self._open -= 1
             writer.close()
             with contextlib.suppress(OSError, TimeoutError):
                 await asyncio.wait_for(writer.wait_closed(), 1.0)

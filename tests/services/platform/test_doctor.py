@@ -150,3 +150,27 @@ def test_a_changed_pin_makes_the_environment_stale(home, tmp_path, monkeypatch):
     assert [one.level for one in found(doctor.environment, home)] == ["error"]
     monkeypatch.setattr(doctor, "is_current", lambda root, group: True)
     assert [one.level for one in found(doctor.environment, home)] == ["ok"]
+
+
+def test_telemetry_on_this_machine_alone_is_fine(home):
+    (finding,) = found(doctor.telemetry_way_in, home)
+    assert (finding.level, finding.meaning) == ("ok", "listens on this machine alone")
+
+
+def test_telemetry_for_other_machines_without_tls_is_a_warning(home, monkeypatch):
+    monkeypatch.setenv("MLOPS_TELEMETRY_LISTEN", "192.0.2.7")
+    (finding,) = found(doctor.telemetry_way_in, home)
+    assert finding.level == "warning"
+    assert finding.meaning.startswith("listens on 192.0.2.7 without TLS")
+    assert "ssh -N -L" in finding.mend
+
+
+def test_telemetry_with_a_certificate_is_fine_when_that_can_be_read(home, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLOPS_TELEMETRY_LISTEN", "192.0.2.7")
+    for name in ("certificate", "key"):
+        monkeypatch.setenv(f"MLOPS_TELEMETRY_{name.upper()}", str(tmp_path / name))
+    (finding,) = found(doctor.telemetry_way_in, home)
+    assert (finding.level, "cannot be read" in finding.meaning) == ("error", True)
+    for name in ("certificate", "key"):
+        (tmp_path / name).touch()
+    assert [one.level for one in found(doctor.telemetry_way_in, home)] == ["ok"]

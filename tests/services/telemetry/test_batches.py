@@ -156,5 +156,5 @@ def test_whatever_stands_anywhere_is_a_batch_or_a_sentence(place, value):
     for step in place[:-1]:
         at = at[step]
     at[place[-1]] = value
-    with contextlib.suppress(InputError):  # anything else would be a fault of ours
+    with contextlib.suppress(InputError):  # and nothing else is raised
         unpack(json.dumps(made).encode(), compressed=False)

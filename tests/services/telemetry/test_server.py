@@ -87,8 +87,9 @@ def test_a_sample_too_old_or_of_the_future_is_refused_by_itself(there):
 
 def test_a_wrong_field_is_named_and_nothing_of_the_batch_is_kept(there):
     token = there.token("b")
-    document = {"machine": {"host": "mac-b", "apple_silicon": True, "os": ""},
-                "samples": [json.loads(encode(sample(-4, begin=NOW))), {"at": "?"}]}  # fmt: skip
+    good = json.loads(encode(sample(-4, begin=NOW)))
+    machine = {"host": "mac-b", "apple_silicon": True, "os": ""}
+    document = {"machine": machine, "samples": [good, {"at": "today"}]}
     status, said = posted(there, token, json.dumps(document).encode(), Content_Encoding="identity")
     assert (status, said["field"]) == (400, "samples[1].at")
     assert said["detail"].startswith("samples[1].at must be a time")
@@ -161,16 +162,20 @@ def test_a_full_disk_is_an_answer_to_try_again_and_nothing_is_lost(tmp_path):
             batches = [packed(*range(begin, begin + 200)) for begin in (-600, -400, -200)]
             disk.fill()
             with pytest.raises(EngineUnreachableError, match="could not be written"):
-                list(map(collector.send, batches))
+                _send(collector, batches)
             assert "could not be written" in there.intake.problem
             disk.free()
-            for body in batches:
-                collector.send(body)
+            _send(collector, batches)
             assert there.intake.problem == ""
             reader = Store(disk.path / "telemetry")
             kept = reader.samples("mac-b", NOW - timedelta(hours=1), NOW + timedelta(hours=1))
             assert [int((one.at - NOW).total_seconds()) for one in kept] == [-660, *range(-600, 0)]
             collector.close()
+
+
+def _send(collector: Collector, bodies: list[bytes]) -> None:
+    for body in bodies:
+        collector.send(body)
 
 
 # What is read
