@@ -354,3 +354,14 @@ def test_whatever_a_machine_says_every_check_answers_once(states, machine, owner
     assert len(set(told)) == len(told)
     assert set(told) | {"gpu_gaps"} == set(CHECKS)
     assert found.summary
+
+
+def test_low_power_mode_caps_clocks_and_that_is_no_heat():
+    found = why(recording(LENGTH, after(300, low_power_mode=1, gpu_mhz=720.0)))
+    assert [cause.kind for cause in found.causes] == ["low_power"]
+
+
+def test_others_on_a_cpu_with_cores_left_over_take_nothing_from_a_run():
+    beside = (use(gpu_s=None, cpu_s=0.8), use("", pid=9, name="stress", gpu_s=None, cpu_s=1.6))
+    samples = recording(LENGTH, {**PSUTIL, "cpu_ratio": 0.6}, beside, machine=LINUX)
+    assert why(samples, machine=LINUX, meant_for_gpu=False).causes == ()
