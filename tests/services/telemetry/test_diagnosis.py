@@ -159,7 +159,7 @@ def test_linux_with_nothing_but_psutil_says_what_cannot_be_told():
     assert {one.kind: one.reason for one in found.unknown} == {
         "thermal": "Thermal level: not Apple Silicon",
         "low_power": "Low Power Mode: not Apple Silicon",
-        "wired": "not Apple Silicon, or the machine is not known",
+        "wired": "not Apple Silicon",
     }
     assert set(found.clear) == {"memory", "contention", "cpu_fallback", "gpu_gaps", "battery"}
     assert found.summary == (
