@@ -104,9 +104,7 @@ def wired(case: Case) -> Answer:
     """Look for more than 0.9 of what Metal recommends to wire."""
     budget = case.machine.recommended_working_set_bytes if case.machine else None
     if not budget:
-        if case.machine is None or not case.machine.apple_silicon:
-            return CannotTell("wired", "not Apple Silicon, or the machine is not known")
-        return CannotTell("wired", "what Metal lets a process wire is not known; MLX would tell")
+        return CannotTell("wired", _why_no_budget(case))
     amounts = [(span, amount) for span in case.found if (amount := _wired(span)) is not None]
     over = tuple(span for span, amount in amounts if amount > BUDGET * budget)
     if not case.lasting(over, "memory_wired_bytes"):
@@ -147,6 +145,14 @@ def battery(case: Case) -> Answer:
     if case.enough("on_battery") or "no battery" in missing:
         return Clear("battery")
     return CannotTell("battery", missing)
+
+
+def _why_no_budget(case: Case) -> str:
+    if case.machine is None:
+        return "the machine is not known"
+    if not case.machine.apple_silicon:
+        return "not Apple Silicon"
+    return "what Metal lets a process wire is not known; MLX would tell"
 
 
 def _throttled(case: Case, hot: Sequence[Span]) -> Answer:

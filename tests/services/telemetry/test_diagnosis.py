@@ -159,7 +159,7 @@ def test_linux_with_nothing_but_psutil_says_what_cannot_be_told():
     assert {one.kind: one.reason for one in found.unknown} == {
         "thermal": "Thermal level: not Apple Silicon",
         "low_power": "Low Power Mode: not Apple Silicon",
-        "wired": "not Apple Silicon, or the machine is not known",
+        "wired": "not Apple Silicon",
     }
     assert set(found.clear) == {"memory", "contention", "cpu_fallback", "gpu_gaps", "battery"}
     assert found.summary == (
@@ -354,3 +354,14 @@ def test_whatever_a_machine_says_every_check_answers_once(states, machine, owner
     assert len(set(told)) == len(told)
     assert set(told) | {"gpu_gaps"} == set(CHECKS)
     assert found.summary
+
+
+def test_low_power_mode_caps_clocks_and_that_is_no_heat():
+    found = why(recording(LENGTH, after(300, low_power_mode=1, gpu_mhz=720.0)))
+    assert [cause.kind for cause in found.causes] == ["low_power"]
+
+
+def test_others_on_a_cpu_with_cores_left_over_take_nothing_from_a_run():
+    beside = (use(gpu_s=None, cpu_s=0.8), use("", pid=9, name="stress", gpu_s=None, cpu_s=1.6))
+    samples = recording(LENGTH, {**PSUTIL, "cpu_ratio": 0.6}, beside, machine=LINUX)
+    assert why(samples, machine=LINUX, meant_for_gpu=False).causes == ()

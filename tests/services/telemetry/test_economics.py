@@ -70,6 +70,8 @@ def test_a_run_without_quality_or_energy_is_counted_as_missing():
     runs = [cost(), cost(joules=None, energy_quality="unavailable"), cost(quality=math.nan)]
     (row,) = technique_costs(runs, "max")
     assert (row.quality_per_joule.runs, row.quality_per_joule.missing) == (1, 2)
+    (zero,) = technique_costs([cost(), cost(joules=0.0)], "max")
+    assert (zero.quality_per_joule.runs, zero.quality_per_joule.missing) == (1, 1)
     (none,) = technique_costs([cost(quality=None), cost(joules=None)], "max")
     assert none.per_joule_reason == "none of its runs has both a quality and an energy"
 
