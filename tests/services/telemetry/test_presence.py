@@ -113,16 +113,18 @@ def test_old_words_about_mlx_memory_are_not_told_on(folder):
         (b"[" * 5000, ""),
         (b"x" * 70_000, "too large"),
         (json.dumps({"pid": 1, "owner": "run:a", "started_at": 1}).encode(), "pid is not the one"),
-        (json.dumps({"pid": OWN, "owner": "mine", "started_at": 1}).encode(), "owner is not"),
-        (json.dumps({"pid": OWN, "owner": "run:" + "x" * 500}).encode(), "owner is longer"),
-        (json.dumps({"pid": OWN, "owner": "run:a", "started_at": "x"}).encode(), "started_at"),
-        (json.dumps({"pid": OWN, "owner": "run:a", "started_at": 1, "mlx": 7}).encode(), "mlx"),
-        (json.dumps({"pid": OWN, "owner": "run:a", "started_at": 1,
+        (json.dumps({"pid": "OWN", "owner": "mine", "started_at": 1}).encode(), "owner is not"),
+        (json.dumps({"pid": "OWN", "owner": "run:" + "x" * 500}).encode(), "owner is longer"),
+        (json.dumps({"pid": "OWN", "owner": "run:a", "started_at": "x"}).encode(), "started_at"),
+        (json.dumps({"pid": "OWN", "owner": "run:a", "started_at": 1, "mlx": 7}).encode(), "mlx"),
+        (json.dumps({"pid": "OWN", "owner": "run:a", "started_at": 1,
                      "mlx": {"peak_bytes": -1}}).encode(), "mlx.peak_bytes must be"),
         (json.dumps({"pid": True, "owner": "run:a", "started_at": 1}).encode(), "pid must be"),
     ],
 )  # fmt: skip
 def test_garbage_is_a_sentence_and_costs_nobody_else_his_tag(folder, sleeper, content, said):
+    # The number is put in here: as a part of the test's name it would differ from worker to worker.
+    content = content.replace(b'"OWN"', str(OWN).encode())
     (folder / f"{OWN}.json").write_bytes(content)
     put(folder, sleeper.pid, started_at=psutil.Process(sleeper.pid).create_time())
     presence = Presence(folder)
