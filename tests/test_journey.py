@@ -132,6 +132,24 @@ def test_this_machine_was_sampled_all_the_while(demo: str, mlops: Mlops):
     assert 'owner="engine:mlflow"' in told
 
 
+def test_every_run_carries_what_it_used(demo: str, mlops: Mlops):
+    def told() -> bool:
+        rows = shown(mlops, "runs", "list", "--limit", "100")["rows"]
+        details = [shown(mlops, "runs", "show", row["run_id"]) for row in rows[:3]]
+        return all("mlops.energy.quality" in one["tags"] for one in details)
+
+    eventually(told, 60.0)
+    newest = shown(mlops, "runs", "list", "--limit", "1")["rows"][0]
+    run = shown(mlops, "runs", "show", newest["run_id"])
+    assert run["metrics"]["system/cpu_s"] > 0
+    assert run["metrics"]["system/peak_memory_bytes"] > 1e7
+    conditions = json.loads(run["tags"]["mlops.conditions"])
+    assert conditions["coverage"] > 0
+    if not shown(mlops, "hardware")["apple_silicon"]:
+        assert run["energy_j"] is None
+        assert run["tags"]["mlops.energy.reason"]
+
+
 def test_plain_mlflow_sees_the_same(demo: str, projects: Path):
     project = projects / "03_Quantized_Optimization"
     script = "import mlflow; print(len(mlflow.search_runs(output_format='list')))"

@@ -18,7 +18,9 @@ from services.actions.action import Context
 from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
+from services.controller import run_use
 from services.controller.loops import Loop
+from services.controller.run_use import RunUseWatch
 from services.controller.telemetry import INTERVAL_S, TelemetryWatch
 from services.controller.wants import Wants
 from services.controller.watch import ProjectWatch
@@ -33,6 +35,7 @@ from services.mirror.sync import MirrorSync
 from services.platform.files import write_text
 from services.platform.secrets import project_token
 from services.settings import Settings
+from services.telemetry.store import Store as Telemetry
 
 logger = logging.getLogger("services.controller")
 
@@ -123,6 +126,8 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         token=partial(project_token, home),
     )
 
+    used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
+
     def act() -> bool:
         return executor.execute_pending() > 0
 
@@ -131,6 +136,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("actions", act, _ACTIONS_INTERVAL_S),
         Loop("projects", watch.turn, settings.discovery_interval_s),
         Loop("telemetry", TelemetryWatch(Store(database), home.run).turn, INTERVAL_S),
+        Loop("run use", used.turn, run_use.INTERVAL_S),
     ]
 
 

@@ -1,5 +1,6 @@
 """MLflow, as far as the platform needs it: one workspace a project, over its REST API."""
 
+import time
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -186,6 +187,18 @@ class MLflow:
             max_results=2500,
         )
         return shape.to_points()
+
+    def log_batch(
+        self, workspace: str, run_id: str, metrics: dict[str, float], tags: dict[str, str]
+    ) -> None:
+        """Write last values of metrics and tags of a run in one call."""
+        at = int(time.time() * 1000)
+        points: list[object] = [
+            {"key": k, "value": v, "timestamp": at, "step": 0} for k, v in metrics.items()
+        ]
+        pairs: list[object] = [{"key": k, "value": v} for k, v in tags.items()]
+        body: Json = {"run_id": run_id, "metrics": points, "tags": pairs}
+        self._ask("POST", workspace, f"{_API}/runs/log-batch", body=body)
 
     def set_run_tag(self, workspace: str, run_id: str, key: str, value: str) -> None:
         """Set one tag of a run."""
