@@ -85,7 +85,7 @@ def test_plain_text_names_figures_and_why_others_are_missing(home):
     assert "GPU\t0%\tmeasured\tmacmon 0.8.2" in out
     assert "System power\t21.0 W\testimated: by discharge\tbattery" in out
     assert "Unavailable (the GPU was not listed): GPU clock, Neural Engine power." in out
-    assert "run:r1\tclip\tpython\t7\t75%\t–\t3.0 MB\t2.0 GB" in out
+    assert "run:r1\tclip\tpython\t7\t75%\t–\t3.1 MB\t2.1 GB" in out
 
 
 def test_figures_that_are_not_of_now_are_said_to_be_old(home):
