@@ -91,11 +91,12 @@ class Collector:
         self._connection.close()
 
     def _asked(self, body: bytes) -> tuple[int, bytes]:
+        kept = self._used
         try:
             try:
                 return self._once(body)
             except (OSError, HTTPException):
-                if not self._used:
+                if not kept:
                     raise
                 # A kept connection may have ended meanwhile, e.g. while this machine slept.
                 return self._once(body)

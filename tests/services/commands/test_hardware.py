@@ -50,7 +50,9 @@ def put(home: Home, name: str = MAC.host, *, age_s: float = 2.0, processes=WORK)
     store = Store(home.telemetry, merge_in_background=False)
     store.introduce(replace(MAC, host=name), (PROVIDER,))
     for back in (age_s + 2, age_s):
-        store.append(Sample(name, NOW - timedelta(seconds=back), 2.0, READINGS, processes))
+        store.append(
+            Sample(name, datetime.now(UTC) - timedelta(seconds=back), 2.0, READINGS, processes)
+        )
     store.close()
 
 
@@ -89,7 +91,7 @@ def test_plain_text_names_figures_and_why_others_are_missing(home):
 
 
 def test_figures_that_are_not_of_now_are_said_to_be_old(home):
-    put(home, age_s=600)
+    put(home, age_s=610)
     done = run()
     assert "These are its figures of 10 min ago" in done.stderr
 
@@ -125,7 +127,9 @@ def test_watching_in_a_pipe_prints_a_line_a_sample(home):
         try:
             first = json.loads(one.stdout.readline())
             store = Store(home.telemetry, merge_in_background=False)
-            store.append(Sample("mac-b", NOW, 2.0, (measured("cpu_w", 9.0, "macmon"),)))
+            store.append(
+                Sample("mac-b", datetime.now(UTC), 2.0, (measured("cpu_w", 9.0, "macmon"),))
+            )
             second = json.loads(one.stdout.readline())
             store.close()
         finally:

@@ -20,7 +20,8 @@ from services.telemetry import agent as agents
 from services.telemetry import spool as spooling
 from services.telemetry import tokens
 from services.telemetry.agent import Agent
-from services.telemetry.collector import Collector
+from services.telemetry.batches import pack
+from services.telemetry.collector import Collector, Taken
 from services.telemetry.spool import Spool
 from tests.services.telemetry.collecting import collecting, free_port
 from tests.services.telemetry.machines import MAC, Prepared, host
@@ -187,6 +188,15 @@ def test_without_tls_beyond_this_machine_it_is_in_the_clear():
     for url, clear in (("http://mac-a:9470", True), ("https://mac-a", False),
                        ("http://127.0.0.1:1", False), ("http://[::1]:1", False)):  # fmt: skip
         assert Collector(url, "t").in_the_clear is clear
+
+
+def test_a_kept_connection_that_ended_meanwhile_is_no_outage(tmp_path):
+    token, port = tokens.make(tmp_path / "agents", "b"), free_port()
+    collector = Collector(f"http://127.0.0.1:{port}", token)
+    for _ in range(2):  # the second time on a connection of a server that is gone
+        with collecting(tmp_path, port=port):
+            assert collector.send(pack(MAC, (), ())) == Taken(0)
+    collector.close()
 
 
 @contextlib.contextmanager

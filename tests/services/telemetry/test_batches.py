@@ -1,5 +1,6 @@
 import contextlib
 import json
+import tracemalloc
 import zlib
 from dataclasses import replace
 from datetime import timedelta
@@ -131,8 +132,12 @@ def test_what_is_no_batch_is_a_sentence(body, compressed, said):
 def test_a_small_body_that_unpacks_to_a_large_one_is_not_unpacked_whole():
     body = zlib.compress(b" " * (200 << 20), 9)
     assert len(body) < 1 << 20
+    tracemalloc.start()
     with pytest.raises(InputError, match=f"larger than {TEXT_LIMIT_BYTES >> 20} MB"):
         unpack(body, compressed=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * TEXT_LIMIT_BYTES
 
 
 JSON = st.recursive(

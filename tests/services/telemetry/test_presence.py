@@ -11,6 +11,7 @@ import pytest
 from services.engines.silicon.uses import Tag
 from services.platform.processes import Identity
 from services.platform.state import EngineState, PlatformState
+from services.telemetry import presence as presence_files
 from services.telemetry.engine_processes import EngineProcesses
 from services.telemetry.presence import Presence
 
@@ -170,7 +171,8 @@ def test_what_somebody_is_writing_is_left_until_it_is_an_hour_old(folder):
     assert not old.exists()
 
 
-def test_ten_thousand_old_files_are_cleared_bit_by_bit_and_hold_nothing_up(folder):
+def test_ten_thousand_old_files_are_cleared_bit_by_bit_and_hold_nothing_up(folder, monkeypatch):
+    monkeypatch.setattr(presence_files, "_CLEARING_S", 0.01)
     highest = int(Path("/proc/sys/kernel/pid_max").read_text()) if sys.platform == "linux" else 0
     first = max(highest, 200_000) + 1
     for number in range(10_000):
@@ -183,7 +185,8 @@ def test_ten_thousand_old_files_are_cleared_bit_by_bit_and_hold_nothing_up(folde
         assert [tag.pid for tag in presence.tags()] == [OWN]
         assert time.monotonic() - began < 0.5
         turns += 1
-        assert turns < 100
+        assert turns < 500
+    assert turns > 3
 
 
 # Engines
@@ -249,6 +252,17 @@ def test_a_new_record_is_followed_and_a_damaged_one_has_nobody(folder, sleeper):
     path.write_text("{")
     assert engines.tags(()) == ()
     recorded(path, mlflow=[sleeper.pid])
+    assert len(engines.tags(())) == 1
+
+
+def test_a_record_that_was_away_for_a_moment_counts_again(folder, sleeper):
+    path, aside = folder / "state.json", folder / "aside.json"
+    engines = EngineProcesses(path)
+    recorded(path, mlflow=[sleeper.pid])
+    assert len(engines.tags(())) == 1
+    path.rename(aside)
+    assert engines.tags(()) == ()
+    aside.rename(path)
     assert len(engines.tags(())) == 1
 
 

@@ -165,7 +165,7 @@ def test_a_heartbeat_is_whole_and_goes_with_the_process(tmp_path):
 
 def test_a_heartbeat_that_cannot_be_replaced_is_written_over(tmp_path, monkeypatch):
     heart = Heartbeat(tmp_path / "telemetry.json")
-    heart.beat("all well")
+    heart.beat("a longer sentence than the next one")
 
     def full(**_: object):
         raise OSError(28, "No space left on device")

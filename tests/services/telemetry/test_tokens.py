@@ -1,3 +1,4 @@
+import os
 import stat
 import threading
 from pathlib import Path
@@ -43,6 +44,26 @@ def test_a_token_that_is_made_or_ended_meanwhile_is_known_at_once(folder):
     tokens.revoke(folder, "a")
     assert check.holder(first) is None
     assert check.holder(second)
+
+
+def test_a_token_made_within_one_tick_of_the_clock_is_known(folder):
+    check = Tokens(folder)
+    first = tokens.make(folder, "a")
+    assert check.holder(first)
+    before = folder.stat()
+    second = tokens.make(folder, "b")
+    os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert check.holder(second)
+
+
+def test_of_two_that_come_in_the_same_moment_the_second_is_sent_away(folder, monkeypatch):
+    check, made = Tokens(folder), tokens.make(folder, "a")
+    holder = check.holder(made)
+    monkeypatch.setattr(check, "_host_of", lambda token: None)  # both looked before either wrote
+    check.bind(holder, "mac-b")
+    with pytest.raises(PlatformError):
+        check.bind(holder, "mac-c")
+    assert [one.host for one in tokens.listed(folder)] == ["mac-b"]
 
 
 def test_a_token_speaks_for_the_machine_that_came_with_it_first(folder):
