@@ -108,8 +108,13 @@ print(child)
 
 
 def test_a_forked_child_has_a_file_of_its_own(home: Path):
+    paths = {"PYTHONPATH": str(Path(presence.__file__).parents[1])}
     done = subprocess.run(
-        [sys.executable, "-c", CHILD], capture_output=True, text=True, check=True, env=os.environ
+        [sys.executable, "-c", CHILD],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | paths,
     )
     child = int(done.stdout)
     files = sorted(path.name for path in (home / "run" / "processes").iterdir())
