@@ -6,6 +6,7 @@ import pytest
 
 from services.engines.silicon.macmon import Macmon, Tiers, parse, tiers_of, to_readings
 from services.engines.silicon.models import METRICS
+from services.engines.silicon.provider import measured
 from services.errors import EngineProtocolError, EngineUnreachableError
 from tests.services.engines.silicon.replay import of, programs, recorded, values
 
@@ -41,8 +42,29 @@ def test_the_older_layout_is_read_as_well():
     said = values(to_readings(parse(recorded("macmon_0.7_m2.json")), Tiers()))
     assert (said["cpu_efficiency_mhz"], said["cpu_efficiency_ratio"]) == (1500, 0.25)
     assert (said["gpu_mhz"], said["gpu_ratio"]) == (444, 0.05)
-    assert said["cpu_ratio"] is None  # 0.7 of that time did not tell it
+    assert said["cpu_ratio"] is None  # two clusters alone do not tell it
     assert "fan_rpm" not in said
+
+
+def test_the_shares_of_the_older_layout_are_estimates_for_they_are_weighted_with_the_clock():
+    line = parse(recorded("macmon_0.7_m2.json")) | {"cpu_usage_pct": 0.1875}
+    readings = to_readings(line, Tiers())
+    for metric, value in (
+        ("cpu_ratio", 0.1875),
+        ("gpu_ratio", 0.05),
+        ("cpu_performance_ratio", 0.125),
+    ):
+        reading = of(readings, metric)
+        assert (reading.value, reading.quality) == (value, "estimated")
+        assert "weighted with the clock" in reading.reason
+    assert of(readings, "cpu_performance_mhz").quality == "measured"
+
+
+def test_the_aliases_of_the_older_layout_do_not_stand_in_for_the_share_of_the_time():
+    line = changed(gpu_usage=[1380, 0.5], cpu_usage_pct=0.1, pcpu_usage=[3600, 0.1])
+    said = of(to_readings(line, Tiers()), "gpu_ratio")
+    assert (said.value, said.quality) == (0.93, "measured")
+    assert of(to_readings(line, Tiers()), "cpu_ratio").value == 0.31
 
 
 def changed(**fields: object) -> dict[str, object]:
@@ -61,6 +83,50 @@ def test_a_busy_cpu_without_power_makes_all_power_unavailable():
         assert of(readings, metric).value is None
         assert "40% busy" in of(readings, metric).reason
     assert of(readings, "system_w").value == 28.5
+
+
+def test_a_busy_gpu_without_power_makes_its_power_and_the_sum_unavailable():
+    readings = to_readings(changed(gpu_power=0.0, gpu_active_ratio=0.9), Tiers())
+    for metric in ("gpu_w", "package_w"):
+        assert of(readings, metric).value is None
+        assert "GPU that is 90% busy" in of(readings, metric).reason
+    assert of(readings, "cpu_w").value == 3.5
+    idle = to_readings(changed(gpu_power=0.0, gpu_active_ratio=0.0), Tiers())
+    assert of(idle, "gpu_w").value == 0.0
+
+
+def test_a_busy_cpu_without_power_is_seen_in_the_older_layout_too():
+    line = parse(recorded("macmon_0.7_m2.json")) | {"cpu_power": 0.0}
+    assert of(to_readings(line, Tiers()), "gpu_w").value is None
+
+
+def test_memory_that_uses_no_power_has_no_counter():
+    reading = of(to_readings(changed(ram_power=0.0), Tiers()), "dram_w")
+    assert reading.value is None
+    assert "no counter" in reading.reason
+    assert of(to_readings(changed(ram_power=0.0), Tiers()), "cpu_w").value == 3.5
+
+
+def test_what_stood_has_a_share_of_zero_and_no_clock():
+    readings = to_readings(changed(gpu_freq_mhz=0, gpu_active_ratio=0.0), Tiers())
+    assert of(readings, "gpu_ratio") == measured("gpu_ratio", 0.0, "macmon", window_s=2.0)
+    assert of(readings, "gpu_mhz").value is None
+    assert "stood" in of(readings, "gpu_mhz").reason
+
+
+def test_the_zeros_of_cores_a_chip_does_not_have_are_no_readings():
+    line = changed(ecpu_cores=[], ecpu_freq_mhz=0, ecpu_active_ratio=0.0)
+    said = values(to_readings(line, Tiers()))
+    assert "cpu_efficiency_ratio" not in said
+    assert "cpu_efficiency_mhz" not in said
+    assert said["cpu_performance_ratio"] == 0.2
+
+
+def test_of_three_kinds_of_cores_the_two_that_are_put_together_are_told_of_neither():
+    assert tiers_of("Apple M6", "E", "S", kinds=3) == Tiers(None, "super")
+    said = values(to_readings(parse(LINE), tiers_of("Apple M6", kinds=3)))
+    assert said["cpu_super_ratio"] == 0.2
+    assert not {m for m in said if "efficiency" in m or "performance" in m}
 
 
 def test_an_idle_cpu_may_use_nothing():
@@ -196,6 +262,22 @@ def test_the_labels_of_the_chip_name_the_cores():
     assert of(readings, "cpu_super_ratio").source == "macmon 0.8.2"
     provider.close()
     assert lines.closed
+
+
+def test_it_is_asked_no_more_often_than_the_counters_are_published():
+    asked = []
+
+    def start(arguments):
+        asked.append(arguments)
+        return Lines(LINE)
+
+    readings = Macmon(open_stream=start).readings()
+    assert asked == [("macmon", "pipe", "-i", "2000", "--soc-info")]
+    assert of(readings, "cpu_w").window_s == 2.0
+
+
+def test_no_use_of_the_neural_engine_is_told():
+    assert not [name for name in METRICS if "ane" in name.split("_") and not name.endswith("_w")]
 
 
 def test_silence_is_an_error_of_the_engine():
