@@ -29,6 +29,8 @@ _BUSY = 0.02
 _SCALED = "weighted with the clock: macmon 0.7 does not tell the share of the time"
 
 _MOST_MHZ = 20_000.0
+_FAN_OVER = 1.5
+"""A fan may turn a little faster than its maximum says, not half as fast again."""
 
 Tier = Literal["super", "performance", "efficiency"]
 _TIERS: Mapping[str, Tier] = {"S": "super", "P": "performance", "E": "efficiency"}
@@ -199,7 +201,7 @@ def _fans(sample: "_Sample", source: str) -> list[Reading]:
     if not fans:
         reason = "this machine has no fan that can be read"
         return [unavailable(name, source, reason) for name in ("fan_rpm", "fan_ratio")]
-    shares = [rpm / most for rpm, most in fans if most]
+    shares = [min(rpm / most, 1.0) for rpm, most in fans if most]
     return [
         measured("fan_rpm", max(rpm for rpm, _ in fans), source),
         measured("fan_ratio", max(shares, default=None), source),
@@ -255,6 +257,8 @@ class _Sample:
         if not isinstance(said, list) or not all(isinstance(fan, dict) for fan in said):
             raise _wrong("fans")
         fans = [(_number(f.get("rpm"), "rpm"), _number(f.get("max_rpm"), "max_rpm")) for f in said]
+        if any(rpm and most and rpm > most * _FAN_OVER for rpm, most in fans):
+            raise _wrong("fans")
         return [(rpm, most or 0.0) for rpm, most in fans if rpm is not None]
 
     def _part(self, name: str) -> Mapping[str, Any]:

@@ -140,6 +140,16 @@ def test_a_sensor_that_reads_zero_degrees_is_missing():
     assert of(readings, "gpu_temperature_c").value == 40.0
 
 
+def test_a_fan_may_turn_a_little_faster_than_its_maximum_says():
+    fast = [{"name": "fan0", "rpm": 6100, "max_rpm": 6000}]
+    said = values(to_readings(changed(fans=fast), Tiers()))
+    assert (said["fan_rpm"], said["fan_ratio"]) == (6100, 1.0)
+    with pytest.raises(EngineProtocolError):
+        to_readings(changed(fans=[{"rpm": 9800, "max_rpm": 6000}]), Tiers())
+    unknown = values(to_readings(changed(fans=[{"rpm": 0, "max_rpm": None}]), Tiers()))
+    assert (unknown["fan_rpm"], unknown["fan_ratio"]) == (0, None)
+
+
 def test_a_machine_without_fans_says_so():
     reading = of(to_readings(changed(fans=[]), Tiers()), "fan_rpm")
     assert reading.value is None
@@ -207,6 +217,52 @@ def test_a_thousand_damaged_lines_are_refused_and_nothing_stops():
     for _ in range(1_000):
         with pytest.raises(EngineProtocolError):
             to_readings(parse(damage(dice, LINE)), Tiers())
+
+
+def flipped(dice: random.Random, line: str) -> bytes:
+    """Return the line with one to four bits turned, as a bad pipe or disk does."""
+    damaged = bytearray(line.encode())
+    for _ in range(dice.randrange(1, 5)):
+        damaged[dice.randrange(len(damaged))] ^= 1 << dice.randrange(8)
+    return bytes(damaged)
+
+
+LIMITS = {"ratio": 1.0, "MHz": 20_000.0, "°C": 200.0}
+
+
+def test_turned_bits_are_refused_or_leave_figures_a_machine_could_have():
+    dice = random.Random(3)  # noqa: S311 - examples, the same each time
+    refused = 0
+    for _ in range(1_000):
+        try:
+            readings = to_readings(parse(flipped(dice, LINE)), Tiers())
+        except EngineProtocolError:
+            refused += 1
+            continue
+        for reading in readings:
+            assert (reading.value is None) == (reading.quality == "unavailable")
+            most = LIMITS.get(METRICS[reading.metric].unit, math.inf)
+            assert reading.value is None or reading.value <= most
+    assert refused > 300
+
+
+@pytest.mark.parametrize("nonsense", ["x", True, [], {}, [[]], -1, math.nan, 10**400])
+def test_every_field_that_is_read_is_checked(nonsense):
+    base = parse(LINE)
+    fields = [key for key in base if key not in UNREAD]
+    assert len(fields) > 15
+    for key in fields:
+        wrong = base | {key: nonsense}
+        if key in {"fans", "pcpu_cores", "ecpu_cores"} and nonsense == []:
+            continue  # none, and no damage
+        if key in {"temp", "memory"} and nonsense == {}:
+            continue  # temperatures may be missing, and so may be the rest
+        with pytest.raises(EngineProtocolError):
+            to_readings(wrong, Tiers())
+
+
+UNREAD = {"timestamp", "soc", "cpu_scaled_ratio", "ecpu_scaled_ratio", "pcpu_scaled_ratio",
+          "gpu_scaled_ratio", "gpu_ram_power", "pcpu_cores", "ecpu_cores"}  # fmt: skip
 
 
 def test_no_reading_is_a_number_that_is_none():
