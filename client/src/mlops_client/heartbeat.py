@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from mlops_client.presence import Presence
+
 INTERVAL_S = 15.0
 TAG = "mlops.heartbeat"
 
@@ -21,8 +23,11 @@ def now() -> str:
 class Heart:
     """Beats for the runs of one store while there are any."""
 
-    def __init__(self, beat: Beat, interval_s: float = INTERVAL_S) -> None:
+    def __init__(
+        self, beat: Beat, interval_s: float = INTERVAL_S, presence: Presence | None = None
+    ) -> None:
         self._beat = beat
+        self._presence = presence or Presence()
         self._interval_s = interval_s
         self._lock = threading.Lock()
         self._runs: set[str] = set()
@@ -36,6 +41,7 @@ class Heart:
 
     def start(self, run_id: str) -> None:
         """Begin to beat for a run."""
+        self._presence.begin(run_id)
         with self._lock:
             self._runs.add(run_id)
             if self._thread is not None and self._thread.is_alive():
@@ -48,6 +54,7 @@ class Heart:
 
     def stop(self, run_id: str) -> None:
         """Stop beating for a run; with the last one the thread ends."""
+        self._presence.end(run_id)
         with self._lock:
             self._runs.discard(run_id)
             if not self._runs:
@@ -56,6 +63,7 @@ class Heart:
 
     def stop_all(self) -> None:
         """Stop, at the end of the process."""
+        self._presence.clear()
         with self._lock:
             self._runs.clear()
             self._stopped.set()
@@ -63,5 +71,6 @@ class Heart:
 
     def _work(self, stopped: threading.Event) -> None:
         while not stopped.wait(self._interval_s):
+            self._presence.refresh()
             for run_id in self.runs:
                 self._beat(run_id, now())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, SupportsFloat
 import mlflow
 from mlflow.models import Model
 
-from mlops_client import registering
+from mlops_client import presence, registering
 from mlops_client.artifacts import active_store
 from mlops_client.tags import run_tags
 
@@ -122,11 +122,13 @@ def memory() -> dict[str, int]:
         import mlx.core as mx
     except ImportError:
         return {}
-    return {
+    sizes = {
         "mlx_active_bytes": mx.get_active_memory(),
         "mlx_peak_bytes": mx.get_peak_memory(),
         "mlx_cache_bytes": mx.get_cache_memory(),
     }
+    presence.note_mlx(sizes)
+    return sizes
 
 
 def save_model(

@@ -22,6 +22,7 @@ from mlops_client import local, registering, wire
 from mlops_client.buffer import Buffer
 from mlops_client.heartbeat import TAG, Heart, now
 from mlops_client.local import Known
+from mlops_client.presence import Presence
 from mlops_client.project import configured_uri, current
 from mlops_client.run_file import VARIABLE, note_run
 from mlops_client.sending import ensure_experiment, learned
@@ -52,7 +53,7 @@ class BufferedStore(RestStore):
         super().__init__(get_host_creds)
         self.known = Known()
         self.buffer = Buffer(self.get_host_creds, self._whose(), self._on_sent)
-        self._heart = Heart(self._beat)
+        self._heart = Heart(self._beat, presence=Presence(self._known_id))
         self._experiments: dict[str, str] = {}  # ids made here → the server's
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
@@ -60,7 +61,7 @@ class BufferedStore(RestStore):
     def _after_fork(self) -> None:
         """Forget what belongs to the parent: its file, its threads, its heart."""
         self.buffer.after_fork()
-        self._heart = Heart(self._beat)
+        self._heart = Heart(self._beat, presence=Presence(self._known_id))
 
     def _whose(self) -> Record:
         project = current()
@@ -158,6 +159,12 @@ class BufferedStore(RestStore):
         if run_id is None:
             raise UnansweredError(f"run {local_id} waits to be sent")
         return run_id
+
+    def _known_id(self, run_id: str) -> str:
+        """Return the server's id of a run, the one made here while there is none; ask nobody."""
+        if not local.mentions_local(run_id):
+            return run_id
+        return learned(self.buffer.folder, run_id) or run_id
 
     # Answers of our own
 
