@@ -17,7 +17,7 @@ from mlops_client.presence import Presence
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
-    monkeypatch.setattr(presence, "_mlx", {})
+    monkeypatch.setattr(presence, "_process", presence._Process())
     return tmp_path
 
 
