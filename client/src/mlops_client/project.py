@@ -48,9 +48,11 @@ def nearest(start: Path) -> Project | None:
 
 
 def _starts() -> Iterator[Path]:
-    script = getattr(sys.modules.get("__main__"), "__file__", None)
-    if script:
-        yield Path(script).resolve().parent
+    # While a child of multiprocessing loads its script, that goes by the first name.
+    for name in ("__mp_main__", "__main__"):
+        script = getattr(sys.modules.get(name), "__file__", None)
+        if script:
+            yield Path(script).resolve().parent
     try:
         yield Path.cwd()
     except FileNotFoundError:  # the working directory was deleted
