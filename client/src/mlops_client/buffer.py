@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sys
 import threading
 import time
 import uuid
@@ -15,6 +14,7 @@ from mlflow.utils.rest_utils import MlflowHostCreds
 from mlops_client import wire
 from mlops_client.project import renew_token, spool_folder
 from mlops_client.refused import refused_files, take_up
+from mlops_client.saying import warn
 from mlops_client.sending import Sender, is_about_one_call, orphans
 from mlops_client.spool import REFUSED, Record, Spool, waiting
 from mlops_client.wire import UnansweredError
@@ -29,11 +29,6 @@ Stop = Callable[[], bool]
 def never() -> bool:
     """Do not stop."""
     return False
-
-
-def warn(sentence: str) -> None:
-    """Say something on stderr, where the output of training does not drown it."""
-    print(f"mlops: {sentence}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _opening(reason: str) -> str:

@@ -211,12 +211,9 @@ def log_model(
 
 
 def _register(run_id: str, name: str, tags: dict[str, str]) -> int | None:
-    ours = run_tags()
+    ours = run_tags() | _said_by(run_id)
     kept = ("mlops.project", "mlops.data.revision", "mlops.git.commit", "mlops.technique")
     all_tags = {key: ours[key] for key in kept if key in ours} | {"mlops.format": "safetensors"}
-    technique = _technique(run_id)
-    if technique:
-        all_tags["mlops.technique"] = technique
     all_tags |= tags
     store = active_store()
     if store is not None:
@@ -239,12 +236,13 @@ def _register_plainly(
     return int(made.version)
 
 
-def _technique(run_id: str) -> str | None:
+def _said_by(run_id: str) -> dict[str, str]:
+    """Return what the active run says of its technique and of the data it began with."""
     run = mlflow.active_run()
-    if run is not None and run.info.run_id == run_id:
-        found = mlflow.get_run(run_id).data.tags.get("mlops.technique")
-        return str(found) if found else None
-    return None
+    if run is None or run.info.run_id != run_id:
+        return {}
+    found = mlflow.get_run(run_id).data.tags
+    return {key: found[key] for key in ("mlops.technique", "mlops.data.revision") if found.get(key)}
 
 
 def load_model(path_or_uri: str | Path) -> Predictor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow.tracking.context.abstract_context import RunContextProvider
 
 from mlops_client.project import apply_environment, current
-from mlops_client.tags import run_tags
+from mlops_client.tags import new_run_tags, run_tags
 
 if TYPE_CHECKING:
     from mlops_client.store import BufferedStore
@@ -31,8 +31,14 @@ class ProjectContext(RunContextProvider):
         return current() is not None
 
     def tags(self) -> dict[str, str]:
-        """Return the tags."""
-        return run_tags()
+        """Return the tags; those of data only where no store of ours sees the run begin.
+
+        MLflow asks for them at other times too, and data is recorded when a run starts.
+        """
+        from mlflow.tracking import get_tracking_uri
+
+        ours = get_tracking_uri().startswith(("http://", "https://"))
+        return run_tags() if ours else new_run_tags()
 
 
 def tracking_store(store_uri: str, artifact_uri: str | None = None, **_: object) -> Any:  # noqa: ANN401

@@ -48,22 +48,35 @@ def nearest(start: Path) -> Project | None:
 
 
 def _starts() -> Iterator[Path]:
-    script = getattr(sys.modules.get("__main__"), "__file__", None)
-    if script:
-        yield Path(script).resolve().parent
+    # While a child of multiprocessing loads its script, that goes by the first name.
+    for name in ("__mp_main__", "__main__"):
+        script = getattr(sys.modules.get(name), "__file__", None)
+        if script:
+            yield Path(script).resolve().parent
     try:
         yield Path.cwd()
     except FileNotFoundError:  # the working directory was deleted
         return
 
 
+def listed(project: Project, what: str) -> tuple[str, ...]:
+    """Return the paths a project lists under ``data`` or ``models``; none of another project's."""
+    table = _table(project.path / "pyproject.toml")
+    found = table.get(what) if table.get("id") == project.id else None
+    return tuple(p for p in found if isinstance(p, str)) if isinstance(found, list) else ()
+
+
 def _project_id(file: Path) -> str:
-    try:
-        table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("mlops")
-    except (OSError, ValueError, AttributeError):
-        return ""
-    found = table.get("id", "") if isinstance(table, dict) else ""
+    found = _table(file).get("id", "")
     return found if isinstance(found, str) else ""
+
+
+def _table(file: Path) -> dict[str, object]:
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("mlops")
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def apply_environment(project: Project) -> None:

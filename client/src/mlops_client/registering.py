@@ -1,6 +1,7 @@
 """Registering a model version over REST, so that it can be kept and done later, once."""
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from mlflow.exceptions import MlflowException
@@ -9,9 +10,10 @@ from mlflow.protos import service_pb2 as api
 from mlflow.utils.rest_utils import MlflowHostCreds
 
 from mlops_client import wire
-from mlops_client.wire import Body
+from mlops_client.wire import Body, Proto
 
 _KEY = "mlops.registration"
+_IDS = 50  # a search's filter has its limits
 
 
 def registration(run_id: str, name: str, path: str, tags: dict[str, str]) -> Body:
@@ -44,6 +46,42 @@ def register_now(credentials: MlflowHostCreds, wanted: Body, workspace: str | No
     }
     made = wire.ask(credentials, registry.CreateModelVersion, body, workspace)
     return int(made.model_version.version)
+
+
+def tag_versions(credentials: MlflowHostCreds, wanted: Body, workspace: str | None = None) -> None:
+    """Tag the versions registered from runs, however they were; a tag that is there stays.
+
+    Args:
+        credentials: The server's.
+        wanted: ``runs``: the tags by the id of the run.
+        workspace: The project's.
+
+    Raises:
+        MlflowException: The server refused, or did not answer.
+    """
+    runs: dict[str, dict[str, str]] = wanted["runs"]
+    ids = list(runs)
+    for start in range(0, len(ids), _IDS):
+        for version in _versions_of(credentials, ids[start : start + _IDS], workspace):
+            there = {tag.key for tag in version.tags}
+            for key, value in runs.get(version.run_id, {}).items():
+                if key not in there:
+                    body = {"name": version.name, "version": version.version}
+                    body |= {"key": key, "value": value}
+                    wire.ask(credentials, registry.SetModelVersionTag, body, workspace)
+
+
+def _versions_of(
+    credentials: MlflowHostCreds, run_ids: list[str], workspace: str | None
+) -> Iterator[Proto]:
+    names = ",".join(f"'{run_id}'" for run_id in run_ids)
+    query: Body = {"filter": f"run_id IN ({names})"}
+    while True:
+        found = wire.ask(credentials, registry.SearchModelVersions, query, workspace)
+        yield from found.model_versions
+        if not found.next_page_token:
+            return
+        query["page_token"] = found.next_page_token
 
 
 def _registered(credentials: MlflowHostCreds, key: str, workspace: str | None) -> int | None:

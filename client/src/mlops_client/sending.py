@@ -111,6 +111,8 @@ class Sender:
             self._upload(body, workspace)
         elif name == "Register":
             registering.register_now(self._credentials(), body, workspace)
+        elif name == "VersionTags":
+            registering.tag_versions(self._credentials(), body, workspace)
         else:
             wire.ask(self._credentials(), getattr(api, name), body, workspace)
 

@@ -18,16 +18,17 @@ from mlflow.store.tracking.rest_store import RestStore
 from mlflow.utils.rest_utils import MlflowHostCreds
 from mlflow.utils.workspace_context import get_request_workspace
 
-from mlops_client import local, registering, wire
+from mlops_client import local, presence, registering, wire
 from mlops_client.buffer import Buffer
 from mlops_client.heartbeat import TAG, Heart, now
+from mlops_client.lifetime import Runs, end_with_child
 from mlops_client.local import Known
 from mlops_client.presence import Presence
 from mlops_client.project import configured_uri, current
 from mlops_client.run_file import VARIABLE, note_run
 from mlops_client.sending import ensure_experiment, learned
 from mlops_client.spool import Record
-from mlops_client.tags import run_tags
+from mlops_client.tags import new_run_tags, run_tags
 from mlops_client.wire import Body, Proto, UnansweredError
 
 _KEPT = (
@@ -53,7 +54,7 @@ class BufferedStore(RestStore):
         super().__init__(get_host_creds)
         self.known = Known()
         self.buffer = Buffer(self.get_host_creds, self._whose(), self._on_sent)
-        self._heart = Heart(self._beat, presence=Presence(self._known_id))
+        self._live()
         self._experiments: dict[str, str] = {}  # ids made here → the server's
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
@@ -61,7 +62,12 @@ class BufferedStore(RestStore):
     def _after_fork(self) -> None:
         """Forget what belongs to the parent: its file, its threads, its heart."""
         self.buffer.after_fork()
-        self._heart = Heart(self._beat, presence=Presence(self._known_id))
+        self._live()
+
+    def _live(self) -> None:
+        self._runs = Runs(current(), Presence(self._known_id))
+        self._heart = Heart(self._beat, presence=self._runs.presence)
+        self._ends_with_child = False
 
     def _whose(self) -> Record:
         project = current()
@@ -95,6 +101,7 @@ class BufferedStore(RestStore):
         return super()._call_endpoint(message, json_body, *args, **kwargs)
 
     def _write(self, message: Proto, text: str) -> Proto:
+        presence.look_at_mlx()
         name, body = message.__name__, json.loads(text)
         if message is api.CreateRun:
             body["tags"] = _dressed(body.get("tags", []))
@@ -190,7 +197,9 @@ class BufferedStore(RestStore):
     def _answer_kept(self, message: Proto, body: Body) -> Proto:
         if message is api.CreateRun:
             run_id = local.local_run_id(_key_of(body))
-            return api.CreateRun.Response(run=self.known.begin_run(run_id, body))
+            run = self.known.begin_run(run_id, body)
+            self._begin(run_id, body)
+            return api.CreateRun.Response(run=run)
         self.known.note(message.__name__, body)
         if message is not api.UpdateRun:
             return message.Response()
@@ -213,6 +222,7 @@ class BufferedStore(RestStore):
                 info.experiment_id,
                 run_tags().get("mlops.project", ""),
             )
+            self._begin(info.run_id, body)
             self._heart.start(info.run_id)
         elif message is api.UpdateRun:
             self._note_state(body)
@@ -229,9 +239,20 @@ class BufferedStore(RestStore):
         if isinstance(status, int):
             status = RunStatus.to_string(status)
         if status in _ENDED:
+            self._runs.ended(run_id)
             self._heart.stop(run_id)
         elif status == "RUNNING":
+            self._begin(run_id)
             self._heart.start(run_id)
+
+    def _begin(self, run_id: str, made: Body | None = None) -> None:
+        if not self._ends_with_child:
+            self._ends_with_child = True
+            end_with_child(self.at_exit)
+        if made is None:
+            self._runs.continued(run_id)
+        else:
+            self._runs.made(run_id, made)
 
     def _beat(self, run_id: str, value: str) -> None:
         if self.buffer.is_open:
@@ -287,16 +308,28 @@ class BufferedStore(RestStore):
             self.buffer.open_and_keep(record, str(error))
             return None
 
+    def tag_versions(self, wanted: Body) -> None:
+        """Tag the versions registered from runs, now or when the server is back."""
+        record = self._record("VersionTags", wanted)
+        if self.buffer.is_open and self.buffer.keep(record):
+            return
+        try:
+            real = self._real(wanted, json.dumps(wanted))
+            registering.tag_versions(self.get_host_creds(), real)
+        except UnansweredError as error:
+            self.buffer.open_and_keep(record, str(error))
+
     def at_exit(self) -> None:
-        """Stop the signs of life and send what can be sent."""
+        """Stop the signs of life, record what the runs left and send what can be sent."""
         self._heart.stop_all()
+        self._runs.at_exit(self)
         self.buffer.at_exit()
 
 
 def _dressed(tags: list[Body]) -> list[Body]:
     """Add our tags to a run, also to one that MLflow's context providers did not see."""
     given = {tag["key"] for tag in tags}
-    more = run_tags() | {TAG: now(), local.LOCAL_ID: local.new_key()}
+    more = new_run_tags() | {TAG: now(), local.LOCAL_ID: local.new_key()}
     return tags + [{"key": k, "value": v} for k, v in more.items() if k not in given]
 
 

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import psutil
 
+from mlops_client import recording, versions
+from mlops_client.host import this_host
+from mlops_client.presence import started_at
 from mlops_client.project import Project, current
 
 _PACKAGES = ("mlx", "mlx-metal", "mlx-lm", "torch", "numpy", "scikit-learn", "mlflow-skinny")
@@ -32,8 +35,23 @@ def run_tags() -> dict[str, str]:
         "mlops.technique": os.environ.get("MLOPS_TECHNIQUE"),
         "mlops.backend": backend(),
         "mlops.pid": str(os.getpid()),
+        "mlops.process_started_at": _started_at(),
     }
     return {name: value for name, value in found.items() if value}
+
+
+def new_run_tags() -> dict[str, str]:
+    """Return the tags of a run that starts now; data that has changed is recorded for it first."""
+    project = current()
+    if project is None:
+        return {}
+    return run_tags() | versions.of(project).data_tags()
+
+
+def _started_at() -> str | None:
+    """Return when this process began, in epoch seconds: with the host and pid it is unique."""
+    began = started_at(os.getpid())
+    return None if began is None else f"{began:.2f}"
 
 
 @lru_cache(maxsize=1)
@@ -43,8 +61,9 @@ def _measured(project: Project) -> dict[str, str | None]:
         "mlops.project": project.id,
         "mlops.git.commit": _git(project.path, "rev-parse", "HEAD"),
         "mlops.git.dirty": _dirty(project.path),
-        "mlops.data.revision": data_revision(project.path),
+        "mlops.data.revision": None if recording.is_on() else data_revision(project.path),
         "mlops.host": socket.gethostname(),
+        "mlops.host_id": this_host(),
         "mlops.chip": chip(),
         "mlops.memory_bytes": memory_bytes(),
         "mlops.packages": json.dumps(packages(), sort_keys=True),
