@@ -36,12 +36,15 @@ def test_the_time_of_children_belongs_to_their_owner(child):
     first = uses.take([mine])
     assert {use.owner for use in first} == {"run:r1"}
     assert [use.cpu_s for use in first] == [None, None]  # no difference yet
-    time.sleep(0.3)
-    again = {use.pid: use for use in uses.take([mine])}
     worker = psutil.Process(child.pid).children()[0].pid
+    used, until = 0.0, time.monotonic() + 20
+    while used < 0.1 and time.monotonic() < until:
+        time.sleep(0.1)
+        again = {use.pid: use for use in uses.take([mine])}
+        used += again[worker].cpu_s or 0.0
+    assert used >= 0.1
     assert set(again) >= {child.pid, worker}
     assert again[worker].project == "clip"
-    assert (again[worker].cpu_s or 0) > 0.1
     assert again[child.pid].mlx_peak_bytes == 123
     assert again[worker].mlx_peak_bytes is None
     assert (again[worker].memory_bytes or 0) > 1_000_000
@@ -66,10 +69,12 @@ def test_a_busy_stranger_is_named_when_all_are_looked_at(child):
     uses.take([])
     time.sleep(0.2)
     assert uses.take([]) == ()  # not looked at this time
-    time.sleep(0.1)
-    found = uses.take([])
     worker = psutil.Process(child.pid).children()[0].pid
-    (stranger,) = [use for use in found if use.pid == worker]
+    found, until = [], time.monotonic() + 20
+    while not found and time.monotonic() < until:
+        time.sleep(0.1)
+        found = [use for use in uses.take([]) if use.pid == worker]
+    (stranger,) = found
     assert (stranger.owner, stranger.project) == ("", "")
     assert (stranger.cpu_s or 0) > 0
 
