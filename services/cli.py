@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "projects": ("projects:projects", "Projects: list, add, show, check."),
     "runs": ("runs:runs", "Runs: list, show, compare."),
     "models": ("models:models", "Registered models: list, show, promote, rollback."),
+    "data": ("data:data", "Data and models: status, add, push, pull, checkout, share, prune."),
     "users": ("users:users", "Accounts: add, list, set, disable, enable, reset-password."),
     "backup": ("backup:backup", "Copy the journal to a file."),
     "restore": ("backup:restore", "Put a backup in the journal's place."),

@@ -1,7 +1,7 @@
-"""What the client calls: ``python -m services.data track|release PROJECT_PATH data|models [--json]``.
+"""What the client calls: ``python -m services.data track|release PATH data|models [--json]``.
 
-``track`` prints what it found as one JSON object. A failure is exit 1 and ``{"reason", "hint"}``; the
-sentence is on stderr as well when ``--json`` is not given.
+``track`` prints what it found as one JSON object. A failure is exit 1 and ``{"reason", "hint"}``;
+without ``--json`` both are sentences.
 """
 
 import argparse

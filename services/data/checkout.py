@@ -1,4 +1,4 @@
-"""Checkout: the folder becomes a version, byte for byte, and nothing untracked is lost on the way."""
+"""Checkout: the folder becomes a version, byte for byte, and nothing untracked is lost."""
 
 import dataclasses
 from pathlib import Path
@@ -99,7 +99,7 @@ def checkout(
 def _settle(
     project: ProjectData, version: Version, outs: tuple[Out, ...], root: Path, source: str | None
 ) -> None:
-    """Write down that the folder holds a version: commit first, so that a crash repeats the rest."""
+    """Write down that the folder holds a version; the commit first: a crash repeats the rest."""
     now = project.current(version.kind)
     if now is None or now.revision != version.revision:
         project.record(version.kind, version.revision, outs, from_project=source)
@@ -172,12 +172,12 @@ def _listed(root: Path, version: Version) -> tuple[str, ...]:
 
 
 def _check_paths(version: Version, listed: tuple[str, ...]) -> None:
-    """Refuse another project's version whose files would lie where this project has no such data."""
+    """Refuse another project's version whose files would lie where this one lists no data."""
     outside = [p for p in version.paths if not any(_within(p, own) for own in listed)]
     if outside:
         raise InputError(
-            f"The shared version holds {', '.join(outside)}, which [tool.mlops] does not list under "
-            f"{version.kind}.",
+            f"The shared version holds {', '.join(outside)}, which [tool.mlops] does not list "
+            f"under {version.kind}.",
             "List it there, so that it is tracked here as well.",
         )
 

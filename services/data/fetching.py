@@ -4,7 +4,9 @@ from services.data.project import ProjectData
 from services.engines.dvc.models import Entry, Out, Report, silent
 
 
-def listed(project: ProjectData, outs: tuple[Out, ...], report: Report = silent) -> dict[str, Entry]:
+def listed(
+    project: ProjectData, outs: tuple[Out, ...], report: Report = silent
+) -> dict[str, Entry]:
     """Return the files of these paths by path; their lists are fetched when they are not here.
 
     Raises:

@@ -1,7 +1,7 @@
 """The tracked files of a project's folder: found without following a link, named without reading.
 
-The fingerprint is what the client computes as well, with a ``stat`` a file: as long as it is the same,
-nothing needs to be asked.
+The fingerprint is what the client computes as well, with a ``stat`` a file: as long as it is the
+same, nothing needs to be asked.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ def _plain(path: str) -> str:
     bad = not parts or parts[0] == "/" or ".." in parts or parts[0] in _NEVER
     if bad or any(ord(sign) < 32 for sign in path):
         raise InputError(
-            f"{path[:200]!r} cannot be tracked: it leaves the project's folder, or is not its data.",
+            f"{path[:200]!r} cannot be tracked: it leaves the project's folder, or is no data.",
             "List folders of the project under data and models in [tool.mlops].",
         )
     return "/".join(parts)
@@ -75,7 +75,7 @@ def tracked(files: Iterable[File]) -> tuple[File, ...]:
 
 
 def fingerprint(files: Iterable[File]) -> str:
-    """Return the SHA-256 over ``PATH NUL SIZE NUL MTIME_NS NEWLINE`` of every file, in order of path."""
+    """Return the SHA-256 over ``PATH NUL SIZE NUL MTIME_NS NEWLINE`` of each file, in order."""
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.path}\0{file.size}\0{file.mtime_ns}\n".encode())
@@ -143,7 +143,7 @@ def _file(path: str, found: os.stat_result) -> File:
 
 
 def _refuse_link(root: Path, path: str) -> None:
-    leads = os.readlink(root / path)
+    leads = str((root / path).readlink())
     raise InputError(
         f"{path[:200]} is a symbolic link to {leads[:200]}: links are not followed, they may leave "
         "the project.",

@@ -37,8 +37,12 @@ def changes(project: ProjectData, version: Version, against: Version | None) -> 
         raise InputError("One is a version of data, the other of models.", "Take two of a kind.")
     new = _entries(project, version)
     old = {} if against is None else _entries(project, against)
-    found = [change for path in sorted(new.keys() | old.keys()) if (change := _change(path, old, new))]
-    counts = {word: sum(1 for c in found if c.change == word) for word in ("added", "changed", "removed")}
+    found = [
+        change for path in sorted(new.keys() | old.keys()) if (change := _change(path, old, new))
+    ]
+    counts = {
+        word: sum(1 for c in found if c.change == word) for word in ("added", "changed", "removed")
+    }
     return Changes(
         revision=version.revision,
         against=against.revision if against else None,
@@ -121,7 +125,9 @@ def _state(
     if current is None:
         return ("untracked" if folder.tracked(files) else "empty"), "", paths
     tracked = project.place.load().get("tracked", {}).get(kind, {})
-    if tracked.get("fingerprint") == folder.fingerprint(files) and tracked.get("paths") == list(paths):
+    if tracked.get("fingerprint") == folder.fingerprint(files) and tracked.get("paths") == list(
+        paths
+    ):
         return "clean", "", paths
     return "changed", "Files changed since; `mlops data add` makes them a version.", paths
 
@@ -143,7 +149,7 @@ def uses(
     runs: Mapping[str, Mapping[str, str]],
     models: Mapping[str, Mapping[str, str]],
 ) -> tuple[Use, ...]:
-    """Return who uses each version: ``runs`` are tags by run id, ``models`` tags by MODEL:VERSION."""
+    """Return who uses each version: ``runs`` are tags by run, ``models`` tags by MODEL:VERSION."""
 
     def using(tags: Mapping[str, Mapping[str, str]], version: Version) -> tuple[str, ...]:
         tag = DATA_TAG if version.kind == "data" else MODELS_TAG

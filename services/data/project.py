@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from services.engines.dvc.adapter import DVC
 
 _SHORTEST = 4
+_CONFIGURE_WAIT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class ProjectData:
         """
         shared, secret = self.remote.config()
         if not self.repository.exists() or self._outdated(shared, secret):
-            with self.place.held():
+            with self.place.held(_CONFIGURE_WAIT_S):
                 self.repository.make(shared, secret)
         if folder is not None and self.place.load().get("folder") != str(folder):
             with self.place.changing() as state:

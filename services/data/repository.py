@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 from services.data.models import KINDS, Kind
 from services.errors import PlatformError
@@ -19,7 +18,9 @@ from services.errors import PlatformError
 _TIMEOUT_S = 60.0
 _STALE_S = 3.0
 _RECORD, _FIELD = "\x1e", "\x1f"
-_ONLY = "# Only what DVC needs: the data itself is elsewhere.\n*\n!*/\n!*.dvc\n!.dvc/**\n!.dvcignore\n"
+_ONLY = (
+    "# Only what DVC needs: the data itself is elsewhere.\n*\n!*/\n!*.dvc\n!.dvc/**\n!.dvcignore\n"
+)
 _DVC_GITIGNORE = "/config.local\n/tmp\n/cache\n"
 _AUTHOR = ("MLOps platform", "mlops@localhost")
 
@@ -46,7 +47,9 @@ class Repository:
 
     def exists(self) -> bool:
         """Return whether it was made to its end."""
-        return (self.folder / ".dvc" / "config").is_file() and (self.folder / ".git").is_dir()
+        git = self.folder / ".git"
+        begun = (git / "refs" / "heads" / "main").is_file() or (git / "packed-refs").is_file()
+        return begun and (self.folder / ".dvc" / "config").is_file()
 
     def make(self, config: str, secret_config: str) -> None:
         """Make it, or bring its configuration up to date; cut off and done again is harmless.
@@ -181,7 +184,7 @@ def _commit(record: str) -> Commit | None:
     return Commit(
         commit=commit,
         at=datetime.fromtimestamp(int(at), UTC),
-        kind=cast("Kind", kind),
+        kind=kind,
         revision=said["Mlops-Revision"],
         files=int(said.get("Mlops-Files", 0)),
         bytes=int(said.get("Mlops-Bytes", 0)),

@@ -1,5 +1,6 @@
 """To the remote and back; what the remote is away for waits, is shown, and is tried again."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from services.data.checkout import restore
@@ -20,7 +21,7 @@ def queue(project: ProjectData) -> tuple[Queued, ...]:
             project=project.id,
             kind=entry["kind"],
             revision=revision,
-            since=moment(entry["since"]) or _NEVER,
+            since=moment(entry["since"]) or datetime.fromtimestamp(0, UTC),
             tries=entry["tries"],
             reason=entry["reason"],
             tried_at=moment(entry["tried_at"]),
@@ -28,10 +29,6 @@ def queue(project: ProjectData) -> tuple[Queued, ...]:
         for revision, entry in found.items()
     ]
     return tuple(sorted(waiting, key=lambda one: one.since))
-
-
-_NEVER = moment("1970-01-01T00:00:00+00:00")
-assert _NEVER is not None  # noqa: S101 - a constant
 
 
 def push(project: ProjectData, version: Version, report: Report = silent) -> int:
@@ -49,7 +46,9 @@ def push(project: ProjectData, version: Version, report: Report = silent) -> int
     try:
         with project.place.held():
             project.remote.ready()
-            sent = project.dvc.push(wanted(project, project.outs(version)), project.reporting(report))
+            sent = project.dvc.push(
+                wanted(project, project.outs(version)), project.reporting(report)
+            )
     except MlopsError as error:
         with project.place.changing() as state:
             entry = state.get("queue", {}).get(version.revision)

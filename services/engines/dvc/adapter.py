@@ -47,9 +47,7 @@ class DVC:
         outs, lists = hashing.outs(paths, entries)
         return Snapshot(outs, entries, {file.path: file for file in files}, lists)
 
-    def keep(
-        self, folder: Path, snapshot: Snapshot, report: Report = silent
-    ) -> dict[str, File]:
+    def keep(self, folder: Path, snapshot: Snapshot, report: Report = silent) -> dict[str, File]:
         """Take what was looked at into the cache; return the folder's files as they are then.
 
         They are links to the cache's: hard ones, or clones where the file system has them.
@@ -59,7 +57,7 @@ class DVC:
         """
         size = sum(file.size for file in snapshot.files.values())
         # What the cache has already takes the place of the folder's: it must be what it says.
-        self.bad(self._known(folder, snapshot), report)
+        self.bad(self._known(snapshot), report)
         with asking(), metered("keeping", report, len(snapshot.files), size) as meter:
             kept = {}
             for entry in snapshot.entries.values():
@@ -72,7 +70,7 @@ class DVC:
             hashing.remember(state, folder, snapshot.entries.values())
         return kept
 
-    def _known(self, folder: Path, snapshot: Snapshot) -> set[str]:
+    def _known(self, snapshot: Snapshot) -> set[str]:
         """Return what the cache has in a file of its own, apart from the folder's."""
         known = set()
         for entry in snapshot.entries.values():
@@ -97,9 +95,7 @@ class DVC:
         now = path.lstat()
         return File(entry.path, now.st_size, now.st_mtime_ns, now.st_ino)
 
-    def place(
-        self, folder: Path, entries: Iterable[Entry], report: Report = silent
-    ) -> None:
+    def place(self, folder: Path, entries: Iterable[Entry], report: Report = silent) -> None:
         """Bring files of the cache into the folder; what is in their place is replaced.
 
         Raises:
@@ -142,7 +138,7 @@ class DVC:
             try:
                 content = self._path(out.md5).read_bytes()
             except FileNotFoundError:
-                raise _missing([out.md5], "the list of files of a version") from None
+                raise _missing([out.md5], f"not in the cache, the list of {out.path}") from None
             for entry in read_list(out, content):
                 found[entry.path] = entry
         return found
@@ -190,7 +186,7 @@ class DVC:
         # Bad bytes under a good name would spoil the one copy that must be good.
         gone = self.bad(missing, report)
         if gone:
-            raise _missing(gone, "to be sent")
+            raise _missing(gone, "damaged or missing in the cache, so nothing is sent")
         self._transfer(missing, "sending", report, to_remote=True)
         left = self.missing_remotely(missing)
         if left:
@@ -215,7 +211,7 @@ class DVC:
         self._transfer(set(gone), "fetching", report, to_remote=False)
         still = self.bad(gone, report)
         if still:
-            raise _missing(still, "neither here nor on the remote undamaged")
+            raise _missing(still, "neither in the cache nor on the remote undamaged")
         return gone
 
     def missing_remotely(self, hashes: Iterable[str]) -> frozenset[str]:
@@ -227,7 +223,9 @@ class DVC:
             odb = repo.cloud.get_remote_odb()
             return frozenset(wanted - set(odb.oids_exist(sorted(wanted))))
 
-    def _transfer(self, hashes: Iterable[str], what: str, report: Report, *, to_remote: bool) -> None:
+    def _transfer(
+        self, hashes: Iterable[str], what: str, report: Report, *, to_remote: bool
+    ) -> None:
         from dvc_data.hashfile.transfer import transfer
 
         wanted = set(hashes)
@@ -267,7 +265,7 @@ class DVC:
             try:
                 yield state
             finally:
-                state.close()
+                state.close()  # type: ignore[no-untyped-call]  # DVC's
 
     @contextmanager
     def _open(self) -> "Iterator[Repo]":
@@ -299,10 +297,10 @@ def _failed(noted: list[BaseException], failed: int, wanted: int) -> None:
 
 def _missing(hashes: Sequence[str], what: str) -> EngineRefusedError:
     shown = ", ".join(hashes[:3]) + (f" and {len(hashes) - 3} more" if len(hashes) > 3 else "")
+    count = "1 file is" if len(hashes) == 1 else f"{len(hashes)} files are"
     return EngineRefusedError(
-        f"The cache has {len(hashes)} damaged or missing {'file' if len(hashes) == 1 else 'files'}, "
-        f"{what}: {shown}.",
-        "Where the folder still has these files, `mlops data add PROJECT` takes them in again.",
+        f"{count} {what}: {shown}.",
+        "Where the folder still has such a file, `mlops data add PROJECT` takes it in again.",
         code="MISSING",
     )
 

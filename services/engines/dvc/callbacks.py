@@ -7,7 +7,7 @@ from fsspec.callbacks import Callback
 from services.engines.dvc.progress import Meter
 
 
-class Counting(Callback):
+class Counting(Callback):  # type: ignore[misc]  # fsspec has no types
     """Counts the files of a transfer; its branches count the bytes of each."""
 
     def __init__(self, meter: Meter) -> None:
@@ -30,7 +30,7 @@ class Counting(Callback):
         return _Bytes(self._meter)
 
 
-class _Bytes(Callback):
+class _Bytes(Callback):  # type: ignore[misc]  # fsspec has no types
     def __init__(self, meter: Meter) -> None:
         super().__init__()
         self._meter, self._at = meter, 0

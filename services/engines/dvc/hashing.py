@@ -27,7 +27,7 @@ def entries(
     state: "StateBase", folder: Path, files: Sequence[File], report: Report
 ) -> dict[str, Entry]:
     """Return the hash of each file by path; what the state knows is not read."""
-    from dvc_objects.fs import localfs
+    from dvc_objects.fs.local import localfs
 
     infos = {f"{folder}{os.sep}{file.path}": _info(file) for file in files}
     known: dict[str, str] = {}
@@ -59,7 +59,7 @@ def remember(state: "StateBase", folder: Path, known: Iterable[Entry]) -> None:
 
 def _save(state: "StateBase", hashes: dict[str, str], infos: dict[str, dict[str, Any]]) -> None:
     from dvc_data.hashfile.hash_info import HashInfo
-    from dvc_objects.fs import localfs
+    from dvc_objects.fs.local import localfs
 
     young = time.time() - _YOUNG_S
     state.save_many(
@@ -72,9 +72,7 @@ def _save(state: "StateBase", hashes: dict[str, str], infos: dict[str, dict[str,
     )
 
 
-def outs(
-    paths: Sequence[str], found: dict[str, Entry]
-) -> tuple[tuple[Out, ...], dict[str, bytes]]:
+def outs(paths: Sequence[str], found: dict[str, Entry]) -> tuple[tuple[Out, ...], dict[str, bytes]]:
     """Return the tracked paths that hold files, and the lists of the folders by their hash."""
     from dvc_data.hashfile.hash_info import HashInfo
     from dvc_data.hashfile.meta import Meta
@@ -88,7 +86,7 @@ def outs(
         within = [entry for name, entry in found.items() if name.startswith(f"{path}/")]
         if not within:
             continue
-        tree = Tree()
+        tree = Tree()  # type: ignore[no-untyped-call]  # DVC's
         for entry in within:
             key = tuple(entry.path[len(path) + 1 :].split("/"))
             tree.add(key, Meta(size=entry.size), HashInfo("md5", entry.md5))
@@ -99,9 +97,7 @@ def outs(
     return tuple(made), lists
 
 
-def bad(
-    path_of: Callable[[str], Path], hashes: Sequence[str], report: Report
-) -> tuple[str, ...]:
+def bad(path_of: Callable[[str], Path], hashes: Sequence[str], report: Report) -> tuple[str, ...]:
     """Return the cache files that are missing or damaged; the damaged are removed."""
     gone, there = [], {}
     for md5 in hashes:

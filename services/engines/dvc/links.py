@@ -1,4 +1,4 @@
-"""Putting the same bytes in a second place without a second copy: clone, hard link, or copy at last.
+"""The same bytes in a second place without a second copy: a clone, a hard link, a copy at last.
 
 Every function leaves the old file or the new one, never a part: what is new is made beside its
 place and renamed over it.
@@ -89,7 +89,7 @@ def release(path: Path) -> bool:
 def _clone(source: Path, part: Path) -> None:
     from dvc_objects.fs.system import reflink
 
-    reflink(str(source), str(part))
+    reflink(str(source), str(part))  # type: ignore[no-untyped-call]  # DVC's
     part.chmod(0o666 & ~_umask)  # clones take the permissions of the original on a Mac
 
 

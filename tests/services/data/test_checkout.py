@@ -66,7 +66,7 @@ def test_a_dirty_folder_is_refused_with_what_would_be_lost(
     project, first, _ = two_versions
     write(project / "data" / name, "mine alone")
     before = content(project / "data")
-    with pytest.raises(ConflictError, match=f"1 file of one would be lost.*data/{name}"):
+    with pytest.raises(ConflictError, match=rf"1 file of one would be lost.*data/{name}"):
         service.checkout("one", first)
     assert content(project / "data") == before
     assert service.planned("one", first).lost == (f"data/{name}",)
@@ -88,7 +88,7 @@ def test_many_lost_files_are_counted_and_the_first_are_named(
     project, first, _ = two_versions
     for number in range(20):
         write(project / "data" / f"mine{number:02}", f"{number}")
-    with pytest.raises(ConflictError, match="20 files.*mine07 and 12 more"):
+    with pytest.raises(ConflictError, match=r"20 files.*mine07 and 12 more"):
         service.checkout("one", first)
 
 
@@ -140,9 +140,7 @@ def damage(path: Path) -> None:
     path.chmod(before.st_mode & 0o777)
 
 
-def test_a_remote_that_is_damaged_too_is_named(
-    service: DataService, home: Home, two_versions: Two
-):
+def test_a_remote_that_is_damaged_too_is_named(service: DataService, home: Home, two_versions: Two):
     project, first, _ = two_versions
     service.push("one", first)
     name = md5("second" * 100)
@@ -153,10 +151,7 @@ def test_a_remote_that_is_damaged_too_is_named(
     assert content(project / "data") == SECOND
 
 
-def test_a_hostile_list_cannot_write_outside(
-    service: DataService, home: Home, two_versions: Two
-):
-    import hashlib
+def test_a_hostile_list_cannot_write_outside(service: DataService, home: Home, two_versions: Two):
     import json
 
     project, _, _ = two_versions
@@ -164,7 +159,7 @@ def test_a_hostile_list_cannot_write_outside(
     known = store.outs(store.current("data"))[0]
     for path in ("../../escaped", "/tmp/escaped", "a/../../../escaped", "a//b"):
         raw = json.dumps([{"md5": md5("new"), "relpath": path}]).encode()
-        name = hashlib.md5(raw).hexdigest() + ".dir"
+        name = md5(raw) + ".dir"
         cached(home, name).parent.mkdir(exist_ok=True)
         cached(home, name).write_bytes(raw)
         import dataclasses
@@ -190,9 +185,7 @@ def test_a_link_put_in_the_way_is_not_followed(
     assert list(outside.iterdir()) == []
 
 
-def test_projects_are_apart_until_one_shares(
-    service: DataService, two_versions: Two, make: Make
-):
+def test_projects_are_apart_until_one_shares(service: DataService, two_versions: Two, make: Make):
     _, first, _ = two_versions
     other = make("two")
     put(other, data__mine="mine")

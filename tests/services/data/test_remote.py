@@ -148,7 +148,9 @@ def test_addresses_that_are_none_are_refused(home: Home, project: Path, url: str
         DataService(Remote(home, url)).configure("one", project)
 
 
-@pytest.mark.parametrize(("url", "package"), [("gs://bucket/x", "dvc-gs"), ("azure://box/x", "dvc-azure")])
+@pytest.mark.parametrize(
+    ("url", "package"), [("gs://bucket/x", "dvc-gs"), ("azure://box/x", "dvc-azure")]
+)
 def test_a_cloud_whose_package_is_missing_is_a_sentence(
     home: Home, project: Path, url: str, package: str
 ):

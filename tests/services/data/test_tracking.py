@@ -17,8 +17,9 @@ from services.home import Home
 from tests.services.data.conftest import Make, cached, content, put, write
 
 
-def md5(text: str) -> str:
-    return hashlib.md5(text.encode()).hexdigest()
+def md5(held: str | bytes) -> str:
+    content = held.encode() if isinstance(held, str) else held
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def test_the_fingerprint_is_the_one_the_client_computes():
@@ -107,7 +108,7 @@ def test_nothing_there_is_said_and_no_version(service: DataService, project: Pat
 
 def test_a_single_file_can_be_listed(service: DataService, make: Make):
     folder = make("file", data=("train.csv", "more/"))
-    put(folder, **{"train_dot_csv": "1,2", "more__x": "x"})
+    put(folder, train_dot_csv="1,2", more__x="x")
     first = service.track(folder, "data")
     assert first.files == 2
     write(folder / "train.csv", "3,4")
@@ -234,8 +235,7 @@ def test_pipes_are_refused_and_do_not_hang(service: DataService, project: Path):
 
 
 def test_a_name_that_is_no_text_is_refused(service: DataService, project: Path):
-    with open(os.fsencode(project / "data") + b"/\xff", "wb"):
-        pass
+    (project / "data" / os.fsdecode(b"\xff")).touch()
     with pytest.raises(InputError, match="not valid UTF-8"):
         service.track(project, "data")
 
