@@ -1,5 +1,6 @@
 """One project's versions: what was tracked, what is there now, and how to find one."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from services.data.remote import Remote
 from services.data.repository import Commit, Repository
 from services.data.state import Document, Place, moment, now, write
 from services.engines.dvc.models import Out, Progress, Report, silent
-from services.errors import InputError, NotFoundError
+from services.errors import InputError, NotFoundError, PlatformError
 from services.projects.contract import valid_id
 
 if TYPE_CHECKING:
@@ -205,7 +206,8 @@ class ProjectData:
         """Return a report that also writes what is under way where pages read it."""
 
         def tell(progress: Progress) -> None:
-            write(self.place.progress, dataclasses.asdict(progress) | {"at": now()})
+            with contextlib.suppress(PlatformError):  # a bar less is no reason to stop
+                write(self.place.progress, dataclasses.asdict(progress) | {"at": now()})
             report(progress)
 
         return tell

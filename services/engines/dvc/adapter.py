@@ -66,8 +66,11 @@ class DVC:
                 meter.add(1, seen.size)
             for md5, content in snapshot.lists.items():
                 links.write(self._made(md5), content)
+        moved = [
+            snapshot.entries[path] for path, now in kept.items() if now != snapshot.files[path]
+        ]
         with self._remembering() as state:
-            hashing.remember(state, folder, snapshot.entries.values())
+            hashing.remember(state, folder, moved)
         return kept
 
     def _known(self, snapshot: Snapshot) -> set[str]:

@@ -19,6 +19,9 @@ _NOT_HERE = {
     errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.ENOTTY, errno.ENOSYS, errno.EINVAL,
     errno.EOPNOTSUPP, errno.EMLINK, errno.EAGAIN,
 }  # fmt: skip
+_NEVER_HERE = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.ENOTTY, errno.ENOSYS}
+_no_clones: set[tuple[int, int]] = set()
+"""Pairs of devices that were found to know no clones: trying costs a file made and deleted."""
 _numbers = itertools.count()
 _umask = os.umask(0)
 os.umask(_umask)
@@ -30,19 +33,37 @@ def put(source: Path, target: Path) -> None:
     Raises:
         OSError: The folder is missing or not writable, or the disk is full.
     """
+    devices = source.lstat().st_dev, target.parent.stat().st_dev
+    if devices in _no_clones and _link_new(source, target):
+        return
     part = part_of(target)
+    for way in (_clone, _link, shutil.copyfile):
+        if way is _clone and devices in _no_clones:
+            continue
+        try:
+            way(source, part)
+            break
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            if error.errno not in _NOT_HERE:
+                raise
+            if way is _clone and error.errno in _NEVER_HERE:
+                _no_clones.add(devices)
     try:
-        for way in (_clone, _link, shutil.copyfile):
-            try:
-                way(source, part)
-                break
-            except OSError as error:
-                part.unlink(missing_ok=True)
-                if error.errno not in _NOT_HERE:
-                    raise
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)  # a rename of one link of a file over another is none
+
+
+def _link_new(source: Path, target: Path) -> bool:
+    """Link where nothing is yet, which is one step by itself; False when it must be another way."""
+    try:
+        _link(source, target)
+    except OSError as error:
+        if error.errno in _NOT_HERE or error.errno == errno.EEXIST:
+            return False
+        raise
+    return True
 
 
 def write(target: Path, content: bytes) -> None:

@@ -20,7 +20,7 @@ class Meter:
         self._total, self._size = files, size
         self._files = self._bytes = 0
         self._told_at = float("-inf")
-        self._lock = threading.Lock()
+        self._lock, self._telling = threading.Lock(), threading.Lock()
 
     def expect(self, files: int | None, size: int | None = None) -> None:
         """Say how much there is."""
@@ -34,11 +34,18 @@ class Meter:
             due = time.monotonic() - self._told_at >= _PAUSE_S
             if due:
                 self._told_at = time.monotonic()
-        if due:
-            self.tell()
+        if due and self._telling.acquire(blocking=False):  # one thread at a time
+            try:
+                self._tell()
+            finally:
+                self._telling.release()
 
     def tell(self) -> None:
         """Tell how far it is."""
+        with self._telling:
+            self._tell()
+
+    def _tell(self) -> None:
         self._report(Progress(self._what, self._files, self._total, self._bytes, self._size))
 
 

@@ -12,7 +12,7 @@ from services.data.folder import fingerprint, scan
 from services.data.models import Tracked
 from services.data.service import DataService
 from services.engines.dvc.models import File, Progress
-from services.errors import EngineRefusedError, InputError
+from services.errors import EngineRefusedError, InputError, PlatformError
 from services.home import Home
 from tests.services.data.conftest import Make, cached, content, put, write
 
@@ -329,3 +329,19 @@ def test_progress_tells_files_and_bytes(service: DataService, project: Path):
     assert (last["keeping"].files, last["keeping"].files_total) == (3, 3)
     assert last["keeping"].bytes == last["keeping"].bytes_total == 605
     assert service.underway("one") is None
+
+
+def test_many_threads_may_tell_at_once_and_telling_never_stops_the_work(
+    service: DataService, project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for number in range(400):
+        write(project / "data" / "many" / str(number), str(number))
+    monkeypatch.setattr("services.engines.dvc.progress._PAUSE_S", 0.0)
+    assert service.track(project, "data").files == 403
+
+    def full(path: Path, document: object) -> None:
+        raise PlatformError("The disk is full.")
+
+    put(project, data__a="changed")
+    monkeypatch.setattr("services.data.project.write", full)
+    assert service.track(project, "data").changed
