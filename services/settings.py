@@ -43,6 +43,13 @@ class Settings(BaseSettings):
     mlflow_artifacts: str = ""
     """Artifacts of our own MLflow, e.g. ``s3://bucket/prefix``; empty is a local folder."""
 
+    dvc_remote: str = ""
+    """Where versions of data and models are sent: ``s3://BUCKET/PREFIX``, ``gs://…``, ``azure://…``
+    or a folder on another disk; empty is a folder at home."""
+
+    dvc_remote_options: dict[str, str] = Field(default_factory=dict)
+    """DVC's options of that remote, e.g. ``{"endpointurl": "http://…", "profile": "team"}``."""
+
     dashboard_port: int = Field(default=8501, ge=1, le=65535)
     mlflow_port: int = Field(default=5000, ge=1, le=65535)
     """Preferred ports; a taken one is replaced by a free one, which is remembered."""

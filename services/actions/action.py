@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from services.actions.journal import Journal
 from services.actions.roles import Actor, Role
+from services.data.service import DataService
 from services.mirror.queries import Mirror
 
 Memory = dict[str, Any]
@@ -64,6 +65,7 @@ class Context:
     mirror: Mirror
     tracking: Tracking
     registry: Registry
+    data: DataService = field(default_factory=DataService.here)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,12 @@ from typing import Any
 from services.actions.action import Action
 from services.actions.archive import ArchiveRun
 from services.actions.archive_version import ArchiveVersion
+from services.actions.data_add import DataAdd
+from services.actions.data_checkout import DataCheckout
+from services.actions.data_prune import DataPrune
+from services.actions.data_pull import DataPull
+from services.actions.data_push import DataPush
+from services.actions.data_share import DataShare
 from services.actions.promote import Promote, Rollback
 from services.actions.register_project import ForgetProject, RegisterProject
 from services.actions.tag import TagRun, TagVersion
@@ -26,8 +32,19 @@ ACTIONS: dict[str, type[Any]] = {
         ForgetProject,
         AddUser,
         ChangeUser,
+        DataAdd,
+        DataPush,
+        DataPull,
+        DataCheckout,
+        DataPrune,
+        DataShare,
     )
 }
+
+
+def is_long(kind: str) -> bool:
+    """Return whether actions of this kind move much data: they must not keep the others waiting."""
+    return bool(getattr(ACTIONS.get(kind), "long", False))
 
 
 def dump(action: Action) -> str:

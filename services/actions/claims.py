@@ -55,7 +55,7 @@ class Claims:
     def waiting(self) -> list[Row]:  # type: ignore[type-arg]  # of the actions table
         """Return what could be executed now, one a subject, in the order it was asked for."""
         table = schema.actions
-        columns = (table.c.id, table.c.state, table.c.subject, table.c.owner)
+        columns = (table.c.id, table.c.kind, table.c.state, table.c.subject, table.c.owner)
         query = select(*columns, table.c.lease_ms, table.c.not_before_ms)
         unfinished = table.c.state.in_(("pending", "running"))
         with self._journal.read() as connection:

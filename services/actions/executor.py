@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from services.access import store
 from services.actions import audit, records, roles, schema
 from services.actions.action import Action, Context, Deed, Pinned, Step
-from services.actions.catalog import dump, load
+from services.actions.catalog import dump, is_long, load
 from services.actions.claims import Claim, Claims, LostClaimError
 from services.actions.journal import now_ms
 from services.actions.records import ENDED, ActionRecord, State, StepRecord, shown
@@ -152,26 +152,31 @@ class Executor:
 
     # Executing
 
-    def execute_pending(self, limit: int | None = None, only: int | None = None) -> int:
+    def execute_pending(
+        self, limit: int | None = None, only: int | None = None, *, long: bool | None = None
+    ) -> int:
         """Execute what is pending, and what a dead executor left; return how many ended.
 
-        ``only`` is the one action to execute, if it can be now.
+        ``only`` is the one action to execute, if it can be now; ``long`` says whether those that
+        move much data are meant, or the others; None is both.
 
         Raises:
             JournalError: How far it got could not be written; it goes on when it can be.
         """
         total = 0
         while limit is None or total < limit:
-            ended = self._turn_over(None if limit is None else limit - total, only)
+            ended = self._turn_over(None if limit is None else limit - total, only, long)
             total += ended
             if not ended:  # what ended may have kept others of its subject waiting
                 break
         return total
 
-    def _turn_over(self, limit: int | None, only: int | None) -> int:
+    def _turn_over(self, limit: int | None, only: int | None, long: bool | None) -> int:  # noqa: FBT001 - private
         ended = 0
         for row in self._claims.waiting():
             if only is not None and row.id != only:
+                continue
+            if long is not None and is_long(row.kind) is not long:
                 continue
             if limit is not None and ended >= limit:
                 break

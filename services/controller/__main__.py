@@ -40,6 +40,7 @@ from services.telemetry.store import Store as Telemetry
 logger = logging.getLogger("services.controller")
 
 _ACTIONS_INTERVAL_S = 0.1
+_REMOTE_INTERVAL_S = 10.0
 _HEARTBEAT_S = 1.0
 _FRESHNESS_S = 5.0
 _STARTING_S = 60.0
@@ -115,7 +116,9 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         lost_without_heartbeat_s=settings.lost_without_heartbeat_s,
     )
     mirroring = Mirroring(sync, store, journal, engines, Wants(journal, mirror, sync))
-    executor = Executor(Context(journal, mirror, engines.mlflow, engines.mlflow))
+    context = Context(journal, mirror, engines.mlflow, engines.mlflow)
+    data = context.data
+    executor, mover = Executor(context), Executor(context)
     watch = ProjectWatch(
         Store(database),
         engines.mlflow,
@@ -124,16 +127,25 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         mlflow_url=engines.mlflow_url,
         registered=journal.project_paths,
         token=partial(project_token, home),
+        configure=data.configure,
     )
 
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
 
     def act() -> bool:
-        return executor.execute_pending() > 0
+        return executor.execute_pending(long=False) > 0
+
+    def move() -> bool:
+        return mover.execute_pending(long=True) > 0
+
+    def send() -> None:
+        data.push_waiting()
 
     return [
         Loop("mirror", mirroring.turn, settings.sync_interval_s),
         Loop("actions", act, _ACTIONS_INTERVAL_S),
+        Loop("data", move, _ACTIONS_INTERVAL_S),
+        Loop("remote", send, _REMOTE_INTERVAL_S),
         Loop("projects", watch.turn, settings.discovery_interval_s),
         Loop("telemetry", TelemetryWatch(Store(database), home.run).turn, INTERVAL_S),
         Loop("run use", used.turn, run_use.INTERVAL_S),

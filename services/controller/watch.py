@@ -28,6 +28,7 @@ class ProjectWatch:
         mlflow_url: str,
         registered: Callable[[], Iterable[Path]],
         token: Callable[[str], str],
+        configure: Callable[[str, Path], None],
     ) -> None:
         self._store = store
         self._mlflow = mlflow
@@ -36,6 +37,7 @@ class ProjectWatch:
         self._mlflow_url = mlflow_url
         self._registered = registered
         self._token = token
+        self._configure = configure
         self._known: set[str] = set()
 
     def turn(self) -> None:
@@ -78,6 +80,7 @@ class ProjectWatch:
         if onboarding.is_connected(path, wanted) and contract.id in self._known:
             return
         onboarding.connect(path, contract, self._home, self._mlflow, self._mlflow_url, token)
+        self._configure(contract.id, path)
         logger.info("Project %s at %s is connected.", contract.id, path)
 
 

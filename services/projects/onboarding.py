@@ -1,7 +1,9 @@
 """Connecting a project: its MLflow workspace and experiment, and the file that tells it where."""
 
+import json
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,6 +42,8 @@ def endpoints(
         "MLOPS_PROJECT": contract.id,
         "MLOPS_HOME": str(home.root),
         "MLOPS_SPOOL": str(path / ".mlops" / "spool"),
+        # What the client calls before and after a run; it appends what is to be done.
+        "MLOPS_TRACK": json.dumps([sys.executable, "-m", "services.data"]),
     }
 
 

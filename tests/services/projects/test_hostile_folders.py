@@ -92,6 +92,7 @@ def test_the_good_project_among_bad_ones_is_connected_and_they_are_listed(tmp_pa
         mlflow_url="http://127.0.0.1:1",
         registered=lambda: [root / "loop", root / "gone"],
         token=lambda _project: "token",
+        configure=lambda _project, _folder: None,
     )
     watching.turn()
     watching.turn()

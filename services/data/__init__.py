@@ -1,0 +1,1 @@
+"""Data versions: one DVC repository a project, one cache and one remote for all."""

@@ -1,0 +1,157 @@
+"""What there is to know about data and model versions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Kind = Literal["data", "models"]
+KINDS: tuple[Kind, ...] = ("data", "models")
+FolderState = Literal["clean", "changed", "untracked", "empty", "gone", "unfinished"]
+RemoteState = Literal["there", "queued", "not sent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """What tracking found; also what is written for the client to compare with."""
+
+    kind: Kind
+    revision: str | None
+    """None: there is no file to track."""
+    changed: bool
+    """Whether it differs from the version before."""
+    files: int
+    bytes: int
+    fingerprint: str
+    """SHA-256 over names, sizes and times of the files; see ``services.data.folder``."""
+    reason: str = ""
+    """What is worth knowing, as sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a project's data or models."""
+
+    project: str
+    kind: Kind
+    revision: str
+    """16 hexadecimal digits over the paths and the hashes of what is in them."""
+    at: datetime
+    """When it was tracked first."""
+    last_at: datetime
+    """When it was tracked or checked out last."""
+    files: int
+    bytes: int
+    paths: tuple[str, ...]
+    current: bool
+    """Whether it is what the folder held when it was last looked at."""
+    remote: RemoteState
+    """What we know from sending: the remote is not asked for it."""
+    sent_at: datetime | None
+    from_project: str | None = None
+    """Who shared it; None: it is the project's own."""
+    commit: str = ""
+    """In the project's data repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file that differs between two versions. Sizes are bytes; None: not known."""
+
+    path: str
+    change: Literal["added", "changed", "removed"]
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became different from one version to another."""
+
+    revision: str
+    against: str | None
+    """None: there is no earlier version, everything is added."""
+    added: int
+    changed: int
+    removed: int
+    bytes: int
+    """Of the version."""
+    bytes_against: int
+    files: tuple[FileChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A version that waits for the remote."""
+
+    project: str
+    kind: Kind
+    revision: str
+    since: datetime
+    tries: int
+    reason: str
+    """Why it could not be sent the last time; empty before the first try."""
+    tried_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A project lets another use its versions."""
+
+    project: str
+    with_project: str
+    kind: Kind
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The data or models of a project as they are now."""
+
+    project: str
+    kind: Kind
+    folder: str
+    paths: tuple[str, ...]
+    state: FolderState
+    reason: str
+    revision: str | None
+    files: int
+    bytes: int
+    at: datetime | None
+    versions: int
+    remote: RemoteState | None
+    """Of the present version; None: there is none."""
+    queued: tuple[Queued, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """What is being done with a project's files at this moment."""
+
+    project: str
+    what: str
+    files: int
+    files_total: int | None
+    bytes: int
+    bytes_total: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What pruning did."""
+
+    files: int
+    freed_bytes: int
+    kept_unsent: int
+    """Files of old versions that stayed because the remote has them not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Who uses a version."""
+
+    revision: str
+    runs: tuple[str, ...]
+    versions: tuple[str, ...]
+    """Registered versions, ``MODEL:VERSION``."""

@@ -1,0 +1,1 @@
+"""DVC: what hashes, keeps, sends and fetches the files of data and models."""
