@@ -5,7 +5,8 @@
 Starts an MLflow server of its own and compares medians on it, plain and ours in alternating order:
 batches in one process, and whole loops in fresh processes. ``loop`` is the time the training thread
 spends in the loop, ``total`` until the last step is on the server, ``cpu`` the process's processor
-time: the figure that other load on the machine disturbs least.
+time: the figure that other load on the machine disturbs least. The project has a home folder, 1,000
+files of data and a model, all recorded: what the client looks at and writes for them is included.
 """
 
 import argparse
@@ -26,6 +27,8 @@ from pathlib import Path
 
 CLIENT = Path(__file__).parents[1] / "client"
 PROJECT = "overhead"
+DATA_FILES = 1000
+REVISION = "0123456789abcdef"
 Found = dict[str, list[dict[str, float]]]
 
 ASYNC = """
@@ -43,10 +46,12 @@ loop = time.perf_counter() - begun
 mlflow.flush_async_logging()
 total, cpu = time.perf_counter() - begun, time.process_time() - cpu
 store = type(mlflow.tracking._tracking_service.utils._get_store()).__name__
-arrived = mlflow.MlflowClient().get_run(run_id).data.metrics["loss"] == 1 / steps
+run = mlflow.MlflowClient().get_run(run_id)
+arrived = run.data.metrics["loss"] == 1 / steps
+data = run.data.tags.get("mlops.data.revision")
 mlflow.end_run()
 print(json.dumps({"start_run": start_run, "loop": loop, "total": total, "cpu": cpu,
-                  "store": store, "arrived": arrived}), file=sys.stderr)
+                  "store": store, "arrived": arrived, "data": data}), file=sys.stderr)
 """
 
 # Both stores in one process, batch by batch in turn, so that other load hits both alike.
@@ -140,6 +145,9 @@ def child(folder: Path, uri: str, path: str, code: str, *arguments: object) -> s
         "MLFLOW_EXPERIMENT_NAME": PROJECT,
         "MLFLOW_ASYNC_LOGGING_BUFFERING_SECONDS": "1",
         "PYTHONPATH": path,
+        "MLOPS_HOME": str(folder.parent / "home"),
+        "MLOPS_SPOOL": str(folder / ".mlops" / "spool"),
+        "MLOPS_TRACK": json.dumps(["/bin/false"]),  # asked only if the files had changed
     }
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
@@ -155,13 +163,32 @@ def child(folder: Path, uri: str, path: str, code: str, *arguments: object) -> s
     return done.stderr.splitlines()[-1]
 
 
+def recorded_project(folder: Path) -> None:
+    """Make a project whose data and model were recorded and have not changed since."""
+    sys.path.insert(0, str(CLIENT / "src"))
+    from mlops_client.fingerprint import look
+
+    (folder.parent / "home" / "data" / PROJECT).mkdir(parents=True)
+    for name in ("data", "models", ".mlops/versions"):
+        (folder / name).mkdir(parents=True)
+    for number in range(DATA_FILES):
+        (folder / "data" / f"{number}.txt").write_text(str(number))
+    (folder / "models" / "model").write_text("weights")
+    for kind in ("data", "models"):
+        noted = {"revision": REVISION, "fingerprint": look(folder, [kind]).fingerprint}
+        (folder / ".mlops" / "versions" / f"{kind}.json").write_text(json.dumps(noted))
+    table = f'[tool.mlops]\nid = "{PROJECT}"\ndata = ["data"]\nmodels = ["models"]\n'
+    (folder / "pyproject.toml").write_text(table)
+
+
 def loops(folder: Path, uri: str, options: argparse.Namespace, paths: dict[str, str]) -> Found:
     found: Found = {"plain": [], "ours": []}
     for number in range(options.rounds):
         for side in ("plain", "ours") if number % 2 else ("ours", "plain"):
             said = json.loads(child(folder, uri, paths[side], ASYNC, options.steps))
             expected = "RestStore" if side == "plain" else "BufferedStore"
-            if said.pop("store") != expected or not said.pop("arrived"):
+            known = said.pop("data") == (None if side == "plain" else REVISION)
+            if said.pop("store") != expected or not said.pop("arrived") or not known:
                 raise SystemExit(f"{side}: not a fair comparison")
             found[side].append(said)
     return found
@@ -183,8 +210,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, mlflow_server(Path(name)) as uri:
         folder = Path(name) / PROJECT
-        folder.mkdir()
-        (folder / "pyproject.toml").write_text(f'[tool.mlops]\nid = "{PROJECT}"\n')
+        recorded_project(folder)
         paths = import_paths(Path(name))
         made = "import mlflow, sys; print(mlflow.create_experiment(sys.argv[1]), file=sys.stderr)"
         experiment = child(folder, uri, paths["plain"], made, PROJECT)

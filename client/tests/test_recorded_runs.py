@@ -1,14 +1,15 @@
 """Runs on a real server carry the data they saw and the models they left."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from mlflow import MlflowClient
-from recorder import Recorder
-from toys import WORKSPACE, Server, ToyProject
+from recorder import Recorder, lives
+from toys import WORKSPACE, Server, ToyProject, wait_for
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
@@ -293,6 +294,26 @@ def test_a_killed_training_leaves_a_file_that_holds_nobody_up(
     (project.path / "models" / "best").write_text("after")
     out, _ = project.run(PLAIN.replace("WHO", "'after'"))
     assert tags_of(client, out.split()[-1])[MODELS] == revision(project, "models")
+
+
+def test_an_interruption_at_the_end_is_a_sentence_and_leaves_no_program(
+    project: ToyProject, recorder: Recorder, client: MlflowClient
+):
+    process = project.start(BESIDE)
+    assert process.stdout is not None
+    run_id = process.stdout.readline().strip()
+    (project.path / "models" / "best").write_text("large")
+    recorder.order(sleep=90)
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    wait_for(lambda: ("track", "models") in recorder.verbs(), 60, "the recording of models")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert "models are not recorded: it was interrupted." in err
+    assert "Traceback" not in err
+    assert not lives(recorder.asked()[-1]["pid"])
+    assert client.get_run(run_id).info.status == "FINISHED"
 
 
 AUTOLOG = """

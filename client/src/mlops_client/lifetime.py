@@ -73,14 +73,16 @@ class Runs:
         self.presence.clear()
         if self._versions is None or not versions.is_on():
             return
-        ended = self._versions.at_exit() or Ended((), {})
         try:
+            ended = self._versions.at_exit() or Ended((), {})
             _tag_runs(store, ended)
             wanted = self._of_versions(ended)
             if wanted:
                 store.tag_versions({"runs": wanted})
         except MlflowException as error:
             warn(f"what this process left could not be tagged: {error}")
+        except KeyboardInterrupt:
+            warn("models are not recorded: it was interrupted. The next run's end records them.")
 
     def _of_versions(self, ended: Ended) -> dict[str, dict[str, str]]:
         wanted = {run_id: {REVISION["data"]: data} for run_id, data in self._data.items()}

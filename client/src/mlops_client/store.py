@@ -322,8 +322,10 @@ class BufferedStore(RestStore):
     def at_exit(self) -> None:
         """Stop the signs of life, record what the runs left and send what can be sent."""
         self._heart.stop_all()
-        self._runs.at_exit(self)
-        self.buffer.at_exit()
+        try:
+            self._runs.at_exit(self)
+        finally:
+            self.buffer.at_exit()
 
 
 def _dressed(tags: list[Body]) -> list[Body]:
