@@ -50,12 +50,18 @@ def size(value_bytes: float | None) -> str:
     """Return bytes in the largest fitting decimal unit."""
     if value_bytes is None:
         return UNKNOWN
-    value = float(value_bytes)
-    for unit in _SIZES:
-        if abs(value) < 1000 or unit == _SIZES[-1]:
-            break
-        value /= 1000
+    divisor, unit = size_unit(value_bytes)
+    value = value_bytes / divisor
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.{_places(value)}f} {unit}"
+
+
+def size_unit(largest_bytes: float) -> tuple[float, str]:
+    """Return the divisor of bytes up to the largest, and the unit they then have."""
+    power = 0
+    while abs(largest_bytes) >= 1000 and power < len(_SIZES) - 1:
+        largest_bytes /= 1000
+        power += 1
+    return 1000.0**power, _SIZES[power]
 
 
 def duration(seconds: float | None) -> str:

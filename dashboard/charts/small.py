@@ -6,6 +6,7 @@ from datetime import date, datetime
 import streamlit as st
 
 from dashboard.charts.theme import colours
+from dashboard.numbers import size_unit
 
 Spec = dict[str, object]
 
@@ -36,8 +37,15 @@ def lines(
     height_px: int = 220,
     log: bool = False,
 ) -> None:
-    """Draw lines, one a name; x is steps, or times; a None leaves a gap."""
+    """Draw lines, one a name; x is steps, or times; a None leaves a gap.
+
+    Bytes (the unit ``B``) are drawn in the largest unit that fits them.
+    """
     hues = colours()
+    divisor = 1.0
+    if unit == "B":
+        present = (abs(y) for _, ys in series.values() for y in ys if y is not None)
+        divisor, unit = size_unit(max(present, default=0.0))
     timed = any(x and isinstance(x[0], datetime) for x, _ in series.values())
     drawn = [
         {
@@ -47,7 +55,10 @@ def lines(
             "sampling": "lttb",
             "lineStyle": {"width": 1.8},
             "itemStyle": {"color": hues.series[index % len(hues.series)]},
-            "data": [[_coordinate(x), y] for x, y in zip(xs, ys, strict=True)],
+            "data": [
+                [_coordinate(x), None if y is None else y / divisor]
+                for x, y in zip(xs, ys, strict=True)
+            ],
         }
         for index, (name, (xs, ys)) in enumerate(series.items())
     ]

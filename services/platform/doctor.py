@@ -250,6 +250,8 @@ def wished_ports(home: Home) -> Iterator[Finding]:
     except MlopsError:
         return  # said by the check of the settings
     ours = {one.pid for one in processes.marked(home.root)}
+    if os.environ.get(processes.MARK, "").startswith(processes.mark(home.root, "")):
+        ours.add(os.getpid())  # the dashboard looks as well, and is itself the one who listens
     for name, port in wished.items():
         if ports.is_free(port):
             yield Finding("ok", f"port {port}", f"free for the {name}")

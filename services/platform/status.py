@@ -29,7 +29,7 @@ class EngineStatus:
     title: str
     state: State
     since: datetime | None
-    """When this state began."""
+    """When this state began; without a supervisor, when it last was well."""
     age_s: float | None
     """How long ago it last said that it is well; None: never."""
     detail: str
@@ -79,7 +79,8 @@ def _engine(engine: EngineState, *, kept: bool, full: bool, now: float) -> Engin
     age_s = None if engine.answered_at is None else max(0.0, now - engine.answered_at)
     state, detail = _judge(engine, age_s, kept=kept, full=full)
     leader = engine.leader if engine.leader and engine.leader.alive else None
-    since = engine.since if engine.since is not None else None
+    # Without a supervisor nobody noted the end: it came after the last answer.
+    since = engine.since if kept else engine.answered_at
     members = engine.members or ((leader,) if leader else ())
     return EngineStatus(
         name=engine.name,

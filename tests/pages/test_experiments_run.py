@@ -1,5 +1,6 @@
 """The page of one run, as the app draws it."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -113,6 +114,17 @@ def test_points_that_are_no_numbers_are_gaps_a_reader_is_told_of(store: Store, o
     app = opened(open_page)
     assert not app.exception
     assert "2 points of 60 NaN or infinite" in words(app)
+
+
+def test_bytes_are_drawn_in_the_unit_that_fits_them(store: Store, open_page: Open):
+    from services.engines.mlflow.models import Point
+
+    points = [Point(v, s, s) for s, v in enumerate((2_500_000.0, math.nan, 3_000_000.0))]
+    store.extend_curve(run_id(0, 0), "mlx_peak_bytes", points)
+    specs = (json.loads(c.proto.spec) for c in opened(open_page).get("echarts_chart"))
+    drawn = next(spec for spec in specs if spec["series"][0]["name"] == "mlx_peak_bytes")
+    assert drawn["yAxis"]["name"] == "MB"
+    assert [y for _, y in drawn["series"][0]["data"]] == [2.5, None, 3.0]
 
 
 def test_the_gaps_of_a_long_curve_are_told_and_drawn(store: Store, open_page: Open):

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from services.home import Home
-from services.platform import doctor, room, secrets
+from services.platform import doctor, processes, room, secrets
 from services.platform.files import write_json
 from services.platform.processes import Identity
 
@@ -75,6 +75,15 @@ def test_a_taken_port_is_named_with_its_holder(home, monkeypatch):
         finding = next(one for one in found(doctor.wished_ports, home) if str(port) in one.what)
     assert finding.level == "warning"
     assert f"pid {os.getpid()}" in finding.meaning
+
+
+def test_the_dashboard_does_not_take_itself_for_a_stranger_on_its_port(home, monkeypatch):
+    monkeypatch.setenv(processes.MARK, processes.mark(home.root, "dashboard"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("MLOPS_DASHBOARD_PORT", str(port))
+        finding = next(one for one in found(doctor.wished_ports, home) if str(port) in one.what)
+    assert (finding.level, finding.meaning) == ("ok", "used by our own dashboard")
 
 
 def test_garbage_files_are_named(home):

@@ -52,6 +52,15 @@ def test_an_old_answer_on_a_full_disk_says_why_there_is_no_newer(home, monkeypat
     assert engine.detail.endswith("ago: the disk it notes them on is full.") == said
 
 
+def test_without_a_supervisor_an_engine_is_down_since_it_last_answered(home):
+    ended = EngineState("small", phase="live", since=time.time() - 900, answered_at=1_790_000_000.0)
+    write_json(home.run / "state.json", PlatformState(engines=(ended,)).document())
+    engine = next(engine for engine in status(home).engines if engine.name == "small")
+    assert engine.state == "down"
+    assert engine.since is not None
+    assert engine.since.timestamp() == 1_790_000_000.0
+
+
 def test_status_loads_nothing_heavy():
     code = (
         "import sys; from services.cli import mlops;"
