@@ -51,6 +51,11 @@ class Home:
         """MLflow's own database, artifacts and change feed."""
         return self.root / "mlflow"
 
+    @property
+    def telemetry(self) -> Path:
+        """What machines did over time, one folder a machine."""
+        return self.root / "telemetry"
+
     def create(self) -> None:
         """Make the folders, a new home and the secrets readable by their owner alone."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)

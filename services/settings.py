@@ -55,6 +55,18 @@ class Settings(BaseSettings):
     lost_without_heartbeat_s: float = Field(default=1800.0, gt=0)
     """The same for a run that never sent a heartbeat, by its last metric."""
 
+    telemetry_full_days: float = Field(default=14.0, gt=0)
+    """How long single samples of machines are kept; a sample that comes later is refused."""
+
+    telemetry_process_days: float = Field(default=7.0, gt=0)
+    """How long what single processes used is kept; by owner it is kept as long as minutes."""
+
+    telemetry_minute_days: float = Field(default=90.0, gt=0)
+    """How long telemetry is kept by the minute."""
+
+    telemetry_days: float = Field(default=730.0, gt=0)
+    """How long it is kept by ten minutes, and events with it."""
+
     session_days: float = Field(default=7.0, gt=0)
     log_level: str = "INFO"
 
@@ -92,6 +104,16 @@ class Settings(BaseSettings):
         if url and url == info.data.get("mirror_url"):
             raise ValueError("the mirror is in that database, and both keep a table `runs`")
         return url
+
+    @model_validator(mode="after")
+    def _coarse_outlives_fine(self) -> Self:
+        days = self.telemetry_full_days, self.telemetry_minute_days, self.telemetry_days
+        if tuple(sorted(days)) != days:
+            raise ValueError(
+                "telemetry must be kept the longer the coarser it is: telemetry_full_days ≤ "
+                f"telemetry_minute_days ≤ telemetry_days, not {days[0]:g}, {days[1]:g}, {days[2]:g}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fill_urls(self) -> Self:

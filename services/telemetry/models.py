@@ -45,6 +45,27 @@ class Series:
     """Why values are missing, where a reason is known; newest first, no repeats."""
 
 
+@dataclass(frozen=True, slots=True)
+class OwnerUse:
+    """What the processes of one owner used in one stretch of time."""
+
+    host: str
+    owner: str
+    """See ``ProcessUse.owner``; empty: all that belong to nobody here."""
+    project: str
+    at: datetime
+    """Begin of the stretch."""
+    bucket_s: float
+    cpu_s: float | None
+    """Seconds of CPU over all cores; None: not known of any sample."""
+    gpu_s: float | None
+    memory_bytes: int | None
+    """The most that all its processes together had at one time; so are those below."""
+    mlx_active_bytes: int | None = None
+    mlx_peak_bytes: int | None = None
+    mlx_cache_bytes: int | None = None
+
+
 EventKind = Literal[
     "run.started", "run.ended", "deploy", "throttling.began", "throttling.ended",
     "low_power.on", "low_power.off", "pressure.rose", "pressure.fell", "battery.on", "battery.off",
