@@ -1,0 +1,213 @@
+"""What macOS's own commands tell without sudo: GPU, thermal level, memory, swap, power mode.
+
+Parsers are pure functions of what a command prints; ``MacCommands`` runs the commands.
+"""
+
+import re
+import time
+from collections.abc import Callable
+
+from services.engines.command import Run, run
+from services.engines.silicon.models import ProviderState, Reading
+from services.engines.silicon.provider import measured, unavailable
+from services.errors import EngineError, EngineProtocolError
+
+_TIMEOUT_S = 3.0
+THERMAL_KEY = "com.apple.system.thermalpressurelevel"
+_SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "": 1}
+_SYSCTL = ("vm.swapusage", "kern.memorystatus_vm_pressure_level", "iogpu.wired_limit_mb")
+
+
+def thermal(said: str) -> Reading:
+    """Return the thermal level that ``notifyutil -g`` printed: 0 nominal to 4 sleeping.
+
+    A key that does not exist prints 0 as well, so the name must be the one that was asked for.
+    """
+    found = re.fullmatch(rf"{re.escape(THERMAL_KEY)} ([0-4])", said.strip())
+    if found is None:
+        words = said.strip()[:80] or "nothing"
+        return unavailable("thermal_level", "notifyutil", f"notifyutil said: {words}")
+    return measured("thermal_level", int(found[1]), "notifyutil")
+
+
+def accelerator(said: str) -> tuple[Reading, ...]:
+    """Return what ``ioreg -c IOAccelerator`` tells of the GPU.
+
+    "In use system memory (driver)" is the driver's own and not what the GPU uses.
+    """
+    if "PerformanceStatistics" not in said:
+        reason = "the GPU is not listed; over ssh or without a display it can vanish"
+        names = ("gpu_ratio", "gpu_memory_used_bytes")
+        return tuple(unavailable(name, "ioreg", reason) for name in names)
+    used = _figure(said, "Device Utilization %")
+    return (
+        measured("gpu_ratio", None if used is None else min(used / 100, 1.0), "ioreg"),
+        measured("gpu_memory_used_bytes", _figure(said, "In use system memory"), "ioreg"),
+    )
+
+
+def gpu_core_count(said: str) -> int | None:
+    """Return the number of GPU cores that ``ioreg`` lists."""
+    found = re.search(r'"gpu-core-count" = (\d+)', said)
+    return int(found[1]) if found else None
+
+
+def gpu_times(said: str) -> dict[int, float]:
+    """Return the GPU seconds of each process since it began, from ``ioreg`` of the user clients."""
+    times: dict[int, float] = {}
+    pid: int | None = None
+    for line in said.splitlines():
+        if owner := re.search(r'"IOUserClientCreator" = "pid (\d+),', line):
+            pid = int(owner[1])
+        for used in re.findall(r'"accumulatedGPUTime"=(\d+)', line):
+            if pid is not None:
+                times[pid] = times.get(pid, 0.0) + int(used) / 1e9
+    return times
+
+
+def _figure(said: str, key: str) -> float | None:
+    found = re.search(rf'"{re.escape(key)}"=(\d+)', said)
+    return float(found[1]) if found else None
+
+
+def kernel(said: str) -> tuple[Reading, ...]:
+    """Return swap and memory pressure from ``sysctl -i``."""
+    pressure = re.search(r"memorystatus_vm_pressure_level: ([124])\b", said)
+    swap = re.search(r"vm\.swapusage:.*?used = ([\d.]+)([KMG]?)", said)
+    used = float(swap[1]) * _SIZES[swap[2]] if swap else None
+    return (
+        measured("swap_used_bytes", used, "sysctl"),
+        measured("memory_pressure", int(pressure[1]) if pressure else None, "sysctl"),
+    )
+
+
+def wired_limit_bytes(said: str) -> int | None:
+    """Return how much the GPU may wire where somebody set it; 0 is the system's own choice."""
+    found = re.search(r"iogpu\.wired_limit_mb: (\d+)", said)
+    return int(found[1]) << 20 if found and int(found[1]) else None
+
+
+def pages(said: str) -> dict[str, int]:
+    """Return what ``vm_stat`` prints, in bytes where it counts pages.
+
+    Raises:
+        EngineProtocolError: It is not what ``vm_stat`` prints.
+    """
+    head = re.search(r"page size of (\d+) bytes", said)
+    if head is None:
+        raise EngineProtocolError("vm_stat printed no page size.")
+    size = int(head[1])
+    found = re.findall(r'^"?([^":\n]+)"?:\s+(\d+)\.?$', said, re.MULTILINE)
+    return {name.strip(): int(count) * size for name, count in found}
+
+
+def memory(counted: dict[str, int]) -> tuple[Reading, ...]:
+    """Return memory from ``vm_stat``, counted as Activity Monitor does.
+
+    Used is app memory (anonymous less purgeable), wired and compressed.
+    """
+    get = counted.get
+    wired = get("Pages wired down")
+    compressed = get("Pages occupied by compressor")
+    anonymous, purgeable = get("Anonymous pages"), get("Pages purgeable", 0)
+    used = None
+    if wired is not None and compressed is not None and anonymous is not None:
+        used = anonymous - purgeable + wired + compressed
+    free = [get(n) for n in ("Pages free", "Pages inactive", "Pages speculative")]
+    known = [n for n in free if n is not None]
+    return (
+        measured("memory_used_bytes", used, "vm_stat"),
+        measured("memory_available_bytes", sum(known) if len(known) == 3 else None, "vm_stat"),
+        measured("memory_wired_bytes", wired, "vm_stat"),
+        measured("memory_compressed_bytes", compressed, "vm_stat"),
+    )
+
+
+def power_mode(said: str) -> Reading:
+    """Return Low Power Mode from ``pmset -g``."""
+    found = re.search(r"^\s*lowpowermode\s+([01])\b", said, re.MULTILINE)
+    return measured(
+        "low_power_mode",
+        int(found[1]) if found else None,
+        "pmset",
+        reason="" if found else "this machine has no Low Power Mode",
+    )
+
+
+def battery(said: str) -> tuple[Reading, ...]:
+    """Return the power source and the charge from ``pmset -g batt``."""
+    source = re.search(r"drawing from '([^']+)'", said)
+    charge = re.search(r"InternalBattery.*?(\d+)%", said, re.DOTALL)
+    on = None if source is None else float(source[1] == "Battery Power")
+    none = "this machine has no battery"
+    return (
+        measured("on_battery", on, "pmset"),
+        measured("battery_ratio", int(charge[1]) / 100 if charge else None, "pmset", reason=none),
+    )
+
+
+class MacCommands:
+    """macOS's own commands, each asked apart: one that fails costs only its own figures."""
+
+    name = "macOS commands"
+
+    def __init__(self, ask: Run = run, now: Callable[[], float] = time.monotonic) -> None:
+        self._ask = ask
+        self._now = now
+        self._swapped: tuple[float, int] | None = None
+
+    def preflight(self) -> ProviderState:
+        """Return whether this is a Mac: then they are there."""
+        try:
+            version = self._ask(("sw_vers", "-productVersion"), _TIMEOUT_S).decode().strip()
+        except EngineError as error:
+            return ProviderState(self.name, reason=error.message)
+        return ProviderState(self.name, version, usable=True)
+
+    def readings(self) -> tuple[Reading, ...]:
+        """Return what all of them say now."""
+        out = [
+            *self._say(
+                ("notifyutil", "-g", THERMAL_KEY), ("thermal_level",), lambda s: (thermal(s),)
+            ),
+            *self._say(
+                ("ioreg", "-r", "-d", "1", "-w", "0", "-c", "IOAccelerator"),
+                ("gpu_ratio", "gpu_memory_used_bytes"),
+                accelerator,
+            ),
+            *self._say(("sysctl", "-i", *_SYSCTL), ("swap_used_bytes", "memory_pressure"), kernel),
+            *self._say(("vm_stat",), ("memory_wired_bytes", "swap_in_bytes_s"), self._vm_stat),
+            *self._say(("pmset", "-g"), ("low_power_mode",), lambda s: (power_mode(s),)),
+            *self._say(("pmset", "-g", "batt"), ("on_battery", "battery_ratio"), battery),
+        ]
+        return tuple(out)
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+    def _say(
+        self,
+        arguments: tuple[str, ...],
+        metrics: tuple[str, ...],
+        read: Callable[[str], tuple[Reading, ...]],
+    ) -> tuple[Reading, ...]:
+        try:
+            return read(self._ask(arguments, _TIMEOUT_S).decode(errors="replace"))
+        except EngineError as error:
+            return tuple(unavailable(metric, arguments[0], error.message) for metric in metrics)
+
+    def _vm_stat(self, said: str) -> tuple[Reading, ...]:
+        counted = pages(said)
+        now, total = self._now(), counted.get("Swapins")
+        rate, window = None, None
+        if total is not None and self._swapped is not None:
+            before_at, before = self._swapped
+            window = now - before_at
+            rate = max(0, total - before) / window if window > 0 else None
+        if total is not None:
+            self._swapped = (now, total)
+        reason = "needs two samples" if self._swapped and window is None else ""
+        return (
+            *memory(counted),
+            measured("swap_in_bytes_s", rate, "vm_stat", window_s=window, reason=reason),
+        )
