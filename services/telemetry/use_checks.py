@@ -1,0 +1,246 @@
+"""Causes that lie in who uses what: others beside, the CPU for the GPU, a GPU that waits."""
+
+from collections.abc import Sequence
+
+from services.telemetry.causes import (
+    ENOUGH,
+    Answer,
+    CannotTell,
+    Case,
+    Clear,
+    Evidence,
+    evidence,
+    found,
+)
+from services.telemetry.conditions import mean, neighbours
+from services.telemetry.figures import percent, share
+from services.telemetry.shares import OTHERS
+from services.telemetry.spans import Span
+
+GPU_BESIDE = 0.10
+"""The GPU works for one at a time, so what others have of it is lost. A tenth is above what drawing
+the screen takes."""
+
+CPU_BESIDE = 0.20
+CPU_FULL = 0.80
+"""Others take from a run only when no cores are left over for it."""
+
+GPU_UNUSED = 0.05
+ONE_CORE = 0.8
+"""A loop in one thread keeps its core busy for a little less than all of the time."""
+
+LOST_BY_FALLBACK = 0.8
+"""Ours: on Apple's chips the GPU has some five to ten times the fp32 throughput of the CPU."""
+
+GPU_WAITS = 0.70
+"""A GPU busy for less than this waits for somebody: steps of a trainer that is fed keep it at 90 %
+and above."""
+
+DISK_BYTES_S = 50e6
+
+
+def contention(case: Case) -> Answer:
+    """Look for others on the GPU, or on a CPU that has no core left over."""
+    if case.owner != OTHERS and case.shared.of(case.owner) is None:
+        reason = "none of its processes was seen, so others are not told from it"
+        return CannotTell("contention", reason if case.found else case.missing("gpu_ratio"))
+    on_gpu = tuple(s for s in case.found if (_gpu_beside(case, s) or 0.0) >= GPU_BESIDE)
+    on_cpu = tuple(s for s in case.found if _crowds(case, s))
+    if case.lasting(on_gpu, "gpu_ratio"):
+        return _contention(case, on_gpu, "gpu")
+    if case.lasting(on_cpu, "cpu_ratio"):
+        return _contention(case, on_cpu, "cpu")
+    told = [s for s in case.found if _cpu_beside(case, s) is not None]
+    if case.meant_for_gpu is not False:
+        told = [s for s in told if _gpu_beside(case, s) is not None]
+    if share(sum(s.seconds for s in told), _length(case)) >= ENOUGH:
+        return Clear("contention")
+    reason = case.missing("gpu_ratio", "cpu_ratio")
+    if case.found and case.enough("gpu_ratio") and case.enough("cpu_ratio"):
+        reason = "how long each process used the GPU is not told"
+    return CannotTell("contention", reason)
+
+
+def cpu_fallback(case: Case) -> Answer:
+    """Look for an idle GPU beside a busy core, of a run that was not meant for the CPU."""
+    if case.meant_for_gpu is False:
+        return Clear("cpu_fallback")
+    told = [s for s in case.found if s.value("gpu_ratio") is not None and _cores(case, s)]
+    on_cpu = [s for s in told if _is_on_cpu(case, s)]
+    if told and case.part(on_cpu, sum(s.seconds for s in told)) >= ENOUGH:
+        return _on_cpu(case, on_cpu)
+    if share(sum(s.seconds for s in told), _length(case)) >= ENOUGH:
+        return Clear("cpu_fallback")
+    reason = case.missing("gpu_ratio")
+    if case.found and case.enough("gpu_ratio"):
+        reason = "how much CPU its processes used is not told"
+    return CannotTell("cpu_fallback", reason)
+
+
+def gpu_gaps(case: Case) -> Answer:
+    """Look for a GPU that waits part of the time while nothing of the machine explains it."""
+    if case.meant_for_gpu is False:
+        return Clear("gpu_gaps")
+    busy = mean(case.found, "gpu_ratio")
+    if busy is None or not case.enough("gpu_ratio"):
+        return CannotTell("gpu_gaps", case.missing("gpu_ratio"))
+    if not GPU_UNUSED <= busy < GPU_WAITS:
+        return Clear("gpu_gaps")
+    return _waits(case, busy)
+
+
+def _length(case: Case) -> float:
+    return (case.end - case.start).total_seconds()
+
+
+def _cores(case: Case, span: Span) -> bool:
+    return case.own_cores(span) is not None
+
+
+def _is_on_cpu(case: Case, span: Span) -> bool:
+    return (span.value("gpu_ratio") or 0.0) < GPU_UNUSED and (
+        case.own_cores(span) or 0.0
+    ) >= ONE_CORE
+
+
+def _on_cpu(case: Case, on_cpu: Sequence[Span]) -> Answer:
+    part = case.part(on_cpu)
+    cores = share(sum((case.own_cores(s) or 0.0) * s.seconds for s in on_cpu), _seconds(on_cpu))
+    gpu = mean(on_cpu, "gpu_ratio") or 0.0
+    whose = "The run" if case.owner != OTHERS else "The machine"
+    told = [
+        evidence(on_cpu, "gpu_ratio", gpu, f"The GPU was busy for {percent(gpu)}.", GPU_UNUSED),
+        evidence(
+            on_cpu, "cpu_cores", cores, f"{whose} kept {cores:.1f} cores busy then.", ONE_CORE
+        ),
+    ]
+    sure = "though it was meant for the GPU" if case.meant_for_gpu else "and the GPU was idle"
+    return found(
+        "cpu_fallback",
+        on_cpu,
+        f"{whose} computed on the CPU for {percent(part)} of the time, {sure}",
+        "Look at the device it chose: mx.default_device() of MLX, the tensors’ .device of PyTorch.",
+        part * LOST_BY_FALLBACK,
+        told,
+    )
+
+
+def _waits(case: Case, busy: float) -> Answer:
+    waiting = [s for s in case.found if (s.value("gpu_ratio") or 0.0) < GPU_WAITS]
+    told = [
+        evidence(
+            waiting, "gpu_ratio", busy, f"The GPU was busy for {percent(busy)} only.", GPU_WAITS
+        )
+    ]
+    cores = [(s.seconds, c) for s in waiting if (c := case.own_cores(s)) is not None]
+    busy_cores = share(sum(s * c for s, c in cores), sum(s for s, _ in cores))
+    disk = mean(waiting, "disk_read_bytes_s") or 0.0
+    why = "for something that neither CPU nor disk shows"
+    if busy_cores >= ONE_CORE:
+        why = "while the CPU worked: loading or preparing data, or Python between steps"
+        said = f"{busy_cores:.1f} cores were busy for it meanwhile."
+        told.append(evidence(waiting, "cpu_cores", busy_cores, said, ONE_CORE))
+    if disk >= DISK_BYTES_S:
+        why = "while data was read from disk"
+        said = f"{disk / 1e6:.0f} MB/s were read from disk meanwhile."
+        told.append(evidence(waiting, "disk_read_bytes_s", disk, said, DISK_BYTES_S))
+    return found(
+        "gpu_gaps",
+        waiting,
+        f"The GPU waited for {percent(1 - busy)} of the time, {why}",
+        "Prepare the next batch while the GPU works, take larger batches, and evaluate less often.",
+        (1 - busy) / 2,
+        told,
+    )
+
+
+def _seconds(spans: Sequence[Span]) -> float:
+    return sum(span.seconds for span in spans)
+
+
+def _gpu_beside(case: Case, span: Span) -> float | None:
+    """Return the share of a span in which others used the GPU; None when that is not told.
+
+    Without an owner it is what all but the busiest one had.
+    """
+    whole = span.value("gpu_ratio")
+    if case.owner != OTHERS:
+        own = case.own_gpu(span)
+        if own is None:
+            own = 0.0 if _lists_gpu(span) and _seen(case, span) else None
+        return None if whole is None or own is None else max(0.0, whole - own)
+    by_owner: dict[tuple[str, int], float] = {}
+    for use in span.processes:
+        if use.gpu_s is not None:
+            key = (use.owner, 0 if use.owner else use.pid)
+            by_owner[key] = by_owner.get(key, 0.0) + share(use.gpu_s * span.part, span.seconds)
+    if not by_owner:
+        return None
+    return sum(by_owner.values()) - max(by_owner.values())
+
+
+def _lists_gpu(span: Span) -> bool:
+    return any(use.gpu_s is not None for use in span.processes)
+
+
+def _seen(case: Case, span: Span) -> bool:
+    """Return whether the owner's processes have figures; at first sight they have none yet."""
+    return any(use.cpu_s is not None for use in span.owned(case.owner))
+
+
+def _cpu_beside(case: Case, span: Span) -> float | None:
+    """Return the share of all cores that others kept busy; None when that is not told."""
+    whole, own = span.value("cpu_ratio"), case.own_cores(span)
+    if whole is None or own is None or not case.cores:
+        return None
+    return max(0.0, whole - own / case.cores) if case.owner != OTHERS else 0.0
+
+
+def _crowds(case: Case, span: Span) -> bool:
+    return (span.value("cpu_ratio") or 0.0) >= CPU_FULL and (
+        _cpu_beside(case, span) or 0.0
+    ) >= CPU_BESIDE
+
+
+def _contention(case: Case, hits: Sequence[Span], component: str) -> Answer:
+    beside = _gpu_beside if component == "gpu" else _cpu_beside
+    bound = GPU_BESIDE if component == "gpu" else CPU_BESIDE
+    had = share(sum((beside(case, s) or 0.0) * s.seconds for s in hits), _seconds(hits))
+    part, name = case.part(hits), component.upper()
+    who = _who(case, hits, component)
+    told: list[Evidence] = [
+        evidence(
+            hits,
+            f"{component}_ratio",
+            had,
+            f"Others had {percent(had)} of the {name} for {percent(part)} of the time.",
+            bound,
+        )
+    ]
+    for one in neighbours(case.shared, case.found, case.owner, case.machine) or ():
+        value = getattr(one, component)
+        if one.who and value:
+            said = f"{one.who} had {percent(value)} of the {name} over the whole time."
+            told.append(evidence(hits, f"{component}_ratio", value, said))
+    return found(
+        "contention",
+        hits,
+        f"{who} used the {name} at the same time: {percent(had)} of it "
+        f"for {percent(part)} of the time",
+        "Run them one after the other, or move one to another machine.",
+        part * (had if component == "gpu" else share(had, mean(hits, "cpu_ratio") or 1.0)),
+        told,
+    )
+
+
+def _who(case: Case, hits: Sequence[Span], component: str) -> str:
+    """Return the names of the two that used most beside the owner."""
+    used: dict[str, float] = {}
+    for span in hits:
+        for use in span.processes:
+            seconds = use.gpu_s if component == "gpu" else use.cpu_s
+            if seconds and (use.owner != case.owner or case.owner == OTHERS):
+                name = f"{use.owner} ({use.project})" if use.project else use.owner or use.name
+                used[name] = used.get(name, 0.0) + seconds
+    first = sorted(used, key=lambda name: (-used[name], name))[:2]
+    return " and ".join(first) or "Others, which were not listed,"
