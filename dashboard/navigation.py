@@ -52,6 +52,13 @@ ENTRIES = (
         "projects", "Projects", "folder_open", "Work", "The projects, their state and conformance."
     ),
     Entry("project", "Project", "folder", "Work", "One project in full.", listed=False),
+    Entry(
+        "hardware",
+        "Hardware",
+        "memory",
+        "Platform",
+        "Machines: load, power, heat and who uses them.",
+    ),
     Entry("activity", "Activity", "history", "Platform", "Who did what, when, and how it went."),
     Entry(
         "admin", "Admin", "shield_person", "Platform", "People, sessions and engines.", admin=True

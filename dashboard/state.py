@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard.numbers import zone_of
 from dashboard.scope import Scope
-from services.errors import PlatformError
+from services.errors import MlopsError, PlatformError
 from services.home import Home
 from services.mirror.models import (
     Change,
@@ -20,6 +20,7 @@ from services.mirror.models import (
     Freshness,
     ProjectSummary,
     RegisteredModel,
+    Run,
     RunPage,
     RunQuery,
     TechniqueRow,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
     from services.platform.storage import Storage
+    from services.telemetry.models import Telemetry
 
 _NEWEST = 100
 _STALE_AFTER_S = 20.0
@@ -345,7 +347,29 @@ def people() -> tuple["User", ...]:
     return store.everyone(journal())
 
 
-# The machine
+# The machines
+
+
+@st.cache_resource(show_spinner=False)
+def telemetry() -> "Telemetry":
+    """Return what the machines did, opened once a process."""
+    from services.telemetry.store import Store
+
+    return Store(Home.locate().telemetry)
+
+
+def known_run(run_id: str) -> Run | None:
+    """Return a run whoever may see it, None while the mirror does not know it."""
+    try:
+        return _known_run(mirror().change(), run_id)
+    except MlopsError:
+        return None
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _known_run(change: int, run_id: str) -> Run:
+    del change
+    return mirror().run(run_id).run
 
 
 def platform_status() -> "PlatformStatus":

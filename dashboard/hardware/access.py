@@ -1,0 +1,130 @@
+"""What the page asks: machines, how they stand, and what runs there within the person's projects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dashboard import state
+from services.engines.silicon.models import ProcessUse
+from services.errors import MlopsError
+from services.telemetry.models import Event, HostState
+
+SILENT_AFTER_S = 20.0
+_INTERVALS = 5
+_RUN = "run"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the processes of one owner use now."""
+
+    owner: str
+    """Empty: somebody else's, or of a project the person does not see."""
+    what: str
+    """Who it is, as people read it."""
+    project: str
+    """Id; empty when it belongs to none, or to one the person does not see."""
+    processes: int
+    cpu_cores: float | None
+    """Cores kept busy."""
+    gpu_ratio: float | None
+    """Share of the time on the GPU, 0–1."""
+    memory_bytes: float | None
+    mlx_active_bytes: float | None
+    mlx_peak_bytes: float | None
+    hidden: bool = False
+
+    @property
+    def run_id(self) -> str:
+        """The run it is of, empty for anything else."""
+        kind, _, name = self.owner.partition(":")
+        return name if kind == _RUN else ""
+
+
+def hosts() -> tuple[HostState, ...]:
+    """Return all machines: those that report first, then by name."""
+    now = datetime.now(UTC)
+    found = state.telemetry().hosts()
+    return tuple(sorted(found, key=lambda one: (standing(one, now) != "live", one.machine.host)))
+
+
+def host(name: str) -> HostState | None:
+    """Return one machine, None when there is none of that name."""
+    return next((one for one in state.telemetry().hosts() if one.machine.host == name), None)
+
+
+def standing(one: HostState, now: datetime | None = None) -> str:
+    """Return live, stale (it reported, and stopped) or never."""
+    if one.last_at is None:
+        return "never"
+    silent_s = ((now or datetime.now(UTC)) - one.last_at).total_seconds()
+    return "live" if silent_s <= max(SILENT_AFTER_S, _INTERVALS * one.interval_s) else "stale"
+
+
+def titles() -> dict[str, str]:
+    """Return the projects' titles by id; none while the mirror cannot be read."""
+    try:
+        return {project.id: project.title for project in state.projects()}
+    except MlopsError:  # the machines are known without it
+        return {}
+
+
+def work(one: HostState) -> tuple[Work, ...]:
+    """Return what runs there, what uses most first; strangers are put together by their name."""
+    visible = state.visible_projects()
+    grouped: dict[tuple[str, str], list[ProcessUse]] = {}
+    for use in one.processes:
+        seen = visible is None or not use.project or use.project in visible
+        owner = (use.owner or f"other:{use.name}") if seen else "hidden:"
+        grouped.setdefault((owner, use.project if seen else ""), []).append(use)
+    found = [_of(owner, project, uses, one) for (owner, project), uses in grouped.items()]
+    return tuple(
+        sorted(found, key=lambda w: (-(w.cpu_cores or 0.0) - 4 * (w.gpu_ratio or 0.0), w.what))
+    )
+
+
+def run_name(run_id: str) -> str:
+    """Return a run's name; the start of its id while the mirror does not know it."""
+    known = state.known_run(run_id)
+    return (known.name if known else "") or run_id[:8]
+
+
+def visible(event: Event) -> bool:
+    """Return whether the person may read what happened: runs of other projects are not theirs."""
+    mine = state.visible_projects()
+    if mine is None or not event.kind.startswith("run."):
+        return True
+    known = state.known_run(event.subject)
+    return known is not None and known.project in mine
+
+
+def _of(owner: str, project: str, uses: Sequence[ProcessUse], one: HostState) -> Work:
+    hidden = owner == "hidden:"
+    return Work(
+        owner="" if hidden or owner.startswith("other:") else owner,
+        what="work of another project" if hidden else _told(owner),
+        project=project,
+        processes=len(uses),
+        cpu_cores=_rate(_total(uses, "cpu_s"), one.interval_s),
+        gpu_ratio=_rate(_total(uses, "gpu_s"), one.interval_s),
+        memory_bytes=_total(uses, "memory_bytes"),
+        mlx_active_bytes=_total(uses, "mlx_active_bytes"),
+        mlx_peak_bytes=_total(uses, "mlx_peak_bytes"),
+        hidden=hidden,
+    )
+
+
+def _told(owner: str) -> str:
+    kind, _, name = owner.partition(":")
+    if kind == _RUN:
+        return f"run {run_name(name)}"
+    return name if kind == "other" else f"{kind} {name}"
+
+
+def _total(uses: Sequence[ProcessUse], field: str) -> float | None:
+    known = [value for use in uses if (value := getattr(use, field)) is not None]
+    return float(sum(known)) if known else None
+
+
+def _rate(seconds: float | None, interval_s: float) -> float | None:
+    return None if seconds is None or interval_s <= 0 else seconds / interval_s
