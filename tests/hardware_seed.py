@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from services.engines.mlflow.models import Metric, Point, TrackedRun
 from services.engines.silicon.models import (
     METRICS,
     CoreTier,
@@ -19,6 +20,8 @@ from services.engines.silicon.models import (
     Sample,
 )
 from services.engines.silicon.provider import measured, unavailable
+from services.mirror.store import Store as MirrorStore
+from services.telemetry.conditions import Conditions, Neighbour
 from services.telemetry.models import Event
 from services.telemetry.store import Store
 from tests import seed
@@ -43,6 +46,19 @@ MINI = Machine(
     tiers=(CoreTier("performance", 4), CoreTier("efficiency", 4)), gpu="Apple M2", gpu_cores=10,
     memory_bytes=16 * 2**30, recommended_working_set_bytes=11 * 2**30,
 )  # fmt: skip
+RUN = "5a" * 16
+USED = {
+    "system/energy_j": 73_400.0, "system/mean_power_w": 51.0, "system/cpu_s": 2_310.0,
+    "system/gpu_s": 1_120.0, "system/peak_memory_bytes": 9.4e9, "system/mlx_peak_bytes": 8.1e9,
+}  # fmt: skip
+HEAT = Conditions(
+    STUDIO.host, 1440.0, 0.97, chip="Apple M3 Max", gpu_cores=40, thermal_max=2, thermal_mean=0.4,
+    thermal_s={"0": 1000.0, "1": 220.0, "2": 220.0}, low_power=0.11, battery=0.0, pressure=0.13,
+    pressure_max=2, swap_in_bytes=2.9e8, fallback=False,
+    neighbours=(Neighbour(f"run:{seed.run_id(5, 4)}", 0.05, 0.05),),
+)  # fmt: skip
+"""What such a run ran under."""
+
 SILENT_FOR = timedelta(minutes=12)
 """How long MINI has not reported."""
 
@@ -116,9 +132,66 @@ def samples(at: datetime, x: float) -> Iterator[Sample]:
     """Yield one sample a machine; ``x`` is how far through the time it is, 0–1."""
     if not GAP[0] < x < GAP[1]:
         yield Sample(STUDIO.host, at, STEP_S, tuple(_readings(_mac(STUDIO, x))), _uses(x))
-    yield Sample(BOOK.host, at, STEP_S, tuple(_readings(_book(x), _BOOK_LACKS)), _book_uses())
+    yield Sample(
+        BOOK.host,
+        at,
+        STEP_S,
+        tuple(_readings(_book(x), _BOOK_LACKS, "macOS commands 27.1")),
+        _book_uses(),
+    )
     yield Sample(RUNNER.host, at, STEP_S, tuple(_readings(_linux(x), _LINUX_LACKS, "psutil")))
     yield Sample(MINI.host, at, STEP_S, tuple(_readings(_mac(MINI, x * 0.5))))
+
+
+def sampled_run(
+    mirror: MirrorStore,
+    begun: datetime,
+    ended: datetime | None,
+    *,
+    run_id: str = RUN,
+    host: str = "Studio.local",
+    **more: str,
+) -> None:
+    """Write a run that trained on STUDIO in that time, as the controller leaves it behind."""
+    project, until = "stable-diffusion", ended or datetime.now(UTC)
+    steps = 120
+    each_ms = (until - begun).total_seconds() * 1000 / steps
+    start_ms = round(begun.timestamp() * 1000)
+    curves = {
+        key: [Point(shape(n / steps), n, start_ms + round(n * each_ms)) for n in range(steps + 1)]
+        for key, shape in (
+            ("loss", lambda x: 0.2 + 1.6 * math.exp(-3 * x)),
+            ("sample_quality", lambda x: 0.85 - 0.6 * math.exp(-4 * x)),
+            ("step_time_ms", lambda x: 180.0 if x < 0.6 else 265.0),
+        )
+    }
+    last = {key: Metric(points[-1].value, steps, points[-1].at_ms)
+            for key, points in curves.items()}  # fmt: skip
+    used = USED if ended else {}
+    tags = {"mlops.project": project, "mlops.host": host, "mlops.chip": "Apple M3 Max"}
+    if ended:
+        tags |= {"mlops.energy.quality": "measured", "mlops.energy.boundary": "cpu+gpu+ane"}
+    mirror.write_runs(
+        project,
+        [
+            TrackedRun(
+                run_id=run_id,
+                experiment_id="1",
+                name="hot-and-bothered",
+                status="finished" if ended else "running",
+                user="mira",
+                started_ms=start_ms,
+                ended_ms=round(ended.timestamp() * 1000) if ended else None,
+                deleted=False,
+                artifact_uri=None,
+                metrics=last | {k: Metric(v, 0, start_ms) for k, v in used.items()},
+                params={},
+                tags=tags | more,
+            )
+        ],
+    )
+    for key, points in curves.items():
+        mirror.extend_curve(run_id, key, points)
 
 
 def _readings(
@@ -181,13 +254,11 @@ def _book(x: float) -> dict[str, float]:
     }  # fmt: skip
 
 
-_BOOK_LACKS = {
-    name: "macmon is not installed: brew install macmon"
-    for name in (*_POWER, "gpu_mhz", "power", "temperature", "fan")
-} | {
+_NO_POWER = "macmon is not installed: brew install macmon"
+_BOOK_LACKS = dict.fromkeys((*_POWER, "gpu_mhz", "power", "temperature", "fan"), _NO_POWER) | {
     "cpu_efficiency_ratio": "This chip has no efficiency cores.",
     "cpu_efficiency_mhz": "This chip has no efficiency cores.",
-    "cpu": "macmon is not installed: brew install macmon",
+    "cpu": _NO_POWER,
 }
 _LINUX_LACKS = {
     "gpu": "There is no GPU this machine can report.",

@@ -24,6 +24,8 @@ _SYMBOLS: Mapping[Tone, str] = {
     "warn": "triangle", "bad": "diamond", "mode": "circle", "quiet": "emptyCircle",
 }  # fmt: skip
 _DIGITS = 4
+_LATE = 0.8
+"""A band that begins later has its name at its right edge, where it still fits."""
 _RANGE_ICON = "path://M2 3v18M22 3v18M6 12h12M9 8.5l-3.5 3.5l3.5 3.5M15 8.5l3.5 3.5l-3.5 3.5"
 _RANGE = "\u200b"
 """Begins the name of a series that is only a range's edge, so that no legend has it."""
@@ -138,7 +140,8 @@ def spec(
     for place, panel in enumerate(panels):
         drawn = list(_series(panel, place, columns, hues))
         if drawn:
-            drawn[0] |= _happened(panel, bands, marks, hues, named=place == 0)
+            late = start + (end - start) * _LATE
+            drawn[0] |= _happened(panel, bands, marks, hues, late, named=place == 0)
         series += drawn
     every = list(range(len(panels)))
     option: dict[str, list[Spec]] = {
@@ -363,18 +366,31 @@ def _value_axis(panel: Panel, place: int, hues: Colours) -> Spec:
         "splitNumber": 2,
         "axisLine": {"show": False},
         "axisTick": {"show": False},
-        "axisLabel": {"color": hues.muted, "hideOverlap": True},
+        "axisLabel": {
+            "color": hues.muted,
+            "hideOverlap": True,
+            # An end that is no round figure would stand on the last round one.
+            "showMaxLabel": panel.top is None or panel.unit == "%",
+        },
         "splitLine": {"lineStyle": {"color": hues.line}},
         **({"minInterval": 1} if panel.whole else {}),
     }
 
 
 def _happened(
-    panel: Panel, bands: Sequence[Band], marks: Sequence[Mark], hues: Colours, *, named: bool
+    panel: Panel,
+    bands: Sequence[Band],
+    marks: Sequence[Mark],
+    hues: Colours,
+    late: datetime,
+    *,
+    named: bool,
 ) -> Spec:
     out: Spec = {}
     areas = [
-        _area(b, hues, named=named or bool(b.panel)) for b in bands if b.panel in {"", panel.title}
+        _area(b, late, hues, named=named or bool(b.panel))
+        for b in bands
+        if b.panel in {"", panel.title}
     ]
     if areas:
         out["markArea"] = {"silent": True, "data": areas}
@@ -390,13 +406,15 @@ def _happened(
     return out
 
 
-def _area(band: Band, hues: Colours, *, named: bool) -> list[Spec]:
+def _area(band: Band, late: datetime, hues: Colours, *, named: bool) -> list[Spec]:
     style = {"color": _tone(band.tone, hues), "opacity": 0.14}
     label = {
         "show": named,
-        "position": "insideTopLeft",
+        "position": "insideTopRight" if band.start > late else "insideTopLeft",
         "color": hues.text,
         "fontSize": 11,
+        "backgroundColor": hues.background,
+        "padding": [2, 4],
         # Two kinds may overlap: each has a line of its own.
         "offset": [0, 14 if band.tone == "mode" else 0],
     }

@@ -1,4 +1,4 @@
-"""What the page asks: machines, how they stand, and what runs there within the person's projects."""
+"""What the page asks: machines, how they stand, what runs there that the person may see."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -87,6 +87,17 @@ def run_name(run_id: str) -> str:
     """Return a run's name; the start of its id while the mirror does not know it."""
     known = state.known_run(run_id)
     return (known.name if known else "") or run_id[:8]
+
+
+def owner_name(owner: str) -> str:
+    """Return who an owner is, as people read it; a run the person may not see has no name."""
+    kind, _, name = owner.partition(":")
+    mine = state.visible_projects()
+    if kind == _RUN and mine is not None:
+        known = state.known_run(name)
+        if known is None or known.project not in mine:
+            return "a run of another project"
+    return _told(owner)
 
 
 def visible(event: Event) -> bool:

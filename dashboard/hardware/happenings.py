@@ -74,7 +74,7 @@ def listed(found: Sequence[Event], zone: tzinfo) -> None:
                 "title": event.title,
                 "link": navigation.address("run", run=event.subject)
                 if event.kind.startswith("run.") and event.subject
-                else None,
+                else "",
             }
             for event in reversed(found[-_LISTED:])
         ]

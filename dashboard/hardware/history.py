@@ -68,12 +68,19 @@ def _draw(name: str) -> None:
     happenings.listed(happened, state.zone())
 
 
+def _key(shown: window.Window) -> str:
+    """Return the chart's key: a dragged range belongs to the chart of its window."""
+    if not shown.zoomed:
+        return f"hardware-{scope.current().span}"
+    return f"hardware-{shown.start:%d%H%M%S}-{shown.end:%d%H%M%S}"
+
+
 def _bar(shown: window.Window) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         told = window.sentence(shown) if shown.zoomed else scope.current().sentence
         st.markdown(f"**{plain(told[:1].upper() + told[1:], 120)}**", width="content")
         st.caption(
-            "Press :material/arrow_range: at the chart’s corner and drag over a range to zoom into it.",
+            "Press :material/arrow_range: at the chart’s corner, then drag over a range to zoom.",
             width="stretch",
         )
         window.buttons(shown)

@@ -144,6 +144,6 @@ def _was(one: HostState) -> str:
     if one.last_at is None:
         return "It has joined and sent no sample yet."
     return (
-        f"The figures are those of {ages.exact(one.last_at)}: since then it has sent nothing. It is "
-        "off, asleep, or its sampler has stopped."
+        f"The figures are those of {ages.exact(one.last_at)}: since then it has sent nothing. It "
+        "is off, asleep, or its sampler has stopped."
     )

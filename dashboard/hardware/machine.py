@@ -35,14 +35,11 @@ def facts(machine: Machine) -> dict[str, str]:
         bandwidth = chip.bandwidth_bytes_s(machine.gpu_cores) if chip else None
         flops = chip.fp32_flops(machine.gpu_cores) if chip else None
         sure = "" if chip and chip.certain else ", its clock taken from a sibling chip"
-        found["Memory bandwidth"] = (
-            f"{size(bandwidth)}/s, as Apple publishes" if bandwidth else None
-        )
-        found["GPU peak, fp32"] = (
-            f"{readings.ESTIMATED} {flops / 1e12:.1f} TFLOPS, estimated: cores × 128 × 2 × clock{sure}"
-            if flops
-            else None
-        )
+        sign, how = readings.ESTIMATED, f"estimated: cores × 128 × 2 × clock{sure}"
+        found |= {
+            "Memory bandwidth": f"{size(bandwidth)}/s, as Apple publishes" if bandwidth else None,
+            "GPU peak, fp32": f"{sign} {flops / 1e12:.1f} TFLOPS, {how}" if flops else None,
+        }
     return {name: value or UNKNOWN for name, value in found.items()}
 
 

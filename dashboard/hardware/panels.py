@@ -20,7 +20,8 @@ class Plan:
     unit: str
     """``%``, ``MHz``, ``W``, ``°C``, ``rpm``; ``B`` and ``B/s`` become the unit that fits."""
     stacked: tuple[str, ...] = ()
-    dashed: tuple[str, ...] = ()
+    sums: tuple[str, ...] = ()
+    """Drawn only when nothing of the stack is known."""
     zero: bool = True
 
 
@@ -35,7 +36,7 @@ POWER = Plan(
     ("cpu_w", "gpu_w", "ane_w", "dram_w", "package_w", "system_w"),
     "W",
     stacked=("cpu_w", "gpu_w", "ane_w", "dram_w"),
-    dashed=("package_w",),
+    sums=("package_w",),
 )
 TEMPERATURE = Plan("Temperature", ("cpu_temperature_c", "gpu_temperature_c"), "°C", zero=False)
 MEMORY = Plan(
@@ -106,6 +107,9 @@ def has_values(series: Series) -> bool:
 
 def _panel(plan: Plan, found: Mapping[str, Series], machine: Machine | None) -> Panel:
     shown = [(n, found[n]) for n in plan.metrics if n in found and has_values(found[n])]
+    if any(name in plan.stacked for name, _ in shown):
+        # The sum is drawn already: the stack's edge is it.
+        shown = [(name, series) for name, series in shown if name not in plan.sums]
     total = machine.memory_bytes if machine is not None and plan is MEMORY else None
     divisor, unit = _scale(plan, [series for _, series in shown], total)
     lines = [_line(plan, name, series, divisor) for name, series in shown]
@@ -133,7 +137,6 @@ def _line(plan: Plan, name: str, series: Series, divisor: float) -> Line:
         _scaled(series.low, divisor) if ranged else (),
         _scaled(series.high, divisor) if ranged else (),
         stacked=stacked,
-        dashed=name in plan.dashed,
         colour=plan.metrics.index(name),
     )
 
@@ -162,7 +165,9 @@ def _scale(plan: Plan, shown: Sequence[Series], total: int | None) -> tuple[floa
 
 def _short(plan: Plan, title: str) -> str:
     """Return a line's name; it is unique in the chart, because a legend finds lines by it."""
-    return "CPU all cores" if plan is CPU and title == "CPU" else title
+    if plan is CPU and title == "CPU":
+        return "CPU all cores"
+    return title.replace("Neural Engine", "ANE")
 
 
 def stretches(series: Series | None, least: float) -> tuple[tuple[datetime, datetime, float], ...]:

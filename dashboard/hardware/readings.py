@@ -24,25 +24,24 @@ def figure(reading: Reading | None) -> str:
 
 def value(metric: str, amount: float) -> str:
     """Return an amount of a metric as people read it."""
-    if metric == "thermal_level":
-        return f"{amount:.0f} {thermal_word(amount)}"
-    if metric == "memory_pressure":
-        return f"{amount:.0f} {_PRESSURE.get(round(amount), 'raised')}"
+    if metric in _LEVELS:
+        return f"{amount:.0f} {_LEVELS[metric](amount)}"
     known = METRICS.get(metric)
-    unit = known.unit if known else ""
+    return _in_unit(amount, known.unit if known else "")
+
+
+def _in_unit(amount: float, unit: str) -> str:
     match unit:
         case "ratio":
             return percent(amount)
-        case "bytes":
-            return size(amount)
-        case "bytes/s":
-            return f"{size(amount)}/s"
+        case "bytes" | "bytes/s":
+            return f"{size(amount)}{unit.removeprefix('bytes')}"
         case "flag":
             return "on" if amount else "off"
-        case "°C" | "rpm" | "MHz":
+        case "W" | "W·h" if amount < 100:
+            return f"{amount:.1f} {unit}"
+        case "°C" | "rpm" | "MHz" | "W" | "W·h":
             return f"{amount:,.0f} {unit}"
-        case "W" | "W·h":
-            return f"{amount:.1f} {unit}" if amount < 100 else f"{amount:,.0f} {unit}"
         case _:
             return f"{number(amount, 3)} {unit}".strip()
 
@@ -51,6 +50,12 @@ def thermal_word(level: float) -> str:
     """Return what macOS calls a thermal level."""
     place = round(level)
     return _THERMAL[place] if 0 <= place < len(_THERMAL) else "unknown"
+
+
+_LEVELS = {
+    "thermal_level": thermal_word,
+    "memory_pressure": lambda level: _PRESSURE.get(round(level), "raised"),
+}
 
 
 def why(reading: Reading | None) -> str:

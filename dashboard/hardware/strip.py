@@ -57,11 +57,10 @@ def cells(host: HostState, courses: dict[str, Series]) -> tuple[Cell, ...]:
 
 def html(shown: Sequence[Cell], hues: Colours, *, faded: bool) -> str:
     """Return the drawing; ``faded`` says that the figures are not of now."""
-    inner = "".join(_cell(one, hues) for one in shown)
-    opacity = ";opacity:.62" if faded else ""
+    inner = "".join(_cell(one, hues, faded=faded) for one in shown)
     return (
-        '<div style="display:grid;grid-template-columns:repeat(auto-fit,minmax(104px,1fr));'
-        f'gap:10px 20px;font-variant-numeric:tabular-nums{opacity}">{inner}</div>'
+        '<div style="display:grid;grid-template-columns:repeat(auto-fit,minmax(146px,1fr));'
+        f'gap:10px 20px;font-variant-numeric:tabular-nums">{inner}</div>'
     )
 
 
@@ -119,8 +118,9 @@ def _thermal(host: HostState) -> Cell:
     )
 
 
-def _cell(one: Cell, hues: Colours) -> str:
+def _cell(one: Cell, hues: Colours, *, faded: bool) -> str:
     tone: str = getattr(hues, one.tone) if one.tone else hues.text
+    tone = hues.muted if faded else tone
     muted = f"font-size:12px;line-height:17px;color:{hues.muted}"
     head = f'<div title="{markup(one.why)}" style="min-width:0"><div style="{muted}">'
     head += f"{markup(one.label)}</div>"
@@ -132,7 +132,7 @@ def _cell(one: Cell, hues: Colours) -> str:
         )
     return (
         f'{head}<div style="font-size:19px;line-height:27px;font-weight:600;white-space:nowrap;'
-        f'color:{tone}">{markup(one.value)}</div>{_course(one, hues)}'
+        f'color:{tone}">{markup(one.value)}</div>{"" if faded else _course(one, hues)}'
         f'<div style="{muted};min-height:17px">{markup(one.below)}</div></div>'
     )
 
@@ -146,7 +146,8 @@ def _course(one: Cell, hues: Colours) -> str:
     drawn = "".join(
         f'<polygon points="{part[0][0]:.4g},{_HEIGHT_PX} {_joined(part)} '
         f'{part[-1][0]:.4g},{_HEIGHT_PX}" style="fill:{hues.accent};fill-opacity:.10"/>'
-        f'<polyline points="{_joined(part)}" style="{_LINE};stroke:{hues.accent};stroke-width:1.5"/>'
+        f'<polyline points="{_joined(part)}" '
+        f'style="{_LINE};stroke:{hues.accent};stroke-width:1.5"/>'
         for part in parts
     )
     svg = (

@@ -1,6 +1,5 @@
 """The stretch of time that is drawn: the scope's range, or a part of it that was zoomed into."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -96,17 +95,17 @@ def sentence(window: Window) -> str:
 
 def buttons(window: Window) -> None:
     """Draw the ways to another window, for those who do not drag over the chart."""
-    moves: tuple[tuple[str, str, str, Callable[[], Window]], ...] = (
-        ("earlier", "arrow_back", "Earlier", lambda: window.moved(-0.5)),
-        ("later", "arrow_forward", "Later", lambda: window.moved(0.5)),
-        ("in", "zoom_in", "Zoom in on the middle", lambda: window.scaled(0.5)),
-        ("out", "zoom_out", "Zoom out", lambda: window.scaled(2.0)),
+    moves = (
+        ("earlier", "arrow_back", "Earlier", window.moved(-0.5)),
+        ("later", "arrow_forward", "Later", window.moved(0.5)),
+        ("in", "zoom_in", "Zoom in on the middle", window.scaled(0.5)),
+        ("out", "zoom_out", "Zoom out", window.scaled(2.0)),
     )
-    for name, icon, told, move in moves:
+    for name, icon, told, there in moves:
         if st.button(
             "", icon=f":material/{icon}:", help=told, key=f"hardware-{name}", type="tertiary"
         ):
-            enter(move())
+            enter(there)
             st.rerun(scope="app")
     if window.zoomed and st.button(
         "Whole range", icon=":material/zoom_out_map:", key="hardware-whole", type="tertiary"

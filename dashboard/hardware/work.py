@@ -27,23 +27,22 @@ def _draw(name: str) -> None:
         return
     titles = access.titles()
     rows = [_row(work, titles) for work in found]
-    right = "right"
     columns = {
-        "what": st.column_config.TextColumn("who", width="medium"),
-        "project": st.column_config.TextColumn("project", width="medium"),
+        "what": st.column_config.TextColumn("who", width=170),
+        "project": st.column_config.TextColumn("project", width=150),
         "run": st.column_config.LinkColumn("run", display_text="Open", width=60),
-        "processes": st.column_config.TextColumn("processes", alignment=right, width=90),
-        "cpu": st.column_config.TextColumn("CPU", alignment=right, width=100),
-        "gpu": st.column_config.TextColumn("GPU", alignment=right, width=100),
-        "memory": st.column_config.TextColumn("memory", alignment=right, width=100),
-        "mlx": st.column_config.TextColumn("MLX now", alignment=right, width=100),
-        "peak": st.column_config.TextColumn("MLX peak", alignment=right, width=100),
+        "processes": st.column_config.TextColumn("processes", alignment="right", width=90),
+        "cpu": st.column_config.TextColumn("CPU", alignment="right", width=95),
+        "gpu": st.column_config.TextColumn("GPU", alignment="right", width=95),
+        "memory": st.column_config.TextColumn("memory", alignment="right", width=95),
+        "mlx": st.column_config.TextColumn("MLX now", alignment="right", width=95),
+        "peak": st.column_config.TextColumn("MLX peak", alignment="right", width=95),
     }
     tables.table(rows, columns, key="hardware-work", max_rows_shown=14)
     st.caption(
         f"CPU in cores kept busy, GPU as a share of the time, both over the last "
-        f"{host.interval_s:.3g} s. MLX memory is what a process says of itself: one without MLX says "
-        "nothing. Of other people’s processes only the busiest are listed, by name."
+        f"{host.interval_s:.3g} s. MLX memory is what a process says of itself: one without MLX "
+        "says nothing. Of other people’s processes only the busiest are listed, by name."
     )
 
 
@@ -52,7 +51,7 @@ def _row(work: access.Work, titles: dict[str, str]) -> dict[str, object]:
     return {
         "what": work.what,
         "project": project or ("not yours to see" if work.hidden else "none"),
-        "run": navigation.address("run", run=work.run_id) if work.run_id else None,
+        "run": navigation.address("run", run=work.run_id) if work.run_id else "",
         "processes": str(work.processes),
         "cpu": MISSING if work.cpu_cores is None else f"{work.cpu_cores:.2f} cores",
         "gpu": MISSING if work.gpu_ratio is None else percent(work.gpu_ratio),
