@@ -5,7 +5,7 @@ under a number is true until the number moves. Ages are not, so they come from `
 """
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, cast
 
 import streamlit as st
@@ -40,10 +40,11 @@ if TYPE_CHECKING:
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
     from services.platform.storage import Storage
-    from services.telemetry.models import Telemetry
+    from services.telemetry.models import Series, Telemetry
 
 _NEWEST = 100
 _STALE_AFTER_S = 20.0
+_JUST_AFTER = timedelta(milliseconds=1)
 
 
 @st.cache_resource(show_spinner=False)
@@ -356,6 +357,14 @@ def telemetry() -> "Telemetry":
     from services.telemetry.store import Store
 
     return Store(Home.locate().telemetry)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, ttl="10s")
+def courses(
+    host: str, metrics: tuple[str, ...], until: datetime, back: timedelta, points: int
+) -> tuple["Series", ...]:
+    """Return a machine's latest curves; all tabs ask for those up to the same sample."""
+    return telemetry().series(host, metrics, until - back, until + _JUST_AFTER, points)
 
 
 def known_run(run_id: str) -> Run | None:

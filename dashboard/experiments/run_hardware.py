@@ -17,7 +17,7 @@ from dashboard.experiments.run_machine import Found, interval, machine_of
 from dashboard.experiments.units import unit_of
 from dashboard.experiments.wants import want
 from dashboard.hardware import access, happenings, panels
-from dashboard.hardware.readings import chip_line
+from dashboard.hardware.readings import MISSING, chip_line
 from dashboard.numbers import size_unit
 from dashboard.text import plain
 from services.mirror.models import Curve, Run, RunDetail
@@ -39,12 +39,16 @@ def draw(detail: RunDetail, primary: str | None) -> None:
 
 
 def _used(run: Run) -> None:
+    told, why = energy_of(run)
+    used = uses(run)
+    if told == MISSING and all(figure == MISSING for _, figure, _ in used):
+        st.caption(f"Energy, CPU and GPU time and memory are unavailable: {plain(why, 300)}")
+        return
     with st.grid(6, min_column_width=130):
-        told, why = energy_of(run)
         tiles.tile("Energy", told, why=why)
-        for name, figure, what in uses(run):
+        for name, figure, what in used:
             tiles.tile(name, figure, why=what)
-    if told == "unavailable":
+    if told == MISSING:
         st.caption(f"Energy is unavailable: {plain(why, 300)}")
     else:
         st.caption(f"Energy. {plain(why, 300)}")

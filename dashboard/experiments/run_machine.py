@@ -29,7 +29,9 @@ def machine_of(run: Run, hosts: Sequence[HostState]) -> Found:
     """
     said = environment_of(run)
     if not said.host:
-        return Found(None, "The run does not say on which machine it ran: it was made without it.")
+        return Found(
+            None, "The run does not say on which machine it ran: it was made without the client."
+        )
     if not hosts:
         return Found(
             None, "No machine has ever been sampled here.", "`mlops up` starts the telemetry."

@@ -19,9 +19,7 @@ class Work:
     """What the processes of one owner use now."""
 
     owner: str
-    """Empty: somebody else's, or of a project the person does not see."""
-    what: str
-    """Who it is, as people read it."""
+    """``other:NAME`` is a process of nobody here; empty: of a project the person does not see."""
     project: str
     """Id; empty when it belongs to none, or to one the person does not see."""
     processes: int
@@ -32,7 +30,11 @@ class Work:
     memory_bytes: float | None
     mlx_active_bytes: float | None
     mlx_peak_bytes: float | None
-    hidden: bool = False
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it is of a project the person does not see."""
+        return not self.owner
 
     @property
     def run_id(self) -> str:
@@ -69,17 +71,19 @@ def titles() -> dict[str, str]:
         return {}
 
 
-def work(one: HostState) -> tuple[Work, ...]:
-    """Return what runs there, what uses most first; strangers are put together by their name."""
-    visible = state.visible_projects()
+def work(one: HostState, visible: tuple[str, ...] | None) -> tuple[Work, ...]:
+    """Return what runs there, what uses most first; strangers are put together by their name.
+
+    ``visible`` are the projects the person may see, None for all.
+    """
     grouped: dict[tuple[str, str], list[ProcessUse]] = {}
     for use in one.processes:
         seen = visible is None or not use.project or use.project in visible
-        owner = (use.owner or f"other:{use.name}") if seen else "hidden:"
+        owner = (use.owner or f"other:{use.name}") if seen else ""
         grouped.setdefault((owner, use.project if seen else ""), []).append(use)
     found = [_of(owner, project, uses, one) for (owner, project), uses in grouped.items()]
     return tuple(
-        sorted(found, key=lambda w: (-(w.cpu_cores or 0.0) - 4 * (w.gpu_ratio or 0.0), w.what))
+        sorted(found, key=lambda w: (-(w.cpu_cores or 0.0) - 4 * (w.gpu_ratio or 0.0), w.owner))
     )
 
 
@@ -110,10 +114,8 @@ def visible(event: Event) -> bool:
 
 
 def _of(owner: str, project: str, uses: Sequence[ProcessUse], one: HostState) -> Work:
-    hidden = owner == "hidden:"
     return Work(
-        owner="" if hidden or owner.startswith("other:") else owner,
-        what="work of another project" if hidden else _told(owner),
+        owner=owner,
         project=project,
         processes=len(uses),
         cpu_cores=_rate(_total(uses, "cpu_s"), one.interval_s),
@@ -121,8 +123,12 @@ def _of(owner: str, project: str, uses: Sequence[ProcessUse], one: HostState) ->
         memory_bytes=_total(uses, "memory_bytes"),
         mlx_active_bytes=_total(uses, "mlx_active_bytes"),
         mlx_peak_bytes=_total(uses, "mlx_peak_bytes"),
-        hidden=hidden,
     )
+
+
+def called(one: Work) -> str:
+    """Return who a piece of work is, as people read it."""
+    return "work of another project" if one.hidden else _told(one.owner)
 
 
 def _told(owner: str) -> str:

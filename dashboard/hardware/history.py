@@ -79,11 +79,12 @@ def _bar(shown: window.Window) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         told = window.sentence(shown) if shown.zoomed else scope.current().sentence
         st.markdown(f"**{plain(told[:1].upper() + told[1:], 120)}**", width="content")
+        # Not at the right edge: the chart's own tools hang over it while one points at the chart.
+        window.buttons(shown)
         st.caption(
             "Press :material/arrow_range: at the chart’s corner, then drag over a range to zoom.",
             width="stretch",
         )
-        window.buttons(shown)
 
 
 def _nothing(host: HostState, shown: window.Window) -> None:

@@ -1,6 +1,7 @@
 """Machines as rows, each as it is now; drawn again every two seconds."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
@@ -19,6 +20,14 @@ COURSE = timedelta(minutes=3)
 _COURSE_POINTS = 60
 _WORKS = 4
 _WORDS = {"live": "live", "stale": "silent", "never": "never reported"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What of the platform the person sees, asked once a drawing."""
+
+    titles: dict[str, str]
+    projects: tuple[str, ...] | None
 
 
 def draw() -> None:
@@ -50,10 +59,10 @@ def notice(hosts: Sequence[HostState]) -> None:
 def _rows() -> None:
     hosts = access.hosts()
     notice(hosts)
-    titles = access.titles()
+    seen = _Seen(access.titles(), state.visible_projects())
     for one in hosts:
         with st.container(border=True, gap="small"):
-            _row(one, titles, linked=True)
+            _row(one, seen, linked=True)
     st.caption(_legend())
 
 
@@ -62,9 +71,9 @@ def _one(name: str) -> None:
     if one is None:  # renamed or removed while the page was open
         st.rerun(scope="app")
         return
-    notice((one,))
+    notice(access.hosts())
     with st.container(border=True, gap="small"):
-        _row(one, access.titles(), linked=False)
+        _row(one, _Seen(access.titles(), state.visible_projects()), linked=False)
 
 
 def _legend() -> str:
@@ -75,7 +84,7 @@ def _legend() -> str:
     )
 
 
-def _row(one: HostState, titles: dict[str, str], *, linked: bool) -> None:
+def _row(one: HostState, seen: _Seen, *, linked: bool) -> None:
     standing = access.standing(one)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         status.badge(standing, _WORDS[standing], why=ages.exact(one.last_at))
@@ -87,7 +96,7 @@ def _row(one: HostState, titles: dict[str, str], *, linked: bool) -> None:
         st.caption(_head(one, standing), width="stretch")
     shown = strip.cells(one, _courses(one, standing))
     st.html(strip.html(shown, colours(), faded=standing != "live"))
-    st.caption(_works(one, titles) if standing == "live" else _was(one))
+    st.caption(_works(one, seen) if standing == "live" else _was(one))
 
 
 def _head(one: HostState, standing: str) -> str:
@@ -105,23 +114,20 @@ def _head(one: HostState, standing: str) -> str:
 
 
 def _courses(one: HostState, standing: str) -> dict[str, Series]:
-    if standing != "live":
+    if standing != "live" or one.last_at is None:
         return {}
-    end = datetime.now(UTC)
-    found = state.telemetry().series(
-        one.machine.host, strip.METRICS, end - COURSE, end, _COURSE_POINTS
-    )
+    found = state.courses(one.machine.host, strip.METRICS, one.last_at, COURSE, _COURSE_POINTS)
     return {series.metric: series for series in found}
 
 
-def _works(one: HostState, titles: dict[str, str]) -> str:
-    mine = [work for work in access.work(one) if work.project or work.hidden]
+def _works(one: HostState, seen: _Seen) -> str:
+    mine = [work for work in access.work(one, seen.projects) if work.project or work.hidden]
     if not mine:
         return "Runs here: nothing of a project."
     by_project: dict[str, list[access.Work]] = {}
     for work in mine:
         by_project.setdefault(work.project, []).append(work)
-    told = [_project(titles.get(name, name), works) for name, works in by_project.items()]
+    told = [_project(seen.titles.get(name, name), works) for name, works in by_project.items()]
     more = f" and {counted(len(told) - _WORKS, 'other project')}" if len(told) > _WORKS else ""
     return f"Runs here: {' · '.join(told[:_WORKS])}{more}"
 

@@ -23,8 +23,8 @@ METRICS = (
 )  # fmt: skip
 """Whose course is drawn."""
 
-_WIDTH, _HEIGHT_PX, _ROOM_PX = 100, 30, 3
-_LINE = "fill:none;vector-effect:non-scaling-stroke;stroke-linejoin:round;stroke-linecap:round"
+_WIDTH, _HEIGHT_PX, _ROOM_PX = 240, 30, 3
+_LINE = "fill:none;vector-effect:non-scaling-stroke;stroke-linejoin:round;stroke-width:1.5"
 _BADGES = {0: ("✓", "good"), 1: ("▲", "warn"), 2: ("▲", "warn")}
 
 
@@ -143,16 +143,15 @@ def _course(one: Cell, hues: Colours) -> str:
     if not parts:
         return f'<div style="height:{_HEIGHT_PX}px"></div>'
     # A picture, because the page's HTML may not hold SVG itself.
-    drawn = "".join(
-        f'<polygon points="{part[0][0]:.4g},{_HEIGHT_PX} {_joined(part)} '
-        f'{part[-1][0]:.4g},{_HEIGHT_PX}" style="fill:{hues.accent};fill-opacity:.10"/>'
-        f'<polyline points="{_joined(part)}" '
-        f'style="{_LINE};stroke:{hues.accent};stroke-width:1.5"/>'
+    areas = "".join(
+        f"M{part[0][0]:.0f} {_HEIGHT_PX}L{_joined(part)} {part[-1][0]:.0f} {_HEIGHT_PX}z"
         for part in parts
     )
+    lines = "".join(f"M{_joined(part)}" for part in parts)
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT_PX}" '
-        f'preserveAspectRatio="none">{drawn}</svg>'
+        f'preserveAspectRatio="none"><path d="{areas}" fill="{hues.accent}" fill-opacity=".1"/>'
+        f'<path d="{lines}" style="{_LINE};stroke:{hues.accent}"/></svg>'
     )
     packed = base64.b64encode(svg.encode()).decode()
     return (
@@ -198,4 +197,5 @@ def _y(value: float, least: float, most: float) -> float:
 
 
 def _joined(points: Sequence[Point]) -> str:
-    return " ".join(f"{x:.4g},{y:.4g}" for x, y in points)
+    # Tenths of a pixel at most: no screen shows more, and every tab gets it every two seconds.
+    return " ".join(f"{x:.0f} {y:.1f}" for x, y in points)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import navigation
+from dashboard import navigation, state
 from dashboard.components import tables
 from dashboard.hardware import access
 from dashboard.hardware.listing import LIVE_S
@@ -21,7 +21,7 @@ def _draw(name: str) -> None:
         return
     if access.standing(host) != "live":
         st.caption(f"As they were when it was last heard, {age(host.last_at)}.")
-    found = access.work(host)
+    found = access.work(host, state.visible_projects())
     if not found:
         st.caption("No process of a run, a task or an engine was seen, and no other is busy.")
         return
@@ -49,7 +49,7 @@ def _draw(name: str) -> None:
 def _row(work: access.Work, titles: dict[str, str]) -> dict[str, object]:
     project = titles.get(work.project, work.project)
     return {
-        "what": work.what,
+        "what": access.called(work),
         "project": project or ("not yours to see" if work.hidden else "none"),
         "run": navigation.address("run", run=work.run_id) if work.run_id else "",
         "processes": str(work.processes),

@@ -107,6 +107,12 @@ def test_one_that_stopped_is_silent_while_the_others_are_live(sampled: Home, ope
     assert "off, asleep, or its sampler has stopped" in told
 
 
+def test_the_page_of_one_that_stopped_does_not_say_that_all_did(sampled: Home, open_page: Open):
+    app = open_page("hardware", host=MINI.host)
+    assert not app.warning
+    assert "last heard 12 min ago" in said(app)
+
+
 def test_what_cannot_be_read_says_why_and_is_never_zero(sampled: Home, open_page: Open):
     told = said(open_page("hardware"))
     assert "macmon is not installed: brew install macmon" in told
@@ -304,7 +310,7 @@ def test_a_run_of_a_machine_that_never_reported_says_so(sampled: Home, open_page
 def test_a_run_before_the_first_sample_says_so(sampled: Home, open_page: Open):
     app = open_page("run", run=seed.run_id(1, 0), part="Hardware")
     assert not app.exception
-    assert "Energy unavailable" in said(app)
+    assert "Energy, CPU and GPU time and memory are unavailable: Nothing was sampled" in said(app)
     assert "Not sampled" in said(app)
 
 
