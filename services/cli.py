@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("platform:doctor", "Name each problem of this installation and its mend."),
     "projects": ("projects:projects", "Projects: list, add, show, check."),
     "runs": ("runs:runs", "Runs: list, show, compare."),
+    "why": ("why:why", "Why a run, or a time on a machine, was slow."),
     "models": ("models:models", "Registered models: list, show, promote, rollback."),
     "users": ("users:users", "Accounts: add, list, set, disable, enable, reset-password."),
     "backup": ("backup:backup", "Copy the journal to a file."),

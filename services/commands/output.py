@@ -65,6 +65,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: st
     Console().print(table)
 
 
+def say(text: str) -> None:
+    """Print one line of words that may hold what others named, without what steers a terminal."""
+    click.echo(_CONTROL.sub(" ", text))
+
+
 def number(value: float | None) -> str:
     """Return a number for a table, a dash when there is none."""
     if value is None:

@@ -13,6 +13,7 @@ from functools import partial
 from services.engines.silicon.models import Machine, ProcessUse, Sample
 from services.telemetry.energy import COMPONENTS, joules
 from services.telemetry.figures import (
+    Figure,
     estimated,
     measured,
     share,
@@ -105,21 +106,22 @@ def attribute(
     tally = _Tally()
     for span in found:
         _window(tally, span, cores, gpu_told=gpu_told)
+    totals = {
+        name: measured(tally.totals[name])
+        if name in tally.totals
+        else unavailable(why_missing((s.readings.get(metric) for s in found), metric))
+        for name, metric in COMPONENTS.items()
+    }
     return Attribution(
         start=start,
         end=end,
         coverage=coverage(found, start, end),
-        shares=_shares(tally, found),
+        shares=_shares(tally, found, totals),
         rest=tuple(
             Rest(component, energy_j, reason)
             for (component, reason), energy_j in sorted(tally.rest.items())
         ),
-        totals={
-            name: measured(tally.totals[name])
-            if name in tally.totals
-            else unavailable(why_missing((s.readings.get(metric) for s in found), metric))
-            for name, metric in COMPONENTS.items()
-        },
+        totals=totals,
     )
 
 
@@ -245,7 +247,9 @@ def _use(
     return _Use(by_owner, unknown, whole_s)
 
 
-def _shares(tally: _Tally, found: Sequence[Span]) -> tuple[OwnerShare, ...]:
+def _shares(
+    tally: _Tally, found: Sequence[Span], totals: Mapping[str, Figure]
+) -> tuple[OwnerShare, ...]:
     projects: dict[str, str] = {}
     seen: dict[str, float] = {}
     for span in found:
@@ -259,7 +263,7 @@ def _shares(tally: _Tally, found: Sequence[Span]) -> tuple[OwnerShare, ...]:
             owner=owner,
             project=projects.get(owner, ""),
             components={
-                name: _component_share(tally, owner, name)
+                name: _component_share(tally, owner, name, totals[name])
                 for name in COMPONENTS
                 if name != "ane" or (owner, "ane") in tally.parts
             },
@@ -278,15 +282,15 @@ def _order(one: OwnerShare) -> tuple[float, float, str]:
     return (-(one.energy.value or 0.0), -busy, one.owner)
 
 
-def _component_share(tally: _Tally, owner: str, component: str) -> ComponentShare:
+def _component_share(tally: _Tally, owner: str, component: str, total: Figure) -> ComponentShare:
     part = tally.parts.get((owner, component), _Part())
     if part.told_s:
         sole = part.joules == 0 or share(part.sole_j, part.joules) >= NEARLY_ALL
         # The Neural Engine is charged as a whole or not at all.
         whole = sole or component == "ane"
         figure = measured(part.joules) if whole else estimated(part.joules, ALLOCATED)
-    elif component not in tally.totals:
-        figure = unavailable(f"the power of the {component.upper()} was not reported")
+    elif total.value is None:
+        figure = unavailable(f"no power of the {component.upper()}: {total.reason}")
     else:
         figure = unavailable(f"its use of the {component.upper()} was not told")
     return ComponentShare(part.seconds, figure, part.told_s, part.used_s)

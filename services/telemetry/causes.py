@@ -115,7 +115,7 @@ class Case:
             if not self.found:
                 return NOT_SAMPLED
             if self.known(metric):
-                return f"{METRICS[metric].title} is known for too little of the time"
+                return f"{METRICS[metric].title}: known for too little of the time"
             title = METRICS[metric].title
             said = why_missing((span.readings.get(metric) for span in self.found), metric)
             return f"{title}: {said}"

@@ -34,7 +34,8 @@ CPU_BESIDE = 0.20
 performance cores of the small chips."""
 
 BATTERY = 0.50
-"""On battery alone Apple's chips keep their clocks; it is told when it is most of a run."""
+"""Nothing is published on what battery costs without Low Power Mode, which is told by itself: it is
+told when it was most of a run."""
 
 COVERED = 0.50
 """With less than half of a run sampled, most of its conditions are not known."""

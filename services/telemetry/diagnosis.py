@@ -11,7 +11,17 @@ from typing import Literal
 
 from services.engines.silicon.models import Machine, Sample
 from services.telemetry.attribution import attribute
-from services.telemetry.causes import KINDS, Answer, CannotTell, Case, Clear, Evidence, Found, Kind
+from services.telemetry.causes import (
+    ENOUGH,
+    KINDS,
+    Answer,
+    CannotTell,
+    Case,
+    Clear,
+    Evidence,
+    Found,
+    Kind,
+)
 from services.telemetry.figures import percent
 from services.telemetry.shares import OTHERS
 from services.telemetry.spans import coverage, moment, spans
@@ -183,7 +193,8 @@ def _summary(
 ) -> str:
     if not case.found:
         return "Nothing can be told: no sample of the machine is kept of that time."
-    parts = []
+    part = coverage(case.found, case.start, case.end)
+    parts = [f"Only {percent(part)} of that time was sampled."] if part < ENOUGH else []
     if causes:
         first = causes[0]
         how = "" if first.lost_quality == "measured" else "about "
@@ -191,8 +202,9 @@ def _summary(
         if len(causes) > 1:
             parts.append(f"Also: {'; '.join(KINDS[cause.kind] for cause in causes[1:])}.")
     elif len(unknown) == len(CHECKS):
-        parts.append("Nothing can be told: the machine reports none of the figures it would take.")
-    else:
+        why = "that is too little" if parts else "the machine reports none of the figures it takes"
+        parts.append(f"Nothing can be told: {why}.")
+    elif not parts:
         parts.append("Nothing of the machine was found to slow it down.")
     if slower is not None:
         parts.append(slower.said)

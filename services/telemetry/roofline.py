@@ -5,14 +5,15 @@ model for multicore architectures", CACM 52(4), 2009: attainable = min(peak, int
 with the intensity in operations a byte of memory traffic.
 
 Neither operations nor bytes are measured here: no counter of them is open to users. They are
-what the run says of its work, so it has to log it. Understood are, of a run's metrics or parameters:
+what the run says of its work, so it has to log it. Of its metrics and parameters are understood:
 
-- ``tokens_per_s``, ``samples_per_s``, ``step_time_ms``, which ``TrainingLogger`` logs;
+- ``tokens_per_s``, ``samples_per_s``, ``step_time_ms``, which ``TrainingLogger`` logs (give their
+  means over the run: the last step alone is noise);
 - ``flops_per_token``, ``flops_per_sample``, ``flops_per_step``;
 - ``bytes_per_token``, ``bytes_per_sample``, ``bytes_per_step``: memory traffic;
 - ``weight_bytes`` with ``tokens_per_s``, of a run that generates for one sequence at a time
   (``batch_size`` 1): every token reads all weights once, so their size is a lower bound of the
-  traffic (Pope et al., "Efficiently scaling transformer inference", 2022, section 2).
+  traffic (Pope et al., "Efficiently scaling transformer inference", 2022).
 """
 
 from collections.abc import Mapping
@@ -24,8 +25,8 @@ from services.telemetry.figures import Figure, estimated, percent, unavailable
 _UNITS = ("token", "sample", "step")
 
 NEAR = 0.6
-"""From this share of a limit on it is called the limit. Kernels that do nothing but read reach
-some 80–90 % of the published bandwidth, and matrix products some 70–80 % of the arithmetic."""
+"""From this share of a limit on it is called the limit. Ours: published limits are never reached
+in full, and a run that is at less than this of both waits for something else."""
 
 _NO_SPEED = "it logged neither tokens_per_s, samples_per_s nor step_time_ms"
 
@@ -74,7 +75,7 @@ def roofline(
     """
     numbers = {name: n for name, value in figures.items() if (n := _number(value)) is not None}
     flops, traffic = _rate(numbers, "flops"), _traffic(numbers)
-    reason = _why_no_limits(limits, on_gpu)
+    reason = _why_no_limits(limits, on_gpu=on_gpu)
     if limits is None or reason:
         none = unavailable(reason)
         return Roofline(flops, traffic, none, none, none, none, None, f"Not known: {reason}.")
@@ -98,7 +99,7 @@ def roofline(
     )
 
 
-def _why_no_limits(limits: Limits | None, on_gpu: bool | None) -> str:
+def _why_no_limits(limits: Limits | None, *, on_gpu: bool | None) -> str:
     if on_gpu is False:
         return "it computed on the CPU, and the limits are those of the GPU"
     if limits is None:

@@ -119,7 +119,7 @@ def _energy(own: OwnerShare, seconds: float) -> tuple[Figure, str]:
     reasons = [own.energy.reason] if own.energy.quality == "estimated" else []
     reasons += [parts[name].reason for name in within if parts[name].reason]
     reasons += [
-        f"without the {_NAMES[name]}: {parts[name].reason}"
+        f"without the {_NAMES[name]} ({parts[name].reason})"
         for name in ("cpu", "gpu")
         if name not in within
     ]

@@ -30,8 +30,7 @@ less than that."""
 
 BUSY = 0.9
 CLOCK_FALL = 0.10
-"""A busy GPU's clock a tenth lower than before: steps of its clock table are 5–10 % apart, so one
-step is not told from noise."""
+"""A busy GPU's clock a tenth lower than at the begin. Ours: less is a step or two of its clock."""
 
 LOST_BY_LOW_POWER = 0.39
 
@@ -45,7 +44,7 @@ LOST_OVER_BUDGET = 0.3
 
 BUDGET = 0.9
 LOST_BY_BATTERY = 0.02
-"""Ours: on battery alone Apple's chips keep their clocks."""
+"""Ours: nothing is published on what battery costs without Low Power Mode, so it comes last."""
 
 
 def thermal(case: Case) -> Answer:
@@ -105,9 +104,7 @@ def wired(case: Case) -> Answer:
     """Look for more than 0.9 of what Metal recommends to wire."""
     budget = case.machine.recommended_working_set_bytes if case.machine else None
     if not budget:
-        if case.machine is None or not case.machine.apple_silicon:
-            return CannotTell("wired", "not Apple Silicon, or the machine is not known")
-        return CannotTell("wired", "what Metal lets a process wire is not known; MLX would tell")
+        return CannotTell("wired", _why_no_budget(case))
     amounts = [(span, amount) for span in case.found if (amount := _wired(span)) is not None]
     over = tuple(span for span, amount in amounts if amount > BUDGET * budget)
     if not case.lasting(over, "memory_wired_bytes"):
@@ -148,6 +145,14 @@ def battery(case: Case) -> Answer:
     if case.enough("on_battery") or "no battery" in missing:
         return Clear("battery")
     return CannotTell("battery", missing)
+
+
+def _why_no_budget(case: Case) -> str:
+    if case.machine is None:
+        return "the machine is not known"
+    if not case.machine.apple_silicon:
+        return "not Apple Silicon"
+    return "what Metal lets a process wire is not known; MLX would tell"
 
 
 def _throttled(case: Case, hot: Sequence[Span]) -> Answer:

@@ -1,7 +1,8 @@
 """Causes that lie in who uses what: others beside, the CPU for the GPU, a GPU that waits."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from services.engines.silicon.models import ProcessUse
 from services.telemetry.causes import (
     ENOUGH,
     Answer,
@@ -30,7 +31,7 @@ ONE_CORE = 0.8
 """A loop in one thread keeps its core busy for a little less than all of the time."""
 
 LOST_BY_FALLBACK = 0.8
-"""Ours: on Apple's chips the GPU has some five to ten times the fp32 throughput of the CPU."""
+"""Ours, for the order only: the GPU of these chips computes several times as fast as the CPU."""
 
 GPU_WAITS = 0.70
 """A GPU busy for less than this waits for somebody: steps of a trainer that is fed keep it at 90 %
@@ -169,14 +170,19 @@ def _gpu_beside(case: Case, span: Span) -> float | None:
         if own is None:
             own = 0.0 if _lists_gpu(span) and _seen(case, span) else None
         return None if whole is None or own is None else max(0.0, whole - own)
-    by_owner: dict[tuple[str, int], float] = {}
+    used = _by_owner(span, lambda use: use.gpu_s)
+    return sum(used) - max(used) if used else None
+
+
+def _by_owner(span: Span, seconds_of: Callable[[ProcessUse], float | None]) -> tuple[float, ...]:
+    """Return what each owner listed in a span used, as a share of its time; none told: empty."""
+    used: dict[tuple[str, int], float] = {}
     for use in span.processes:
-        if use.gpu_s is not None:
+        seconds = seconds_of(use)
+        if seconds is not None:
             key = (use.owner, 0 if use.owner else use.pid)
-            by_owner[key] = by_owner.get(key, 0.0) + share(use.gpu_s * span.part, span.seconds)
-    if not by_owner:
-        return None
-    return sum(by_owner.values()) - max(by_owner.values())
+            used[key] = used.get(key, 0.0) + share(seconds * span.part, span.seconds)
+    return tuple(used.values())
 
 
 def _lists_gpu(span: Span) -> bool:
@@ -189,11 +195,18 @@ def _seen(case: Case, span: Span) -> bool:
 
 
 def _cpu_beside(case: Case, span: Span) -> float | None:
-    """Return the share of all cores that others kept busy; None when that is not told."""
-    whole, own = span.value("cpu_ratio"), case.own_cores(span)
+    """Return the share of all cores that others kept busy; None when that is not told.
+
+    Without an owner it is what all but the busiest one had.
+    """
+    whole = span.value("cpu_ratio")
+    if case.owner != OTHERS:
+        own = case.own_cores(span)
+    else:
+        own = max(_by_owner(span, lambda use: use.cpu_s), default=None)
     if whole is None or own is None or not case.cores:
         return None
-    return max(0.0, whole - own / case.cores) if case.owner != OTHERS else 0.0
+    return max(0.0, whole - own / case.cores)
 
 
 def _crowds(case: Case, span: Span) -> bool:

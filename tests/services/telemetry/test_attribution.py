@@ -72,7 +72,7 @@ def test_no_power_on_linux_leaves_times_and_says_why_there_are_no_joules():
     own = found.of(RUN)
     assert own.components["cpu"].seconds == pytest.approx(108)
     assert own.energy.value is None
-    assert own.energy.reason == "the power of the CPU was not reported"
+    assert own.energy.reason == "no power of the CPU: this machine does not report it"
     assert found.totals["cpu"].reason == "this machine does not report it"
     assert own.components["gpu"].seconds is None  # not 0: nobody told
 
@@ -117,9 +117,10 @@ def test_the_neural_engine_goes_to_who_had_all_the_rest_and_else_to_nobody():
 def test_without_the_machines_busy_time_a_sole_owner_is_an_estimate():
     """Somebody may have used it who is not listed: it cannot be said that nobody did."""
     samples = recording(60, without(BUSY, "gpu_ratio"))
-    gpu = attribute(samples, at(0), at(60), MAC).of(RUN).components["gpu"].joules
-    assert gpu.value == pytest.approx(14 * 60)
-    assert gpu.quality == "estimated"
+    own = attribute(samples, at(0), at(60), MAC).of(RUN)
+    assert own.components["gpu"].joules.value == pytest.approx(14 * 60)
+    assert own.components["gpu"].joules.quality == "estimated"
+    assert own.energy.quality == "estimated"
 
 
 def test_an_empty_interval_of_an_unknown_machine():
@@ -167,3 +168,9 @@ def test_what_is_shared_out_adds_up_to_what_was_measured(windows, begin, length,
         assert sum(charged) + sum(left) == pytest.approx(total, abs=1e-9)
     by_project = [figure.value or 0.0 for figure in found.by_project().values()]
     assert sum(by_project) == pytest.approx(sum(one.energy.value or 0.0 for one in found.shares))
+
+
+def test_an_interval_takes_its_part_of_the_windows_it_cuts():
+    gpu = attribute(recording(10), at(3), at(7), MAC).of(RUN).components["gpu"]
+    assert gpu.seconds == pytest.approx(0.96 * 4)
+    assert gpu.joules.value == pytest.approx(14 * 4 * 0.96 / 0.97)

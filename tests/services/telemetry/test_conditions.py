@@ -228,3 +228,7 @@ def test_unknown_conditions_are_never_taken_as_the_same():
     assert differences(calm, None) == ("What B ran under is not known, so it may differ.",)
     assert differences(None, calm, ("x", "y"))[0].startswith("What x ran under is not known")
     assert differences(None, None) == ()
+
+
+def test_of_a_machine_as_a_whole_everybody_is_named():
+    assert [one.who for one in of(recording(100), owner="").neighbours] == [RUN, ""]

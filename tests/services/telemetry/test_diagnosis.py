@@ -159,7 +159,7 @@ def test_linux_with_nothing_but_psutil_says_what_cannot_be_told():
     assert {one.kind: one.reason for one in found.unknown} == {
         "thermal": "Thermal level: not Apple Silicon",
         "low_power": "Low Power Mode: not Apple Silicon",
-        "wired": "not Apple Silicon, or the machine is not known",
+        "wired": "not Apple Silicon",
     }
     assert set(found.clear) == {"memory", "contention", "cpu_fallback", "gpu_gaps", "battery"}
     assert found.summary == (
@@ -225,7 +225,7 @@ def test_a_figure_that_is_missing_is_never_taken_as_fine(metric, kinds):
 def test_a_figure_known_for_too_little_of_the_time_is_not_enough_to_clear():
     samples = recording(LENGTH, lambda s: BUSY if s <= 200 else without(BUSY, "thermal_level"))
     (unknown,) = why(samples).unknown
-    assert unknown.reason == "Thermal level is known for too little of the time"
+    assert unknown.reason == "Thermal level: known for too little of the time"
     # But what was seen was seen.
     hot = recording(LENGTH, lambda s: {**BUSY, "thermal_level": 3 if s <= 200 else None})
     assert why(hot).causes[0].kind == "thermal"
@@ -235,6 +235,9 @@ def test_half_of_the_time_without_samples_is_not_cleared():
     found = why(recording(250))
     assert found.clear == ()
     assert len(found.unknown) == len(CHECKS)
+    assert found.summary == (
+        "Only 42 % of that time was sampled. Nothing can be told: that is too little."
+    )
     assert found.coverage == pytest.approx(250 / 600)
 
 
@@ -354,3 +357,23 @@ def test_whatever_a_machine_says_every_check_answers_once(states, machine, owner
     assert len(set(told)) == len(told)
     assert set(told) | {"gpu_gaps"} == set(CHECKS)
     assert found.summary
+
+
+def test_low_power_mode_caps_clocks_and_that_is_no_heat():
+    found = why(recording(LENGTH, after(300, low_power_mode=1, gpu_mhz=720.0)))
+    assert [cause.kind for cause in found.causes] == ["low_power"]
+
+
+def test_others_on_a_cpu_with_cores_left_over_take_nothing_from_a_run():
+    beside = (use(gpu_s=None, cpu_s=0.8), use("", pid=9, name="stress", gpu_s=None, cpu_s=1.6))
+    samples = recording(LENGTH, {**PSUTIL, "cpu_ratio": 0.6}, beside, machine=LINUX)
+    assert why(samples, machine=LINUX, meant_for_gpu=False).causes == ()
+
+
+def test_a_machine_whose_cpu_two_share_is_told_with_both():
+    crowd = (use(gpu_s=None, cpu_s=1.9), use(OTHER_RUN, pid=9, gpu_s=None, cpu_s=1.8))
+    samples = recording(LENGTH, PSUTIL, crowd, machine=LINUX)
+    (cause,) = why(samples, machine=LINUX, owner="", meant_for_gpu=None).causes
+    assert cause.title.startswith("run:aaaa (lora-finetuning) and run:bbbb (lora-finetuning) used")
+    alone = recording(LENGTH, PSUTIL, (use(gpu_s=None, cpu_s=3.7),), machine=LINUX)
+    assert why(alone, machine=LINUX, owner="", meant_for_gpu=None).causes == ()

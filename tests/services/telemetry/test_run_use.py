@@ -80,7 +80,7 @@ def test_linux_has_times_and_memory_and_no_joules():
     found = use_of_run(samples, at(0), at(60), RUN, LINUX)
     assert found.tags() == {
         "mlops.energy.quality": "unavailable",
-        "mlops.energy.reason": "the power of the CPU was not reported",
+        "mlops.energy.reason": "no power of the CPU: this machine does not report it",
     }
     assert set(found.metrics()) == {
         "system/cpu_s",
@@ -101,4 +101,4 @@ def test_without_the_cpus_power_the_boundary_says_so():
     found = use_of_run(recording(60, without(BUSY, "cpu_w", "ane_w")), at(0), at(60), RUN, MAC)
     assert found.boundary == "gpu"
     assert found.energy.quality == "estimated"
-    assert found.energy.reason == "without the CPU: the power of the CPU was not reported"
+    assert found.energy.reason == "without the CPU (no power of the CPU: no provider reports it)"
