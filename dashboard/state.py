@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard.numbers import zone_of
 from dashboard.scope import Scope
-from services.errors import MlopsError, PlatformError
+from services.errors import PlatformError
 from services.home import Home
 from services.mirror.models import (
     Change,
@@ -20,7 +20,6 @@ from services.mirror.models import (
     Freshness,
     ProjectSummary,
     RegisteredModel,
-    Run,
     RunPage,
     RunQuery,
     TechniqueRow,
@@ -365,20 +364,6 @@ def courses(
 ) -> tuple["Series", ...]:
     """Return a machine's latest curves; all tabs ask for those up to the same sample."""
     return telemetry().series(host, metrics, until - back, until + _JUST_AFTER, points)
-
-
-def known_run(run_id: str) -> Run | None:
-    """Return a run whoever may see it, None while the mirror does not know it."""
-    try:
-        return _known_run(mirror().change(), run_id)
-    except MlopsError:
-        return None
-
-
-@st.cache_data(show_spinner=False, max_entries=256)
-def _known_run(change: int, run_id: str) -> Run:
-    del change
-    return mirror().run(run_id).run
 
 
 def platform_status() -> "PlatformStatus":

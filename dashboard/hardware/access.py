@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import streamlit as st
+
 from dashboard import state
 from services.engines.silicon.models import ProcessUse
 from services.errors import MlopsError
@@ -12,6 +14,7 @@ from services.telemetry.models import Event, HostState
 SILENT_AFTER_S = 20.0
 _INTERVALS = 5
 _RUN = "run"
+_RUNS = "hardware-runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,8 @@ def work(one: HostState, visible: tuple[str, ...] | None) -> tuple[Work, ...]:
 
 def run_name(run_id: str) -> str:
     """Return a run's name; the start of its id while the mirror does not know it."""
-    known = state.known_run(run_id)
-    return (known.name if known else "") or run_id[:8]
+    known = _known_run(run_id)
+    return (known[0] if known else "") or run_id[:8]
 
 
 def owner_name(owner: str) -> str:
@@ -98,8 +101,8 @@ def owner_name(owner: str) -> str:
     kind, _, name = owner.partition(":")
     mine = state.visible_projects()
     if kind == _RUN and mine is not None:
-        known = state.known_run(name)
-        if known is None or known.project not in mine:
+        known = _known_run(name)
+        if known is None or known[1] not in mine:
             return "a run of another project"
     return _told(owner)
 
@@ -109,8 +112,20 @@ def visible(event: Event) -> bool:
     mine = state.visible_projects()
     if mine is None or not event.kind.startswith("run."):
         return True
-    known = state.known_run(event.subject)
-    return known is not None and known.project in mine
+    known = _known_run(event.subject)
+    return known is not None and known[1] in mine
+
+
+def _known_run(run_id: str) -> tuple[str, str] | None:
+    """Return a run's name and project, whoever may see it; asked once a session, both stay."""
+    known: dict[str, tuple[str, str]] = st.session_state.setdefault(_RUNS, {})
+    if run_id not in known:
+        try:
+            run = state.mirror().run(run_id).run
+        except MlopsError:  # the mirror does not know it yet, or cannot be read
+            return None
+        known[run_id] = run.name, run.project
+    return known[run_id]
 
 
 def _of(owner: str, project: str, uses: Sequence[ProcessUse], one: HostState) -> Work:

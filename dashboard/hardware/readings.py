@@ -1,5 +1,7 @@
 """How readings are written: with their unit and quality; a missing one says so and why."""
 
+from collections.abc import Callable, Mapping
+
 from dashboard.numbers import number, percent, size, size_unit
 from services.engines.silicon.models import METRICS, CoreTier, Machine, Reading
 from services.telemetry.models import HostState
@@ -52,7 +54,7 @@ def thermal_word(level: float) -> str:
     return _THERMAL[place] if 0 <= place < len(_THERMAL) else "unknown"
 
 
-_LEVELS = {
+_LEVELS: Mapping[str, Callable[[float], str]] = {
     "thermal_level": thermal_word,
     "memory_pressure": lambda level: _PRESSURE.get(round(level), "raised"),
 }
