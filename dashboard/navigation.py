@@ -3,6 +3,7 @@
 A new page is a file in ``pages/`` and one line here.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +54,11 @@ ENTRIES = (
     ),
     Entry("project", "Project", "folder", "Work", "One project in full.", listed=False),
     Entry(
-        "hardware", "Hardware", "memory", "Platform", "Machines: load, power, heat, who uses them."
+        "hardware",
+        "Hardware",
+        "memory",
+        "Platform",
+        "Machines: load, power, heat and who uses them.",
     ),
     Entry("activity", "Activity", "history", "Platform", "Who did what, when, and how it went."),
     Entry(
@@ -65,7 +70,13 @@ HOME = "overview"
 
 def entries() -> tuple[Entry, ...]:
     """Return the pages whose file is there."""
-    return tuple(entry for entry in ENTRIES if entry.path.is_file())
+    return tuple(entry for entry in ENTRIES if _is_there(entry.path))
+
+
+@functools.cache
+def _is_there(path: Path) -> bool:
+    """Look once a process: a live page asks for links every two seconds in every tab."""
+    return path.is_file()
 
 
 def page(name: str) -> st.Page:

@@ -5,14 +5,14 @@ under a number is true until the number moves. Ages are not, so they come from `
 """
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
 from dashboard.numbers import zone_of
 from dashboard.scope import Scope
-from services.errors import NotFoundError, PlatformError
+from services.errors import PlatformError
 from services.home import Home
 from services.mirror.models import (
     Change,
@@ -39,10 +39,11 @@ if TYPE_CHECKING:
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
     from services.platform.storage import Storage
-    from services.telemetry.models import Telemetry
+    from services.telemetry.models import Series, Telemetry
 
 _NEWEST = 100
 _STALE_AFTER_S = 20.0
+_JUST_AFTER = timedelta(milliseconds=1)
 
 
 @st.cache_resource(show_spinner=False)
@@ -188,20 +189,6 @@ def runs(query: RunQuery) -> RunPage:
 def _runs(change: int, query: RunQuery) -> RunPage:
     del change
     return mirror().runs(query)
-
-
-def run_name(run_id: str) -> str | None:
-    """Return the name of a run, None for one that the mirror does not know."""
-    return _run_name(mirror().change(), run_id)
-
-
-@st.cache_data(show_spinner=False, max_entries=64)
-def _run_name(change: int, run_id: str) -> str | None:
-    del change
-    try:
-        return mirror().run(run_id).run.name
-    except NotFoundError:
-        return None
 
 
 def projects(wanted: tuple[str, ...] | None = None) -> tuple[ProjectSummary, ...]:
@@ -360,15 +347,23 @@ def people() -> tuple["User", ...]:
     return store.everyone(journal())
 
 
-# The machine
+# The machines
 
 
 @st.cache_resource(show_spinner=False)
 def telemetry() -> "Telemetry":
-    """Return what machines did, opened once a process."""
+    """Return what the machines did, opened once a process."""
     from services.telemetry.store import Store
 
     return Store(Home.locate().telemetry)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, ttl="10s")
+def courses(
+    host: str, metrics: tuple[str, ...], until: datetime, back: timedelta, points: int
+) -> tuple["Series", ...]:
+    """Return a machine's latest curves; all tabs ask for those up to the same sample."""
+    return telemetry().series(host, metrics, until - back, until + _JUST_AFTER, points)
 
 
 def platform_status() -> "PlatformStatus":

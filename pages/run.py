@@ -9,6 +9,7 @@ from dashboard.experiments import (
     run_actions,
     run_artifacts,
     run_curves,
+    run_hardware,
     run_head,
     run_links,
     run_surroundings,
@@ -17,7 +18,7 @@ from dashboard.experiments import (
 from dashboard.experiments.access import detail_of
 from services.errors import NotFoundError
 
-PARTS = ["Curves", "Metrics", "Parameters", "Artifacts", "Environment"]
+PARTS = ["Curves", "Metrics", "Parameters", "Artifacts", "Hardware", "Environment"]
 
 run_id = st.query_params.get("run", "")
 navigation.link("experiments", "All runs", icon="arrow_back")
@@ -42,6 +43,8 @@ elif part == "Parameters":
     run_tables.pairs(run_tables.own_tags(detail.run.tags), "tag")
 elif part == "Artifacts":
     run_artifacts.draw(detail.run, off)
+elif part == "Hardware":
+    run_hardware.draw(detail, project.primary_metric if project else None)
 else:
     run_surroundings.draw(detail.run)
 command_line(f"mlops runs show {detail.run.run_id}")

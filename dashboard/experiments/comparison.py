@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dashboard.experiments.environment import Environment, backend_title, environment_of
+from dashboard.experiments.run_conditions import unlike
 from dashboard.numbers import size
 from services.mirror.models import RunDetail
 from services.mirror.projects import Goal, goal_of
@@ -86,7 +87,7 @@ def compare(
         params=_lines([run.params for run in runs]),
         tags=_lines(tags),
         environment=_environment_lines(surroundings),
-        warnings=tuple(_warnings(details, surroundings)),
+        warnings=(*_warnings(details, surroundings), *unlike(runs, base)),
     )
 
 

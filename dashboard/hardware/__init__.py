@@ -1,1 +1,1 @@
-"""The page of machines: what each does now, and did over time."""
+"""The page of machines: what each does now, what it did, who uses it and who tells."""

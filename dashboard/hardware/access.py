@@ -1,32 +1,20 @@
-"""What the page asks: machines, curves, and what runs there, within the person's projects."""
+"""What the page asks: machines, how they stand, what runs there that the person may see."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+
+import streamlit as st
 
 from dashboard import state
-from dashboard.scope import Scope
 from services.engines.silicon.models import ProcessUse
-from services.telemetry.models import Event, HostState, Series
+from services.errors import MlopsError
+from services.telemetry.models import Event, HostState
 
-LOST_AFTER_S = 20.0
-_LONGEST = timedelta(days=730)
-_SHORTEST = timedelta(minutes=5)
-POINTS = 360
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The stretch of time that is drawn."""
-
-    start: datetime
-    end: datetime
-
-    @property
-    def refresh_s(self) -> float | None:
-        """How often it is drawn again: a week does not move in seconds."""
-        hours = (self.end - self.start).total_seconds() / 3600
-        return 4.0 if hours <= 1 else 15.0 if hours <= 6 else 60.0
+SILENT_AFTER_S = 20.0
+_INTERVALS = 5
+_RUN = "run"
+_RUNS = "hardware-runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,87 +22,141 @@ class Work:
     """What the processes of one owner use now."""
 
     owner: str
+    """``other:NAME`` is a process of nobody here; empty: of a project the person does not see."""
     project: str
+    """Id; empty when it belongs to none, or to one the person does not see."""
     processes: int
     cpu_cores: float | None
-    gpu_share: float | None
+    """Cores kept busy."""
+    gpu_ratio: float | None
+    """Share of the time on the GPU, 0–1."""
     memory_bytes: float | None
-    mlx_bytes: float | None
-    mine: bool
-    """Whether the person may see whose it is."""
+    mlx_active_bytes: float | None
+    mlx_peak_bytes: float | None
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it is of a project the person does not see."""
+        return not self.owner
+
+    @property
+    def run_id(self) -> str:
+        """The run it is of, empty for anything else."""
+        kind, _, name = self.owner.partition(":")
+        return name if kind == _RUN else ""
 
 
 def hosts() -> tuple[HostState, ...]:
-    """Return all machines, those that report first."""
+    """Return all machines: those that report first, then by name."""
+    now = datetime.now(UTC)
     found = state.telemetry().hosts()
-    return tuple(sorted(found, key=lambda host: (standing(host) != "live", host.machine.host)))
+    return tuple(sorted(found, key=lambda one: (standing(one, now) != "live", one.machine.host)))
 
 
-def standing(host: HostState, now: datetime | None = None) -> str:
-    """Return live, stale (silent for a while) or never."""
-    if host.last_at is None:
+def host(name: str) -> HostState | None:
+    """Return one machine, None when there is none of that name."""
+    return next((one for one in state.telemetry().hosts() if one.machine.host == name), None)
+
+
+def standing(one: HostState, now: datetime | None = None) -> str:
+    """Return live, stale (it reported, and stopped) or never."""
+    if one.last_at is None:
         return "never"
-    silent_s = ((now or datetime.now(UTC)) - host.last_at).total_seconds()
-    return "live" if silent_s <= max(LOST_AFTER_S, 5 * host.interval_s) else "stale"
+    silent_s = ((now or datetime.now(UTC)) - one.last_at).total_seconds()
+    return "live" if silent_s <= max(SILENT_AFTER_S, _INTERVALS * one.interval_s) else "stale"
 
 
-def window(where: Scope, host: HostState, now: datetime | None = None) -> Window:
-    """Return the range that the scope names; all time begins with the host's first sample."""
-    end = (now or datetime.now(UTC)).replace(microsecond=0)
-    if where.since is not None:
-        return Window(where.since, end)
-    events = state.telemetry().events(end - _LONGEST, end, host.machine.host)
-    begun = next((event.at for event in events if event.kind == "host.joined"), end)
-    return Window(min(begun, end - _SHORTEST), end)
+def titles() -> dict[str, str]:
+    """Return the projects' titles by id; none while the mirror cannot be read."""
+    try:
+        return {project.id: project.title for project in state.projects()}
+    except MlopsError:  # the machines are known without it
+        return {}
 
 
-def series(host: str, metrics: Sequence[str], drawn: Window) -> dict[str, Series]:
-    """Return curves by metric."""
-    found = state.telemetry().series(host, metrics, drawn.start, drawn.end, POINTS)
-    return {one.metric: one for one in found}
+def work(one: HostState, visible: tuple[str, ...] | None) -> tuple[Work, ...]:
+    """Return what runs there, what uses most first; strangers are put together by their name.
 
-
-def events(host: str, drawn: Window) -> tuple[Event, ...]:
-    """Return what happened on a machine in that time."""
-    return state.telemetry().events(drawn.start, drawn.end, host)
-
-
-def work(host: HostState) -> tuple[Work, ...]:
-    """Return what runs there, the busiest first; strangers are put together by their name."""
-    visible = state.visible_projects()
+    ``visible`` are the projects the person may see, None for all.
+    """
     grouped: dict[tuple[str, str], list[ProcessUse]] = {}
-    for use in host.processes:
-        grouped.setdefault((use.owner or f"other:{use.name}", use.project), []).append(use)
-    out = []
-    for (owner, project), uses in grouped.items():
-        mine = visible is None or not project or project in visible
-        out.append(
-            Work(
-                owner if mine else "",
-                project if mine else "",
-                len(uses),
-                _share(uses, "cpu_s", host.interval_s),
-                _share(uses, "gpu_s", host.interval_s),
-                _total(uses, "memory_bytes"),
-                _total(uses, "mlx_active_bytes"),
-                mine,
-            )
-        )
+    for use in one.processes:
+        seen = visible is None or not use.project or use.project in visible
+        owner = (use.owner or f"other:{use.name}") if seen else ""
+        grouped.setdefault((owner, use.project if seen else ""), []).append(use)
+    found = [_of(owner, project, uses, one) for (owner, project), uses in grouped.items()]
     return tuple(
-        sorted(out, key=lambda w: (w.cpu_cores or 0.0) + (w.gpu_share or 0.0), reverse=True)
+        sorted(found, key=lambda w: (-(w.cpu_cores or 0.0) - 4 * (w.gpu_ratio or 0.0), w.owner))
     )
 
 
 def run_name(run_id: str) -> str:
-    """Return a run's name, its id while the mirror does not know it yet."""
-    return state.run_name(run_id) or run_id[:8]
+    """Return a run's name; the start of its id while the mirror does not know it."""
+    known = _known_run(run_id)
+    return (known[0] if known else "") or run_id[:8]
+
+
+def owner_name(owner: str) -> str:
+    """Return who an owner is, as people read it; a run the person may not see has no name."""
+    kind, _, name = owner.partition(":")
+    mine = state.visible_projects()
+    if kind == _RUN and mine is not None:
+        known = _known_run(name)
+        if known is None or known[1] not in mine:
+            return "a run of another project"
+    return _told(owner)
+
+
+def visible(event: Event) -> bool:
+    """Return whether the person may read what happened: runs of other projects are not theirs."""
+    mine = state.visible_projects()
+    if mine is None or not event.kind.startswith("run."):
+        return True
+    known = _known_run(event.subject)
+    return known is not None and known[1] in mine
+
+
+def _known_run(run_id: str) -> tuple[str, str] | None:
+    """Return a run's name and project, whoever may see it; asked once a session, both stay."""
+    known: dict[str, tuple[str, str]] = st.session_state.setdefault(_RUNS, {})
+    if run_id not in known:
+        try:
+            run = state.mirror().run(run_id).run
+        except MlopsError:  # the mirror does not know it yet, or cannot be read
+            return None
+        known[run_id] = run.name, run.project
+    return known[run_id]
+
+
+def _of(owner: str, project: str, uses: Sequence[ProcessUse], one: HostState) -> Work:
+    return Work(
+        owner=owner,
+        project=project,
+        processes=len(uses),
+        cpu_cores=_rate(_total(uses, "cpu_s"), one.interval_s),
+        gpu_ratio=_rate(_total(uses, "gpu_s"), one.interval_s),
+        memory_bytes=_total(uses, "memory_bytes"),
+        mlx_active_bytes=_total(uses, "mlx_active_bytes"),
+        mlx_peak_bytes=_total(uses, "mlx_peak_bytes"),
+    )
+
+
+def called(one: Work) -> str:
+    """Return who a piece of work is, as people read it."""
+    return "work of another project" if one.hidden else _told(one.owner)
+
+
+def _told(owner: str) -> str:
+    kind, _, name = owner.partition(":")
+    if kind == _RUN:
+        return f"run {run_name(name)}"
+    return name if kind == "other" else f"{kind} {name}"
 
 
 def _total(uses: Sequence[ProcessUse], field: str) -> float | None:
-    values = [value for use in uses if (value := getattr(use, field)) is not None]
-    return sum(values) if values else None
+    known = [value for use in uses if (value := getattr(use, field)) is not None]
+    return float(sum(known)) if known else None
 
 
-def _share(uses: Sequence[ProcessUse], field: str, interval_s: float) -> float | None:
-    total = _total(uses, field)
-    return None if total is None or interval_s <= 0 else total / interval_s
+def _rate(seconds: float | None, interval_s: float) -> float | None:
+    return None if seconds is None or interval_s <= 0 else seconds / interval_s

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -61,17 +60,22 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     settings = Settings()
     seed.fill(settings.mirror_url)
     seed.people(settings, PASSWORD)
-    hardware_seed.fill(home.telemetry, datetime.now(UTC))
+    hardware_seed.fill(home.telemetry)
     over = threading.Event()
-    pulse = threading.Thread(target=seed.keep_fresh, args=(settings.mirror_url, over))
+    pulses = (
+        threading.Thread(target=seed.keep_fresh, args=(settings.mirror_url, over)),
+        threading.Thread(target=hardware_seed.keep_fresh, args=(home.telemetry, over)),
+    )
     try:
         with serving(home) as url:
-            pulse.start()
+            for pulse in pulses:
+                pulse.start()
             yield Served(url, home)
     finally:
         over.set()
-        if pulse.ident is not None:
-            pulse.join()
+        for pulse in pulses:
+            if pulse.ident is not None:
+                pulse.join()
         if before is None:
             del os.environ["MLOPS_HOME"]
         else:

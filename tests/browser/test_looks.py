@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, expect
 
+from tests import seed
 from tests.browser.conftest import Served, idle, shot, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
@@ -14,6 +15,10 @@ PAGES = (
     ("projects", "Projects"),
     ("project?id=cpu-compression", "CPU compression"),
     ("hardware", "Hardware"),
+    ("hardware?host=studio-1a2b3c4d&range=1h", "studio-1a2b3c4d"),
+    ("hardware?host=book-5e6f7a8b&part=Figures", "book-5e6f7a8b"),
+    ("hardware?host=mini-3a4b5c6d&part=Machine", "mini-3a4b5c6d"),
+    (f"run?run={seed.run_id(1, 0)}&part=Hardware", "baseline-0"),
     ("activity", "Activity"),
     ("activity?view=Audit", "Activity"),
     ("admin", "Admin"),

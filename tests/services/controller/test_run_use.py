@@ -17,7 +17,7 @@ from services.mirror.queries import Mirror
 from services.mirror.store import Store
 from services.settings import Settings
 from services.telemetry.store import Store as Telemetry
-from tests.hardware_seed import LINUX, STUDIO
+from tests.hardware_seed import RUNNER, STUDIO
 from tests.services.mirror.conftest import tracked
 
 BEGAN = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
@@ -163,7 +163,7 @@ def test_samples_of_an_agent_are_waited_for_and_then_said_to_be_missing(
 def test_of_a_machine_that_sends_nothing_nothing_is_claimed(
     watch: RunUseWatch, store: Store, tracking: Tracking, tmp_path: Path, clock: Clock
 ):
-    Telemetry(tmp_path / "telemetry").introduce(LINUX, ())
+    Telemetry(tmp_path / "telemetry").introduce(RUNNER, ())
     store.write_runs("p", [run()])
     watch.turn()
     clock.now = ENDED + timedelta(minutes=11)
