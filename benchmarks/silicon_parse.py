@@ -4,8 +4,8 @@
 
 Each line has figures of its own, and each figure that is read is compared with the one written.
 Damaged lines (cut, turned bits, wrong kinds, NaN, nested) are refused, or, where a turned bit made
-one digit another or touched no figure, read as figures a machine could have. Bounds: no wrong field, no damaged line
-that stops anything, and a sample costs at most 1 % of a core at 2 s.
+one digit another or touched no figure, read as figures a machine could have. Bounds: no wrong field,
+no damaged line that stops anything, and a sample costs at most 1 % of a core at 2 s.
 """
 
 import argparse
