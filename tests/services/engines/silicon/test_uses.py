@@ -26,6 +26,19 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
+def worked(pid: int) -> float:
+    """Return the seconds of CPU a process has had."""
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+def works(pid: int, seconds: float) -> None:
+    """Wait until a process has had some seconds of CPU more."""
+    until = worked(pid) + seconds
+    while worked(pid) < until:
+        time.sleep(0.01)
+
+
 def tag(pid: int, owner: str = "run:r1", **fields: int) -> Tag:
     return Tag(pid, psutil.Process(pid).create_time(), owner, "clip", **fields)
 
@@ -37,14 +50,11 @@ def test_the_time_of_children_belongs_to_their_owner(child):
     assert {use.owner for use in first} == {"run:r1"}
     assert [use.cpu_s for use in first] == [None, None]  # no difference yet
     worker = psutil.Process(child.pid).children()[0].pid
-    used, until = 0.0, time.monotonic() + 20
-    while used < 0.1 and time.monotonic() < until:
-        time.sleep(0.1)
-        again = {use.pid: use for use in uses.take([mine])}
-        used += again[worker].cpu_s or 0.0
-    assert used >= 0.1
+    works(worker, 0.2)
+    again = {use.pid: use for use in uses.take([mine])}
     assert set(again) >= {child.pid, worker}
     assert again[worker].project == "clip"
+    assert (again[worker].cpu_s or 0) > 0.1
     assert again[child.pid].mlx_peak_bytes == 123
     assert again[worker].mlx_peak_bytes is None
     assert (again[worker].memory_bytes or 0) > 1_000_000
@@ -65,16 +75,15 @@ def test_one_that_ended_is_gone(child):
 
 
 def test_a_busy_stranger_is_named_when_all_are_looked_at(child):
-    uses = Uses(scan_every=2)
-    uses.take([])
-    time.sleep(0.2)
-    assert uses.take([]) == ()  # not looked at this time
+    # Two seconds pass on its clock for each second of work, however busy this machine is.
     worker = psutil.Process(child.pid).children()[0].pid
-    found, until = [], time.monotonic() + 20
-    while not found and time.monotonic() < until:
-        time.sleep(0.1)
-        found = [use for use in uses.take([]) if use.pid == worker]
-    (stranger,) = found
+    uses = Uses(scan_every=2, now=lambda: 2 * worked(worker))
+    uses.take([])
+    works(worker, 0.1)
+    assert uses.take([]) == ()  # not looked at this time
+    works(worker, 0.1)
+    found = uses.take([])
+    (stranger,) = [use for use in found if use.pid == worker]
     assert (stranger.owner, stranger.project) == ("", "")
     assert (stranger.cpu_s or 0) > 0
 
