@@ -1,8 +1,10 @@
 """The course of a project's results, small: a line without axes, the baseline dashed.
 
 Drawn as SVG: nine charts of a chart library on one page take the browser longer than all the rest.
+As a picture of its own: Streamlit takes drawings out of HTML, and pictures not.
 """
 
+import base64
 import math
 from collections.abc import Sequence
 from html import escape
@@ -21,7 +23,7 @@ def draw(metric: str, values: Sequence[float], baseline: float | None) -> None:
     """Draw the values, oldest first; fewer than two make no line."""
     shown = finite(values)
     if len(shown) > 1:
-        st.html(svg(shown, baseline, told(metric, shown), colours()))
+        st.html(picture(svg(shown, baseline, colours()), told(metric, shown)))
 
 
 def finite(values: Sequence[float]) -> list[float]:
@@ -45,7 +47,17 @@ def heights(values: Sequence[float], among: Sequence[float]) -> list[float]:
     return [_ROOM_PX + room * (high - value / largest) / (high - low) for value in values]
 
 
-def svg(values: Sequence[float], baseline: float | None, words: str, hues: Colours) -> str:
+def picture(drawing: str, words: str) -> str:
+    """Return a drawing as an element of a page, told in words to those who do not see it."""
+    said = escape(words)
+    data = base64.b64encode(drawing.encode()).decode()
+    return (
+        f'<img alt="{said}" title="{said}" src="data:image/svg+xml;base64,{data}" '
+        f'style="display:block;width:100%;height:{_HEIGHT_PX}px">'
+    )
+
+
+def svg(values: Sequence[float], baseline: float | None, hues: Colours) -> str:
     """Return the drawing; at least two values, all finite."""
     known = [baseline] if baseline is not None and math.isfinite(baseline) else []
     ys = heights([*values, *known], [*values, *known])
@@ -56,11 +68,9 @@ def svg(values: Sequence[float], baseline: float | None, words: str, hues: Colou
         'stroke-dasharray:4 4"/>'
         for y in ys[len(values) :]
     )
-    said = escape(words)
     return (
-        f'<svg role="img" aria-label="{said}" viewBox="0 0 {_WIDTH} {_HEIGHT_PX}" width="100%" '
-        f'height="{_HEIGHT_PX}" preserveAspectRatio="none" style="display:block;overflow:visible">'
-        f"<title>{said}</title>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT_PX}" '
+        'preserveAspectRatio="none">'
         f'<polygon points="0,{_HEIGHT_PX} {line} {_WIDTH},{_HEIGHT_PX}" '
         f'style="fill:{hues.accent};fill-opacity:.08"/>{dashed}'
         f'<polyline points="{line}" style="{_STROKE};stroke:{hues.accent};stroke-width:1.8"/>'

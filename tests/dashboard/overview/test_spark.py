@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.charts.theme import Colours
-from dashboard.overview.spark import finite, heights, svg, told
+from dashboard.overview.spark import finite, heights, picture, svg, told
 
 HUES = Colours((), (), (), *["#000000"] * 9)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
@@ -16,7 +16,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 def test_the_line_and_the_baseline_lie_within_the_drawing(
     values: list[float], baseline: float | None
 ):
-    drawn = svg(values, baseline, "words", HUES)
+    drawn = svg(values, baseline, HUES)
     points = re.findall(r'polyline points="([^"]*)"', drawn)[0].split()
     levels = [float(point.split(",")[1]) for point in points]
     levels += [float(y) for y in re.findall(r'd="M0 ([^H]*)H', drawn)]
@@ -33,9 +33,9 @@ def test_a_larger_value_lies_higher():
 
 
 def test_there_is_a_dashed_line_only_where_there_is_a_baseline():
-    assert "dasharray" in svg([1.0, 2.0], 1.5, "", HUES)
-    assert "dasharray" not in svg([1.0, 2.0], None, "", HUES)
-    assert "dasharray" not in svg([1.0, 2.0], math.nan, "", HUES)
+    assert "dasharray" in svg([1.0, 2.0], 1.5, HUES)
+    assert "dasharray" not in svg([1.0, 2.0], None, HUES)
+    assert "dasharray" not in svg([1.0, 2.0], math.nan, HUES)
 
 
 def test_values_no_line_goes_through_are_left_out():
@@ -50,7 +50,7 @@ def test_the_line_is_told_in_words():
 
 def test_a_metric_name_is_no_markup():
     name = '<b onload="x">'
-    drawn = svg([1.0, 2.0], None, name, HUES)
+    drawn = picture(svg([1.0, 2.0], None, HUES), name)
 
-    assert f'aria-label="{escape(name)}"' in drawn
+    assert f'alt="{escape(name)}"' in drawn
     assert "<b" not in drawn
