@@ -1,6 +1,5 @@
 """The id of a machine; the sampler of telemetry computes the same."""
 
-import multiprocessing
 import sys
 from pathlib import Path
 
@@ -73,10 +72,13 @@ def test_without_a_home_there_is_none(tmp_path: Path, monkeypatch: pytest.Monkey
     host.this_host.cache_clear()
 
 
-def _id_in(home: str) -> str | None:
-    return machine_id(Path(home), Path(home) / "not-there")
+def test_an_id_that_another_process_made_meanwhile_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def token_hex(_bytes: int) -> str:
+        (tmp_path / "run" / "host-id").write_text("theirs")
+        return "ours"
 
-
-def test_processes_that_start_together_keep_one_id(tmp_path: Path):
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        assert len(set(pool.map(_id_in, [str(tmp_path)] * 40, chunksize=1))) == 1
+    monkeypatch.setattr(host.secrets, "token_hex", token_hex)
+    assert machine_id(tmp_path, tmp_path / "not-there") == "theirs"
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["host-id"]

@@ -217,8 +217,8 @@ def in_a_thread(work):
     thread.start()
     thread.join()
 
-in_a_thread(mine.refresh)
 in_a_thread(presence.look_at_mlx)
+in_a_thread(mine.refresh)
 assert said()["mlx"] is None, "a thread of ours was the first to ask"
 presence.look_at_mlx()
 in_a_thread(mine.refresh)

@@ -202,8 +202,8 @@ def test_a_training_goes_on_when_nothing_can_be_recorded(
     )
     assert DATA not in tags
     assert client.get_run(run_id).info.status == "FINISHED"
-    for kind in ("data", "models"):
-        assert f"mlops: {kind} of this project is not recorded: The disk is full." in err
+    for what in ("data of this project is", "models of this project are"):
+        assert f"mlops: {what} not recorded: The disk is full." in err
     assert "Traceback" not in err
 
 

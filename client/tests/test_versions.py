@@ -195,7 +195,9 @@ def test_a_program_that_never_ends_is_ended(
 ):
     recorder.order(sleep=60)
     monkeypatch.setenv("MLOPS_TRACK_TIMEOUT_S", "1")
+    begun = time.monotonic()
     assert "not done after 1 s" in versions_in(root).data_tags()[REASON]
+    assert time.monotonic() - begun < 30
     assert not lives(recorder.asked()[0]["pid"])
 
 
@@ -210,7 +212,7 @@ def test_what_takes_long_is_told_with_its_size(
     recorder.order(sleep=0.2)
     assert REVISION in versions_in(root).data_tags()
     assert capsys.readouterr().err == (
-        "mlops: data of this project (1 files, 3.0 MiB) is being recorded; "
+        "mlops: data of this project is being recorded (1 file, 3.0 MiB); "
         "the run starts when that is done.\n"
     )
 
@@ -349,14 +351,19 @@ def test_recorded_models_are_writable_before_the_first_run(root: Path, recorder:
 def test_models_that_another_process_recorded_meanwhile_are_writable_for_the_next_run(
     root: Path, recorder: Recorder
 ):
+    model(root, "first")
+    recording.track(root, "models", lambda: None)
     mine = versions_in(root)
     mine.begin("r1", Presence(), made=True)
     mine.end("r1")
     model(root, "by another")
     recording.track(root, "models", lambda: None)
+    recorder.forget()
     mine.begin("r2", Presence(), made=True)
     model(root, "by this one")
-    assert recorder.verbs() == [("track", "models"), ("release", "models")]
+    assert recorder.verbs() == [("release", "models")]
+    kept = {file.read_text() for file in (recorder.folder / "cache").rglob("best")}
+    assert kept == {"first", "by another"}
 
 
 def test_a_run_that_evaluates_leaves_models_as_they_are(root: Path, recorder: Recorder):

@@ -27,6 +27,7 @@ __all__ = ["REASON", "REVISION", "Ended", "Versions", "is_on", "of"]
 REVISION: dict[Kind, str] = {"data": "mlops.data.revision", "models": "mlops.models.revision"}
 REASON: dict[Kind, str] = {"data": "mlops.data.reason", "models": "mlops.models.reason"}
 
+_WHAT: dict[Kind, str] = {"data": "data of this project is", "models": "models of this project are"}
 _SHARE = 20
 """Looking again takes at most one part in so many of a program that makes many short runs."""
 _LOCK_WAIT_S = 660.0
@@ -220,7 +221,7 @@ class Versions:
             try:
                 made = recording.track(self._root, kind, lambda: self._say_size(kind, now))
             except NotRecordedError as error:
-                self._warn(f"{kind} of this project is not recorded: {error} Training goes on.")
+                self._warn(f"{_WHAT[kind]} not recorded: {error} Training goes on.")
                 return {REASON[kind]: str(error)[:_REASON_LIMIT]}
         return self._tags(kind, made)
 
@@ -230,7 +231,7 @@ class Versions:
 
     def _say_size(self, kind: Kind, now: Listing | None) -> None:
         then = "the run starts" if kind == "data" else "this process ends"
-        warn(f"{kind} of this project{_size(now)} is being recorded; {then} when that is done.")
+        warn(f"{_WHAT[kind]} being recorded{_size(now)}; {then} when that is done.")
 
     def _warn(self, sentence: str) -> None:
         if sentence not in self._said:
@@ -294,7 +295,10 @@ def _harmless() -> Iterator[None]:
 
 
 def _size(now: Listing | None) -> str:
-    return f" ({now.files} files, {now.bytes / _MIB:,.1f} MiB)" if now else ""
+    if now is None:
+        return ""
+    files = "1 file" if now.files == 1 else f"{now.files:,} files"
+    return f" ({files}, {now.bytes / _MIB:,.1f} MiB)"
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:
