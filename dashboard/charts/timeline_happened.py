@@ -82,7 +82,7 @@ def happened(
         if b.panel in {"", panel.title}
     ]
     if areas:
-        out["markArea"] = {"silent": True, "data": areas}
+        out["markArea"] = {"silent": True, "data": areas, "z": 4}  # names above the lines
     if marks:
         out["markLine"] = {
             "symbol": "none",

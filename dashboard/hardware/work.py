@@ -27,16 +27,18 @@ def _draw(name: str) -> None:
         return
     titles = access.titles()
     rows = [_row(work, titles) for work in found]
+    figure = st.column_config.TextColumn
+    # The first six fit a narrow window.
     columns = {
-        "what": st.column_config.TextColumn("who", width=170),
-        "project": st.column_config.TextColumn("project", width=150),
-        "run": st.column_config.LinkColumn("run", display_text="Open", width=60),
-        "processes": st.column_config.TextColumn("processes", alignment="right", width=90),
-        "cpu": st.column_config.TextColumn("CPU", alignment="right", width=95),
-        "gpu": st.column_config.TextColumn("GPU", alignment="right", width=95),
-        "memory": st.column_config.TextColumn("memory", alignment="right", width=95),
-        "mlx": st.column_config.TextColumn("MLX now", alignment="right", width=95),
-        "peak": st.column_config.TextColumn("MLX peak", alignment="right", width=95),
+        "what": figure("who", width=150),
+        "project": figure("project", width=130),
+        "run": st.column_config.LinkColumn("run", display_text="Open", width=55),
+        "cpu": figure("CPU", alignment="right", width=85),
+        "gpu": figure("GPU", alignment="right", width=85),
+        "memory": figure("memory", alignment="right", width=85),
+        "mlx": figure("MLX now", alignment="right", width=85),
+        "peak": figure("MLX peak", alignment="right", width=85),
+        "processes": figure("processes", alignment="right", width=90),
     }
     tables.table(rows, columns, key="hardware-work", max_rows_shown=14)
     st.caption(
