@@ -173,6 +173,6 @@ def test_all_fast_tests_run_on_all_cores_and_the_others_one_after_another(run, m
     monkeypatch.setattr("os.execve", lambda *call: called.update(argv=call[1]))
     monkeypatch.setattr(testing_commands, "browser", lambda: "chromium")
     assert run("test", "--fast", "--durations=9").exit_code == 0
-    assert called["argv"][5:] == ["-n", "2", "--dist", "worksteal", "--durations=9"]
+    assert called["argv"][6:] == ["-n", "2", "--dist", "worksteal", "--durations=9"]
     assert run("test").exit_code == 0
     assert called["argv"][1:] == ["-m", "pytest"]
