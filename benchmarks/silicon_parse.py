@@ -3,9 +3,9 @@
     .venv/bin/python -m benchmarks.silicon_parse [--lines 10000] [--damaged 1000] [--samples 200]
 
 Each line has figures of its own, and each figure that is read is compared with the one written.
-Damaged lines (cut, turned bits, wrong kinds, NaN, nested) are refused, or, where a turned bit made
-one digit another or touched no figure, read as figures a machine could have. Bounds: no wrong field, no damaged line
-that stops anything, and a sample costs at most 1 % of a core at 2 s.
+Damaged lines (cut, turned bits, wrong kinds, NaN, nested) are refused; where a turned bit touched
+no figure, or made one digit another, they are read. Bounds: no wrong field, no damaged line that
+stops anything, and a sample costs at most 1 % of a core at 2 s.
 """
 
 import argparse

@@ -64,7 +64,9 @@ class Host:
     @classmethod
     def here(cls, home: Path) -> "Host":
         """Return the machine this runs on, with every provider that can be had on it."""
-        machine = describe(home / "run" / "host-id")
+        run_folder = home / "run"
+        run_folder.mkdir(parents=True, exist_ok=True)  # what is first known of it is kept there
+        machine = describe(run_folder / "host-id")
         providers: list[Provider] = []
         if machine.apple_silicon:
             kinds = len(machine.tiers)
