@@ -113,11 +113,9 @@ def _chosen(store: "Store", name: str | None) -> "tuple[HostState, tuple[HostSta
 
 
 def _own_host() -> str:
-    import socket
+    from services.engines.silicon.machine import own_id
 
-    from services.engines.silicon.machine import host_id, machine_id
-
-    return host_id(socket.gethostname(), machine_id(Home.locate().run / "host-id"))
+    return own_id(Home.locate().run / "host-id")
 
 
 def _show_once(state: "HostState", hosts: "tuple[HostState, ...]", *, as_json: bool) -> None:

@@ -53,6 +53,8 @@ def to_readings(said: Any, tiers: Tiers, source: str) -> tuple[Reading, ...]:  #
         (tiers.high, high, said.pcpu_util_pct, said.pcpu_freq_mhz),
     ):
         there = bool(members)
+        if tier is None:
+            continue
         out += [
             measured(f"cpu_{tier}_ratio", busy / 100 if there else None, source, window_s=window),
             measured(
@@ -94,10 +96,12 @@ class Actop:
     def __init__(
         self,
         chip: str | None = None,
+        *,
+        kinds: int = 2,
         load: Callable[[], tuple[str, Callable[[float], Monitor]]] = load,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tiers = tiers_of(chip)
+        self._tiers = tiers_of(chip, kinds=kinds)
         self._load = load
         self._now = now
         self._source = "actop"

@@ -15,12 +15,18 @@ from services.engines.silicon.models import METRICS, Machine, ProviderState, Rea
 from services.engines.silicon.nvidia import Nvidia
 from services.engines.silicon.provider import Provider, unavailable
 from services.engines.silicon.system import System
-from services.errors import EngineError
+from services.errors import EngineError, EngineProtocolError
 
 logger = logging.getLogger(__name__)
 
 _RETRY_S = (10.0, 60.0, 300.0)
 """Pauses before a provider that failed is asked again."""
+
+_UNREADABLE = 3
+"""One damaged answer costs one sample; so many in a row and the provider begins afresh."""
+
+_INSTEAD_OF = {"actop": "macmon"}
+"""The first is asked while the second does not answer: both read the same counters."""
 
 _PREFLIGHT_S = 600.0
 """Somebody may install macmon while we run: so often those that were not there are looked for."""
@@ -33,7 +39,9 @@ class _Link:
     provider: Provider
     state: ProviderState
     failures: int = 0
+    unreadable: int = 0
     resting_until: float = 0.0
+    running: bool = False
     gives: dict[str, None] = dataclasses.field(default_factory=dict)
 
 
@@ -56,13 +64,14 @@ class Host:
     @classmethod
     def here(cls, home: Path) -> "Host":
         """Return the machine this runs on, with every provider that can be had on it."""
-        machine = describe(home / "run" / "host-id")
+        run_folder = home / "run"
+        run_folder.mkdir(parents=True, exist_ok=True)  # what is first known of it is kept there
+        machine = describe(run_folder / "host-id")
         providers: list[Provider] = []
         if machine.apple_silicon:
-            macmon = Macmon(machine.chip)
-            providers.append(macmon)
-            if not macmon.preflight().usable:
-                providers.append(Actop(machine.chip))
+            kinds = len(machine.tiers)
+            providers.append(Macmon(machine.chip, kinds=kinds))
+            providers.append(Actop(machine.chip, kinds=kinds))
             providers.append(MacCommands())
         nvidia = Nvidia()
         providers += [System(home), nvidia]
@@ -81,8 +90,15 @@ class Host:
         """Ask all providers; a metric that none has is unavailable, with the reason."""
         self._look_again()
         found: dict[str, Reading] = {}
+        answered: set[str] = set()
         for link in self._links:
-            for reading in self._ask(link):
+            if _INSTEAD_OF.get(link.provider.name) in answered:
+                self._rest(link)
+                continue
+            said = self._ask(link)
+            if said:
+                answered.add(link.provider.name)
+            for reading in said:
                 before = found.get(reading.metric)
                 if before is None or (before.value is None and reading.value is not None):
                     found[reading.metric] = reading
@@ -103,14 +119,30 @@ class Host:
             return ()
         try:
             said = link.provider.readings()
+        except EngineProtocolError as error:
+            link.unreadable += 1
+            if link.unreadable < _UNREADABLE:
+                link.state = dataclasses.replace(link.state, reason=error.message)
+            else:
+                self._failed(link, error)
+            return ()
         except EngineError as error:
             self._failed(link, error)
             return ()
         if link.failures:
             logger.info("%s answers again.", link.provider.name)
-            link.failures = 0
-            link.state = dataclasses.replace(link.state, reason="")
+        link.failures = link.unreadable = 0
+        if link.state.reason:
+            link.state = dataclasses.replace(link.state, reason="", hint="")
+        link.running = True
         return said
+
+    @staticmethod
+    def _rest(link: _Link) -> None:
+        if link.running:
+            link.provider.close()
+            link.running = False
+            link.gives.clear()
 
     def _failed(self, link: _Link, error: EngineError) -> None:
         if link.state.reason != error.message:
@@ -120,6 +152,7 @@ class Host:
         link.resting_until = self._now() + pause
         link.state = dataclasses.replace(link.state, reason=error.message, hint=error.hint)
         link.gives.clear()
+        link.unreadable, link.running = 0, False
         link.provider.close()  # the next try begins afresh
 
     def _look_again(self) -> None:

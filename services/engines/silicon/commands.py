@@ -15,7 +15,20 @@ from services.errors import EngineError, EngineProtocolError
 _TIMEOUT_S = 3.0
 THERMAL_KEY = "com.apple.system.thermalpressurelevel"
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "": 1}
-_SYSCTL = ("vm.swapusage", "kern.memorystatus_vm_pressure_level", "iogpu.wired_limit_mb")
+_SYSCTL = ("hw.memsize", "vm.swapusage", "kern.memorystatus_vm_pressure_level")
+
+_MEMORY_S, _POWER_S = 4.0, 10.0
+"""How often memory and the power source are looked at: a program costs more than its answer, and
+the whole sampler may take one per cent of a core."""
+_VM_STAT = (
+    "memory_used_bytes",
+    "memory_available_bytes",
+    "memory_wired_bytes",
+    "memory_compressed_bytes",
+    "swap_in_bytes_s",
+)
+_EARLY_S = 0.5
+"""A sample that comes a little early is no reason to wait for the next."""
 
 
 def thermal(said: str) -> Reading:
@@ -53,15 +66,19 @@ def gpu_core_count(said: str) -> int | None:
 
 
 def gpu_times(said: str) -> dict[int, float]:
-    """Return the GPU seconds of each process since it began, from ``ioreg`` of the user clients."""
+    """Return the GPU seconds of each process since it began, from ``ioreg`` of the user clients.
+
+    ``ioreg`` sorts the keys of a record, so a client's usage comes before its creator: each record
+    is read as a whole, and one without a creator is nobody's.
+    """
     times: dict[int, float] = {}
-    pid: int | None = None
-    for line in said.splitlines():
-        if owner := re.search(r'"IOUserClientCreator" = "pid (\d+),', line):
-            pid = int(owner[1])
-        for used in re.findall(r'"accumulatedGPUTime"=(\d+)', line):
-            if pid is not None:
-                times[pid] = times.get(pid, 0.0) + int(used) / 1e9
+    for record in said.split("+-o ")[1:]:
+        owner = re.search(r'"IOUserClientCreator"\s*=\s*"pid (\d+),', record)
+        if owner is None:
+            continue
+        used = re.findall(r'"accumulatedGPUTime"\s*=\s*(\d+)', record)
+        pid = int(owner[1])
+        times[pid] = times.get(pid, 0.0) + sum(map(int, used)) / 1e9
     return times
 
 
@@ -71,11 +88,14 @@ def _figure(said: str, key: str) -> float | None:
 
 
 def kernel(said: str) -> tuple[Reading, ...]:
-    """Return swap and memory pressure from ``sysctl -i``."""
+    """Return swap and memory pressure from ``sysctl -i``, and all memory where it was asked for."""
     pressure = re.search(r"memorystatus_vm_pressure_level: ([124])\b", said)
     swap = re.search(r"vm\.swapusage:.*?used = ([\d.]+)([KMG]?)", said)
     used = float(swap[1]) * _SIZES[swap[2]] if swap else None
+    total = re.search(r"hw\.memsize: (\d+)", said)
+    whole = (measured("memory_total_bytes", int(total[1]), "sysctl"),) if total else ()
     return (
+        *whole,
         measured("swap_used_bytes", used, "sysctl"),
         measured("memory_pressure", int(pressure[1]) if pressure else None, "sysctl"),
     )
@@ -124,11 +144,16 @@ def memory(counted: dict[str, int]) -> tuple[Reading, ...]:
 
 
 def power_mode(said: str) -> Reading:
-    """Return Low Power Mode from ``pmset -g``."""
-    found = re.search(r"^\s*lowpowermode\s+([01])\b", said, re.MULTILINE)
+    """Return Low Power Mode from ``pmset -g``.
+
+    Newer systems have one dial: ``powermode`` is 0 automatic, 1 low power, 2 high power.
+    """
+    found = re.search(r"^\s*lowpowermode\s+([01])\b", said, re.MULTILINE) or re.search(
+        r"^\s*powermode\s+([012])\b", said, re.MULTILINE
+    )
     return measured(
         "low_power_mode",
-        int(found[1]) if found else None,
+        float(found[1] == "1") if found else None,
         "pmset",
         reason="" if found else "this machine has no Low Power Mode",
     )
@@ -155,6 +180,7 @@ class MacCommands:
         self._ask = ask
         self._now = now
         self._swapped: tuple[float, int] | None = None
+        self._kept: dict[tuple[str, ...], tuple[float, tuple[Reading, ...]]] = {}
 
     def preflight(self) -> ProviderState:
         """Return whether this is a Mac: then they are there."""
@@ -165,8 +191,8 @@ class MacCommands:
         return ProviderState(self.name, version, usable=True)
 
     def readings(self) -> tuple[Reading, ...]:
-        """Return what all of them say now."""
-        out = [
+        """Return what all of them say now; memory and power source are up to some seconds old."""
+        return (
             *self._say(
                 ("notifyutil", "-g", THERMAL_KEY), ("thermal_level",), lambda s: (thermal(s),)
             ),
@@ -175,26 +201,37 @@ class MacCommands:
                 ("gpu_ratio", "gpu_memory_used_bytes"),
                 accelerator,
             ),
-            *self._say(("sysctl", "-i", *_SYSCTL), ("swap_used_bytes", "memory_pressure"), kernel),
-            *self._say(("vm_stat",), ("memory_wired_bytes", "swap_in_bytes_s"), self._vm_stat),
-            *self._say(("pmset", "-g"), ("low_power_mode",), lambda s: (power_mode(s),)),
-            *self._say(("pmset", "-g", "batt"), ("on_battery", "battery_ratio"), battery),
-        ]
-        return tuple(out)
+            *self._say(
+                ("sysctl", "-i", *_SYSCTL),
+                ("memory_total_bytes", "swap_used_bytes", "memory_pressure"),
+                kernel,
+                _MEMORY_S,
+            ),
+            *self._say(("vm_stat",), _VM_STAT, self._vm_stat, _MEMORY_S),
+            *self._say(("pmset", "-g"), ("low_power_mode",), lambda s: (power_mode(s),), _POWER_S),
+            *self._say(("pmset", "-g", "batt"), ("on_battery", "battery_ratio"), battery, _POWER_S),
+        )
 
     def close(self) -> None:
         """Hold nothing."""
+        self._kept.clear()
 
     def _say(
         self,
         arguments: tuple[str, ...],
         metrics: tuple[str, ...],
         read: Callable[[str], tuple[Reading, ...]],
+        every_s: float = 0.0,
     ) -> tuple[Reading, ...]:
+        kept, now = self._kept.get(arguments), self._now()
+        if kept is not None and now - kept[0] < every_s - _EARLY_S:
+            return kept[1]
         try:
-            return read(self._ask(arguments, _TIMEOUT_S).decode(errors="replace"))
+            said = read(self._ask(arguments, _TIMEOUT_S).decode(errors="replace"))
         except EngineError as error:
             return tuple(unavailable(metric, arguments[0], error.message) for metric in metrics)
+        self._kept[arguments] = now, said
+        return said
 
     def _vm_stat(self, said: str) -> tuple[Reading, ...]:
         counted = pages(said)

@@ -1,5 +1,6 @@
 """Who a machine is: its id, chip, cores and memory; asked once."""
 
+import contextlib
 import hashlib
 import platform
 import re
@@ -28,7 +29,43 @@ _TIERS = {"super": "super", "performance": "performance", "efficiency": "efficie
 def host_id(name: str, machine_id: str) -> str:
     """Return the id of a machine: its short name for people, eight digits that make it unique."""
     short = re.sub(r"[^a-z0-9-]+", "-", name.split(".")[0].lower()).strip("-") or "host"
-    return f"{short[:40]}-{hashlib.sha256(machine_id.strip().encode()).hexdigest()[:8]}"
+    return f"{short[:40]}-{_digits(machine_id)}"
+
+
+def own_id(kept: Path, ask: Run = run, name: str | None = None) -> str:
+    """Return the id of this machine, the same as ever though it is renamed meanwhile.
+
+    A Mac is renamed by the network it is on; a new name would cut its history in two. The first id
+    is therefore kept beside ``kept`` (see ``machine_id``); one that came from another machine, with
+    a folder that was copied, does not count.
+    """
+    here = machine_id(kept, ask)
+    first = kept.with_name("host-name")
+    told = _text(first)
+    if told.endswith(f"-{_digits(here)}"):
+        return told
+    made = host_id(socket.gethostname() if name is None else name, here)
+    with contextlib.suppress(OSError):  # nowhere to keep it: the name of today is as good
+        _keep(first, made)
+    return made
+
+
+def _digits(machine_id: str) -> str:
+    return hashlib.sha256(machine_id.strip().encode()).hexdigest()[:8]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write a file whole, or not at all."""
+    new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    new.write_text(text)
+    new.replace(path)
 
 
 def machine_id(kept: Path, ask: Run = run, etc: Path = Path("/etc/machine-id")) -> str:
@@ -41,24 +78,20 @@ def machine_id(kept: Path, ask: Run = run, etc: Path = Path("/etc/machine-id")) 
         found = re.search(r'"IOPlatformUUID" = "([0-9A-F-]{36})"', said)
         if found:
             return found[1]
-    else:
-        try:
-            if text := etc.read_text().strip():
-                return text
-        except OSError:
-            pass  # a container without one: the kept id is as good
-    try:
-        return kept.read_text().strip()
-    except OSError:
-        made = secrets.token_hex(16)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(made)
-        return made
+    elif text := _text(etc):
+        return text
+    # A container has none: the kept one is as good.
+    if text := _text(kept):
+        return text
+    made = secrets.token_hex(16)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    _keep(kept, made)
+    return made
 
 
 def describe(kept: Path, ask: Run = run) -> Machine:
     """Return what this machine is; what nobody tells is None."""
-    host = host_id(socket.gethostname(), machine_id(kept, ask))
+    host = own_id(kept, ask)
     if sys.platform == "darwin":
         return apple(host, ask)
     return Machine(

@@ -9,6 +9,7 @@ import plistlib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 from services.engines.silicon.macmon import Tiers
 from services.engines.silicon.models import Reading
@@ -16,6 +17,12 @@ from services.engines.silicon.provider import measured, unavailable
 from services.errors import EngineProtocolError
 
 _POWERMETRICS = "powermetrics"
+_NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+_LEVELS = ("Nominal", "Moderate", "Heavy", "Trapping", "Sleeping")
+_DAMAGED = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
+    plistlib.InvalidFileException, ExpatError,
+)  # fmt: skip
 
 
 def powermetrics_plist(said: bytes, tiers: Tiers | None = None) -> tuple[Reading, ...]:
@@ -26,36 +33,45 @@ def powermetrics_plist(said: bytes, tiers: Tiers | None = None) -> tuple[Reading
     """
     try:
         document = plistlib.loads(said.strip(b"\0\n"))
-        elapsed_s = document["elapsed_ns"] / 1e9
-        clusters = document["processor"]["clusters"]
-    except (ValueError, KeyError, TypeError, plistlib.InvalidFileException) as error:
+        # A damaged document may be anything at any depth; nothing below has another effect.
+        return _powermetrics(document, tiers or Tiers())
+    except _DAMAGED as error:
         raise EngineProtocolError("powermetrics printed no sample that can be read.") from error
-    tiers = tiers or Tiers()
-    low = [c for c in clusters if c["name"].startswith("E")]
-    high = [c for c in clusters if not c["name"].startswith("E")]
-    processor = document["processor"]
-    gpu = document.get("gpu", {})
+
+
+def _powermetrics(document: Any, tiers: Tiers) -> tuple[Reading, ...]:  # noqa: ANN401 - a plist
+    window_s = document["elapsed_ns"] / 1e9
+    processor, gpu = document["processor"], document.get("gpu", {})
+    clusters = processor["clusters"]
+    # Of an M5 Pro the slower cores are M clusters; its faster ones are P clusters as ever.
+    low = [c for c in clusters if c["name"].startswith(("E", "M"))]
+    high = [c for c in clusters if not c["name"].startswith(("E", "M"))]
     idle = gpu.get("idle_ratio")
-    out = [
-        measured("cpu_ratio", _busy(clusters), _POWERMETRICS, window_s=elapsed_s),
-        measured(
-            "gpu_ratio", None if idle is None else 1 - idle, _POWERMETRICS, window_s=elapsed_s
-        ),
-        measured("gpu_mhz", gpu.get("freq_hz"), _POWERMETRICS, window_s=elapsed_s),
-    ]
-    for name, members in ((tiers.low, low), (tiers.high, high)):
-        clock = max((c["freq_hz"] / 1e6 for c in members), default=None)
-        busy = _busy(members)
-        out.append(measured(f"cpu_{name}_mhz", clock, _POWERMETRICS, window_s=elapsed_s))
-        out.append(measured(f"cpu_{name}_ratio", busy, _POWERMETRICS, window_s=elapsed_s))
+    values = {
+        "cpu_ratio": _busy(clusters),
+        "gpu_ratio": None if idle is None else 1 - idle,
+        "gpu_mhz": gpu.get("freq_hz"),
+    }
+    for tier, members in ((tiers.low, low), (tiers.high, high)):
+        if tier is not None:
+            values[f"cpu_{tier}_mhz"] = max((c["freq_hz"] / 1e6 for c in members), default=None)
+            values[f"cpu_{tier}_ratio"] = _busy(members)
     for metric, part in (("cpu_w", "cpu"), ("gpu_w", "gpu"), ("ane_w", "ane")):
-        joules = processor.get(f"{part}_energy")
-        watts = None if joules is None else joules / 1000 / elapsed_s  # counted in mJ
-        out.append(measured(metric, watts, _POWERMETRICS, window_s=elapsed_s))
-    whole = processor.get("combined_power")
-    watts = None if whole is None else whole / 1000
-    out.append(measured("package_w", watts, _POWERMETRICS, window_s=elapsed_s))
-    return tuple(out)
+        millijoules = processor.get(f"{part}_energy")
+        values[metric] = None if millijoules is None else millijoules / 1000 / window_s
+    milliwatts = processor.get("combined_power")
+    values["package_w"] = None if milliwatts is None else milliwatts / 1000
+    return (
+        *(measured(m, value, _POWERMETRICS, window_s=window_s) for m, value in values.items()),
+        _pressure(document.get("thermal_pressure")),
+    )
+
+
+def _pressure(said: object) -> Reading:
+    if said not in _LEVELS:
+        words = f"powermetrics said {str(said)[:40]!r}" if said else ""
+        return measured("thermal_level", None, _POWERMETRICS, reason=words)
+    return measured("thermal_level", _LEVELS.index(str(said)), _POWERMETRICS)
 
 
 def _busy(clusters: Iterable[Mapping[str, Any]]) -> float | None:
@@ -64,20 +80,27 @@ def _busy(clusters: Iterable[Mapping[str, Any]]) -> float | None:
 
 
 def powermetrics_text(said: str) -> tuple[Reading, ...]:
-    """Return the readings of the GPU section of ``powermetrics`` as text."""
-    window = re.search(r"\(([\d.]+)ms elapsed\)", said)
+    """Return the readings of ``powermetrics`` as text; of the CPU and heat where they are told."""
+    window = re.search(rf"\(({_NUMBER})ms elapsed\)", said)
     window_s = float(window[1]) / 1000 if window else None
-    clock = re.search(r"GPU HW active frequency: (\d+) MHz", said)
-    busy = re.search(r"GPU HW active residency:\s+([\d.]+)%", said)
-    power = re.search(r"GPU Power: (\d+) mW", said)
-    return (
-        measured("gpu_mhz", _of(clock), _POWERMETRICS, window_s=window_s),
-        measured("gpu_ratio", _of(busy, 100), _POWERMETRICS, window_s=window_s),
-        measured("gpu_w", _of(power, 1000), _POWERMETRICS, window_s=window_s),
-    )
+    gpu = {
+        "gpu_mhz": _figure(r"GPU HW active frequency: (\d+) MHz", said),
+        "gpu_ratio": _figure(rf"GPU HW active residency:\s+({_NUMBER})%", said, 100),
+        "gpu_w": _figure(r"GPU Power: (\d+) mW", said, 1000),
+    }
+    rest = {
+        "cpu_w": _figure(r"CPU Power: (\d+) mW", said, 1000),
+        "ane_w": _figure(r"ANE Power: (\d+) mW", said, 1000),
+        "package_w": _figure(r"Combined Power \(CPU \+ GPU \+ ANE\): (\d+) mW", said, 1000),
+    }
+    told = gpu | {metric: value for metric, value in rest.items() if value is not None}
+    out = [measured(m, value, _POWERMETRICS, window_s=window_s) for m, value in told.items()]
+    pressure = re.search(r"^Current pressure level: (\w+)", said, re.MULTILINE)
+    return (*out, *([_pressure(pressure[1])] if pressure else []))
 
 
-def _of(found: "re.Match[str] | None", divisor: float = 1) -> float | None:
+def _figure(pattern: str, said: str, divisor: float = 1) -> float | None:
+    found = re.search(rf"^{pattern}", said, re.MULTILINE)
     return float(found[1]) / divisor if found else None
 
 
@@ -88,30 +111,35 @@ def mactop(said: bytes) -> tuple[Reading, ...]:
         EngineProtocolError: It is not what mactop prints.
     """
     try:
-        sample = json.loads(said)[-1]
-        soc, memory, traffic = sample["soc_metrics"], sample["memory"], sample["net_disk"]
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+        return _mactop(json.loads(said)[-1])
+    except _DAMAGED as error:
         raise EngineProtocolError("mactop printed no sample that can be read.") from error
-    system = soc.get("system_power")
+
+
+def _mactop(sample: Any) -> tuple[Reading, ...]:  # noqa: ANN401 - JSON
+    soc, memory, traffic = sample["soc_metrics"], sample["memory"], sample["net_disk"]
+    values = {
+        "cpu_ratio": sample["cpu_usage"] / 100,
+        "gpu_ratio": sample["gpu_usage"] / 100,
+        "gpu_mhz": soc.get("gpu_freq_mhz") or None,
+        "cpu_w": soc.get("cpu_power"),
+        "gpu_w": soc.get("gpu_power"),
+        "ane_w": soc.get("ane_power"),
+        "dram_w": soc.get("dram_power") or None,
+        "system_w": soc.get("system_power") or None,
+        "cpu_temperature_c": soc.get("cpu_temp") or None,
+        "gpu_temperature_c": soc.get("gpu_temp") or None,
+        "memory_total_bytes": memory["total"],
+        "memory_used_bytes": memory["used"],
+        "memory_available_bytes": memory["available"],
+        "swap_used_bytes": memory["swap_used"],
+        "network_in_bytes_s": traffic["in_bytes_per_sec"],
+        "network_out_bytes_s": traffic["out_bytes_per_sec"],
+        "disk_read_bytes_s": traffic["read_kbytes_per_sec"] * 1024,
+        "disk_write_bytes_s": traffic["write_kbytes_per_sec"] * 1024,
+    }
     return (
-        measured("cpu_ratio", sample["cpu_usage"] / 100, "mactop"),
-        measured("gpu_ratio", sample["gpu_usage"] / 100, "mactop"),
-        measured("gpu_mhz", soc.get("gpu_freq_mhz"), "mactop"),
-        measured("cpu_w", soc.get("cpu_power"), "mactop"),
-        measured("gpu_w", soc.get("gpu_power"), "mactop"),
-        measured("ane_w", soc.get("ane_power"), "mactop"),
-        measured("dram_w", soc.get("dram_power"), "mactop"),
-        measured("system_w", system or None, "mactop"),
-        measured("cpu_temperature_c", soc.get("cpu_temp") or None, "mactop"),
-        measured("gpu_temperature_c", soc.get("gpu_temp") or None, "mactop"),
-        measured("memory_total_bytes", memory["total"], "mactop"),
-        measured("memory_used_bytes", memory["used"], "mactop"),
-        measured("memory_available_bytes", memory["available"], "mactop"),
-        measured("swap_used_bytes", memory["swap_used"], "mactop"),
-        measured("network_in_bytes_s", traffic["in_bytes_per_sec"], "mactop"),
-        measured("network_out_bytes_s", traffic["out_bytes_per_sec"], "mactop"),
-        measured("disk_read_bytes_s", traffic["read_kbytes_per_sec"] * 1024, "mactop"),
-        measured("disk_write_bytes_s", traffic["write_kbytes_per_sec"] * 1024, "mactop"),
+        *(measured(metric, value, "mactop") for metric, value in values.items()),
         unavailable("thermal_level", "mactop", "mactop's thermal_state is not a reading"),
     )
 
@@ -124,6 +152,7 @@ _PROMETHEUS = {
     "macmon_ane_power_watts": "ane_w",
     "macmon_all_power_watts": "package_w",
     "macmon_sys_power_watts": "system_w",
+    "macmon_ram_power_watts": "dram_w",
     "macmon_cpu_active_ratio": "cpu_ratio",
     "macmon_gpu_active_ratio": "gpu_ratio",
     "macmon_gpu_freq_mhz": "gpu_mhz",
@@ -137,12 +166,21 @@ def macmon_prometheus(said: str, tiers: Tiers | None = None) -> tuple[Reading, .
     tiers = tiers or Tiers()
     names = dict(_PROMETHEUS)
     for prefix, tier in (("ecpu", tiers.low), ("pcpu", tiers.high)):
+        if tier is None:
+            continue
         names |= {f"macmon_{prefix}_{k}": f"cpu_{tier}_{v}" for k, v in _TIERED.items()}
     found: dict[str, float] = {}
-    for name, value in re.findall(r"^(\w+)(?:\{[^}]*\})? ([-+.\deE]+)$", said, re.MULTILINE):
+    for name, value in re.findall(rf"^(\w+)(?:\{{[^}}]*\}})? ({_NUMBER})$", said, re.MULTILINE):
         if metric := names.get(name):
             found[metric] = max(found.get(metric, float(value)), float(value))
-    return tuple(measured(metric, value, "macmon") for metric, value in found.items())
+    return tuple(
+        measured(metric, None if value == 0.0 and metric in _NEVER_ZERO else value, "macmon")
+        for metric, value in found.items()
+    )
+
+
+_NEVER_ZERO = {"system_w", "dram_w", "cpu_temperature_c", "gpu_temperature_c", "gpu_mhz"}
+"""0 is how macmon says that it could not read them."""
 
 
 _JOULES = {"mJ": 1e-3, "uJ": 1e-6, "µJ": 1e-6, "nJ": 1e-9, "J": 1.0}

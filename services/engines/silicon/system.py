@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -12,6 +11,27 @@ from services.engines.silicon.models import ProviderState, Reading
 from services.engines.silicon.provider import measured, unavailable
 
 _CHIP_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "soc_thermal")
+
+
+_BLOCK, _NICS = Path("/sys/block"), Path("/sys/class/net")
+_NO_DISK = ("loop", "ram", "zram", "dm-", "md", "sr", "nbd", "zd")
+_NO_NIC = (
+    "lo", "docker", "veth", "br-", "bridge", "virbr", "vnet", "cni", "flannel", "cali", "tun",
+    "tap", "utun", "wg", "ifb", "dummy", "gif", "stf", "awdl", "llw", "ap", "anpi", "vmenet",
+)  # fmt: skip
+
+
+def real(names: Iterable[str], folder: Path, virtual: tuple[str, ...]) -> list[str]:
+    """Return the devices that are hardware: what passes through a virtual one is counted there.
+
+    Linux tells which ones have a device behind them; where none has (a container sees one end of a
+    virtual cable), and on macOS, the names tell.
+    """
+    all_of_them = list(names)
+    found = [name for name in all_of_them if (folder / name / "device").exists()]
+    # A partition is counted with its disk: psutil lists both, /sys/block has disks alone.
+    whole = [n for n in all_of_them if (folder / n).exists()] if folder.is_dir() else all_of_them
+    return found or [name for name in whole if not name.startswith(virtual)]
 
 
 class Rates:
@@ -89,7 +109,7 @@ class System:
         if sys.platform == "darwin":  # a constant there, not a measurement
             return [unavailable("cpu_mhz", self.name, "macOS does not report it; macmon does")]
         clock = psutil.cpu_freq()
-        return [measured("cpu_mhz", clock.current if clock else None, self.name)]
+        return [measured("cpu_mhz", clock.current or None if clock else None, self.name)]
 
     def _memory(self) -> Iterable[Reading]:
         said = psutil.virtual_memory()
@@ -109,21 +129,27 @@ class System:
     def _disk_space(self) -> Iterable[Reading]:
         said = psutil.disk_usage(str(self._disk))
         return [
-            measured("disk_used_ratio", said.used / (said.used + said.free), self.name),
+            measured(
+                "disk_used_ratio",
+                said.used / (said.used + said.free) if said.used + said.free else None,
+                self.name,
+            ),
             measured("disk_free_bytes", said.free, self.name),
         ]
 
     def _disk_traffic(self) -> Iterable[Reading]:
-        said: Any = psutil.disk_io_counters()
+        by_name = psutil.disk_io_counters(perdisk=True) or {}
+        said = [by_name[name] for name in real(by_name, _BLOCK, _NO_DISK)]
+        read = sum(disk.read_bytes for disk in said) if said else None
+        written = sum(disk.write_bytes for disk in said) if said else None
         return [
-            self._rates.rate("disk_read_bytes_s", getattr(said, "read_bytes", None), self.name),
-            self._rates.rate("disk_write_bytes_s", getattr(said, "write_bytes", None), self.name),
+            self._rates.rate("disk_read_bytes_s", read, self.name),
+            self._rates.rate("disk_write_bytes_s", written, self.name),
         ]
 
     def _network(self) -> Iterable[Reading]:
         by_name = psutil.net_io_counters(pernic=True)
-        # What a machine says to itself is no network traffic.
-        said = [n for name, n in by_name.items() if not name.startswith("lo")]
+        said = [by_name[name] for name in real(by_name, _NICS, _NO_NIC)]
         into = sum(n.bytes_recv for n in said) if said else None
         out = sum(n.bytes_sent for n in said) if said else None
         return [

@@ -141,7 +141,9 @@ def test_gpu_time_of_processes_is_asked_of_macos_alone(monkeypatch):
         if len(asked) > 1:
             raise EngineUnreachableError("ioreg did not answer within 3 s.")
         return (
-            b'"IOUserClientCreator" = "pid 7, x"\n "AppUsage" = ({"accumulatedGPUTime"=5000000000})'
+            b"+-o AGXDeviceUserClient  <class AGXDeviceUserClient>\n"
+            b'  "AppUsage" = ({"accumulatedGPUTime"=5000000000})\n'
+            b'  "IOUserClientCreator" = "pid 7, x"\n'
         )
 
     told = gpu_teller(True, ask)

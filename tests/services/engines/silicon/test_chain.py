@@ -13,7 +13,7 @@ from services.engines.silicon.macmon import Macmon
 from services.engines.silicon.models import METRICS, CoreTier, Machine, ProviderState, Reading
 from services.engines.silicon.provider import measured
 from services.engines.silicon.system import Rates, System
-from services.errors import EngineUnreachableError
+from services.errors import EngineProtocolError, EngineUnreachableError
 from tests.services.engines.silicon.replay import MAC, of, programs, recorded
 
 AT = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -108,6 +108,49 @@ def test_a_dying_provider_is_said_rested_and_asked_again():
     clock.now += 10
     assert of(host.sample(AT).readings, "cpu_w").value == 3.0
     assert host.providers()[0].reason == ""
+
+
+def test_one_damaged_line_costs_one_sample_and_ends_nothing():
+    answer = (measured("cpu_w", 3.0, "macmon"),)
+    damaged = EngineProtocolError("macmon printed a line that cannot be read.")
+    provider = Said("macmon", answer, damaged, damaged, answer, damaged, answer)
+    clock = Clock()
+    host = Host(M3, [provider], now=clock)
+    told = []
+    for _ in range(6):
+        told.append(of(host.sample(AT).readings, "cpu_w").value)
+        clock.now += 2
+    assert told == [3.0, None, None, 3.0, None, 3.0]
+    assert provider.closed == 0
+    assert host.providers()[0].reason == ""
+
+
+def test_one_that_says_nothing_but_nonsense_begins_afresh():
+    damaged = EngineProtocolError("macmon printed a line that cannot be read.")
+    provider = Said("macmon", damaged)
+    clock = Clock()
+    host = Host(M3, [provider], now=clock)
+    for _ in range(5):
+        assert "cannot be read" in of(host.sample(AT).readings, "cpu_w").reason
+        clock.now += 2
+    assert (provider.asked, provider.closed) == (3, 1)
+
+
+def test_actop_takes_over_while_macmon_does_not_answer():
+    clock = Clock()
+    first = (measured("cpu_w", 3.0, "macmon"),)
+    macmon = Said("macmon", first, EngineUnreachableError("macmon ended with 1."), first)
+    actop = Said("actop", (measured("cpu_w", 4.0, "actop"),))
+    host = Host(M3, [macmon, actop], now=clock)
+    assert of(host.sample(AT).readings, "cpu_w").source == "macmon"
+    assert actop.asked == 0
+    clock.now += 2
+    assert of(host.sample(AT).readings, "cpu_w").source == "actop"
+    assert [p.gives for p in host.providers()] == [(), ("cpu_w",)]
+    clock.now += 11
+    assert of(host.sample(AT).readings, "cpu_w").source == "macmon"
+    assert actop.closed == 1
+    assert [p.gives for p in host.providers()] == [("cpu_w",), ()]
 
 
 def test_one_that_is_installed_later_is_found():

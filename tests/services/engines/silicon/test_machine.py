@@ -65,6 +65,36 @@ def test_a_machine_without_an_id_keeps_the_one_it_was_given(tmp_path: Path):
     assert len(first) == 32
 
 
+def test_an_empty_id_that_a_crash_left_is_no_id(tmp_path: Path):
+    kept = tmp_path / "host-id"
+    kept.write_text("")
+    assert len(machine.machine_id(kept, etc=tmp_path / "none")) == 32
+    assert [p.name for p in tmp_path.iterdir()] == ["host-id"]
+
+
+def test_a_machine_that_is_renamed_stays_the_machine_it_was(tmp_path: Path):
+    kept = tmp_path / "host-id"
+    first = machine.own_id(kept, name="bobs-macbook.local")
+    assert first.startswith("bobs-macbook-")
+    assert machine.own_id(kept, name="dhcp-10-0-7-31.office.example") == first
+    assert machine.describe(kept).host == first
+
+
+def test_a_folder_that_was_copied_to_another_machine_does_not_bring_its_id(monkeypatch, tmp_path):
+    kept = tmp_path / "host-id"
+    monkeypatch.setattr(machine, "machine_id", lambda *_: "one")
+    first = machine.own_id(kept, name="bob")
+    monkeypatch.setattr(machine, "machine_id", lambda *_: "two")
+    assert machine.own_id(kept, name="bob") != first
+    assert machine.own_id(kept, name="carol").startswith("bob-")
+
+
+def test_an_id_that_cannot_be_kept_is_told_all_the_same(tmp_path: Path):
+    nowhere = tmp_path / "none" / "host-id"
+    assert machine.own_id(nowhere, name="bob").startswith("bob-")
+    assert not nowhere.parent.exists()
+
+
 def test_this_machine_is_described(tmp_path: Path):
     found = machine.describe(tmp_path / "host-id")
     assert found.memory_bytes

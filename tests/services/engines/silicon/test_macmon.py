@@ -6,6 +6,7 @@ import pytest
 
 from services.engines.silicon.macmon import Macmon, Tiers, parse, tiers_of, to_readings
 from services.engines.silicon.models import METRICS
+from services.engines.silicon.provider import measured
 from services.errors import EngineProtocolError, EngineUnreachableError
 from tests.services.engines.silicon.replay import of, programs, recorded, values
 
@@ -41,8 +42,29 @@ def test_the_older_layout_is_read_as_well():
     said = values(to_readings(parse(recorded("macmon_0.7_m2.json")), Tiers()))
     assert (said["cpu_efficiency_mhz"], said["cpu_efficiency_ratio"]) == (1500, 0.25)
     assert (said["gpu_mhz"], said["gpu_ratio"]) == (444, 0.05)
-    assert said["cpu_ratio"] is None  # 0.7 of that time did not tell it
+    assert said["cpu_ratio"] is None  # two clusters alone do not tell it
     assert "fan_rpm" not in said
+
+
+def test_the_shares_of_the_older_layout_are_estimates_for_they_are_weighted_with_the_clock():
+    line = parse(recorded("macmon_0.7_m2.json")) | {"cpu_usage_pct": 0.1875}
+    readings = to_readings(line, Tiers())
+    for metric, value in (
+        ("cpu_ratio", 0.1875),
+        ("gpu_ratio", 0.05),
+        ("cpu_performance_ratio", 0.125),
+    ):
+        reading = of(readings, metric)
+        assert (reading.value, reading.quality) == (value, "estimated")
+        assert "weighted with the clock" in reading.reason
+    assert of(readings, "cpu_performance_mhz").quality == "measured"
+
+
+def test_the_aliases_of_the_older_layout_do_not_stand_in_for_the_share_of_the_time():
+    line = changed(gpu_usage=[1380, 0.5], cpu_usage_pct=0.1, pcpu_usage=[3600, 0.1])
+    said = of(to_readings(line, Tiers()), "gpu_ratio")
+    assert (said.value, said.quality) == (0.93, "measured")
+    assert of(to_readings(line, Tiers()), "cpu_ratio").value == 0.31
 
 
 def changed(**fields: object) -> dict[str, object]:
@@ -63,6 +85,50 @@ def test_a_busy_cpu_without_power_makes_all_power_unavailable():
     assert of(readings, "system_w").value == 28.5
 
 
+def test_a_busy_gpu_without_power_makes_its_power_and_the_sum_unavailable():
+    readings = to_readings(changed(gpu_power=0.0, gpu_active_ratio=0.9), Tiers())
+    for metric in ("gpu_w", "package_w"):
+        assert of(readings, metric).value is None
+        assert "GPU that is 90% busy" in of(readings, metric).reason
+    assert of(readings, "cpu_w").value == 3.5
+    idle = to_readings(changed(gpu_power=0.0, gpu_active_ratio=0.0), Tiers())
+    assert of(idle, "gpu_w").value == 0.0
+
+
+def test_a_busy_cpu_without_power_is_seen_in_the_older_layout_too():
+    line = parse(recorded("macmon_0.7_m2.json")) | {"cpu_power": 0.0}
+    assert of(to_readings(line, Tiers()), "gpu_w").value is None
+
+
+def test_memory_that_uses_no_power_has_no_counter():
+    reading = of(to_readings(changed(ram_power=0.0), Tiers()), "dram_w")
+    assert reading.value is None
+    assert "no counter" in reading.reason
+    assert of(to_readings(changed(ram_power=0.0), Tiers()), "cpu_w").value == 3.5
+
+
+def test_what_stood_has_a_share_of_zero_and_no_clock():
+    readings = to_readings(changed(gpu_freq_mhz=0, gpu_active_ratio=0.0), Tiers())
+    assert of(readings, "gpu_ratio") == measured("gpu_ratio", 0.0, "macmon", window_s=2.0)
+    assert of(readings, "gpu_mhz").value is None
+    assert "stood" in of(readings, "gpu_mhz").reason
+
+
+def test_the_zeros_of_cores_a_chip_does_not_have_are_no_readings():
+    line = changed(ecpu_cores=[], ecpu_freq_mhz=0, ecpu_active_ratio=0.0)
+    said = values(to_readings(line, Tiers()))
+    assert "cpu_efficiency_ratio" not in said
+    assert "cpu_efficiency_mhz" not in said
+    assert said["cpu_performance_ratio"] == 0.2
+
+
+def test_of_three_kinds_of_cores_the_two_that_are_put_together_are_told_of_neither():
+    assert tiers_of("Apple M6", "E", "S", kinds=3) == Tiers(None, "super")
+    said = values(to_readings(parse(LINE), tiers_of("Apple M6", kinds=3)))
+    assert said["cpu_super_ratio"] == 0.2
+    assert not {m for m in said if "efficiency" in m or "performance" in m}
+
+
 def test_an_idle_cpu_may_use_nothing():
     readings = to_readings(changed(cpu_power=0.0, cpu_active_ratio=0.001), Tiers())
     assert of(readings, "cpu_w").value == 0.0
@@ -72,6 +138,16 @@ def test_a_sensor_that_reads_zero_degrees_is_missing():
     readings = to_readings(changed(temp={"cpu_temp_avg": 0.0, "gpu_temp_avg": 40.0}), Tiers())
     assert of(readings, "cpu_temperature_c").value is None
     assert of(readings, "gpu_temperature_c").value == 40.0
+
+
+def test_a_fan_may_turn_a_little_faster_than_its_maximum_says():
+    fast = [{"name": "fan0", "rpm": 6100, "max_rpm": 6000}]
+    said = values(to_readings(changed(fans=fast), Tiers()))
+    assert (said["fan_rpm"], said["fan_ratio"]) == (6100, 1.0)
+    with pytest.raises(EngineProtocolError):
+        to_readings(changed(fans=[{"rpm": 9800, "max_rpm": 6000}]), Tiers())
+    unknown = values(to_readings(changed(fans=[{"rpm": 0, "max_rpm": None}]), Tiers()))
+    assert (unknown["fan_rpm"], unknown["fan_ratio"]) == (0, None)
 
 
 def test_a_machine_without_fans_says_so():
@@ -143,6 +219,52 @@ def test_a_thousand_damaged_lines_are_refused_and_nothing_stops():
             to_readings(parse(damage(dice, LINE)), Tiers())
 
 
+def flipped(dice: random.Random, line: str) -> bytes:
+    """Return the line with one to four bits turned, as a bad pipe or disk does."""
+    damaged = bytearray(line.encode())
+    for _ in range(dice.randrange(1, 5)):
+        damaged[dice.randrange(len(damaged))] ^= 1 << dice.randrange(8)
+    return bytes(damaged)
+
+
+LIMITS = {"ratio": 1.0, "MHz": 20_000.0, "°C": 200.0}
+
+
+def test_turned_bits_are_refused_or_leave_figures_a_machine_could_have():
+    dice = random.Random(3)  # noqa: S311 - examples, the same each time
+    refused = 0
+    for _ in range(1_000):
+        try:
+            readings = to_readings(parse(flipped(dice, LINE)), Tiers())
+        except EngineProtocolError:
+            refused += 1
+            continue
+        for reading in readings:
+            assert (reading.value is None) == (reading.quality == "unavailable")
+            most = LIMITS.get(METRICS[reading.metric].unit, math.inf)
+            assert reading.value is None or reading.value <= most
+    assert refused > 300
+
+
+@pytest.mark.parametrize("nonsense", ["x", True, [], {}, [[]], -1, math.nan, 10**400])
+def test_every_field_that_is_read_is_checked(nonsense):
+    base = parse(LINE)
+    fields = [key for key in base if key not in UNREAD]
+    assert len(fields) > 15
+    for key in fields:
+        wrong = base | {key: nonsense}
+        if key in {"fans", "pcpu_cores", "ecpu_cores"} and nonsense == []:
+            continue  # none, and no damage
+        if key in {"temp", "memory"} and nonsense == {}:
+            continue  # temperatures may be missing, and so may be the rest
+        with pytest.raises(EngineProtocolError):
+            to_readings(wrong, Tiers())
+
+
+UNREAD = {"timestamp", "soc", "cpu_scaled_ratio", "ecpu_scaled_ratio", "pcpu_scaled_ratio",
+          "gpu_scaled_ratio", "gpu_ram_power", "pcpu_cores", "ecpu_cores"}  # fmt: skip
+
+
 def test_no_reading_is_a_number_that_is_none():
     for reading in to_readings(parse(LINE), Tiers()):
         assert reading.metric in METRICS
@@ -196,6 +318,22 @@ def test_the_labels_of_the_chip_name_the_cores():
     assert of(readings, "cpu_super_ratio").source == "macmon 0.8.2"
     provider.close()
     assert lines.closed
+
+
+def test_it_is_asked_no_more_often_than_the_counters_are_published():
+    asked = []
+
+    def start(arguments):
+        asked.append(arguments)
+        return Lines(LINE)
+
+    readings = Macmon(open_stream=start).readings()
+    assert asked == [("macmon", "pipe", "-i", "2000", "--soc-info")]
+    assert of(readings, "cpu_w").window_s == 2.0
+
+
+def test_no_use_of_the_neural_engine_is_told():
+    assert not [name for name in METRICS if "ane" in name.split("_") and not name.endswith("_w")]
 
 
 def test_silence_is_an_error_of_the_engine():

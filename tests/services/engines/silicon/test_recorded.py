@@ -1,9 +1,12 @@
 """Recordings of other tools, ours always, and those of the shared folder where it is there."""
 
+import contextlib
 import csv
 import json
+import math
 import os
 import plistlib
+import random
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from services.engines.silicon.macmon import parse, tiers_of, to_readings
 from services.engines.silicon.models import METRICS
 from services.errors import EngineProtocolError
 from tests.services.engines.silicon.replay import of, values
+from tests.services.engines.silicon.replay import recorded as fixture
 
 ROOT = Path(__file__).resolve().parents[4]
 SHARED = Path(os.environ.get("MLOPS_APPLE_SILICON", ROOT.parent / "shared" / "apple-silicon"))
@@ -32,6 +36,7 @@ def test_the_clock_of_the_cpu_is_in_hz_and_that_of_the_gpu_in_mhz():
             "combined_power": 3100.0,
         },
         "gpu": {"freq_hz": 712.0, "idle_ratio": 0.25},
+        "thermal_pressure": "Heavy",
     }
     assert values(recorded.powermetrics_plist(plistlib.dumps(document))) == {
         "cpu_ratio": pytest.approx(1 - 1.75 / 3),
@@ -45,7 +50,37 @@ def test_the_clock_of_the_cpu_is_in_hz_and_that_of_the_gpu_in_mhz():
         "gpu_w": 0.0,
         "ane_w": None,
         "package_w": 3.1,
+        "thermal_level": 2,
     }
+
+
+def test_the_slower_clusters_of_an_m5_pro_are_its_performance_cores():
+    clusters = [
+        {"name": "M0-Cluster", "freq_hz": 2.0e9, "cpus": [{"idle_ratio": 0.5}]},
+        {"name": "P-Cluster", "freq_hz": 4.0e9, "cpus": [{"idle_ratio": 0.75}]},
+    ]
+    document = {"elapsed_ns": 1_000_000_000, "processor": {"clusters": clusters}}
+    readings = recorded.powermetrics_plist(plistlib.dumps(document), tiers_of("Apple M5 Pro"))
+    said = values(readings)
+    assert (said["cpu_performance_mhz"], said["cpu_super_mhz"]) == (2000, 4000)
+    assert "cpu_efficiency_mhz" not in said
+    assert said["thermal_level"] is None
+    assert said["gpu_ratio"] is None
+
+
+@pytest.mark.parametrize(
+    ("level", "name"),
+    list(enumerate(["Nominal", "Moderate", "Heavy", "Trapping", "Sleeping"])),
+)
+def test_powermetrics_names_the_five_thermal_levels(level, name):
+    said = f"**** Thermal pressure ****\n\nCurrent pressure level: {name}\n"
+    assert of(recorded.powermetrics_text(said), "thermal_level").value == level
+
+
+def test_a_thermal_level_nobody_knows_is_none():
+    reading = of(recorded.powermetrics_text("Current pressure level: Warm\n"), "thermal_level")
+    assert reading.value is None
+    assert "Warm" in reading.reason
 
 
 @pytest.mark.parametrize("said", [b"", b"<plist/>", b"no", plistlib.dumps({"elapsed_ns": 1})])
@@ -63,6 +98,113 @@ def test_powermetrics_as_text():
     readings = recorded.powermetrics_text(said)
     assert values(readings) == {"gpu_mhz": 444, "gpu_ratio": 0.505, "gpu_w": 0.004}
     assert of(readings, "gpu_w").window_s == 0.50305
+
+
+def test_powermetrics_as_text_tells_of_the_cpu_where_it_was_asked_of_it():
+    said = (
+        "CPU Power: 372 mW\nGPU Power: 46 mW\nANE Power: 0 mW\n"
+        "Combined Power (CPU + GPU + ANE): 418 mW\n"
+    )
+    told = values(recorded.powermetrics_text(said))
+    assert (told["cpu_w"], told["ane_w"], told["package_w"]) == (0.372, 0.0, 0.418)
+
+
+def test_prometheus_zeros_that_are_no_readings_and_lines_that_are_no_numbers():
+    said = (
+        "macmon_sys_power_watts 0\nmacmon_ram_power_watts 0\nmacmon_gpu_power_watts 0\n"
+        "macmon_cpu_power_watts -\nmacmon_cpu_temp_celsius NaN\n"
+        'macmon_fan_speed_rpm{fan="fan0"} 0\nmacmon_cpu_active_ratio 2.5e-2\n'
+    )
+    assert values(recorded.macmon_prometheus(said)) == {
+        "system_w": None,
+        "dram_w": None,
+        "gpu_w": 0.0,
+        "fan_rpm": 0.0,
+        "cpu_ratio": 0.025,
+    }
+
+
+POWERMETRICS = plistlib.dumps(
+    {
+        "elapsed_ns": 2_000_000_000,
+        "processor": {
+            "clusters": [{"name": "E-Cluster", "freq_hz": 1e9, "cpus": [{"idle_ratio": 0.75}]}],
+            "cpu_energy": 6000,
+            "combined_power": 3100.0,
+        },
+        "gpu": {"freq_hz": 712.0, "idle_ratio": 0.25},
+        "thermal_pressure": "Nominal",
+    }
+)
+MACTOP = json.dumps(
+    [
+        {
+            "soc_metrics": {"cpu_power": 2.5, "system_power": 0, "gpu_freq_mhz": 640},
+            "memory": {"total": 1 << 34, "used": 1 << 33, "available": 1 << 33, "swap_used": 0},
+            "net_disk": {
+                "in_bytes_per_sec": 10.0,
+                "out_bytes_per_sec": 0,
+                "read_kbytes_per_sec": 2.0,
+                "write_kbytes_per_sec": 1.5,
+            },
+            "cpu_usage": 12.5,
+            "gpu_usage": 50,
+            "thermal_state": "Normal",
+        }
+    ]
+).encode()
+
+
+def test_mactop_zeros_that_are_no_readings():
+    said = values(recorded.mactop(MACTOP))
+    assert (said["cpu_ratio"], said["gpu_ratio"], said["cpu_w"]) == (0.125, 0.5, 2.5)
+    assert (said["system_w"], said["thermal_level"]) == (None, None)
+    assert (said["swap_used_bytes"], said["network_out_bytes_s"]) == (0, 0)
+    assert said["disk_write_bytes_s"] == 1536
+
+
+READERS = {
+    "powermetrics": (recorded.powermetrics_plist, POWERMETRICS),
+    "mactop": (recorded.mactop, MACTOP),
+    "powermetrics as text": (
+        lambda b: recorded.powermetrics_text(b.decode(errors="replace")),
+        b"(503.05ms elapsed)\nGPU HW active residency:   50.5% (\nGPU Power: 4 mW\n",
+    ),
+    "macmon's metrics": (
+        lambda b: recorded.macmon_prometheus(b.decode(errors="replace")),
+        b'macmon_cpu_power_watts{chip="M3"} 8.42\nmacmon_fan_speed_rpm 1e3\n',
+    ),
+    "vm_stat": (
+        lambda b: commands.memory(commands.pages(b.decode(errors="replace"))),
+        fixture("vm_stat_macos_27.txt").encode(),
+    ),
+    "ioreg": (
+        lambda b: commands.accelerator(b.decode(errors="replace")),
+        fixture("ioreg_accelerator.txt").encode(),
+    ),
+    "sysctl": (
+        lambda b: commands.kernel(b.decode(errors="replace")),
+        fixture("sysctl_warning.txt").encode(),
+    ),
+    "pmset": (
+        lambda b: commands.battery(b.decode(errors="replace")),
+        fixture("pmset_batt.txt").encode(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_is_cut_or_damaged_is_read_or_refused_and_nothing_stops(name):
+    read, whole = READERS[name]
+    dice = random.Random(name)  # noqa: S311 - examples, the same each time
+    for _ in range(400):
+        damaged = bytearray(whole[: dice.randrange(len(whole) + 1)])
+        for _ in range(dice.randrange(6) if damaged else 0):
+            damaged[dice.randrange(len(damaged))] ^= 1 << dice.randrange(8)
+        with contextlib.suppress(EngineProtocolError):
+            for reading in read(bytes(damaged)):
+                assert (reading.value is None) == (reading.quality == "unavailable")
+                assert reading.value is None or math.isfinite(reading.value)
 
 
 def test_the_channels_of_energy_are_summed_over_the_dies():
@@ -150,12 +292,20 @@ def test_recorded_powermetrics_replays():
     m1 = (SHARED / "powermetrics/pumas-powermetrics-output-m1.xml").read_bytes()
     said = values(recorded.powermetrics_plist(m1))
     assert said["cpu_efficiency_mhz"] == pytest.approx(1022.87)
-    assert 0 <= said["gpu_ratio"] <= 1
-    assert 300 < said["gpu_mhz"] < 1400
+    assert said["cpu_performance_mhz"] == pytest.approx(618.173)
+    assert said["gpu_ratio"] == pytest.approx(1 - 0.983341)
+    assert said["gpu_mhz"] == pytest.approx(714.836)
+    assert said["cpu_w"] == pytest.approx(0.0440773, rel=1e-3)
+    assert said["gpu_w"] == pytest.approx(0.0153528, rel=1e-3)
+    assert said["package_w"] == pytest.approx(0.0594301)
+    assert (said["ane_w"], said["thermal_level"]) == (0.0, 0)
     ultra = (SHARED / "powermetrics/pumas-powermetrics-output-m2ultra.xml").read_bytes()
     said = values(recorded.powermetrics_plist(ultra))
-    assert 0 < said["cpu_performance_mhz"] < 3700
-    assert said["cpu_w"] is not None
+    assert said["cpu_performance_mhz"] == pytest.approx(3481.97)  # the fastest of four clusters
+    assert said["gpu_mhz"] == pytest.approx(1360.85)
+    assert said["cpu_w"] == pytest.approx(0.835188, rel=1e-3)
+    assert said["gpu_w"] == pytest.approx(70.9246, rel=1e-3)
+    assert said["package_w"] == pytest.approx(71.7598)
     text = (SHARED / "powermetrics/m2pro_gpu_power_text_idle_beszel.txt").read_text()
     assert values(recorded.powermetrics_text(text)) == {
         "gpu_mhz": 444,
@@ -196,17 +346,41 @@ def test_every_chips_energy_channels_add_up_as_their_recording_asserts():
     chips = json.loads((SHARED / "zeus/ioreport_energy_channels_by_chip.json").read_text())
     parts = {"cpu": "cpu_total_mj", "gpu": "gpu_mj", "ane": "ane_mj", "dram": "dram_mj"}
     for name, recording in chips.items():
-        first, last = recording["samples"][0], recording["samples"][-1]
         # Each sample tells what was used since the one before; the first is the base.
-        used = {k: (float(v), unit) for k, (v, unit) in last.items()}
+        used = {k: (float(v), unit) for k, (v, unit) in recording["samples"][-1].items()}
         found = recorded.energy(used)
+        whole = sum(v for k, (v, _) in used.items() if k.endswith("CPU Energy"))
+        assert found["cpu"] * 1000 == pytest.approx(whole), name
+        assert set(found) == set(parts), name
         asserted = {
             k: float(v) for k, v in recording["asserts"] if str(v).replace(".", "").isdigit()
         }
         for part, key in parts.items():
             if key in asserted:
                 assert found[part] * 1000 == pytest.approx(asserted[key]), (name, part)
-        assert set(first) <= set(last) or first
+
+
+REPLAYED = {
+    "chips.csv", "ioreport/m5_max_macos27_energy_channels_nonDTL.tsv",
+    "macmon/beszel_16gb_idle_v0.7.jsonl", "macmon/macmon_v0.8_prometheus_m3pro_readme.txt",
+    "macmon/macmon_v0.8_readme_example.json",
+    "macmon/v0.8.2_full_schema_m5pro_SYNTHETIC_mlx-scope.jsonl",
+    "mactop/mactop_headless_m1_ultra_v2.json",
+    "powermetrics/m2pro_gpu_power_text_idle_beszel.txt",
+    "powermetrics/pumas-powermetrics-output-m1.xml",
+    "powermetrics/pumas-powermetrics-output-m2ultra.xml",
+    "sysctl/memory_normal_wired_default_SYNTHETIC.txt",
+    "sysctl/memory_pressure_4_critical_SYNTHETIC.txt",
+    "sysctl/vm_stat_pressure_macos27_m5_SYNTHETIC.txt", "system_profiler/m3_max_40.json",
+    "thermal/notifyutil.failed.txt", *(f"thermal/notifyutil.level-{n}.txt" for n in range(5)),
+    "zeus/ioreport_energy_channels_by_chip.json",
+}  # fmt: skip
+
+
+@shared
+def test_no_recording_is_left_out():
+    there = {str(p.relative_to(SHARED)) for p in SHARED.rglob("*") if p.is_file()}
+    assert there - REPLAYED == set(), "a new recording wants a test that replays it"
 
 
 @shared
