@@ -26,6 +26,8 @@ from services.telemetry.spool import Spool
 from tests.services.telemetry.collecting import collecting, free_port
 from tests.services.telemetry.machines import MAC, Prepared, host
 
+pytestmark = pytest.mark.engine  # real processes and servers
+
 INTERVAL_S = 0.05
 
 

@@ -27,6 +27,8 @@ from tests.services.telemetry.samples import (
 )
 from tests.small_disk import SmallDisk, mounted
 
+pytestmark = pytest.mark.engine  # real processes and servers
+
 DAY = at(-3600), at(80_000)
 
 

@@ -19,6 +19,8 @@ from tests.services.telemetry.collecting import OWN, Collecting, collecting
 from tests.services.telemetry.machines import MAC, PROVIDER, sample
 from tests.small_disk import mounted
 
+pytestmark = pytest.mark.engine  # real processes and servers
+
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 
