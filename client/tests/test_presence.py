@@ -26,6 +26,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     Presence().clear()
 
 
+def environment() -> dict[str, str]:
+    """Return what a program of its own needs to find the client."""
+    return {**os.environ, "PYTHONPATH": str(Path(presence.__file__).parents[1])}
+
+
 def file_of(home: Path, pid: int | None = None) -> Path:
     return home / "run" / "processes" / f"{pid or os.getpid()}.json"
 
@@ -118,7 +123,7 @@ print(child)
 
 def test_a_forked_child_has_a_file_of_its_own(home: Path):
     done = subprocess.run(
-        [sys.executable, "-c", CHILD], capture_output=True, text=True, check=True, env=os.environ
+        [sys.executable, "-c", CHILD], capture_output=True, text=True, check=True, env=environment()
     )
     child = int(done.stdout)
     files = sorted(path.name for path in (home / "run" / "processes").iterdir())
@@ -235,7 +240,7 @@ assert said()["mlx"]["active_bytes"] >= 8 << 20, said()
 def test_mlxs_memory_is_read_once_the_program_has_loaded_it(home: Path):
     pytest.importorskip("mlx.core")
     done = subprocess.run(
-        [sys.executable, "-c", MLX], capture_output=True, text=True, check=False, env=os.environ
+        [sys.executable, "-c", MLX], capture_output=True, text=True, check=False, env=environment()
     )
     assert done.returncode == 0, done.stderr
 
@@ -250,4 +255,4 @@ assert not [name for name in sys.modules if name.startswith(("mlx", "mlflow"))]
 
 
 def test_nothing_heavy_is_loaded_for_it(home: Path):
-    subprocess.run([sys.executable, "-c", NO_MLX], check=True, env=os.environ)
+    subprocess.run([sys.executable, "-c", NO_MLX], check=True, env=environment())

@@ -15,6 +15,9 @@ from services.projects.contract import Contract
 
 logger = logging.getLogger(__name__)
 
+_OURS = (ENV_FILE, ".mlops/")
+"""What the platform writes into a project's folder."""
+
 
 def connect(
     path: Path, contract: Contract, home: Home, mlflow: MLflow, mlflow_url: str, token: str
@@ -86,18 +89,19 @@ def write_env_file(path: Path, values: Mapping[str, str]) -> None:
 
 
 def _keep_out_of_git(path: Path) -> None:
-    """List the file in the repository's own exclude file: nothing of the project changes."""
+    """List our files in the repository's own exclude file: nothing of the project changes."""
     folder = next((p for p in (path, *path.parents) if (p / ".git").is_dir()), None)
     if folder is None:
         return
     exclude = folder / ".git" / "info" / "exclude"
     try:
         listed = exclude.read_text(encoding="utf-8") if exclude.exists() else ""
-        if ENV_FILE not in listed.split():
+        missing = "".join(f"{name}\n" for name in _OURS if name not in listed.split())
+        if missing:
             exclude.parent.mkdir(exist_ok=True)
             with exclude.open("a", encoding="utf-8") as file:
-                file.write(f"\n{ENV_FILE}\n" if listed else f"{ENV_FILE}\n")
+                file.write(f"\n{missing}" if listed else missing)
     except (OSError, UnicodeDecodeError) as error:
         logger.warning(
-            "%s cannot list %s (%s): keep that file out of git.", exclude, ENV_FILE, error
+            "%s cannot list %s (%s): keep them out of git.", exclude, ", ".join(_OURS), error
         )

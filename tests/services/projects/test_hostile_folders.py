@@ -176,7 +176,7 @@ def test_a_repository_that_cannot_list_the_file_stops_nothing(
     (tmp_path / ".git" / "info" / "exclude").mkdir(parents=True)
     onboarding.write_env_file(tmp_path, {"A": "b"})
     assert onboarding.is_connected(tmp_path, {"A": "b"})
-    assert "keep that file out of git" in caplog.text
+    assert "keep them out of git" in caplog.text
 
 
 @pytest.fixture

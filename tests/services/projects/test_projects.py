@@ -171,4 +171,4 @@ def test_the_environment_file_is_private_whole_and_out_of_git(tmp_path: Path):
     assert onboarding.read_env_file(folder) == values
     assert onboarding.is_connected(folder, values)
     assert not onboarding.is_connected(folder, values | {"MLFLOW_TRACKING_TOKEN": "other"})
-    assert (tmp_path / ".git/info/exclude").read_text().split().count(".mlops.env") == 1
+    assert (tmp_path / ".git/info/exclude").read_text().split() == [".mlops.env", ".mlops/"]
