@@ -16,6 +16,7 @@ from dashboard.experiments import (
 )
 from dashboard.experiments.comparison import compare
 from dashboard.experiments.question import metric_goals
+from dashboard.hardware import access as hardware
 
 SIDES = ["Metrics", "Curves", "Parameters", "Environment", "Parallel", "Techniques"]
 
@@ -38,7 +39,7 @@ else:
     runs = [detail.run for detail in details]
     base = shown.base_index
     primary = next((p.primary_metric for p in projects if p.id == runs[base].project), None)
-    found = compare(details, base, metric_goals(projects))
+    found = compare(details, base, metric_goals(projects), hardware.owner_name)
     compare_head.draw(details, shown)
     compare_head.warnings(found)
     with st.container(horizontal=True, vertical_alignment="center"):

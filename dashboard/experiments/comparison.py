@@ -75,9 +75,16 @@ class Comparison:
 
 
 def compare(
-    details: Sequence[RunDetail], base: int, goals: Mapping[str, Goal] | None = None
+    details: Sequence[RunDetail],
+    base: int,
+    goals: Mapping[str, Goal] | None = None,
+    named: Callable[[str], str] = str,
 ) -> Comparison:
-    """Return how runs differ; ``goals`` are the declared ones, by metric name."""
+    """Return how runs differ.
+
+    ``goals`` are the declared ones, by metric name; ``named`` returns how an owner (``run:…``) is
+    called.
+    """
     runs = [detail.run for detail in details]
     surroundings = [environment_of(run) for run in runs]
     tags = [{k: v for k, v in run.tags.items() if not k.startswith(_SYSTEM)} for run in runs]
@@ -87,7 +94,7 @@ def compare(
         params=_lines([run.params for run in runs]),
         tags=_lines(tags),
         environment=_environment_lines(surroundings),
-        warnings=(*_warnings(details, surroundings), *unlike(runs, base)),
+        warnings=(*_warnings(details, surroundings), *unlike(runs, base, named)),
     )
 
 

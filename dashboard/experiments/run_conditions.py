@@ -1,6 +1,7 @@
 """What runs ran under and what they used, in words; pure."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from dashboard.hardware.readings import MISSING, thermal_word
 from dashboard.numbers import counted, duration, number, percent, size
@@ -131,13 +132,13 @@ def _neighbours(found: Conditions, named: Callable[[str], str]) -> Iterator[str]
         yield f"Beside it, {who} used {used}."
 
 
-def unlike(runs: Sequence[Run], base: int) -> tuple[str, ...]:
+def unlike(runs: Sequence[Run], base: int, named: Callable[[str], str] = str) -> tuple[str, ...]:
     """Return a sentence for each way in which runs ran under other conditions than the base.
 
     Runs that do not say what they ran under are told in one sentence together; nothing is said when
-    none does.
+    none does. ``named`` as of ``sentences``.
     """
-    found = [conditions_of(run) for run in runs]
+    found = [_with_names(conditions_of(run), named) for run in runs]
     unknown = sum(one is None for one in found)
     if unknown == len(found):
         return ()
@@ -162,3 +163,10 @@ def unlike(runs: Sequence[Run], base: int) -> tuple[str, ...]:
             "is not known, so it may differ."
         )
     return tuple(told)
+
+
+def _with_names(found: Conditions | None, named: Callable[[str], str]) -> Conditions | None:
+    if found is None or not found.neighbours:
+        return found
+    called = tuple(replace(one, who=named(one.who) if one.who else "") for one in found.neighbours)
+    return replace(found, neighbours=called)

@@ -22,6 +22,7 @@ _TREND = 20
 _LOWER_IS_BETTER = (
     "loss", "error", "latency", "bytes", "perplexity", "mse", "mae", "frechet", "fid", "_ms",
     "seconds", "duration", "parameters", "energy", "distance", "rank",
+    "cpu_s", "gpu_s", "power",
 )  # fmt: skip
 
 

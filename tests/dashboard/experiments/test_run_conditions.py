@@ -11,7 +11,7 @@ from dashboard.experiments.comparison import compare
 from dashboard.experiments.run_machine import interval, machine_of
 from services.engines.silicon.models import Machine
 from services.mirror.models import MetricPoint
-from services.telemetry.conditions import Conditions
+from services.telemetry.conditions import Conditions, Neighbour
 from services.telemetry.models import HostState
 from tests.dashboard.experiments.examples import START, detail, run
 from tests.hardware_seed import HEAT, RUNNER, STUDIO, USED
@@ -113,6 +113,15 @@ def test_a_hot_run_against_a_cool_one_is_warned_of():
         "run b was throttled (thermal level 1 or more) for 31 % of its time" in sentence
         for sentence in told
     ), told
+
+
+def test_neighbours_are_called_by_their_names():
+    busy = replace(COOL, neighbours=(Neighbour("run:b", 0.9, None), Neighbour("", 0.05, None)))
+    pair = [detail("a", tags=under(COOL)), detail("b", tags=under(busy))]
+    told = compare(pair, 0, named={"run:b": "the long run"}.__getitem__).warnings
+    assert told == (
+        "Beside run b, the long run and others had 95 % of the CPU; beside run a it was 0 %.",
+    )
 
 
 def test_runs_under_like_conditions_are_not_warned_of_and_runs_that_say_nothing_neither():

@@ -105,7 +105,13 @@ def test_a_difference_is_good_by_the_goal():
 
 @pytest.mark.parametrize(
     ("metric", "goal"),
-    [("acc", "max"), ("size", "min"), ("recall", "max"), ("val_loss", "min")],
+    [
+        ("acc", "max"),
+        ("size", "min"),
+        ("recall", "max"),
+        ("val_loss", "min"),
+        ("system/cpu_s", "min"),
+    ],
 )
 def test_the_goal_of_a_metric_comes_from_contract_gate_or_name(metric: str, goal: str):
     rules = Rules("acc", "max", {"size": "< 10", "recall": ">= 0.1"})
