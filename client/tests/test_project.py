@@ -186,6 +186,7 @@ def test_outside_a_project_the_plugins_change_nothing(tmp_path: Path, plugin_pat
     assert done.stdout.splitlines() == ["RestStore 1", "[]"]
 
 
+@pytest.mark.slow
 def test_flushing_outside_a_project_says_so(tmp_path: Path, project: ToyProject):
     done = subprocess.run(
         [sys.executable, "-m", "mlops_client", "flush"],

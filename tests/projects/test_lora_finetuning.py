@@ -105,6 +105,7 @@ def test_no_module_is_in_two_splits_and_no_text_is_there_twice(corpus):
     assert {example.label for example in examples} == {"concurrency", "testing"}
 
 
+@pytest.mark.slow
 def test_a_corpus_file_is_read_back_and_rebuilt_when_other_sizes_are_asked(corpus, tmp_path):
     path = tmp_path / "data" / "docstrings.jsonl"
     first = corpus.load(path, SIZES)

@@ -26,6 +26,8 @@ from services.home import Home
 from tests.services.actions.conftest import OWNER, Clock, build
 from tests.services.data.conftest import content, contract, put
 
+pytestmark = pytest.mark.engine  # DVC itself works
+
 
 @pytest.fixture
 def folder(tmp_path: Path, mould: Path) -> Path:

@@ -10,6 +10,8 @@ from services.home import Home
 from tests.services.data.conftest import Make, cached, content, contract, put, write
 from tests.services.data.test_tracking import md5
 
+pytestmark = pytest.mark.engine  # DVC itself works
+
 Two = tuple[Path, str, str]
 FIRST = {"a": b"first", "sub/b": b"second" * 100, "sub/deep/c": b""}
 SECOND = {"a": b"changed", "new": b"new", "sub/deep/c": b""}

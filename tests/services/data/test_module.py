@@ -13,6 +13,8 @@ from services.data.__main__ import main
 from services.home import Home
 from tests.services.data.conftest import Make, put
 
+pytestmark = pytest.mark.engine  # DVC itself works
+
 
 def program(*words: object, home: Home) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -18,6 +18,8 @@ from tests.services.data.conftest import Make, cached, content, put
 from tests.services.data.test_checkout import FIRST, SECOND, Two, damage
 from tests.services.data.test_tracking import md5
 
+pytestmark = pytest.mark.engine  # DVC itself works
+
 
 def test_what_is_sent_is_on_the_remote_and_known_to_be(
     service: DataService, home: Home, two_versions: Two

@@ -21,6 +21,8 @@ from tests.services.platform.conftest import (
     wait_until,
 )
 
+pytestmark = pytest.mark.engine  # processes are started, killed and waited for
+
 
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch):

@@ -4,6 +4,7 @@ import signal
 import socket
 
 import psutil
+import pytest
 
 from services.platform import processes
 from services.platform import state as states
@@ -19,6 +20,8 @@ from tests.services.platform.conftest import (
     small_spec,
     wait_until,
 )
+
+pytestmark = pytest.mark.engine  # processes are started, killed and waited for
 
 
 def ours(home):

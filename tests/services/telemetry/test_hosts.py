@@ -231,6 +231,7 @@ print(rounds)
 """
 
 
+@pytest.mark.engine
 def test_a_reader_in_another_process_sees_all_at_any_time_while_it_is_written_and_merged(
     tmp_path: Path,
 ):

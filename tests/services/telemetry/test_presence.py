@@ -171,6 +171,7 @@ def test_what_somebody_is_writing_is_left_until_it_is_an_hour_old(folder):
     assert not old.exists()
 
 
+@pytest.mark.slow
 def test_ten_thousand_old_files_are_cleared_bit_by_bit_and_hold_nothing_up(folder, monkeypatch):
     monkeypatch.setattr(presence_files, "_CLEARING_S", 0.01)
     highest = int(Path("/proc/sys/kernel/pid_max").read_text()) if sys.platform == "linux" else 0
