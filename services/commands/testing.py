@@ -85,6 +85,8 @@ def test(*, fast: bool, pytest_args: tuple[str, ...]) -> None:
         )
     root = toolkit_root()
     environment = os.environ | ({"MLOPS_CHROMIUM": chromium} if chromium else {})
+    # Otherwise each of the hundreds of processes that tests start compiles this project anew.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     selection = fast_selection(*pytest_args) if fast else ()
     arguments = [sys.executable, "-m", "pytest", *selection, *_from(root, pytest_args)]
     os.chdir(root)
