@@ -24,6 +24,8 @@ from services.engines.dvc.models import Entry
 from services.errors import InputError, MlopsError
 from services.projects.contract import look
 
+CHANGED_SINCE = "Files changed since; `mlops data add` makes them a version."
+
 
 def changes(
     project: ProjectData, version: Version, against: Version | None, *, fetch: bool = True
@@ -139,7 +141,7 @@ def _state(
         paths
     ):
         return "clean", "", paths
-    return "changed", "Files changed since; `mlops data add` makes them a version.", paths
+    return "changed", CHANGED_SINCE, paths
 
 
 def underway(project: ProjectData) -> Underway | None:

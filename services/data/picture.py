@@ -64,7 +64,8 @@ class _Question(Generic[T]):
             return self._answer
 
     def _run(self, stamp: Hashable, ended: threading.Event) -> None:
-        fault, found = None, Look[T]()
+        fault: Exception | None = None
+        found: Look[T] = Look()
         with self._slots:
             try:
                 found = Look(self._look(), at=datetime.now(UTC))
@@ -101,7 +102,7 @@ class Picture:
         """Return how the remote stands."""
         return self._one("standing", self.service.standing, _FRESH_S, wait_s)
 
-    def room(self, wait_s: float = 0.0) -> Look[Room]:
+    def room(self, wait_s: float = WAIT_S) -> Look[Room]:
         """Return what the cache takes; measured once a minute at most."""
         return self._one("room", self.service.room, _ROOM_FRESH_S, wait_s)
 
@@ -136,7 +137,7 @@ class Picture:
         with self._lock:
             made = self._questions.get(key)
             if made is None:
-                made = _Question[object](look, self._slots)
+                made = _Question(cast("Callable[[], object]", look), self._slots)
                 self._questions[key] = made
             return cast("_Question[T]", made)
 

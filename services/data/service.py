@@ -155,10 +155,16 @@ class DataService:
         """Return the versions other projects let this one check out."""
         return sharing.shared_with(self.project(project_id))
 
-    def uses(self, mirror: Mirror, project_id: str, kind: Kind) -> dict[str, Use]:
-        """Return who uses each version of a project, and those it shares, by revision."""
+    def uses(
+        self, mirror: Mirror, project_id: str, kind: Kind, visible: tuple[str, ...] | None = None
+    ) -> dict[str, Use]:
+        """Return by revision who uses a project's versions: itself, and those it shares with.
+
+        ``visible`` are the projects whose runs may be told of, None for all.
+        """
         among = {project_id} | {s.with_project for s in self.shares(project_id) if s.kind == kind}
-        return using.uses(mirror, kind, tuple(sorted(among)))
+        told = among if visible is None else among & set(visible)
+        return using.uses(mirror, kind, tuple(sorted(told)))
 
     def standing(self) -> Standing:
         """Return how the remote stands, without asking it over a network."""
