@@ -83,14 +83,19 @@ def sent(service: DataService, project: str, revision: str | None) -> None:
 
 
 def copied(mould: Home, home: Home) -> None:
-    """Put the versions of a filled home into another; both lead to the same folders."""
+    """Put the versions of a filled home into another; both lead to the same folders.
+
+    As links: a test writes a new file in the place of the old one, as git and the service do.
+    """
     for name in ("data", "dvc"):
-        shutil.copytree(mould.root / name, home.root / name, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(
+            mould.root / name, home.root / name, copy_function=os.link, dirs_exist_ok=True
+        )
 
 
 def damage(home: Home, project: str = BROKEN) -> None:
     """Let a project's data repository have lost the commit it is at."""
-    (home.root / "data" / project / ".git" / "refs" / "heads" / "main").write_text("0" * 39 + "1\n")
+    write(home.root / "data" / project / ".git" / "refs" / "heads" / "main", "0" * 39 + "1\n")
 
 
 def _spread(repository: Path, days: float = 2.5) -> None:

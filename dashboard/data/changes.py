@@ -8,7 +8,7 @@ from dashboard import state
 from dashboard.components import located, notices, status, tables
 from dashboard.data import figures
 from dashboard.data.address import AGAINST, CHANGE, FILE, FILES_PAGE, ORDER
-from dashboard.numbers import age, counted, size
+from dashboard.numbers import counted, size
 from services.data.models import Changes, FileChange, Version
 from services.errors import EngineError, MlopsError
 
@@ -67,11 +67,11 @@ def _chosen(version: Version, others: Sequence[Version]) -> Version | None:
 
 
 def label(version: Version, other: Version) -> str:
-    """Return a version for the choice."""
+    """Return a version for the choice; nothing in it changes while one chooses, as an age would."""
     whose = f", of {version.project}" if version.project != other.project else ""
-    now = ", current" if version.current and not whose else ""
     files = counted(version.files, "file")
-    return f"{version.revision} · {age(version.at)}, {files}, {size(version.bytes)}{now}{whose}"
+    at = version.at.astimezone(state.zone())
+    return f"{version.revision} · {at:%d %b %Y %H:%M}, {files}, {size(version.bytes)}{whose}"
 
 
 def _changed(default: str | None) -> None:
@@ -116,7 +116,7 @@ def table(files: Sequence[FileChange]) -> None:
     """Draw files with their sizes in both versions."""
     columns = {
         "change": status.column("Change", WORDS),
-        "path": st.column_config.TextColumn("File", width=440),
+        "path": st.column_config.TextColumn("File", width=300),
         "before": st.column_config.TextColumn("Before", width=100, alignment="right"),
         "after": st.column_config.TextColumn("After", width=100, alignment="right"),
         "grown": st.column_config.TextColumn("Δ size", width=100, alignment="right"),

@@ -62,9 +62,10 @@ def waits(queued: Sequence[Queued]) -> str:
         return ""
     first = queued[0]
     what = counted(len(queued), "version")
-    word = "waits" if len(queued) == 1 else "wait"
+    has = "has" if len(queued) == 1 else "have"
+    lasting = age(first.since).removesuffix(" ago").replace("just now", "a moment")
     why = next((one.reason for one in queued if one.reason), "It was not tried yet.")
-    return f"{what} {word} since {age(first.since)}: {why}"
+    return f"{what} {has} waited for {lasting}. {why}"
 
 
 def file_size(value: int | None, *, there: bool) -> str:

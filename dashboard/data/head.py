@@ -67,7 +67,7 @@ _SAID = {"clean": "The folder is as its version has it."}
 
 
 def _figures(found: Status) -> None:
-    with st.grid(4, min_column_width=170):
+    with st.grid(4, min_column_width=230):
         tiles.tile("Present version", found.revision, why=_why_revision(found))
         tiles.tile("Size", size(found.bytes), why="Of all its files; the same bytes lie once.")
         tiles.tile("Files", count(found.files))

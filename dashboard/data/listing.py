@@ -51,7 +51,7 @@ def head(rows: Sequence[Holding], remote: Look[Standing], room: Look[Room]) -> N
     """Draw how many versions there are, how the remote stands, what waits, what the cache takes."""
     queued = [one for row in rows if row.status for one in row.status.queued]
     versions = sum(row.status.versions for row in rows if row.status)
-    with st.grid(4, min_column_width=170):
+    with st.grid(4, min_column_width=230):
         tiles.tile("Versions", count(versions), why="Of data and of models, of all rows below.")
         word = remote.value.state if remote.value else None
         tiles.tile("Remote", word, why=_why_remote(remote))

@@ -47,7 +47,7 @@ def table(lines: Sequence[Line], shown: str | None) -> None:
             key=_OPEN,
             on_click=_open,
         ),
-        "state": wide(status.column("State", ("current", "earlier", "shown")), 130),
+        "state": wide(status.column("State", ("current", "earlier", "shown")), 145),
         "at": text("Made", width=90),
         "size": text("Size", width=80, alignment="right"),
         "grown": text("Δ size", width=90, alignment="right", help="Against the one made before."),

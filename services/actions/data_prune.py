@@ -41,11 +41,11 @@ class DataPrune:
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""
         found = context.data.prunable(self.project, self.keep)
+        if not found.versions:
+            return ("Nothing is to free: there is no version beyond those that stay.",)
         if not found.files:
-            return (
-                f"Nothing is to free: {data.versions(found.versions)} earlier, and no file of "
-                "the cache is theirs alone.",
-            )
+            count = data.versions(found.versions)
+            return (f"Nothing is to free: no file of the cache belongs to {count} earlier alone.",)
         return (
             f"Of {data.versions(found.versions)} earlier, {data.files(found.files)} that no "
             f"project's present version uses leave the cache of this machine: up to "
