@@ -21,9 +21,10 @@ def draw(project: str, version: Version, others: Sequence[Version]) -> None:
     """Draw the choice of the other version, and the files that differ."""
     against = _chosen(version, others)
     try:
-        found = state.data().changes(
-            project, version.revision, against.revision if against else None
-        )
+        with st.spinner("Comparing the lists of files"):  # of 50,000 files: a second, once
+            found = state.data().changes(
+                project, version.revision, against.revision if against else None
+            )
     except EngineError as error:
         hint = "Fetch the version: its list of files comes with it."
         notices.problem(MlopsError(error.message, hint))
