@@ -49,6 +49,7 @@ ENTRIES = (
         "registry", "Registry", "deployed_code", "Work", "Models, versions and who promoted them."
     ),
     Entry("model", "Model", "package_2", "Work", "One model in full.", listed=False),
+    Entry("data", "Data", "database", "Work", "Versions of data and models, and who uses them."),
     Entry(
         "projects", "Projects", "folder_open", "Work", "The projects, their state and conformance."
     ),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from services.actions.journal import Journal
     from services.actions.roles import Actor
     from services.actions.verification import Verification, Verified
+    from services.data.picture import Picture
     from services.engines.mlflow.adapter import MLflow
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
@@ -364,6 +365,14 @@ def courses(
 ) -> tuple["Series", ...]:
     """Return a machine's latest curves; all tabs ask for those up to the same sample."""
     return telemetry().series(host, metrics, until - back, until + _JUST_AFTER, points)
+
+
+@st.cache_resource(show_spinner=False)
+def data() -> "Picture":
+    """Return what is known of all projects' data, looked at in threads beside the pages."""
+    from services.data.picture import Picture
+
+    return Picture(context().data)
 
 
 def platform_status() -> "PlatformStatus":

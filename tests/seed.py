@@ -84,6 +84,39 @@ def one_more_run(url: str, project: str, name: str) -> None:
     engine.dispose()
 
 
+def tagged_id(index: int) -> str:
+    """Return the id of a run that ``tagged`` writes."""
+    return f"7{index:03d}".ljust(32, "e")
+
+
+def tagged(url: str, project: str, count: int, tags: dict[str, str]) -> None:
+    """Write finished runs and a registered version 7 that carry some tags."""
+    now = now_ms()
+    engine, _ = schema.prepare(url)
+    runs = tuple(
+        TrackedRun(
+            run_id=tagged_id(index),
+            experiment_id="1",
+            name=f"tagged-{index}",
+            status="finished",
+            user="mira",
+            started_ms=now - index * _HOUR_MS,
+            ended_ms=now - index * _HOUR_MS + 60_000,
+            deleted=False,
+            artifact_uri=None,
+            metrics={},
+            params={},
+            tags={"mlops.project": project} | tags,
+        )
+        for index in range(count)
+    )
+    store = Store(engine)
+    store.write_runs(project, runs)
+    version = Version(project, 7, tagged_id(0), now, "READY", "", "", tags)
+    store.write_registry(project, [_model(project)], [version])
+    engine.dispose()
+
+
 def keep_fresh(url: str, over: threading.Event) -> None:
     """Report the engines live every second until ``over``, as a controller that finds no change."""
     engine, _ = schema.prepare(url)

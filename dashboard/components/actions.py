@@ -40,6 +40,8 @@ class Proposal:
     verb: str = "Do it"
     command: str = ""
     """The command line that does the same."""
+    during: "Callable[[], None] | None" = None
+    """Draws how far it is, below the steps, again and again while it is under way."""
     after: "Callable[[], None] | None" = None
     """Draws below the outcome of an action that was done."""
 
@@ -137,6 +139,8 @@ def _progress(action_id: int, proposal: Proposal) -> None:
     if record.state == "pending":
         st.caption("The controller takes it up within a second.")
     if not record.ended:
+        if proposal.during is not None:
+            proposal.during()
         st.caption("Closing this window does not stop it; Activity shows how it went.")
         return
     outcome(record)

@@ -70,6 +70,24 @@ _LOOKS: Mapping[str, _Drawn] = {
     "waiting": ("schedule", "violet"),
     "current": _GREEN,
     "earlier": ("history", "gray"),
+    # data
+    "clean": _GREEN,
+    "changed": ("edit", "orange"),
+    "untracked": ("note_add", "orange"),
+    "shown": ("visibility", "blue"),
+    "empty": ("folder", "gray"),
+    "not listed": ("remove", "gray"),
+    "gone": ("folder_off", "red"),
+    "unfinished": ("error", "red"),
+    "damaged": ("error", "red"),
+    "looking": ("progress_activity", "blue"),
+    "there": _GREEN,
+    "queued": ("schedule", "violet"),
+    "not sent": ("cloud_off", "gray"),
+    "not asked": ("radio_button_unchecked", "gray"),
+    "away": ("cloud_off", "red"),
+    "added": ("add_circle", "green"),
+    "removed": ("do_not_disturb_on", "red"),
 }
 
 

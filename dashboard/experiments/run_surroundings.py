@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard.components import tables
+from dashboard.data import links
 from dashboard.experiments.environment import backend_title, environment_of
 from dashboard.numbers import UNKNOWN, size
 from dashboard.text import plain
@@ -32,6 +33,7 @@ def draw(run: Run) -> None:
             {name: plain(value or UNKNOWN, 200) for name, value in facts.items()},
             border="horizontal",
         )
+        links.revisions(run.project, run.tags)
     with right:
         st.markdown("**Packages**")
         if not found.packages:

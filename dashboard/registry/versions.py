@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import navigation
 from dashboard.components import located, status, tables
+from dashboard.data import links
 from dashboard.experiments.offered import offered
 from dashboard.experiments.units import figure, unit_of
 from dashboard.numbers import UNKNOWN, age
@@ -212,5 +213,6 @@ def _origin(version: ModelVersion) -> None:
     st.table(
         {plain(key, 60): plain(value, 200) for key, value in facts.items()}, border="horizontal"
     )
+    links.revisions(version.project, version.tags)
     if version.run_id and navigation.has("run"):
         navigation.link("run", "The run that made it", icon="play_circle", run=version.run_id)

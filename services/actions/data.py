@@ -56,3 +56,8 @@ def size(count: int) -> str:
 def files(count: int) -> str:
     """Return a count of files for a sentence."""
     return f"{count} {'file' if count == 1 else 'files'}"
+
+
+def versions(count: int) -> str:
+    """Return a count of versions for a sentence."""
+    return f"{count} {'version' if count == 1 else 'versions'}"

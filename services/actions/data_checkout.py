@@ -51,9 +51,7 @@ class DataCheckout:
         current = project.current(version.kind)
         if current is not None and current.revision == version.revision:
             return (f"The folder is at this version of {version.kind} already.",)
-        found = changes(context.data.project(version.project), version, None)
-        if current is not None and version.project == self.project:
-            found = changes(project, version, current)
+        found = changes(project, version, current)
         counts = f"{found.added} added, {found.changed} changed, {found.removed} removed"
         return (
             f"The project's {version.kind} becomes version {version.revision}: files {counts}.",

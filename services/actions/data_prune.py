@@ -40,10 +40,16 @@ class DataPrune:
 
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""
-        old = [v for v in context.data.versions(self.project) if not v.current]
+        found = context.data.prunable(self.project, self.keep)
+        if not found.versions:
+            return ("Nothing is to free: there is no version beyond those that stay.",)
+        if not found.files:
+            count = data.versions(found.versions)
+            return (f"Nothing is to free: no file of the cache belongs to {count} earlier alone.",)
         return (
-            f"Of {len(old)} earlier versions, files that no project's present version uses leave "
-            "the cache of this machine.",
+            f"Of {data.versions(found.versions)} earlier, {data.files(found.files)} that no "
+            f"project's present version uses leave the cache of this machine: up to "
+            f"{data.size(found.bytes)} become free.",
             f"Only what {context.data.remote.shown} has is removed: it is asked first, and a "
             "checkout fetches it again.",
         )

@@ -1,6 +1,7 @@
-"""Questions about versions: how they differ, what the folder holds, who uses them."""
+"""Questions about versions: how they differ, and what the folder holds."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from services.data import folder, tracking
@@ -8,12 +9,12 @@ from services.data.checkout import unfinished
 from services.data.fetching import listed
 from services.data.models import (
     Changes,
+    ChangeWord,
     FileChange,
     FolderState,
     Kind,
     Status,
     Underway,
-    Use,
     Version,
 )
 from services.data.project import ProjectData
@@ -23,23 +24,28 @@ from services.engines.dvc.models import Entry
 from services.errors import InputError, MlopsError
 from services.projects.contract import look
 
-DATA_TAG, MODELS_TAG = "mlops.data.revision", "mlops.models.revision"
+CHANGED_SINCE = "Files changed since; `mlops data add` makes them a version."
 
 
-def changes(project: ProjectData, version: Version, against: Version | None) -> Changes:
-    """Return which files differ between two versions of a kind.
+def changes(
+    project: ProjectData, version: Version, against: Version | None, *, fetch: bool = True
+) -> Changes:
+    """Return which files differ between two versions of a kind; either may be another project's.
+
+    A list of files that is not here is fetched from the remote, unless ``fetch`` is off.
 
     Raises:
         InputError: One is of data, the other of models.
-        EngineError: A version's list of files is nowhere to be found.
+        EngineError: A version's list of files is nowhere to be found, or not here.
     """
     if against is not None and against.kind != version.kind:
         raise InputError("One is a version of data, the other of models.", "Take two of a kind.")
-    new = _entries(project, version)
-    old = {} if against is None else _entries(project, against)
-    found = [
-        change for path in sorted(new.keys() | old.keys()) if (change := _change(path, old, new))
-    ]
+    new = _entries(project, version, fetch=fetch)
+    old = {} if against is None else _entries(project, against, fetch=fetch)
+    differ = [path for path in new.keys() | old.keys() if _md5(new, path) != _md5(old, path)]
+    # Only of what differs the size is asked: the file system answers once a file.
+    was, now = _sized(project, old, differ), _sized(project, new, differ)
+    found = [_change(path, was.get(path), now.get(path)) for path in sorted(differ)]
     counts = {
         word: sum(1 for c in found if c.change == word) for word in ("added", "changed", "removed")
     }
@@ -63,22 +69,28 @@ def before(project: ProjectData, version: Version) -> Version | None:
     return older[0] if older else None
 
 
-def _entries(project: ProjectData, version: Version) -> dict[str, Entry]:
-    found = listed(project, project.outs(version))
-    return {entry.path: entry for entry in project.dvc.sized(found.values())}
+def _entries(project: ProjectData, version: Version, *, fetch: bool) -> dict[str, Entry]:
+    owner = project if version.project == project.id else replace(project, id=version.project)
+    outs = owner.outs(version)
+    return listed(owner, outs) if fetch else owner.dvc.listed(outs)
 
 
-def _change(path: str, old: Mapping[str, Entry], new: Mapping[str, Entry]) -> FileChange | None:
-    was, now = old.get(path), new.get(path)
-    if was is None and now is not None:
-        return FileChange(path, "added", None, now.size)
-    if was is not None and now is None:
-        return FileChange(path, "removed", was.size, None)
-    assert was is not None  # noqa: S101 - the path is in one of them
-    assert now is not None  # noqa: S101 - and so in both
-    if was.md5 == now.md5:
-        return None
-    return FileChange(path, "changed", was.size, now.size)
+def _md5(entries: Mapping[str, Entry], path: str) -> str | None:
+    found = entries.get(path)
+    return None if found is None else found.md5
+
+
+def _sized(
+    project: ProjectData, entries: Mapping[str, Entry], paths: Iterable[str]
+) -> dict[str, Entry]:
+    wanted = (entries[path] for path in paths if path in entries)
+    return {entry.path: entry for entry in project.dvc.sized(wanted)}
+
+
+def _change(path: str, was: Entry | None, now: Entry | None) -> FileChange:
+    before, after = was.size if was else None, now.size if now else None
+    word: ChangeWord = "added" if was is None else "removed" if now is None else "changed"
+    return FileChange(path, word, before, after)
 
 
 def status(project: ProjectData, root: Path, kind: Kind) -> Status:
@@ -129,30 +141,18 @@ def _state(
         paths
     ):
         return "clean", "", paths
-    return "changed", "Files changed since; `mlops data add` makes them a version.", paths
+    return "changed", CHANGED_SINCE, paths
 
 
 def underway(project: ProjectData) -> Underway | None:
     """Return what is being done with a project's files; None when nothing is."""
     import json
 
+    if not project.place.busy():
+        return None
     try:
         said = json.loads(project.place.progress.read_bytes())
         at = moment(said.pop("at"))
         return None if at is None else Underway(project=project.id, at=at, **said)
     except (OSError, ValueError, TypeError, KeyError):
         return None
-
-
-def uses(
-    versions: Iterable[Version],
-    runs: Mapping[str, Mapping[str, str]],
-    models: Mapping[str, Mapping[str, str]],
-) -> tuple[Use, ...]:
-    """Return who uses each version: ``runs`` are tags by run, ``models`` tags by MODEL:VERSION."""
-
-    def using(tags: Mapping[str, Mapping[str, str]], version: Version) -> tuple[str, ...]:
-        tag = DATA_TAG if version.kind == "data" else MODELS_TAG
-        return tuple(name for name, said in tags.items() if said.get(tag) == version.revision)
-
-    return tuple(Use(v.revision, using(runs, v), using(models, v)) for v in versions)

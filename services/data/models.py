@@ -8,6 +8,8 @@ Kind = Literal["data", "models"]
 KINDS: tuple[Kind, ...] = ("data", "models")
 FolderState = Literal["clean", "changed", "untracked", "empty", "gone", "unfinished"]
 RemoteState = Literal["there", "queued", "not sent"]
+ChangeWord = Literal["added", "changed", "removed"]
+StandingWord = Literal["there", "away", "not asked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class FileChange:
     """One file that differs between two versions. Sizes are bytes; None: not known."""
 
     path: str
-    change: Literal["added", "changed", "removed"]
+    change: ChangeWord
     before: int | None
     after: int | None
 
@@ -148,10 +150,46 @@ class Pruned:
 
 
 @dataclass(frozen=True, slots=True)
+class Prunable:
+    """What pruning would remove, as far as the remote turns out to have it."""
+
+    versions: int
+    """Of data and of models, beyond those that stay."""
+    files: int
+    bytes: int
+    """What would become free: a file that also lies in a folder as a hard link frees nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What the cache takes."""
+
+    files: int
+    bytes: int
+    linked_bytes: int
+    """Of them those that lie in a project's folder too, as hard links: taken once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the remote stands, as far as is known without asking it over a network."""
+
+    shown: str
+    configured: bool
+    """Whether somebody chose it; else it is a folder at home, and nothing is sent by itself."""
+    state: StandingWord
+    reason: str
+    """Why it is away."""
+    at: datetime | None
+    """When it answered last, or when it did not; None: never asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """Who uses a version."""
 
     revision: str
-    runs: tuple[str, ...]
-    versions: tuple[str, ...]
-    """Registered versions, ``MODEL:VERSION``."""
+    runs: tuple[str, ...] = ()
+    """Ids, those started last first; archived runs are left out."""
+    versions: tuple[tuple[str, str, int], ...] = ()
+    """Registered versions: project, model and number."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from services.data.repository import Commit, Repository
 from services.data.state import Document, Place, moment, now, write
 from services.engines.dvc.models import Out, Progress, Report, silent
 from services.errors import InputError, NotFoundError, PlatformError
-from services.projects.contract import valid_id
+from services.projects.contract import ID_PATTERN, valid_id
 
 if TYPE_CHECKING:
     from services.engines.dvc.adapter import DVC
@@ -220,9 +221,8 @@ def projects(remote: Remote) -> tuple[ProjectData, ...]:
         names = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
     except OSError:
         return ()
-    return tuple(
-        found for name in names if (found := ProjectData(name, remote)).repository.exists()
-    )
+    ours = (ProjectData(name, remote) for name in names if re.fullmatch(ID_PATTERN, name))
+    return tuple(found for found in ours if found.repository.exists())
 
 
 def kind_of(word: str) -> Kind:

@@ -1,8 +1,9 @@
 """Pruning: old versions leave this machine's cache, and nothing leaves that is nowhere else."""
 
+import os
 from collections.abc import Iterable
 
-from services.data.models import KINDS, Pruned, Version
+from services.data.models import KINDS, Kind, Prunable, Pruned, Version
 from services.data.project import ProjectData, projects
 from services.engines.dvc.models import Report, silent
 from services.errors import EngineError
@@ -19,14 +20,7 @@ def prune(project: ProjectData, keep: int = 1, report: Report = silent) -> Prune
     """
     with project.place.held():
         told = project.reporting(report)
-        stays = set(_used_now(project))
-        old: set[str] = set()
-        for kind in KINDS:
-            versions = project.versions(kind)
-            kept = [v for v in versions if v.current] + [v for v in versions if not v.current]
-            stays |= _files(project, kept[:keep])
-            old |= _files(project, kept[keep:])
-        there = {md5 for md5 in old - stays if project.dvc.cached(md5) is not None}
+        there = set(_leaving(project, keep))
         if not there:
             return Pruned(0, 0, 0)
         project.remote.ready()
@@ -34,6 +28,35 @@ def prune(project: ProjectData, keep: int = 1, report: Report = silent) -> Prune
         gone = there - unsent
         told_of = project.dvc.forget(gone, told)
         return Pruned(len(gone), told_of, len(unsent))
+
+
+def prunable(project: ProjectData, keep: int = 1) -> Prunable:
+    """Return what ``prune`` would remove if the remote has all of it: it is not asked.
+
+    Raises:
+        EngineError: The list of files of a present version is not in the cache.
+    """
+    leaving = _leaving(project, keep).values()
+    freed = sum(found.st_size for found in leaving if found.st_nlink == 1)
+    old = sum(len(_by_age(project, kind)[keep:]) for kind in KINDS)
+    return Prunable(old, len(leaving), freed)
+
+
+def _leaving(project: ProjectData, keep: int) -> dict[str, os.stat_result]:
+    """Return the cache files that only old versions use."""
+    stays = set(_used_now(project))
+    old: set[str] = set()
+    for kind in KINDS:
+        versions = _by_age(project, kind)
+        stays |= _files(project, versions[:keep])
+        old |= _files(project, versions[keep:])
+    return {md5: found for md5 in old - stays if (found := project.dvc.cached(md5)) is not None}
+
+
+def _by_age(project: ProjectData, kind: Kind) -> list[Version]:
+    """Return the versions of a kind, the present one first, then the newest."""
+    versions = project.versions(kind)
+    return [v for v in versions if v.current] + [v for v in versions if not v.current]
 
 
 def _used_now(project: ProjectData) -> Iterable[str]:

@@ -106,6 +106,19 @@ class Remote:
                 "version is sent anew.",
             )
 
+    def away(self) -> str:
+        """Return why a remote folder is not the one it was; empty when it is, or was never used.
+
+        Nothing is written, and nothing is asked over a network of object stores.
+        """
+        folder = self.folder
+        wanted = _read(self.home.root / "dvc" / "remote.id")
+        if folder is None or wanted is None or wanted.partition("\n")[2] != str(folder):
+            return ""
+        if _read(folder / _MARK) == wanted.partition("\n")[0]:
+            return ""
+        return f"The folder {folder} is not there, or is another one: mount it again."
+
     def _mark(self, folder: Path, known: Path) -> None:
         try:
             if self.configured and not folder.parent.is_dir():

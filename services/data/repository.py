@@ -4,6 +4,7 @@ It lies in the home folder, never in the project: the user's own git is left alo
 ``dvc`` work in it as anywhere.
 """
 
+import functools
 import os
 import subprocess
 import time
@@ -97,13 +98,46 @@ class Repository:
         """
         if not self.exists():
             return ()
+        head = self.head()
+        return _history(self.folder, head) if head else self.log("main")
+
+    def head(self) -> str:
+        """Return the commit that ``main`` is at, read without git; empty when it cannot be.
+
+        A commit's name is a hash of all its history: what was read under it stays true.
+        """
+        git = self.folder / ".git"
+        try:
+            return (git / "refs" / "heads" / "main").read_text().strip()
+        except (OSError, ValueError):
+            pass
+        try:
+            packed = (git / "packed-refs").read_text().splitlines()
+        except (OSError, ValueError):
+            return ""
+        return next((line[:40] for line in packed if line.endswith(" refs/heads/main")), "")
+
+    def log(self, commit: str) -> tuple[Commit, ...]:
+        """Return what was tracked up to a commit, newest first; git is asked.
+
+        Raises:
+            PlatformError: git failed, or the repository is damaged.
+        """
         form = f"--format=%H{_FIELD}%ct{_FIELD}%B{_RECORD}"
-        said = self._git("log", "--first-parent", form, "main", "--")
+        said = self._git("log", "--first-parent", form, commit, "--")
         found = (_commit(record) for record in said.split(_RECORD))
         return tuple(commit for commit in found if commit is not None)
 
     def file(self, commit: str, path: str) -> bytes:
         """Return a file as it was in a commit.
+
+        Raises:
+            PlatformError: It was not there.
+        """
+        return _file(self.folder, commit, path)
+
+    def show(self, commit: str, path: str) -> bytes:
+        """Return a file as it was in a commit; git is asked.
 
         Raises:
             PlatformError: It was not there.
@@ -156,6 +190,16 @@ class Repository:
                 "See what `git status` says there; `mlops doctor` shows the room left.",
             )
         return done.stdout
+
+
+@functools.lru_cache(maxsize=64)
+def _history(folder: Path, head: str) -> tuple[Commit, ...]:
+    return Repository(folder).log(head)
+
+
+@functools.lru_cache(maxsize=4096)
+def _file(folder: Path, commit: str, path: str) -> bytes:
+    return Repository(folder).show(commit, path)
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,24 +3,30 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.data import checkout, looking, pruning, sharing, tracking, transfers
+from services.data import checkout, looking, pruning, sharing, tracking, transfers, using
 from services.data.models import (
     KINDS,
     Changes,
     Kind,
+    Prunable,
     Pruned,
     Queued,
+    Room,
     Share,
+    Standing,
     Status,
     Tracked,
     Underway,
+    Use,
     Version,
 )
 from services.data.project import ProjectData, projects
 from services.data.remote import Remote
+from services.data.room import measure
 from services.engines.dvc.models import Report, silent
 from services.errors import InputError, PlatformError
 from services.home import Home
+from services.mirror.queries import Mirror
 from services.projects.contract import require
 
 
@@ -73,12 +79,20 @@ class DataService:
         """Return one of a project's own versions."""
         return self.project(project_id).find(revision)
 
-    def changes(self, project_id: str, revision: str, against: str | None = None) -> Changes:
-        """Return what a version changed, against another or the one before it."""
+    def changes(
+        self, project_id: str, revision: str, against: str | None = None, *, fetch: bool = True
+    ) -> Changes:
+        """Return what a version changed, against another or the one before it.
+
+        Either may be one that another project shares with this one.
+        """
         project = self.project(project_id)
-        version = project.find(revision)
-        other = project.find(against) if against else looking.before(project, version)
-        return looking.changes(project, version, other)
+        owner, version = sharing.find_for(project, revision)
+        if against:
+            other: Version | None = sharing.find_for(project, against)[1]
+        else:
+            other = looking.before(owner, version)
+        return looking.changes(project, version, other, fetch=fetch)
 
     def status(self, project_id: str) -> tuple[Status, ...]:
         """Return a project's data and models as they are now."""
@@ -121,6 +135,10 @@ class DataService:
             raise InputError("The present version always stays: keep at least 1.")
         return pruning.prune(self.project(project_id), keep, report)
 
+    def prunable(self, project_id: str, keep: int = 1) -> Prunable:
+        """Return what pruning would remove and free."""
+        return pruning.prunable(self.project(project_id), keep)
+
     def share(self, project_id: str, with_project: str, kind: Kind, by: str) -> None:
         """Let another project check out a project's versions."""
         sharing.share(self.project(project_id), with_project, kind, by)
@@ -132,6 +150,29 @@ class DataService:
     def shares(self, project_id: str) -> tuple[Share, ...]:
         """Return with whom a project shares what."""
         return sharing.shares(self.project(project_id))
+
+    def shared_with(self, project_id: str) -> tuple[Version, ...]:
+        """Return the versions other projects let this one check out."""
+        return sharing.shared_with(self.project(project_id))
+
+    def uses(
+        self, mirror: Mirror, project_id: str, kind: Kind, visible: tuple[str, ...] | None = None
+    ) -> dict[str, Use]:
+        """Return by revision who uses a project's versions: itself, and those it shares with.
+
+        ``visible`` are the projects whose runs may be told of, None for all.
+        """
+        among = {project_id} | {s.with_project for s in self.shares(project_id) if s.kind == kind}
+        told = among if visible is None else among & set(visible)
+        return using.uses(mirror, kind, tuple(sorted(told)))
+
+    def standing(self) -> Standing:
+        """Return how the remote stands, without asking it over a network."""
+        return transfers.standing(self.remote)
+
+    def room(self) -> Room:
+        """Return what the cache takes; each file is looked at once."""
+        return measure(self.remote.cache)
 
     def underway(self, project_id: str) -> Underway | None:
         """Return what is being done with a project's files now, for a progress bar."""

@@ -1,5 +1,7 @@
 """Sharing: a project sees its own versions alone, and those another project lets it have."""
 
+from collections.abc import Iterator
+
 from services.data.models import Kind, Share, Version
 from services.data.project import ProjectData, projects
 from services.data.state import moment, now
@@ -51,10 +53,9 @@ def find_for(project: ProjectData, revision: str) -> tuple[ProjectData, Version]
         return project, project.find(revision)
     found = [
         (other, version)
-        for other in projects(project.remote)
-        if other.id != project.id
+        for other, kinds in _sharing(project)
         for version in other.matching(revision)
-        if any(s.with_project == project.id and s.kind == version.kind for s in shares(other))
+        if version.kind in kinds
     ]
     if not found:
         raise NotFoundError(
@@ -65,3 +66,26 @@ def find_for(project: ProjectData, revision: str) -> tuple[ProjectData, Version]
     if len({version.revision for _, version in found}) > 1:
         raise ConflictError(f"{revision!r} fits several shared versions.", "Give more digits.")
     return found[0]
+
+
+def shared_with(project: ProjectData) -> tuple[Version, ...]:
+    """Return the versions other projects let this one check out, the newest of each first.
+
+    Raises:
+        PlatformError: The data repository of one that shares is damaged.
+    """
+    return tuple(
+        version
+        for other, kinds in _sharing(project)
+        for version in other.versions()
+        if version.kind in kinds
+    )
+
+
+def _sharing(project: ProjectData) -> Iterator[tuple[ProjectData, frozenset[Kind]]]:
+    for other in projects(project.remote):
+        if other.id == project.id:
+            continue
+        kinds = frozenset(s.kind for s in shares(other) if s.with_project == project.id)
+        if kinds:
+            yield other, kinds

@@ -90,6 +90,30 @@ class Place:
             finally:
                 self.progress.unlink(missing_ok=True)
 
+    def busy(self) -> bool:
+        """Return whether somebody works on the project's files now.
+
+        The lock is asked, for it dies with its holder: what is written down outlives a kill.
+        """
+        try:
+            handle = os.open(self._own / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
+    def changed_ns(self) -> int:
+        """Return when the state was written last, nanoseconds; 0 when never."""
+        try:
+            return (self._own / "state.json").stat().st_mtime_ns
+        except OSError:
+            return 0
+
 
 @contextmanager
 def _locked(path: Path, wait_s: float, project: str) -> Iterator[None]:

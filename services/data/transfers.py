@@ -5,12 +5,12 @@ from pathlib import Path
 
 from services.data.checkout import restore
 from services.data.fetching import fetch, wanted
-from services.data.models import Queued, Version
+from services.data.models import Queued, Standing, StandingWord, Version
 from services.data.project import ProjectData, projects
 from services.data.remote import Remote
 from services.data.state import enqueue, moment, now
 from services.engines.dvc.models import Report, silent
-from services.errors import EngineUnreachableError, MlopsError, NotFoundError
+from services.errors import EngineUnreachableError, MlopsError, NotFoundError, PlatformError
 
 
 def queue(project: ProjectData) -> tuple[Queued, ...]:
@@ -105,3 +105,25 @@ def pull(project: ProjectData, version: Version, root: Path, report: Report = si
         if version.current:
             restore(project, version, root, told)
     return fetched
+
+
+def standing(remote: Remote) -> Standing:
+    """Return how the remote stands: a folder is looked at, of others the last transfer is told."""
+    sent, failed = [], []
+    for project in projects(remote):
+        try:
+            state = project.place.load()
+        except PlatformError:  # told where the project is
+            continue
+        sent += [at for said in state.get("sent", {}).values() if (at := moment(said))]
+        failed += [(q.tried_at, q.reason) for q in queue(project) if q.tried_at and q.reason]
+    last = max(sent, default=None)
+    tried, reason = max(failed, default=(None, ""))
+    if remote.folder is not None:
+        reason = remote.away()
+        word: StandingWord = "away" if reason else "there" if last else "not asked"
+        return Standing(remote.shown, remote.configured, word, reason, last)
+    if tried is not None and (last is None or tried > last):
+        return Standing(remote.shown, remote.configured, "away", reason, tried)
+    word = "there" if last else "not asked"
+    return Standing(remote.shown, remote.configured, word, "", last)

@@ -41,6 +41,7 @@ from services.mirror.page import cells_of, rows_of
 from services.mirror.projects import goal_of, summaries, technique_rows
 from services.mirror.registry import registered_models
 from services.mirror.search import Search
+from services.mirror.tagged import Tagged, tagged
 from services.mirror.text import Mask, Text
 
 if TYPE_CHECKING:
@@ -299,6 +300,14 @@ class Mirror:
             f"Project {project[:64]} has no registered model {name[:80]!r}.",
             "`mlops models list` names the models there are.",
         )
+
+    def tagged(self, tag: str, projects: tuple[str, ...]) -> Tagged:
+        """Return what of the projects carries a tag, by the tag's value."""
+        with self._lock, self.connect() as connection:
+            columns = self._fresh(connection)
+            return tagged(
+                connection, columns, self._scope(RunQuery(projects=projects)), tag, projects
+            )
 
     # Projects
 
