@@ -76,6 +76,15 @@ class Latest:
                 groups=_grouped(known.groups, sample.processes),
             )
 
+    def keep(self, known: Callable[[str], bool], silent_s: float) -> None:
+        """Forget the machines that are silent for so long and not known any more: removed ones."""
+        at = self._now()
+        with self._lock:
+            for name, one in list(self._hosts.items()):
+                silent = one.heard_at is None or at - one.heard_at > silent_s
+                if silent and not known(name):
+                    del self._hosts[name]
+
     def refused(self, host: str) -> None:
         """Count a sample that was not kept."""
         with self._lock:
