@@ -21,6 +21,7 @@ from services.engines.silicon.models import Machine, ProviderState, Sample
 from services.errors import ConflictError, InputError, NotFoundError, PlatformError
 from services.telemetry import machines, notes, removal
 from services.telemetry.folder import DAY_S, HOUR_S, HostFolder, Retention, slug
+from services.telemetry.latest import AHEAD_S
 from services.telemetry.models import Event, HostState, OwnerUse, Series
 from services.telemetry.writing import SegmentWriter
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from services.telemetry.reading import Reader
 
 logger = logging.getLogger(__name__)
-
-AHEAD_S = 60.0
-"""How far the clock of another machine may be ahead of ours."""
 
 LOST_AFTER_S = 60.0
 
