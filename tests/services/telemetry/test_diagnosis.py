@@ -173,7 +173,7 @@ def test_linux_where_nobody_said_what_the_run_was_meant_for_knows_less():
     found = why(samples, machine=LINUX, meant_for_gpu=None)
     reasons = {one.kind: one.reason for one in found.unknown}
     assert reasons["cpu_fallback"] == "GPU: no NVIDIA GPU here"
-    assert reasons["contention"] == "GPU: no NVIDIA GPU here"
+    assert "contention" in found.clear  # there is no GPU to contend for
     assert found.causes == ()
 
 
