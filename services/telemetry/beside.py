@@ -56,9 +56,7 @@ def _times(seconds: float | None, factor: float) -> float | None:
     return None if seconds is None else seconds * factor
 
 
-def takers(
-    hits: Sequence[Span], owner: str, component: Component, units: int
-) -> tuple[Taker, ...]:
+def takers(hits: Sequence[Span], owner: str, component: Component, units: int) -> tuple[Taker, ...]:
     """Return who had what of a component over some spans, most first.
 
     Args:

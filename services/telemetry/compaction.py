@@ -203,7 +203,7 @@ class Compactor:
                 self._minutes(hour, touched)
         known: dict[int, states.Changes] = {}
         if before:
-            known = {int(hour): changes for hour, changes in before.header["hours"].items()}
+            known = before.hours
         known.update((h, c) for h, c in touched.changes.items() if start <= h < end)
         return {str(hour): known[hour] for hour in sorted(known)}
 

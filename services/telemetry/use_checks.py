@@ -33,6 +33,9 @@ NAMED = 5
 UNLISTED = 0.05
 """Of who used a component beside: so many are told, each with at least so much."""
 
+REAL_PART = 0.2
+"""Who had less of what others had is no answer to who it was."""
+
 GPU_UNUSED = 0.05
 ONE_CORE = 0.8
 """A loop in one thread keeps its core busy for a little less than all of the time."""
@@ -237,13 +240,13 @@ def _contention(case: Case, hits: Sequence[Span], component: Component) -> Answe
     told = [evidence(hits, metric, had, said, bound)]
     if component == "cpu":
         full = mean(hits, "cpu_ratio") or 0.0
-        said = f"Of {case.cores} cores {percent(full)} were busy then: none was left over."
+        said = f"All {case.cores} cores were busy for {percent(full)} then: none was left over."
         told.append(evidence(hits, metric, full, said, CPU_FULL))
     told += _shares_of(case, hits, component, found_by, had)
     return found(
         "contention",
         hits,
-        f"{_who(found_by)} used the {name} at the same time: {percent(had)} of it "
+        f"{_who(found_by, had)} used the {name} at the same time: {percent(had)} of it "
         f"for {percent(part)} of the time",
         "Run them one after the other, or move one to another machine.",
         part * (had if component == "gpu" else share(had, mean(hits, "cpu_ratio") or 1.0)),
@@ -260,21 +263,28 @@ def _shares_of(
 ) -> Iterator[Evidence]:
     """Yield what each of those that used most had, and what nobody is known to have had."""
     metric, name = f"{component}_ratio", component.upper()
-    named = [one for one in found_by if one.ratio >= NOTICEABLE][:NAMED]
-    for one in named:
+    for one in [one for one in found_by if one.ratio >= NOTICEABLE][:NAMED]:
         cores = f" ({one.ratio * case.cores:.1f} cores)" if component == "cpu" else ""
-        who = one.name[0].upper() + one.name[1:] if one.name.startswith("the ") else one.name
-        said = f"{who} had {percent(one.ratio)} of the {name} then{cores}."
+        said = f"{_begun(one.name)} had {percent(one.ratio)} of the {name} then{cores}."
         yield evidence(hits, metric, one.ratio, said)
     left = had - sum(one.ratio for one in found_by)
     if case.owner != OTHERS and left >= UNLISTED:
-        said = f"Processes that were not listed, for each took little, had {percent(left)} of it."
+        said = (
+            f"Processes that were not listed had {percent(left)} of it: short-lived ones, or each "
+            "of them small."
+        )
         yield evidence(hits, metric, left, said)
 
 
-def _who(found_by: Sequence[Taker]) -> str:
-    """Return the names of the two that used most beside the owner."""
-    said = " and ".join(one.name for one in found_by[:2] if one.ratio > 0)
-    return (said[0].upper() + said[1:] if said.startswith("the ") else said) or (
-        "Others, which were not listed,"
-    )
+def _who(found_by: Sequence[Taker], had: float) -> str:
+    """Return the names of the two that used most beside the owner, if they used a real part."""
+    much = [one for one in found_by[:2] if one.ratio >= REAL_PART * had]
+    names = [one.name for one in much]
+    if had - sum(one.ratio for one in found_by) > had / 2:
+        names = [*names[:1], "others, which were not listed,"]
+    return _begun(" and ".join(names) or "others, each of them small,")
+
+
+def _begun(name: str) -> str:
+    """Return a name at the begin of a sentence; that of a program stays as it is."""
+    return name[0].upper() + name[1:] if name.startswith(("the ", "others")) else name

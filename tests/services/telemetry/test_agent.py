@@ -18,9 +18,8 @@ from services.errors import (
     InputError,
 )
 from services.telemetry import agent as agents
-from services.telemetry import batches
+from services.telemetry import batches, tokens
 from services.telemetry import spool as spooling
-from services.telemetry import tokens
 from services.telemetry.agent import Agent
 from services.telemetry.batches import pack
 from services.telemetry.collector import Collector, Taken

@@ -74,11 +74,11 @@ def test_the_sampler_lets_go_of_machines_that_went_silent(tmp_path: Path):
 def test_samples_that_no_disk_took_are_not_let_go(tmp_path: Path, monkeypatch):
     writer = store(tmp_path, lost_after_s=0.0)
     writer.append(watts(0, 1.0))
-    held = writer._writers[HOST]  # noqa: SLF001
-    held._waiting.append(watts(2, 2.0))  # noqa: SLF001
+    held = writer._writers[HOST]
+    held._waiting.append(watts(2, 2.0))
     writer.append(sample(4, host="mac-b"))
-    held._waiting.clear()  # noqa: SLF001
-    assert writer._writers[HOST] is held  # noqa: SLF001
+    held._waiting.clear()
+    assert writer._writers[HOST] is held
     writer.close()
 
 
