@@ -1,6 +1,6 @@
 """What an agent sends: the machine and some of its samples, as one compressed JSON document.
 
-{"sent_at": …, "machine": {"host", "chip", "apple_silicon", "os", …}, "providers": [{"name", "usable", …}],
+{"sent_at", "machine": {"host", "chip", "apple_silicon", …}, "providers": [{"name", "usable", …}],
  "samples": [{"at", "window_s", "readings": {METRIC: {"value", "quality", "source", …}},
               "processes": [{"pid", "started_at", "name", "owner", "cpu_s", …}]}]}
 """

@@ -111,8 +111,8 @@ class Block:
         self._data = memoryview(data)[begin:]
         table = self.header.pop("columns")
         self._hours = orjson.dumps(self.header.pop("hours", {}))
-        # An array, not an object a column, and bytes, not a list an hour: with a hundred blocks kept
-        # a full collection of Python's garbage, which looks at every object, took 70 ms of a chart.
+        # An array, not an object a column, and bytes, not a list an hour: with a hundred blocks
+        # kept, a full collection of Python's garbage, which looks at every object, took 70 ms.
         self._columns = {name: place for place, name in enumerate(table)}
         fields = [number for column in table.values() for number in column]
         self._fields = np.array(fields, dtype=np.int64).reshape(-1, _FIELDS)

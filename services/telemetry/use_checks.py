@@ -33,7 +33,7 @@ NAMED = 5
 UNLISTED = 0.05
 """Of who used a component beside: so many are told, each with at least so much."""
 
-REAL_PART = 0.2
+REAL_PART = 0.1
 """Who had less of what others had is no answer to who it was."""
 
 GPU_UNUSED = 0.05

@@ -255,6 +255,14 @@ def test_wired_budget_by_what_mlx_holds():
     assert [one.kind for one in unknown.unknown] == ["wired"]
 
 
+def test_a_wired_budget_that_somebody_set_while_the_machine_was_up_is_the_one_that_counts():
+    state = {**BUSY, "memory_wired_bytes": 18 * GB}
+    assert why(recording(LENGTH, state)).causes == ()
+    (cause,) = why(recording(LENGTH, {**state, "gpu_wired_limit_bytes": 19 * GB})).causes
+    assert cause.kind == "wired"
+    assert cause.evidence[0].bound == pytest.approx(0.9 * 19 * GB)
+
+
 def test_others_that_are_listed_only_now_and_then_are_still_named():
     """Processes that belong to nobody are looked at every fifth sample, and the busiest told."""
 

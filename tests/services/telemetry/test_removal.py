@@ -13,7 +13,6 @@ from services.errors import ConflictError, NotFoundError
 from services.telemetry import removal
 from services.telemetry.compaction import compact_all
 from services.telemetry.folder import HostFolder, Retention, lock
-from services.telemetry.store import Store
 from tests.services.telemetry.machines import MAC
 from tests.services.telemetry.samples import BEGIN, HOST, Clock, at, sample, store, watts
 
@@ -147,7 +146,7 @@ def test_a_kill_leaves_it_whole_or_gone_and_the_next_merge_clears_up(tmp_path: P
 def test_what_is_known_of_machines_is_told_without_their_samples(tmp_path: Path):
     assert store(tmp_path / "none").known() == ()
     filled(tmp_path, HOST)
-    one: Store = store(tmp_path)
+    one = store(tmp_path)
     one.introduce(MAC, ())
     (tmp_path / ".removed-x").mkdir()
     assert sorted(machine.host for machine, _ in one.known()) == [HOST, MAC.host]
