@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard import navigation
 from dashboard.components import located, notices
 from dashboard.components.cli import command_line
-from dashboard.hardware import access, history, listing, machine, work
+from dashboard.hardware import access, history, joining, listing, machine, removal, work
 from dashboard.text import plain
 from services.errors import NotFoundError
 
@@ -18,7 +18,9 @@ if len(hosts) > 1 and named:
     navigation.link("hardware", "All machines", icon="arrow_back")
 st.title(plain(named, 80) if named else "Hardware")
 host = next((one for one in hosts if one.machine.host == chosen), None)
+removal.told()
 if named and host is None:
+    removal.leave(named)
     known = ", ".join(one.machine.host for one in hosts) or "none"
     raise NotFoundError(f"No machine named {named[:80]} reports here.", f"These do: {known}.")
 if not hosts:
@@ -42,4 +44,7 @@ else:
         machine.figures(chosen)
     else:
         machine.draw(host)
+        removal.draw(host)
 command_line("mlops hardware", "mlops hardware --watch")
+if not named:
+    joining.draw()

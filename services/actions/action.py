@@ -13,6 +13,7 @@ from services.actions.journal import Journal
 from services.actions.roles import Actor, Role
 from services.data.service import DataService
 from services.mirror.queries import Mirror
+from services.telemetry.fleet import Fleet
 
 Memory = dict[str, Any]
 
@@ -66,6 +67,7 @@ class Context:
     tracking: Tracking
     registry: Registry
     data: DataService = field(default_factory=DataService.here)
+    fleet: Fleet = field(default_factory=Fleet.here)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,10 @@ from services.actions.data_prune import DataPrune
 from services.actions.data_pull import DataPull
 from services.actions.data_push import DataPush
 from services.actions.data_share import DataShare
+from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
 from services.actions.promote import Promote, Rollback
 from services.actions.register_project import ForgetProject, RegisterProject
+from services.actions.remove_machine import RemoveMachine
 from services.actions.tag import TagRun, TagVersion
 from services.actions.users import AddUser, ChangeUser
 from services.errors import InputError
@@ -38,6 +40,9 @@ ACTIONS: dict[str, type[Any]] = {
         DataCheckout,
         DataPrune,
         DataShare,
+        AddMachineToken,
+        RevokeMachineToken,
+        RemoveMachine,
     )
 }
 

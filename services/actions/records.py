@@ -15,7 +15,7 @@ from services.errors import NotFoundError
 
 State = Literal["pending", "running", "done", "failed", "compensated", "denied"]
 ENDED = frozenset({"done", "failed", "compensated", "denied"})
-_SECRET_PARAMS = frozenset({"password_hash"})
+_SECRET_PARAMS = frozenset({"password_hash", "token_hash"})
 
 
 @dataclass(frozen=True, slots=True)

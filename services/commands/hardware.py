@@ -181,55 +181,70 @@ def _watch_live(store: "Store", name: str | None) -> None:
 @sentences
 def token(*, name: str, revoke: bool) -> None:
     """Make a token with which one other machine reports in; it is shown this once."""
+    from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
+    from services.commands.acting import act, perform
     from services.telemetry import tokens
 
-    home = Home.locate()
-    home.create()
-    folder = home.secrets / tokens.FOLDER
     if revoke:
-        tokens.revoke(folder, name)
-        click.echo(f"The token {name} has ended: what is sent with it is refused from now on.")
+        act(RevokeMachineToken(name))
+        click.echo("What is sent with it is refused from now on.")
         return
-    made = tokens.make(folder, name)
-    click.echo("On the other machine (the token is shown this once):")
-    click.echo(f"  export MLOPS_AGENT_TOKEN={made}")
-    click.echo(f"  ./mlops agent --join {_address()}")
+    made, hashed = tokens.fresh()
+    record = perform(AddMachineToken(name, hashed))
+    if not record.ended:
+        click.echo(f"{record.title} is not done yet: the token counts when it is.", err=True)
+    _hand_over(made)
 
 
-def _address() -> str:
-    """Return where agents reach this machine, as far as this machine knows."""
-    import socket
-
-    from services.engines.registry import read_ports
+def _hand_over(made: str) -> None:
     from services.platform.configuration import load_settings
+    from services.telemetry.joining import way
 
-    settings = load_settings()
-    port = read_ports(Home.locate().root).get("telemetry", settings.telemetry_port)
-    scheme = "https" if settings.telemetry_certificate else "http"
-    if settings.telemetry_listen in {"127.0.0.1", "::1"}:
-        click.echo(
-            "The telemetry listens on this machine alone. Let the other one come by a tunnel, run "
-            f"there: ssh -N -L {port}:127.0.0.1:{port} {socket.gethostname()}; or set "
-            "telemetry_listen.",
-            err=True,
-        )
-        return f"{scheme}://127.0.0.1:{port}"
-    wild = settings.telemetry_listen in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
-    return f"{scheme}://{socket.gethostname() if wild else settings.telemetry_listen}:{port}"
+    found = way(load_settings(), Home.locate())
+    for sentence in found.advice():
+        click.echo(sentence.replace("`", ""), err=True)
+    click.echo("On the other machine (the token is shown this once):")
+    for command in found.commands(made):
+        click.echo(f"  {command}")
 
 
 @hardware.command("tokens")
 @json_option
 @sentences
 def list_tokens(*, as_json: bool) -> None:
-    """List the tokens that were made, and the machines that use them."""
-    from services.telemetry import tokens
+    """List the tokens that were made, the machines that use them, and when those were heard."""
+    from services.telemetry.fleet import Fleet
 
-    found = tokens.listed(Home.locate().secrets / tokens.FOLDER)
-    made = [(one, datetime.fromtimestamp(one.made_at, UTC)) for one in found]
+    found = Fleet.here().holders()
+    made = [(one, datetime.fromtimestamp(one.token.made_at, UTC)) for one in found]
     if as_json:
-        print_json([{"name": o.name, "host": o.host, "made_at": at} for o, at in made])
+        print_json(
+            [
+                {"name": o.token.name, "host": o.token.host, "made_at": at, "last_at": o.last_at}
+                for o, at in made
+            ]
+        )
         return
-    rows = [[one.name, one.host or "none came yet", moment(at)] for one, at in made]
+    rows = [
+        [
+            one.token.name,
+            one.token.host or "none came yet",
+            moment(at),
+            moment(one.last_at),
+        ]
+        for one, at in made
+    ]
     empty = "There is no token yet: `mlops hardware token NAME` makes one."
-    print_table(["token", "machine", "made"], rows, empty)
+    print_table(["token", "machine", "made", "newest sample"], rows, empty)
+
+
+@hardware.command()
+@click.argument("host")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@sentences
+def remove(*, host: str, yes: bool) -> None:
+    """Remove a machine that reports no more, with its history, and end its token."""
+    from services.actions.remove_machine import RemoveMachine
+    from services.commands.acting import act
+
+    act(RemoveMachine(host), yes=yes)

@@ -4,11 +4,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from services.engines.silicon.chain import Host
 from services.errors import EngineError, EngineRefusedError
 from services.telemetry import batches
+from services.telemetry.batches import CLOCK_WRONG
 from services.telemetry.collector import Collector
 from services.telemetry.sampling import INTERVAL_S, Sampling, Schedule
 from services.telemetry.spool import Part, Spool
@@ -56,6 +58,7 @@ class Agent:
         self._ended = threading.Event()
         self._sender = threading.Thread(target=self._send_on, name="sender", daemon=True)
         self._failures = 0
+        self._clock_wrong = False
         self._said: dict[str, str] = {}
 
     def join(self) -> None:
@@ -66,11 +69,12 @@ class Agent:
         """
         try:
             self._collector.send(self._packed(()))
-        except EngineRefusedError:
-            raise
         except EngineError as error:
+            if isinstance(error, EngineRefusedError) and not self._is_clock(error):
+                raise
             kept = "Samples are kept here and sent when it is back."
-            self._tell("link", f"{error} {kept}", str(error))
+            after = self._waits() if self._clock_wrong else kept
+            self._tell("link", f"{error} {after}", str(error))
             self._failures = 1
         else:
             self._tell("link", self._fine())
@@ -99,7 +103,8 @@ class Agent:
             return
         self._providers = self._host.providers()  # here: the host is of this thread alone
         self._tell("sampling", " ".join(self._sampling.troubles()))
-        if sample is not None:
+        # Stamped by a clock that is wrong, they would be told at the wrong time for good.
+        if sample is not None and not self._clock_wrong:
             self._spool.add(batches.encode(sample))
             self._news.set()
         self._tell("spool", self._spool.problem)
@@ -116,8 +121,20 @@ class Agent:
             try:
                 self._send_all()
             except EngineError as error:
+                self._is_clock(error)
                 self._failures = min(self._failures + 1, 16)
-                self._tell("link", f"{error} {self._spool.waiting} samples wait here.", str(error))
+                self._tell("link", f"{error} {self._waits()}", str(error))
+
+    def _waits(self) -> str:
+        if self._clock_wrong:
+            return "Until then no sample is kept: its time would be wrong."
+        return f"{self._spool.waiting} samples wait here."
+
+    def _is_clock(self, error: EngineError) -> bool:
+        """Note whether it is the clock of this machine that the other end says no to."""
+        status = error.status if isinstance(error, EngineRefusedError) else 0
+        self._clock_wrong = status == CLOCK_WRONG or (self._clock_wrong and not status)
+        return status == CLOCK_WRONG
 
     def _send_all(self) -> None:
         """Send the newest first, so that the machine is seen as it is, and then what waited.
@@ -126,6 +143,9 @@ class Agent:
             EngineError: The other end is away or says no.
         """
         sent = 0
+        if self._clock_wrong:
+            self._collector.send(self._packed(()))
+            self._clock_wrong = False
         while not self._ended.is_set():
             newest, oldest = self._spool.newest(), self._spool.oldest()
             for part in filter(None, (newest, oldest)):
@@ -158,10 +178,11 @@ class Agent:
             self._deliver(lines[:half])
             self._deliver(lines[half:])
         else:
-            self._tell("batch", " ".join(taken.refused[:1]))
+            # The sentence names the sample's time: it would be another one with every sample.
+            self._tell("batch", " ".join(taken.refused[:1]), "refused" if taken.refused else "")
 
     def _packed(self, lines: tuple[bytes, ...]) -> bytes:
-        return batches.pack(self._host.machine, self._providers, lines)
+        return batches.pack(self._host.machine, self._providers, lines, datetime.now(UTC))
 
     def _fine(self) -> str:
         every = f"every {self._interval_s:g} s"

@@ -1,6 +1,6 @@
 """What an agent sends: the machine and some of its samples, as one compressed JSON document.
 
-{"machine": {"host", "chip", "apple_silicon", "os", …}, "providers": [{"name", "usable", …}],
+{"sent_at", "machine": {"host", "chip", "apple_silicon", …}, "providers": [{"name", "usable", …}],
  "samples": [{"at", "window_s", "readings": {METRIC: {"value", "quality", "source", …}},
               "processes": [{"pid", "started_at", "name", "owner", "cpu_s", …}]}]}
 """
@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import get_args
 
 import orjson
@@ -34,6 +34,9 @@ BODY_LIMIT_BYTES = 1 << 20
 TEXT_LIMIT_BYTES = 4 << 20
 """Unpacked: a small body can hold a large text."""
 
+CLOCK_WRONG = 425
+"""HTTP: too early. What is answered when the sender's clock and ours are too far apart."""
+
 _READINGS_AT_MOST = 200
 _PROCESSES_AT_MOST = 1000
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -51,6 +54,8 @@ class Batch:
     providers: tuple[ProviderState, ...]
     samples: tuple[Sample, ...]
     """In the order in which they were taken."""
+    sent_at: datetime | None = None
+    """By the clock of who sent it."""
 
 
 def encode(sample: Sample) -> bytes:
@@ -76,9 +81,15 @@ def encode(sample: Sample) -> bytes:
     return orjson.dumps(document)
 
 
-def pack(machine: Machine, providers: Iterable[ProviderState], lines: Sequence[bytes]) -> bytes:
+def pack(
+    machine: Machine,
+    providers: Iterable[ProviderState],
+    lines: Sequence[bytes],
+    sent_at: datetime | None = None,
+) -> bytes:
     """Return a compressed batch of encoded samples."""
-    head = {
+    head: dict[str, object] = {"sent_at": sent_at.isoformat()} if sent_at else {}
+    head |= {
         "machine": dataclasses.asdict(machine),
         "providers": [dataclasses.asdict(provider) for provider in providers],
     }
@@ -107,7 +118,13 @@ def unpack(body: bytes, *, compressed: bool) -> Batch:
     machine = _machine(document["machine"])
     providers = tuple(_provider(one) for one in document["providers"].items(50))
     samples = [_sample(machine.host, one) for one in document["samples"].items(SAMPLES_AT_MOST)]
-    return Batch(machine, providers, tuple(sorted(samples, key=lambda sample: sample.at)))
+    sent = document["sent_at"]
+    return Batch(
+        machine,
+        providers,
+        tuple(sorted(samples, key=lambda sample: sample.at)),
+        None if sent.value is None else sent.time(),
+    )
 
 
 def _inflated(body: bytes) -> bytes:
@@ -200,6 +217,6 @@ def _process(said: Node) -> ProcessUse:
 
 
 __all__ = [
-    "BODY_LIMIT_BYTES", "SAMPLES_AT_MOST", "TEXT_LIMIT_BYTES",
+    "BODY_LIMIT_BYTES", "CLOCK_WRONG", "SAMPLES_AT_MOST", "TEXT_LIMIT_BYTES",
     "Batch", "FieldError", "encode", "pack", "unpack",
 ]  # fmt: skip

@@ -98,6 +98,11 @@ class Case:
         """Return the number of cores, 0 when it is not known."""
         return sum(tier.cores for tier in self.machine.tiers) if self.machine else 0
 
+    @property
+    def may_have_gpu(self) -> bool:
+        """Return whether there may be a GPU to contend for; a machine that names none has none."""
+        return self.machine is None or self.machine.apple_silicon or self.machine.gpu is not None
+
     def known(self, metric: str) -> float:
         """Return the share of the interval for which a metric is known."""
         seconds = sum(span.seconds for span in self.found if span.value(metric) is not None)

@@ -1,9 +1,12 @@
 """Samples in closed blocks: an hour of figures, and apart from it an hour of processes."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import orjson
 
 from services.telemetry import blocks
 from services.telemetry.blocks import Block, DamagedError, Ints
@@ -26,7 +29,7 @@ def read_full(block: Block, metrics: Iterable[str] | None = None) -> Rows:
     Raises:
         DamagedError: A column is not as it was written.
     """
-    shapes = [Shape(Said(*one) for one in said) for said in block.header["shapes"]]
+    shapes = _shapes(block)
     names = metrics if metrics is not None else [n[2:] for n in block.names if n.startswith("v.")]
     return Rows(
         block.column("times"),
@@ -35,6 +38,23 @@ def read_full(block: Block, metrics: Iterable[str] | None = None) -> Rows:
         block.column("shape"),
         {name: block.column(f"v.{name}") for name in names if f"v.{name}" in block},
     )
+
+
+def _shapes(block: Block) -> list[Shape]:
+    """Return the shapes of a block; equal ones of all blocks are one object.
+
+    A host has a handful, and each hour lists them: forty lists a shape and block would be looked at
+    by every full collection of Python's garbage.
+    """
+    kept: list[Any] = block.header["shapes"]
+    if kept and not isinstance(kept[0], Shape):
+        kept = block.header["shapes"] = [_shape(orjson.dumps(one)) for one in kept]
+    return list(kept)
+
+
+@lru_cache(maxsize=1024)
+def _shape(said: bytes) -> Shape:
+    return Shape(Said(*one) for one in orjson.loads(said))
 
 
 def write_processes(path: Path, rows: Rows) -> None:

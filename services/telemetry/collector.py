@@ -64,7 +64,8 @@ class Collector:
 
         Raises:
             EngineUnreachableError: Nothing listens, no answer in time, or it can write nothing.
-            EngineRefusedError: It says no; ``status`` tells whether to the token or to the batch.
+            EngineRefusedError: It says no; ``status`` tells whether to the token, to the batch, or
+                to the clock of this machine (``CLOCK_WRONG``).
             EngineProtocolError: What answers there is something else.
         """
         status, said = self._asked(body)

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 
 from services.errors import PlatformError
-from services.telemetry import blocks, buckets, closed, states
+from services.telemetry import blocks, buckets, closed, removal, states
 from services.telemetry import owners as by_owner
 from services.telemetry.buckets import Buckets
 from services.telemetry.folder import (
@@ -203,7 +203,7 @@ class Compactor:
                 self._minutes(hour, touched)
         known: dict[int, states.Changes] = {}
         if before:
-            known = {int(hour): changes for hour, changes in before.header["hours"].items()}
+            known = before.hours
         known.update((h, c) for h, c in touched.changes.items() if start <= h < end)
         return {str(hour): known[hour] for hour in sorted(known)}
 
@@ -244,8 +244,10 @@ def compact_all(root: Path, keep: Retention, lost_after_s: float, now_s: float) 
     handle = lock(root / "compaction.lock", f"Telemetry in {root} is being merged already.")
     refused = []
     try:
+        with contextlib.suppress(OSError):  # tried again the next time
+            removal.sweep(root)
         for path in sorted(root.iterdir()):
-            if (path / "open").is_dir():
+            if (path / "open").is_dir() and not path.name.startswith("."):
                 try:
                     Compactor(HostFolder(path), keep, lost_after_s).run(now_s)
                 except OSError as error:

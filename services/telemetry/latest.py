@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from services.engines.silicon.models import Machine, ProcessUse, ProviderState, Sample
 
 OTHERS = "(others)"
+AHEAD_S = 60.0
+"""How far the clock of another machine may be ahead of ours, or behind it."""
+
 _GROUPS_AT_MOST = 200
 """Owners × projects of one machine that are told apart; whatever comes then is one more."""
 
@@ -64,8 +67,7 @@ class Latest:
         """Take a sample of a machine that was introduced; a late one is only counted."""
         with self._lock:
             known = self._hosts[sample.host]
-            late = known.sample is not None and sample.at <= known.sample.at
-            if late:
+            if self._is_late(known, sample):
                 self._hosts[sample.host] = replace(known, samples=known.samples + 1)
                 return
             self._hosts[sample.host] = replace(
@@ -75,6 +77,21 @@ class Latest:
                 samples=known.samples + 1,
                 groups=_grouped(known.groups, sample.processes),
             )
+
+    def _is_late(self, known: HostNow, sample: Sample) -> bool:
+        if known.sample is None or sample.at > known.sample.at:
+            return False
+        # Else a clock that was ahead and is set right would stop its machine for as long.
+        return known.sample.at.timestamp() <= self._now() + AHEAD_S
+
+    def keep(self, known: Callable[[str], bool], silent_s: float) -> None:
+        """Forget the machines that are silent for so long and not known any more: removed ones."""
+        at = self._now()
+        with self._lock:
+            for name, one in list(self._hosts.items()):
+                silent = one.heard_at is None or at - one.heard_at > silent_s
+                if silent and not known(name):
+                    del self._hosts[name]
 
     def refused(self, host: str) -> None:
         """Count a sample that was not kept."""

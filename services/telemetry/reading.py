@@ -136,7 +136,8 @@ class Reader:
     def _folders(self) -> list[HostFolder]:
         if not self._root.is_dir():
             return []
-        found = (HostFolder(path) for path in sorted(self._root.iterdir()) if path.is_dir())
+        paths = (path for path in sorted(self._root.iterdir()) if not path.name.startswith("."))
+        found = (HostFolder(path) for path in paths if path.is_dir())
         return [folder for folder in found if folder.machine.exists() or folder.segments()]
 
     def _folder(self, host: str) -> HostFolder:

@@ -7,6 +7,7 @@ from services.engines.silicon.chain import Host
 from services.errors import MlopsError
 from services.home import Home
 from services.telemetry import tokens
+from services.telemetry.exposition import SILENT_S
 from services.telemetry.folder import Retention
 from services.telemetry.heartbeat import Heartbeat
 from services.telemetry.intake import Intake
@@ -57,18 +58,29 @@ class Sampler:
 
     def run(self, ended: threading.Event) -> None:
         """Sample until the event is set, then close everything."""
+        self._recall()
         self._server.start()
         try:
             while not ended.wait(min(self._schedule.wait_s(), _BEAT_S)):
                 if self._schedule.wait_s() == 0.0:
                     self._schedule.advance()
                     self.turn()
+                self._latest.keep(self._store.knows, SILENT_S)
                 self._heart.beat(self.detail())
         finally:
             self._server.stop()
             self._sampling.close()
             self._store.close()
             self._heart.end()
+
+    def _recall(self) -> None:
+        """Tell of the machines that reported before this process began: that they are not up yet.
+
+        Without it a machine that is lost while the sampler restarts would vanish from ``/metrics``,
+        and no alert on ``mlops_host_up`` would ever see it.
+        """
+        for machine, providers in self._store.known():
+            self._latest.introduce(machine, providers)
 
     def turn(self) -> None:
         """Take one sample and keep it; whatever goes wrong is said, and tried again."""

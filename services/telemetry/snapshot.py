@@ -225,7 +225,7 @@ class Snapshot:
         for begin in [*before[-2:], *(b for b in begins if b >= start)]:
             block = self.block(kind, begin)
             if block:
-                known.update((int(h), changes) for h, changes in block.header["hours"].items())
+                known.update(block.hours)
         for hour in self.fresh(kind, min(known, default=0), 1 << 62):
             rows = self.rows(hour * _US, (hour + HOUR_S) * _US, tuple(states.WATCHED))
             known[hour] = states.changes_of(rows, lost_after_s)

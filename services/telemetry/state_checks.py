@@ -102,7 +102,7 @@ def memory(case: Case) -> Answer:
 
 def wired(case: Case) -> Answer:
     """Look for more than 0.9 of what Metal recommends to wire."""
-    budget = case.machine.recommended_working_set_bytes if case.machine else None
+    budget = _budget(case)
     if not budget:
         return CannotTell("wired", _why_no_budget(case))
     amounts = [(span, amount) for span in case.found if (amount := _wired(span)) is not None]
@@ -126,6 +126,13 @@ def wired(case: Case) -> Answer:
         part * LOST_OVER_BUDGET,
         [evidence(over, "memory_wired_bytes", most, said, BUDGET * budget)],
     )
+
+
+def _budget(case: Case) -> float | None:
+    """Return what might be wired: as it was read last, else as the machine said when it began."""
+    read = (span.value("gpu_wired_limit_bytes") for span in reversed(case.found))
+    known = next((value for value in read if value), None)
+    return known or (case.machine.recommended_working_set_bytes if case.machine else None)
 
 
 def battery(case: Case) -> Answer:

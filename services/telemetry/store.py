@@ -9,6 +9,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,8 +19,9 @@ import orjson
 
 from services.engines.silicon.models import Machine, ProviderState, Sample
 from services.errors import ConflictError, InputError, NotFoundError, PlatformError
-from services.telemetry import machines, notes
+from services.telemetry import machines, notes, removal
 from services.telemetry.folder import DAY_S, HOUR_S, HostFolder, Retention, slug
+from services.telemetry.latest import AHEAD_S
 from services.telemetry.models import Event, HostState, OwnerUse, Series
 from services.telemetry.writing import SegmentWriter
 
@@ -27,9 +29,6 @@ if TYPE_CHECKING:
     from services.telemetry.reading import Reader
 
 logger = logging.getLogger(__name__)
-
-AHEAD_S = 60.0
-"""How far the clock of another machine may be ahead of ours."""
 
 LOST_AFTER_S = 60.0
 
@@ -75,6 +74,8 @@ class Store:
         self._now = now
         self._in_background = merge_in_background
         self._writers: dict[str, SegmentWriter] = {}
+        self._heard: dict[str, float] = {}
+        self._told: dict[str, tuple[Machine, tuple[ProviderState, ...]]] = {}
         self._writing = threading.Lock()
         self._merging: subprocess.Popen[bytes] | None = None
         self._read: Reader | None = None
@@ -91,6 +92,7 @@ class Store:
         if not machine.host.strip():
             raise InputError("A machine without a name sent telemetry.", "Give it a name.")
         machines.write(self._folder(machine.host), machine, providers)
+        self._told[machine.host] = machine, tuple(providers)
 
     def append(self, sample: Sample, /) -> None:
         """Keep one sample, also one that comes late; of two with one time the later one.
@@ -102,6 +104,8 @@ class Store:
         """
         self._check(sample)
         with self._writing:
+            self._close_silent()
+            self._heard[sample.host] = time.monotonic()
             if self._writer(sample.host).append(sample):
                 self._merge()
 
@@ -142,6 +146,56 @@ class Store:
         # The name first: killed between the two, the same call again finishes it.
         machines.write(before, dataclasses.replace(machine, host=new), providers)
         before.path.rename(after.path)
+
+    def remove(self, host: str) -> None:
+        """Remove a machine that reports no more, with all its history.
+
+        Raises:
+            NotFoundError: There is no machine of that name.
+            ConflictError: It still reports, or a process has its files open.
+            PlatformError: The files cannot be removed.
+        """
+        folder = self._folder(host)
+        if not folder.path.is_dir():
+            raise NotFoundError(f"No machine named {host[:80]} has sent telemetry.")
+        if said := self.still_reports(host):
+            raise ConflictError(
+                said,
+                "End its agent, or the platform on it; a minute later it can be removed.",
+            )
+        with self._writing:
+            if writer := self._writers.pop(host, None):
+                writer.close()
+            self._told.pop(host, None)
+        removal.remove(self._root, folder, host)
+
+    def still_reports(self, host: str) -> str:
+        """Return a sentence when a machine's newest sample is of now; empty when it is silent."""
+        state = next((one for one in self.hosts() if one.machine.host == host), None)
+        if state is None or state.last_at is None:
+            return ""
+        silent_s = (self._now() - state.last_at).total_seconds()
+        if silent_s > self._lost_after_s:
+            return ""
+        return f"{host} still reports: its newest sample is {max(0.0, silent_s):.0f} s old."
+
+    def known(self) -> tuple[tuple[Machine, tuple[ProviderState, ...]], ...]:
+        """Return what every machine said it is; nothing of its samples is read."""
+        paths = self._root.iterdir() if self._root.is_dir() else ()
+        folders = (HostFolder(path) for path in sorted(paths) if not path.name.startswith("."))
+        return tuple(filter(None, map(machines.read, folders)))
+
+    def knows(self, host: str) -> bool:
+        """Return whether there are files of a machine."""
+        return self._folder(host).machine.exists()
+
+    def sweep(self) -> None:
+        """Clear what a removal left that was killed.
+
+        Raises:
+            PlatformError: Something of it cannot be removed.
+        """
+        removal.cleared(self._root)
 
     def close(self) -> None:
         """Close what is being written, and wait for a merge that runs."""
@@ -188,14 +242,26 @@ class Store:
 
     def _writer(self, host: str) -> SegmentWriter:
         writer = self._writers.get(host)
+        if writer is not None and not writer.in_place():
+            logger.warning("The folder of %s was taken away: it begins anew.", host)
+            writer.abandon()
+            writer = None
         if writer is None:
             folder = self._folder(host)
             if not folder.machine.exists():
-                machines.write(folder, machines.unknown(host), ())
+                machines.write(folder, *self._told.get(host, (machines.unknown(host), ())))
             writer = self._writers[host] = _opened(folder)
             if folder.segments(".log"):
                 self._merge()
         return writer
+
+    def _close_silent(self) -> None:
+        """Let go of the files of machines that went silent: they can be merged, or removed."""
+        before = time.monotonic() - self._lost_after_s
+        for host in [one for one in self._writers if self._heard.get(one, 0.0) < before]:
+            if not self._writers[host].waiting:
+                self._writers.pop(host).close()
+                self._merge()
 
     def _folder(self, host: str) -> HostFolder:
         return HostFolder(self._root / slug(host))

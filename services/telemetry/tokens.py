@@ -34,6 +34,12 @@ class AgentToken:
     """The machine that uses it; None: none came with it yet."""
 
 
+def fresh() -> tuple[str, str]:
+    """Return a new token, and the hash of it that may be written down."""
+    token = randomness.token_urlsafe(32)
+    return token, _hash(token)
+
+
 def make(folder: Path, name: str) -> str:
     """Return a new token; it is not kept and cannot be shown again.
 
@@ -42,24 +48,56 @@ def make(folder: Path, name: str) -> str:
         ConflictError: There is a token of that name.
         PlatformError: It cannot be written.
     """
+    token, hashed = fresh()
+    add(folder, name, hashed)
+    return token
+
+
+def add(folder: Path, name: str, sha256: str) -> None:
+    """Keep the hash of a token; the same one again is fine.
+
+    Raises:
+        InputError: The name is none.
+        ConflictError: There is another token of that name.
+        PlatformError: It cannot be written.
+    """
     path = _named(folder, name)
-    token = randomness.token_urlsafe(32)
-    document = {"sha256": _hash(token), "made_at": time.time()}
+    document = {"sha256": sha256, "made_at": time.time()}
+    known = next((hashed for one, hashed in _read(folder) if one.name == name), None)
+    if known == sha256:
+        return
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         if path.exists():
-            raise ConflictError(
-                f"There is a token {name} already, and it cannot be shown again.",
-                f"`mlops hardware token {name} --revoke` ends it; then make a new one.",
-            )
+            raise taken(name)
         write_whole(path, json.dumps(document).encode())
     except OSError as error:
         raise PlatformError(
             f"{path} could not be written: {error.strerror or error}.",
             "Free some space, or look who owns the folder.",
         ) from error
-    return token
+
+
+def taken(name: str) -> ConflictError:
+    """Return that a name has a token."""
+    return ConflictError(
+        f"There is a token {name} already, and it cannot be shown again.",
+        f"`mlops hardware token {name} --revoke` ends it; then make a new one.",
+    )
+
+
+def check_name(name: str) -> None:
+    """Let a name pass that a token can have.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name[:60]!r} is no name for a token.",
+            "A name has up to 40 letters, digits, dots, hyphens or underscores.",
+        )
 
 
 def revoke(folder: Path, name: str) -> None:
@@ -159,11 +197,7 @@ class Tokens:
 
 
 def _named(folder: Path, name: str) -> Path:
-    if not _NAME.fullmatch(name):
-        raise InputError(
-            f"{name[:60]!r} is no name for a token.",
-            "A name has up to 40 letters, digits, dots, hyphens or underscores.",
-        )
+    check_name(name)
     return folder / f"{name}.json"
 
 

@@ -1,8 +1,10 @@
 """Causes that lie in who uses what: others beside, the CPU for the GPU, a GPU that waits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from services.engines.silicon.models import ProcessUse
+from services.telemetry.beside import Component, Taker, takers, with_strangers
 from services.telemetry.causes import (
     ENOUGH,
     Answer,
@@ -13,7 +15,7 @@ from services.telemetry.causes import (
     evidence,
     found,
 )
-from services.telemetry.conditions import mean, neighbours
+from services.telemetry.conditions import mean
 from services.telemetry.figures import percent, share
 from services.telemetry.shares import OTHERS
 from services.telemetry.spans import Span
@@ -25,6 +27,14 @@ the screen takes."""
 CPU_BESIDE = 0.20
 CPU_FULL = 0.80
 """Others take from a run only when no cores are left over for it."""
+
+NOTICEABLE = 0.01
+NAMED = 5
+UNLISTED = 0.05
+"""Of who used a component beside: so many are told, each with at least so much."""
+
+REAL_PART = 0.1
+"""Who had less of what others had is no answer to who it was."""
 
 GPU_UNUSED = 0.05
 ONE_CORE = 0.8
@@ -45,6 +55,7 @@ def contention(case: Case) -> Answer:
     if case.owner != OTHERS and case.shared.of(case.owner) is None:
         reason = "none of its processes was seen, so others are not told from it"
         return CannotTell("contention", reason if case.found else case.missing("gpu_ratio"))
+    case = replace(case, found=with_strangers(case.found))
     on_gpu = tuple(s for s in case.found if (_gpu_beside(case, s) or 0.0) >= GPU_BESIDE)
     on_cpu = tuple(s for s in case.found if _crowds(case, s))
     if case.lasting(on_gpu, "gpu_ratio"):
@@ -52,13 +63,16 @@ def contention(case: Case) -> Answer:
     if case.lasting(on_cpu, "cpu_ratio"):
         return _contention(case, on_cpu, "cpu")
     told = [s for s in case.found if _cpu_beside(case, s) is not None]
-    if case.meant_for_gpu is not False:
+    needs_gpu = case.meant_for_gpu is not False and case.may_have_gpu
+    if needs_gpu:
         told = [s for s in told if _gpu_beside(case, s) is not None]
     if share(sum(s.seconds for s in told), _length(case)) >= ENOUGH:
         return Clear("contention")
-    reason = case.missing("gpu_ratio", "cpu_ratio")
-    if case.found and case.enough("gpu_ratio") and case.enough("cpu_ratio"):
-        reason = "how long each process used the GPU is not told"
+    needed = ("gpu_ratio", "cpu_ratio") if needs_gpu else ("cpu_ratio",)
+    reason = case.missing(*needed)
+    if case.found and all(map(case.enough, needed)):
+        which = "GPU" if needs_gpu else "CPU"
+        reason = f"how long each process used the {which} is not told"
     return CannotTell("contention", reason)
 
 
@@ -215,30 +229,24 @@ def _crowds(case: Case, span: Span) -> bool:
     ) >= CPU_BESIDE
 
 
-def _contention(case: Case, hits: Sequence[Span], component: str) -> Answer:
+def _contention(case: Case, hits: Sequence[Span], component: Component) -> Answer:
     beside = _gpu_beside if component == "gpu" else _cpu_beside
     bound = GPU_BESIDE if component == "gpu" else CPU_BESIDE
     had = share(sum((beside(case, s) or 0.0) * s.seconds for s in hits), _seconds(hits))
     part, name = case.part(hits), component.upper()
-    who = _who(case, hits, component)
-    told: list[Evidence] = [
-        evidence(
-            hits,
-            f"{component}_ratio",
-            had,
-            f"Others had {percent(had)} of the {name} for {percent(part)} of the time.",
-            bound,
-        )
-    ]
-    for one in neighbours(case.shared, case.found, case.owner, case.machine) or ():
-        value = getattr(one, component)
-        if one.who and value:
-            said = f"{one.who} had {percent(value)} of the {name} over the whole time."
-            told.append(evidence(hits, f"{component}_ratio", value, said))
+    found_by = takers(hits, case.owner, component, 1 if component == "gpu" else case.cores)
+    metric = f"{component}_ratio"
+    said = f"Others had {percent(had)} of the {name} for {percent(part)} of the time."
+    told = [evidence(hits, metric, had, said, bound)]
+    if component == "cpu":
+        full = mean(hits, "cpu_ratio") or 0.0
+        said = f"All {case.cores} cores were busy for {percent(full)} then: none was left over."
+        told.append(evidence(hits, metric, full, said, CPU_FULL))
+    told += _shares_of(case, hits, component, found_by, had)
     return found(
         "contention",
         hits,
-        f"{who} used the {name} at the same time: {percent(had)} of it "
+        f"{_who(found_by, had)} used the {name} at the same time: {percent(had)} of it "
         f"for {percent(part)} of the time",
         "Run them one after the other, or move one to another machine.",
         part * (had if component == "gpu" else share(had, mean(hits, "cpu_ratio") or 1.0)),
@@ -246,14 +254,37 @@ def _contention(case: Case, hits: Sequence[Span], component: str) -> Answer:
     )
 
 
-def _who(case: Case, hits: Sequence[Span], component: str) -> str:
-    """Return the names of the two that used most beside the owner."""
-    used: dict[str, float] = {}
-    for span in hits:
-        for use in span.processes:
-            seconds = use.gpu_s if component == "gpu" else use.cpu_s
-            if seconds and (use.owner != case.owner or case.owner == OTHERS):
-                name = f"{use.owner} ({use.project})" if use.project else use.owner or use.name
-                used[name] = used.get(name, 0.0) + seconds
-    first = sorted(used, key=lambda name: (-used[name], name))[:2]
-    return " and ".join(first) or "Others, which were not listed,"
+def _shares_of(
+    case: Case,
+    hits: Sequence[Span],
+    component: Component,
+    found_by: Sequence[Taker],
+    had: float,
+) -> Iterator[Evidence]:
+    """Yield what each of those that used most had, and what nobody is known to have had."""
+    metric, name = f"{component}_ratio", component.upper()
+    for one in [one for one in found_by if one.ratio >= NOTICEABLE][:NAMED]:
+        cores = f" ({one.ratio * case.cores:.1f} cores)" if component == "cpu" else ""
+        said = f"{_begun(one.name)} had {percent(one.ratio)} of the {name} then{cores}."
+        yield evidence(hits, metric, one.ratio, said)
+    left = had - sum(one.ratio for one in found_by)
+    if case.owner != OTHERS and left >= UNLISTED:
+        said = (
+            f"Processes that were not listed had {percent(left)} of it: short-lived ones, or each "
+            "of them small."
+        )
+        yield evidence(hits, metric, left, said)
+
+
+def _who(found_by: Sequence[Taker], had: float) -> str:
+    """Return the names of the two that used most beside the owner, if they used a real part."""
+    much = [one for one in found_by[:2] if one.ratio >= REAL_PART * had]
+    names = [one.name for one in much]
+    if had - sum(one.ratio for one in found_by) > had / 2:
+        names = [*names[:1], "others, which were not listed,"]
+    return _begun(" and ".join(names) or "others, each of them small,")
+
+
+def _begun(name: str) -> str:
+    """Return a name at the begin of a sentence; that of a program stays as it is."""
+    return name[0].upper() + name[1:] if name.startswith(("the ", "others")) else name

@@ -49,6 +49,26 @@ class SegmentWriter:
         for left in folder.segments(".open"):
             close_left(left)
 
+    @property
+    def waiting(self) -> int:
+        """Return how many samples the disk did not take yet."""
+        return len(self._waiting)
+
+    def in_place(self) -> bool:
+        """Return whether the folder is still the one that was opened."""
+        try:
+            found = (self._folder.path / "writer.lock").stat()
+        except OSError:
+            return False
+        return os.fstat(self._lock).st_ino == found.st_ino
+
+    def abandon(self) -> None:
+        """Let go of files that were taken away; what waits for them goes with them."""
+        for handle in (self._handle, self._lock):
+            if handle >= 0:
+                os.close(handle)
+        self._handle, self._path, self._lock = -1, None, -1
+
     def append(self, sample: Sample) -> bool:
         """Keep a sample; return whether a segment was closed, so that there is one to merge.
 

@@ -72,7 +72,8 @@ class Host:
             kinds = len(machine.tiers)
             providers.append(Macmon(machine.chip, kinds=kinds))
             providers.append(Actop(machine.chip, kinds=kinds))
-            providers.append(MacCommands())
+            recommended = machine.recommended_working_set_bytes
+            providers.append(MacCommands(recommended_bytes=recommended))
         nvidia = Nvidia()
         providers += [System(home), nvidia]
         host = cls(machine, providers)

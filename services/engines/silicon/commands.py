@@ -15,7 +15,9 @@ from services.errors import EngineError, EngineProtocolError
 _TIMEOUT_S = 3.0
 THERMAL_KEY = "com.apple.system.thermalpressurelevel"
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "": 1}
-_SYSCTL = ("hw.memsize", "vm.swapusage", "kern.memorystatus_vm_pressure_level")
+_SYSCTL = (
+    "hw.memsize", "vm.swapusage", "kern.memorystatus_vm_pressure_level", "iogpu.wired_limit_mb",
+)  # fmt: skip
 
 _MEMORY_S, _POWER_S = 4.0, 10.0
 """How often memory and the power source are looked at: a program costs more than its answer, and
@@ -107,6 +109,23 @@ def wired_limit_bytes(said: str) -> int | None:
     return int(found[1]) << 20 if found and int(found[1]) else None
 
 
+def wired_budget(said: str, recommended_bytes: int | None) -> Reading:
+    """Return what GPU work may wire: as somebody set it now, else as Metal recommends.
+
+    Args:
+        said: What ``sysctl -i`` printed.
+        recommended_bytes: What Metal recommended when the machine was described; None: not known.
+    """
+    name, source = "gpu_wired_limit_bytes", "sysctl"
+    if limit := wired_limit_bytes(said):
+        return measured(name, limit, source)
+    if recommended_bytes is None:
+        reason = "nobody set iogpu.wired_limit, and without MLX Metal's own choice is not known"
+        return unavailable(name, source, reason)
+    reason = "nobody set iogpu.wired_limit: what Metal recommended when the sampler began"
+    return measured(name, recommended_bytes, source, quality="estimated", reason=reason)
+
+
 def pages(said: str) -> dict[str, int]:
     """Return what ``vm_stat`` prints, in bytes where it counts pages.
 
@@ -176,8 +195,14 @@ class MacCommands:
 
     name = "macOS commands"
 
-    def __init__(self, ask: Run = run, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ask: Run = run,
+        now: Callable[[], float] = time.monotonic,
+        recommended_bytes: int | None = None,
+    ) -> None:
         self._ask = ask
+        self._recommended_bytes = recommended_bytes
         self._now = now
         self._swapped: tuple[float, int] | None = None
         self._kept: dict[tuple[str, ...], tuple[float, tuple[Reading, ...]]] = {}
@@ -203,8 +228,13 @@ class MacCommands:
             ),
             *self._say(
                 ("sysctl", "-i", *_SYSCTL),
-                ("memory_total_bytes", "swap_used_bytes", "memory_pressure"),
-                kernel,
+                (
+                    "memory_total_bytes",
+                    "swap_used_bytes",
+                    "memory_pressure",
+                    "gpu_wired_limit_bytes",
+                ),
+                lambda s: (*kernel(s), wired_budget(s, self._recommended_bytes)),
                 _MEMORY_S,
             ),
             *self._say(("vm_stat",), _VM_STAT, self._vm_stat, _MEMORY_S),

@@ -141,6 +141,8 @@ _ALL = (
     Metric("memory_used_bytes", "bytes", "Memory used", "memory"),
     Metric("memory_available_bytes", "bytes", "Memory available", "memory"),
     _apple("memory_wired_bytes", "bytes", "Memory wired", "memory", "It cannot be paged out."),
+    _apple("gpu_wired_limit_bytes", "bytes", "Wired budget of the GPU", "memory",
+           "What GPU work may wire: iogpu.wired_limit, else Metal's choice."),
     _apple("memory_compressed_bytes", "bytes", "Memory compressed", "memory"),
     _apple("memory_pressure", "level", "Memory pressure", "memory", "1 normal to 4 critical."),
     Metric("swap_used_bytes", "bytes", "Swap used", "memory"),

@@ -107,7 +107,8 @@ class System:
 
     def _clock(self) -> Iterable[Reading]:
         if sys.platform == "darwin":  # a constant there, not a measurement
-            return [unavailable("cpu_mhz", self.name, "macOS does not report it; macmon does")]
+            reason = "macOS tells no clock of all cores together; macmon tells that of each tier"
+            return [unavailable("cpu_mhz", self.name, reason)]
         clock = psutil.cpu_freq()
         return [measured("cpu_mhz", clock.current or None if clock else None, self.name)]
 

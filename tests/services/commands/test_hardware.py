@@ -1,5 +1,6 @@
 """``mlops hardware`` and its tokens."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,11 +11,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from services.actions import records
+from services.actions.journal import Journal
 from services.cli import mlops
 from services.commands import hardware, hardware_text
 from services.engines.silicon.models import METRICS, ProcessUse, Reading, Sample
 from services.engines.silicon.provider import measured, unavailable
 from services.home import Home
+from services.settings import Settings
 from services.telemetry import tokens
 from services.telemetry.models import HostState
 from services.telemetry.store import Store
@@ -188,7 +192,8 @@ def test_the_command_names_the_address_at_which_agents_come_in(home, monkeypatch
     (home.run / "ports.json").write_text('{"telemetry": 9500}')
     done = run("token", "mac-b")
     assert "--join http://192.0.2.7:9500" in done.stdout
-    assert done.stderr == ""
+    assert "without TLS" in done.stderr
+    assert "this machine alone" not in done.stderr
 
 
 def test_a_token_ends_and_the_list_tells_who_uses_which(home):
@@ -196,11 +201,43 @@ def test_a_token_ends_and_the_list_tells_who_uses_which(home):
     check, made = tokens.Tokens(folder), tokens.make(folder, "b")
     check.bind(check.holder(made), "mac-b")
     (row,) = json.loads(run("tokens", "--json").stdout)
-    assert (row["name"], row["host"]) == ("b", "mac-b")
-    assert "has ended" in run("token", "b", "--revoke").stdout
+    assert (row["name"], row["host"], row["last_at"]) == ("b", "mac-b", None)
+    put(home, "mac-b", age_s=600)
+    (row,) = json.loads(run("tokens", "--json").stdout)
+    assert row["last_at"] is not None
+    assert "b\tmac-b\t" in run("tokens").stdout
+    assert "is refused from now on" in run("token", "b", "--revoke").stdout
+    assert "There is no token b" in run("token", "b", "--revoke", code=1).stderr
     assert json.loads(run("tokens", "--json").stdout) == []
     assert "There is no token yet" in run("tokens").stdout
     assert run("token", "../b", code=2).stderr.startswith("Error: '../b' is no name")
+
+
+def test_tokens_are_journalled_and_the_journal_knows_only_that_there_is_one(home):
+    out = run("token", "mac-b").stdout
+    made = next(x for x in out.splitlines() if "MLOPS_AGENT_TOKEN=" in x).partition("=")[2]
+    run("token", "mac-b", "--revoke")
+    journal = Journal.open(Settings())
+    entries = [(one.kind, one.state) for one in records.history(journal)]
+    assert sorted(entries) == [("add-machine-token", "done"), ("revoke-machine-token", "done")]
+    assert [one.params for one in records.history(journal)] == [{"name": "mac-b"}] * 2
+    assert hashlib.sha256(made.encode()).hexdigest() not in str(records.history(journal))
+    journal.close()
+    for path in home.databases.iterdir():
+        assert made.encode() not in path.read_bytes()
+
+
+def test_a_machine_is_removed_with_its_history_after_it_was_asked_for(home):
+    put(home, "mac-a", age_s=600)
+    put(home, "mac-b", age_s=2)
+    assert "mac-b still reports" in run("remove", "mac-b", "--yes", code=1).stderr
+    assert "These have: mac-a, mac-b" in run("remove", "mac-z", "--yes", code=1).stderr
+    asked = CliRunner().invoke(mlops, ("hardware", "remove", "mac-a"), input="n\n")
+    assert asked.exit_code == 1
+    assert "They cannot be brought back." in asked.stdout
+    assert "mac-a" in run("--json").stdout
+    assert "Remove the machine mac-a: done." in run("remove", "mac-a", "--yes").stdout
+    assert [one["host"] for one in json.loads(run("--json").stdout)["hosts"]] == ["mac-b"]
 
 
 def test_an_agent_without_an_address_says_how_to_get_one(home):

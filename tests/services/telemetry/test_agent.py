@@ -4,11 +4,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
 
+from services.engines.silicon.models import Sample
 from services.engines.silicon.provider import measured
 from services.errors import (
     EngineProtocolError,
@@ -17,8 +18,8 @@ from services.errors import (
     InputError,
 )
 from services.telemetry import agent as agents
+from services.telemetry import batches, tokens
 from services.telemetry import spool as spooling
-from services.telemetry import tokens
 from services.telemetry.agent import Agent
 from services.telemetry.batches import pack
 from services.telemetry.collector import Collector, Taken
@@ -250,3 +251,64 @@ def test_an_agent_at_a_wrong_address_keeps_its_samples(tmp_path):
         with working(tmp_path, port, "t") as here:
             eventually(lambda: here.spool.waiting > 3)
         assert here.has_said("is no telemetry of this platform")
+
+
+def test_a_clock_that_is_behind_is_said_once_and_nothing_lands_in_the_past(tmp_path, monkeypatch):
+    port = free_port()
+    token = tokens.make(tmp_path / "agents", "b")
+    wrong = timedelta(hours=3, minutes=1)
+    monkeypatch.setattr(agents, "datetime", clock := Clock(-wrong))
+    with collecting(tmp_path, port=port) as there, working(tmp_path, port, token) as here:
+        assert "The clock of mac-b is about 3 hours behind that of the machine" in here.said[0]
+        assert "no sample is kept" in here.said[0]
+        time.sleep(0.5)
+        assert len(here.said) == 1
+        assert "mac-b is about 3 hours behind" in there.intake.problem
+        assert there.latest.hosts() == ()
+        assert here.taken == []
+        clock.off = timedelta()
+        eventually(lambda: len(here.taken) > 5)
+        eventually(lambda: here.spool.waiting == 0)
+        assert there.intake.problem == ""
+        assert set(here.taken) - set(there.kept("mac-b")) == set()
+        (state,) = there.latest.hosts()
+        assert state.refused == 0
+
+
+def test_a_clock_that_goes_wrong_under_way_keeps_what_was_taken_before(tmp_path, monkeypatch):
+    port = free_port()
+    token = tokens.make(tmp_path / "agents", "b")
+    monkeypatch.setattr(agents, "datetime", clock := Clock(timedelta()))
+    with working(tmp_path, port, token) as here:  # nobody is there yet
+        eventually(lambda: len(here.taken) > 5)
+        clock.off = timedelta(days=40)
+        with collecting(tmp_path, port=port) as there:
+            eventually(lambda: here.has_said("about 40 days ahead of"))
+            taken = list(here.taken)
+            time.sleep(0.3)
+            assert len(here.taken) - len(taken) <= 1
+            assert here.spool.waiting >= len(taken)
+            clock.off = timedelta()
+            eventually(lambda: here.spool.waiting == 0)
+            assert set(here.taken) - set(there.kept("mac-b")) == set()
+
+
+def test_samples_refused_one_by_one_are_said_once(tmp_path):
+    with collecting(tmp_path) as there, working(tmp_path, there.port, there.token("b")) as here:
+        eventually(lambda: len(here.taken) > 2)
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        for second in range(5):
+            line = batches.encode(Sample(MAC.host, soon + timedelta(seconds=second), 2.0, ()))
+            here.spool.add(line)
+            eventually(lambda: here.spool.waiting == 0)
+        assert sum("still to come" in one for one in here.said) == 1
+
+
+class Clock:
+    """The agent's clock on the wall, as far off as a test wants."""
+
+    def __init__(self, off: timedelta) -> None:
+        self.off = off
+
+    def now(self, zone: tzinfo) -> datetime:
+        return datetime.now(zone) + self.off

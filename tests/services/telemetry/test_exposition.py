@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from prometheus_client.openmetrics.parser import (
@@ -170,3 +171,31 @@ def test_a_silent_machine_is_down_and_its_old_figures_are_not_told(latest):
 
 def test_with_no_machine_there_is_nothing_and_that_is_readable():
     assert points(Latest()) == {}
+
+
+def test_a_clock_that_was_ahead_and_is_set_right_does_not_stop_its_machine():
+    now = [BEGIN.timestamp() + 7200]
+    latest = Latest(lambda: now[0])
+    latest.introduce(MAC, ())
+    latest.heard(sample(7200))
+    now[0] = BEGIN.timestamp()  # ours was two hours ahead, and is set right
+    for second in (2, 4):
+        now[0] += 2
+        latest.heard(sample(second))
+    (one,) = latest.hosts()
+    assert one.sample.at == BEGIN + timedelta(seconds=4)
+    assert one.heard_at == now[0]
+
+
+def test_a_removed_machine_is_told_no_more_and_a_silent_one_is(latest):
+    now = [BEGIN.timestamp()]
+    latest = Latest(lambda: now[0])
+    latest.introduce(MAC, ())
+    latest.heard(sample(0))
+    latest.keep(lambda _host: False, 60.0)
+    assert len(latest.hosts()) == 1
+    now[0] += 61
+    latest.keep(lambda _host: True, 60.0)
+    assert len(latest.hosts()) == 1
+    latest.keep(lambda _host: False, 60.0)
+    assert latest.hosts() == ()

@@ -1,6 +1,7 @@
 """The sampler as a process of its own: killed, stopped, starved, lied to."""
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -18,10 +19,12 @@ import pytest
 
 from services.home import Home
 from services.platform.probes import HeartbeatProbe
-from services.telemetry import tokens
+from services.telemetry import batches, tokens
+from services.telemetry.collector import Collector
 from services.telemetry.presence import FOLDER
 from services.telemetry.store import Store
 from tests.services.telemetry.collecting import free_port
+from tests.services.telemetry.machines import MAC, sample
 from tests.services.telemetry.test_agent import eventually
 from tests.small_disk import mounted
 
@@ -348,3 +351,33 @@ def test_an_agent_reports_through_an_outage_and_its_own_end(home, tmp_path):
     # A sample a second but for the moment in which the killed agent's place was empty.
     steps = [(b - a).total_seconds() for a, b in itertools.pairwise(times)]
     assert sum(step > 1.6 for step in steps) <= 1
+
+
+def test_after_a_restart_machines_that_reported_are_down_until_they_come_or_are_removed(home):
+    before = Store(home.telemetry, merge_in_background=False)
+    for name in ("mac-b", "mac-c"):
+        before.introduce(dataclasses.replace(MAC, host=name), ())
+        at = datetime.now(UTC) - timedelta(minutes=5)
+        before.append(dataclasses.replace(sample(0), host=name, at=at))
+    before.close()
+
+    def up(process: Process, name: str) -> str | None:
+        who = f'mlops_host_up{{host="{name}",'
+        lines = process.page("/metrics")[1].splitlines()
+        return next((one.rpartition(" ")[2] for one in lines if one.startswith(who)), None)
+
+    with running(home) as process:
+        eventually(lambda: process.heard() == "all well")
+        assert (up(process, "mac-b"), up(process, "mac-c")) == ("0", "0")
+        token = tokens.make(home.secrets / tokens.FOLDER, "b")
+        collector = Collector(f"http://127.0.0.1:{process.port}", token)
+        line = batches.encode(dataclasses.replace(sample(0), at=datetime.now(UTC)))
+        for _ in range(2):  # the same again, as a killed agent sends it
+            assert collector.send(batches.pack(MAC, (), [line])).accepted == 1
+        collector.close()
+        assert (up(process, "mac-b"), up(process, "mac-c")) == ("1", "0")
+        Store(home.telemetry).remove("mac-c")
+        eventually(lambda: up(process, "mac-c") is None)
+        assert up(process, "mac-b") == "1"
+        assert process.end() == 0
+    assert len(kept(home)) == 2  # one before, one now
