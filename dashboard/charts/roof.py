@@ -53,7 +53,7 @@ def spec(dots: Sequence[Dot], peak: float, bandwidth: float, hues: Colours) -> S
         }
     ]
     for number, dot in enumerate(dots):
-        series.append(_dot(dot, hues.series[number % len(hues.series)], right, hues))
+        series.append(_dot(dot, hues.series[number % len(hues.series)], hues))
     return {
         "animation": False,
         "grid": {"left": 12, "right": 20, "top": 34, "bottom": 34},
@@ -64,15 +64,14 @@ def spec(dots: Sequence[Dot], peak: float, bandwidth: float, hues: Colours) -> S
     }
 
 
-def _dot(dot: Dot, colour: str, right: float, hues: Colours) -> Spec:
-    place = "left" if dot.intensity * 30 > right else "right"
+def _dot(dot: Dot, colour: str, hues: Colours) -> Spec:
     return {
         "type": "scatter",
         "name": dot.name,
         "data": [[dot.intensity, dot.flops / 1e12]],
         "symbolSize": 12,
         "itemStyle": {"color": colour},
-        "label": {"show": True, "formatter": dot.name, "position": place, "color": hues.text},
+        "label": {"show": True, "formatter": dot.name, "position": "bottom", "color": hues.text},
         "tooltip": {"valueFormatter": "%.3g"},
         "z": 5,
     }

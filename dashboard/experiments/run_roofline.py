@@ -52,7 +52,8 @@ def draw(detail: RunDetail, host: HostState | None) -> None:
         found["While it generated"] = generated
     known = {name: one for name, one in found.items() if _told(one)}
     if limits is None or not known:
-        _reason(next(iter(found.values())), generated)
+        said = (generated or found["While it trained"]).said
+        _reason(said, can_log=limits is not None and on_gpu is not False)
         return
     dots = [
         roof.Dot(name, one.intensity.value, one.flops.value)
@@ -111,12 +112,12 @@ def _told(found: Roofline) -> bool:
     return found.flops_ratio.value is not None or found.bandwidth_ratio.value is not None
 
 
-def _reason(trained: Roofline, generated: Roofline | None) -> None:
-    said = (generated or trained).said
-    st.caption(
-        f"{plain(said, 400)} A run says it with `flops_per_token` (or `_per_sample`, "
-        "`_per_step`) and `bytes_per_…` beside the speed it logs."
+def _reason(said: str, *, can_log: bool) -> None:
+    how = (
+        "A run says it with `flops_per_token` (or `_per_sample`, `_per_step`) and `bytes_per_…` "
+        "beside the speed it logs."
     )
+    st.caption(f"{plain(said, 400)} {how if can_log else ''}".strip())
 
 
 def _one(name: str, found: Roofline, limits: Limits, *, named: bool) -> None:

@@ -21,6 +21,7 @@ NAME = "why"
 Zoom = Callable[[str, datetime, datetime], None]
 """Draws a link of this name that zooms the curves of the page to a stretch of time."""
 
+_NOTHING = 0.005
 _ICONS: Mapping[Kind, str] = {
     "thermal": "device_thermostat",
     "low_power": "battery_saver",
@@ -117,6 +118,8 @@ def windows(cause: Cause) -> tuple[tuple[datetime, datetime], ...]:
 
 def weight(cause: Cause) -> str:
     """Return how much of the speed a cause cost, an estimate marked as one."""
+    if cause.lost < _NOTHING:
+        return "no speed lost" if cause.lost_quality == "measured" else "hardly any speed"
     sign = "" if cause.lost_quality == "measured" else "≈ "
     return f"{sign}{percent(cause.lost)} of the speed"
 
@@ -148,7 +151,7 @@ def _cause(number: int, cause: Cause, zone: tzinfo, zoom: Zoom) -> None:
             st.markdown(f":material/{_ICONS[cause.kind]}: **{number}. {title}**", width="stretch")
             st.badge(
                 weight(cause),
-                color="orange" if number == 1 else "gray",
+                color="orange" if number == 1 and cause.lost >= _NOTHING else "gray",
                 help="Measured on the run’s own steps, in this time against the rest of it."
                 if cause.lost_quality == "measured"
                 else "An estimate: what such a cause is known to cost. No steps tell the speed.",
@@ -164,17 +167,28 @@ def _cause(number: int, cause: Cause, zone: tzinfo, zoom: Zoom) -> None:
                 zoom(f"Zoom to {clocks(start, end, zone)}", start, end)
 
 
-def _unknown(unknown: Sequence[CannotTell]) -> None:
-    if not unknown:
-        return
-    by_reason: dict[str, list[str]] = {}
+def reasons(unknown: Sequence[CannotTell]) -> tuple[str, ...]:
+    """Return what could not be told as sentences, put together where the reason is the same."""
+    by_reason: dict[str, tuple[str, list[str]]] = {}
     for one in unknown:
-        by_reason.setdefault(one.reason, []).append(KINDS[one.kind])
-    lines = [
-        f"- {plain('; '.join(kinds), 300)}: {plain(named(reason.rstrip('.')), 300)}."
-        for reason, kinds in by_reason.items()
-    ]
-    st.markdown("**Cannot be told**\n\n" + "\n".join(lines))
+        # ``Thermal level: not Apple Silicon``: which figure lacks is in the cause's own name.
+        reason = (one.reason.partition(": ")[2] or one.reason).rstrip(".")
+        by_reason.setdefault(reason.casefold(), (reason, []))[1].append(KINDS[one.kind])
+    return tuple(f"{', '.join(kinds)}: {_lowered(reason)}." for reason, kinds in by_reason.values())
+
+
+def _unknown(unknown: Sequence[CannotTell]) -> None:
+    if unknown:
+        lines = [f"- {plain(named(_raised(one)), 400)}" for one in reasons(unknown)]
+        st.markdown("**Cannot be told**\n\n" + "\n".join(lines))
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def _raised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _clear(found: Diagnosis) -> None:

@@ -153,10 +153,10 @@ def decoding(
 
 
 def _why_no_limits(limits: Limits | None, *, on_gpu: bool | None) -> str:
-    if on_gpu is False:
-        return "it computed on the CPU, and the limits are those of the GPU"
     if limits is None:
         return "the chip is not in the table of Apple’s chips"
+    if on_gpu is False:
+        return "it computed on the CPU, and the limits are those of the GPU"
     return ""
 
 

@@ -58,6 +58,23 @@ def test_an_estimate_is_marked_as_one():
     assert why.weight(replace(CAUSE, lost_quality="estimated")) == "≈ 25 % of the speed"
 
 
+def test_a_cause_that_cost_nothing_is_not_told_as_0_percent():
+    assert why.weight(replace(CAUSE, lost=0.0)) == "no speed lost"
+    assert why.weight(replace(CAUSE, lost=0.004, lost_quality="estimated")) == "hardly any speed"
+
+
+def test_what_cannot_be_told_for_the_same_reason_is_told_together():
+    unknown = (
+        CannotTell("thermal", "Thermal level: Not Apple Silicon."),
+        CannotTell("wired", "not Apple Silicon"),
+        CannotTell("contention", "NVIDIA reports no processes"),
+    )
+    assert why.reasons(unknown) == (
+        "throttling by heat, the budget of GPU memory: not Apple Silicon.",
+        "others on the machine: NVIDIA reports no processes.",
+    )
+
+
 def test_times_are_in_the_zone_of_the_browser_and_name_the_day_when_it_changes():
     berlin = ZoneInfo("Europe/Berlin")
     assert why.clocks(at(0), at(10), UTC) == "22:00:00 – 22:10:00"
