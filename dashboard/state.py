@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from services.access import Access, Session, User
     from services.actions.action import Context
     from services.actions.audit import Entry
+    from services.actions.deployments import Deployment
     from services.actions.executor import ActionRecord, Executor, State
     from services.actions.journal import Journal
     from services.actions.roles import Actor
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
     from services.platform.storage import Storage
+    from services.telemetry.explaining import Explained
     from services.telemetry.models import Series, Telemetry
 
 _NEWEST = 100
@@ -307,6 +309,13 @@ def actions(
     )
 
 
+def deployments(start: datetime, end: datetime) -> tuple["Deployment", ...]:
+    """Return what was promoted, deployed and checked out then that the person may see."""
+    from services.actions import deployments as done
+
+    return done.deployments(journal(), start, end, visible_projects())
+
+
 def audit_entries(
     where: Scope, *, who: str = "", what: str = "", before: int | None = None
 ) -> tuple["Entry", ...]:
@@ -373,6 +382,42 @@ def data() -> "Picture":
     from services.data.picture import Picture
 
     return Picture(context().data)
+
+
+def why_host(host: str, start: datetime, end: datetime) -> "Explained":
+    """Return why a machine was slow in a stretch of time.
+
+    Raises:
+        NotFoundError: No such machine.
+        InputError: The time is empty or too long.
+    """
+    return _why_host(host, start.replace(microsecond=0), end.replace(microsecond=0))
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, ttl="60s")
+def _why_host(host: str, start: datetime, end: datetime) -> "Explained":
+    from services.telemetry.explaining import explain_host
+
+    return explain_host(telemetry(), host, start, end)
+
+
+def why_run(run_id: str, host: str, until: datetime) -> "Explained":
+    """Return why a run on a machine was slow, up to its end or to ``until``.
+
+    Raises:
+        NotFoundError: No such run or machine.
+        InputError: Nothing is left of its time.
+    """
+    # Curves that came meanwhile tell its speed.
+    return _why_run(run_id, host, until.replace(microsecond=0), mirror().curve_keys(run_id))
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, ttl="60s")
+def _why_run(run_id: str, host: str, until: datetime, curves: tuple[str, ...]) -> "Explained":
+    from services.telemetry.explaining import explain_run
+
+    del curves
+    return explain_run(telemetry(), mirror(), run_id, until, host=host)
 
 
 def platform_status() -> "PlatformStatus":

@@ -150,6 +150,7 @@ def sampled_run(
     *,
     run_id: str = RUN,
     host: str = "Studio.local",
+    params: Mapping[str, str] | None = None,
     **more: str,
 ) -> None:
     """Write a run that trained on STUDIO in that time, as the controller leaves it behind."""
@@ -185,7 +186,7 @@ def sampled_run(
                 deleted=False,
                 artifact_uri=None,
                 metrics=last | {k: Metric(v, 0, start_ms) for k, v in used.items()},
-                params={},
+                params=dict(params or {}),
                 tags=tags | more,
             )
         ],

@@ -14,6 +14,9 @@ UNNAMED = "\u200b"
 _SYMBOLS: Mapping[Tone, str] = {
     "warn": "triangle", "bad": "diamond", "mode": "circle", "quiet": "emptyCircle",
 }  # fmt: skip
+_WIDTH_PX, _LETTER_PX, _SIGN_PX = 640, 6.2, 7
+"""A narrow window's chart: what has room there has room everywhere."""
+
 LATE = 0.8
 """A band that begins later has its name at its right edge, where it still fits."""
 
@@ -46,20 +49,38 @@ def add_strip(
                     "value": [frame.ms(mark.at), 0],
                     "symbol": _SYMBOLS[mark.tone],
                     "itemStyle": {"color": frame.tone(mark.tone, hues)},
+                    "label": {"show": bool(side), "position": side or "right"},
                 }
-                for mark in marks
+                for mark, side in zip(marks, sides(marks, start, end), strict=True)
             ],
-            "label": {
-                "show": True,
-                "formatter": "{b}",
-                "position": "right",
-                "color": hues.text,
-                "fontSize": 11,
-            },
+            "label": {"formatter": "{b}", "color": hues.text, "fontSize": 11},
             "labelLayout": {"hideOverlap": True},
             "tooltip": {"show": False},
         }
     )
+
+
+def sides(marks: Sequence[Mark], start: datetime, end: datetime) -> list[str]:
+    """Return where each moment's name stands: right of it, left of it, empty where it has no room.
+
+    The chart hides names that cover each other, but not those that cover another moment's sign.
+    """
+    whole = (end - start).total_seconds() or 1.0
+    places = [_WIDTH_PX * (mark.at - start).total_seconds() / whole for mark in marks]
+    taken = [(place - _SIGN_PX, place + _SIGN_PX) for place in places]
+    out = []
+    for number, (mark, place) in enumerate(zip(marks, places, strict=True)):
+        long = _LETTER_PX * len(mark.label) + _SIGN_PX
+        others = taken[:number] + taken[number + 1 :]
+        for side, low, high in (("right", place, place + long), ("left", place - long, place)):
+            free = all(high < begin or low > stop for begin, stop in others)
+            if free and low >= 0 and high <= _WIDTH_PX:
+                taken.append((low, high))
+                out.append(side)
+                break
+        else:
+            out.append("")
+    return out
 
 
 def happened(

@@ -72,3 +72,13 @@ def main_metrics(points: dict[str, int], primary: str | None, most: int = 4) -> 
         key=lambda name: (name != primary, "loss" not in name.lower(), -points[name], name)
     )
     return tuple(stepped[:most])
+
+
+_BY_STEP = ("step_time_ms", "loss")
+
+
+def steps_key(points: dict[str, int]) -> str | None:
+    """Return the metric whose curve tells a run's speed best; None when nothing has steps."""
+    stepped = {name: step for name, step in points.items() if step > 0}
+    known = [name for name in _BY_STEP if name in stepped]
+    return known[0] if known else max(stepped, key=lambda n: (stepped[n], n), default=None)

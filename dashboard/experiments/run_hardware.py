@@ -1,7 +1,7 @@
 """The machine under a run: what it used and ran under, its curves beside the training's."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
@@ -10,14 +10,17 @@ from dashboard.charts import timeline
 from dashboard.charts.timeline import Line, Panel
 from dashboard.components import notices, tiles
 from dashboard.components.notices import advice
+from dashboard.experiments import run_roofline, run_why
 from dashboard.experiments.access import detail_of
 from dashboard.experiments.curves import line_of, main_metrics
 from dashboard.experiments.run_conditions import conditions_of, energy_of, sentences, uses
 from dashboard.experiments.run_machine import Found, interval, machine_of
 from dashboard.experiments.units import unit_of
 from dashboard.experiments.wants import want
-from dashboard.hardware import access, happenings, panels
+from dashboard.hardware import access, happenings, panels, window
+from dashboard.hardware.happened import happened
 from dashboard.hardware.readings import MISSING, chip_line
+from dashboard.hardware.why import clocks
 from dashboard.numbers import size_unit
 from dashboard.text import plain
 from services.mirror.models import Curve, Run, RunDetail
@@ -34,6 +37,10 @@ def draw(detail: RunDetail, primary: str | None) -> None:
     """Draw all of it."""
     _used(detail.run)
     _under(detail.run)
+    found = machine_of(detail.run, state.telemetry().hosts())
+    if found.host is not None and detail.run.started_at is not None:
+        run_why.draw(detail, found.host)
+    run_roofline.draw(detail, found.host)
     every = LIVE_S if detail.run.status == "running" else None
     st.fragment(_curves, run_every=every)(detail.run.run_id, primary)
 
@@ -73,24 +80,41 @@ def _curves(run_id: str, primary: str | None) -> None:
     if found.host is None:
         _not_sampled(found.reason, found.hint)
         return
-    start, end = span
+    start, end = within(window.named(datetime.now(UTC)), span)
     sampled = _sampled(found.host, start, end)
     made = panels.panels(panels.IN_RUN, sampled, found.host.machine)
+    _head(found.host, start, end, zoomed=(start, end) != span)
     if not made:
         _not_sampled(*_silence(found, start, end))
         return
-    _head(found.host, start, end)
     training = _training(detail, primary)
-    happened = happenings.events(found.host.machine.host, start, end)
-    timeline.draw(
+    told = happened(found.host, start, end)
+    picked = timeline.draw(
         (*training, *made),
         start,
         end,
-        key="run-hardware",
+        # What was dragged belongs to the chart of its window.
+        key=f"run-hardware-{start:%d%H%M%S}-{end:%d%H%M%S}"
+        if (start, end) != span
+        else "run-hardware",
         bands=happenings.bands(sampled),
-        marks=happenings.marks([e for e in happened if e.subject != run_id]),
+        marks=happenings.marks([one for one in told.found if one.run_id != run_id]),
+        pick=True,
     )
+    if picked is not None:
+        window.enter(window.Window(*picked))
+        st.rerun(scope="app")
     _fineprint(sampled, training=bool(training))
+
+
+def within(
+    named: window.Window | None, span: tuple[datetime, datetime]
+) -> tuple[datetime, datetime]:
+    """Return the part of a run's time the address names; all of it where that is none."""
+    if named is None:
+        return span
+    start, end = max(named.start, span[0]), min(named.end, span[1])
+    return (start, end) if end - start >= _EDGE else span
 
 
 def _sampled(host: HostState, start: datetime, end: datetime) -> dict[str, Series]:
@@ -109,19 +133,25 @@ def _silence(found: Found, start: datetime, end: datetime) -> tuple[str, str]:
     return f"{name} sent no sample while it ran, or they are older than what is kept.", ""
 
 
-def _head(host: HostState, start: datetime, end: datetime) -> None:
+def _head(host: HostState, start: datetime, end: datetime, *, zoomed: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{plain(host.machine.host, 60)}**", width="content")
         st.caption(plain(chip_line(host.machine), 200), width="stretch")
+        if zoomed:
+            told = clocks(start, end, state.zone())
+            st.badge(plain(told), icon=":material/zoom_in:", color="blue")
+            if st.button(
+                "Whole run", icon=":material/zoom_out_map:", key="run-whole", type="tertiary"
+            ):
+                window.leave()
+                st.rerun(scope="app")
         if navigation.has("hardware"):
-            text = "%Y-%m-%dT%H:%M:%SZ"
             navigation.link(
                 "hardware",
                 "All curves of the machine",
                 icon="memory",
                 host=host.machine.host,
-                start=start.strftime(text),
-                end=(end + timedelta(seconds=1)).strftime(text),
+                **window.parameters(window.Window(start, end + timedelta(seconds=1))),
             )
 
 

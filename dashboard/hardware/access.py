@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import navigation, state
 from services.engines.silicon.models import ProcessUse
-from services.errors import MlopsError
+from services.errors import MlopsError, NotFoundError
+from services.mirror.filters import quote
+from services.mirror.models import Run, RunQuery
+from services.telemetry.identity import LOCAL_ID, local_key
 from services.telemetry.models import Event, HostState
 
 SILENT_AFTER_S = 20.0
@@ -93,7 +96,15 @@ def work(one: HostState, visible: tuple[str, ...] | None) -> tuple[Work, ...]:
 def run_name(run_id: str) -> str:
     """Return a run's name; the start of its id while the mirror does not know it."""
     known = _known_run(run_id)
-    return (known[0] if known else "") or run_id[:8]
+    return (known[0] if known else "") or (local_key(run_id) or run_id)[:8]
+
+
+def run_link(run_id: str) -> str:
+    """Return the address of a run's page; empty for one that MLflow has not been told of yet."""
+    if local_key(run_id):
+        known = _known_run(run_id)
+        run_id = known[2] if known else ""
+    return navigation.address("run", run=run_id) if run_id else ""
 
 
 def owner_name(owner: str) -> str:
@@ -116,16 +127,31 @@ def visible(event: Event) -> bool:
     return known is not None and known[1] in mine
 
 
-def _known_run(run_id: str) -> tuple[str, str] | None:
-    """Return a run's name and project, whoever may see it; asked once a session, both stay."""
-    known: dict[str, tuple[str, str]] = st.session_state.setdefault(_RUNS, {})
+def _known_run(run_id: str) -> tuple[str, str, str] | None:
+    """Return a run's name, project and id, whoever may see it; asked once a session, both stay."""
+    known: dict[str, tuple[str, str, str]] = st.session_state.setdefault(_RUNS, {})
     if run_id not in known:
         try:
-            run = state.mirror().run(run_id).run
+            run = _run(run_id)
         except MlopsError:  # the mirror does not know it yet, or cannot be read
             return None
-        known[run_id] = run.name, run.project
+        known[run_id] = run.name, run.project, run.run_id
     return known[run_id]
+
+
+def _run(run_id: str) -> Run:
+    """Return a run by its id, or by the one it had until MLflow gave it one.
+
+    Raises:
+        NotFoundError: The mirror does not know it.
+    """
+    key = local_key(run_id)
+    if not key:
+        return state.mirror().run(run_id).run
+    found = state.runs(RunQuery(filter=f"tags.{LOCAL_ID} = {quote(key)}", limit=1)).rows
+    if not found:
+        raise NotFoundError("It has not been sent to MLflow yet.")
+    return found[0]
 
 
 def _of(owner: str, project: str, uses: Sequence[ProcessUse], one: HostState) -> Work:

@@ -7,7 +7,8 @@ import streamlit as st
 from dashboard import scope, state
 from dashboard.charts import timeline
 from dashboard.components import notices
-from dashboard.hardware import access, happenings, panels, window
+from dashboard.hardware import access, happenings, machine_why, panels, why, window
+from dashboard.hardware.happened import happened
 from dashboard.numbers import duration
 from dashboard.text import plain
 from services.telemetry.models import HostState, Series
@@ -26,6 +27,7 @@ def draw(host: HostState) -> None:
             icon=":material/link_off:",
         )
     name = host.machine.host
+    machine_why.draw(name)
     every = window.current(name).redraw_s(POINTS, datetime.now(UTC))
     st.fragment(_draw, run_every=every)(name)
 
@@ -44,28 +46,24 @@ def _draw(name: str) -> None:
         for series in store.series(name, wanted, shown.start, shown.end, POINTS)
     }
     made = panels.panels(panels.PLANS, found, host.machine)
-    happened = happenings.events(name, shown.start, shown.end)
+    told = happened(host, shown.start, shown.end)
     if not made:
         _nothing(host, shown)
         return
-    # A dragged range belongs to the chart of its window: another window, another chart.
-    key = (
-        f"hardware-{shown.start:%d%H%M%S}-{shown.end:%d%H%M%S}" if shown.zoomed else "hardware-all"
-    )
     picked = timeline.draw(
         made,
         shown.start,
         shown.end,
-        key=f"{key}-{scope.current().span}",
+        key=_key(shown),
         bands=happenings.bands(found),
-        marks=happenings.marks(happened),
+        marks=happenings.marks(told.found),
         pick=True,
     )
     if picked is not None:
         window.enter(window.Window(*picked))
         st.rerun(scope="app")
     _fineprint(found, host)
-    happenings.listed(happened, state.zone())
+    happenings.listed(told, state.zone())
 
 
 def _key(shown: window.Window) -> str:
@@ -81,6 +79,8 @@ def _bar(shown: window.Window) -> None:
         st.markdown(f"**{plain(told[:1].upper() + told[1:], 120)}**", width="content")
         # Not at the right edge: the chart's own tools hang over it while one points at the chart.
         window.buttons(shown)
+        if not why.is_open():
+            machine_why.opener(shown)
         st.caption(
             "Press :material/arrow_range: at the chart’s corner, then drag over a range to zoom.",
             width="stretch",

@@ -55,7 +55,7 @@ def current(host: str, now: datetime | None = None) -> Window:
     if st.session_state.get(_SPAN, where.span) != where.span:
         leave()  # another range was chosen: it is what is wanted now
     st.session_state[_SPAN] = where.span
-    zoom = _named(now)
+    zoom = named(now)
     if zoom is not None:
         return zoom
     since = where.since
@@ -67,16 +67,21 @@ def current(host: str, now: datetime | None = None) -> Window:
 def refused() -> bool:
     """Return whether the address names a part of time that is none."""
     given = any(name in st.query_params for name in (START, END))
-    return given and _named(datetime.now(UTC)) is None
+    return given and named(datetime.now(UTC)) is None
 
 
-def enter(window: Window) -> None:
-    """Put a part of the time into the address."""
+def parameters(window: Window) -> dict[str, str]:
+    """Return a part of the time as parameters of an address."""
     # A second is the finest that is sampled; the address stays readable.
     start, end = window.start.replace(microsecond=0), window.end.replace(microsecond=0)
     if end - start < _SHORTEST:
         start, end = start - _SHORTEST / 2, end + _SHORTEST / 2
-    st.query_params.update({START: _text(start), END: _text(end)})
+    return {START: _text(start), END: _text(end)}
+
+
+def enter(window: Window) -> None:
+    """Put a part of the time into the address."""
+    st.query_params.update(parameters(window))
 
 
 def leave() -> None:
@@ -126,7 +131,8 @@ def _first_heard(host: str, now: datetime) -> datetime | None:
     return known[host]
 
 
-def _named(now: datetime) -> Window | None:
+def named(now: datetime) -> Window | None:
+    """Return the part of the time the address names, None when it names none that can be."""
     try:
         start = datetime.fromisoformat(st.query_params.get(START, ""))
         end = datetime.fromisoformat(st.query_params.get(END, ""))

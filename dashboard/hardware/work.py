@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import navigation, state
+from dashboard import state
 from dashboard.components import tables
 from dashboard.hardware import access
 from dashboard.hardware.listing import LIVE_S
@@ -53,7 +53,7 @@ def _row(work: access.Work, titles: dict[str, str]) -> dict[str, object]:
     return {
         "what": access.called(work),
         "project": project or ("not yours to see" if work.hidden else "none"),
-        "run": navigation.address("run", run=work.run_id) if work.run_id else "",
+        "run": access.run_link(work.run_id) if work.run_id else "",
         "processes": str(work.processes),
         "cpu": MISSING if work.cpu_cores is None else f"{work.cpu_cores:.2f} cores",
         "gpu": MISSING if work.gpu_ratio is None else percent(work.gpu_ratio),

@@ -16,6 +16,7 @@ from lora.encoder import LAYERS, MiniLM, package_folder, pretrained
 from lora.features import Features, lower, through
 from lora.techniques import TECHNIQUES, Technique
 from lora.tokenizer import WordPiece
+from lora.work import flops_per_token
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 from mlops_client.mlx import TrainingLogger, log_model
@@ -124,6 +125,8 @@ def train(
     classifier = Classifier(layers)
     mx.eval(classifier.parameters())
     schedule, params = settings(technique, options)
+    if layers:
+        params["flops_per_token"] = flops_per_token(layers)
     role = "baseline" if technique.baseline else None
     with tracking.run(technique.name, seed, params, role=role) as run_id:
         started = time.perf_counter()

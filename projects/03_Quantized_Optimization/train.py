@@ -19,6 +19,7 @@ from quantization.latency import latency_ms
 from quantization.model import CharacterModel, Shape, bits_per_character, plain
 from quantization.plans import TECHNIQUES, Bits, Technique, by_sensitivity, quantise, round_layers
 from quantization.training import Schedule, fit
+from quantization.work import answering_flops, bytes_read, training_flops
 
 HERE = Path(__file__).parent
 SIZES = {"train": 400_000, "validation": 24_000, "test": 24_000}
@@ -130,10 +131,13 @@ def compress(
 def measure(
     small: CharacterModel, weights: dict[str, mx.array], config: dict[str, Any], test: np.ndarray
 ) -> dict[str, float]:
-    """Return the bytes on disk and the latency of one context and of sixteen."""
+    """Return the bytes on disk, the latency of one context and of sixteen, and what one costs."""
     tracking.save_local(HERE / "models" / "last", weights, config)
     one, many = latency_ms(small, test[:1, :-1]), latency_ms(small, test[:16, :-1], repeats=20)
     return {
+        "decode_tokens_per_s": 1000 / one["p50"],
+        "flops_per_decoded_token": answering_flops(SHAPE, len(corpus.CHARACTERS)),
+        "weight_bytes": float(bytes_read(small, SHAPE)),
         "size_bytes": float((HERE / "models" / "last" / "model.safetensors").stat().st_size),
         "latency_ms_p50": one["p50"],
         "latency_ms_p95": one["p95"],
@@ -178,7 +182,10 @@ def one_seed(
         params = {**asdict(schedule), "optimizer": "adamw", "train_characters": SIZES["train"]}
         role = "baseline" if technique.baseline else None
         with tracking.run(name, seed, params, role=role) as run_id:
-            trained = trained or train(seed, rows, schedule)
+            if trained is None:
+                per_token = training_flops(SHAPE, len(corpus.CHARACTERS))
+                mlflow.log_param("flops_per_token", per_token)
+                trained = train(seed, rows, schedule)
             bits = chosen_bits(technique, trained, rows["train"], options.group_size)
             mlflow.log_params({f"bits_{layer}": width for layer, width in bits.items()})
             mlflow.log_params(

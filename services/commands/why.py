@@ -6,28 +6,18 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from services.commands.output import json_option, moment, print_json, say, sentences
-from services.errors import InputError, MlopsError
+from services.errors import InputError
 from services.home import Home
-from services.mirror.models import Curve, Run, RunQuery
 from services.mirror.queries import Mirror
-from services.telemetry.asking import (
-    Question,
-    explain,
-    host_of,
-    question_of_host,
-    question_of_run,
-    samples_of,
-)
+from services.telemetry.asking import Question
 from services.telemetry.causes import KINDS
-from services.telemetry.diagnosis import Cause, Diagnosis, Earlier
+from services.telemetry.diagnosis import Cause, Diagnosis
+from services.telemetry.explaining import explain_host, explain_run
 from services.telemetry.figures import percent
-from services.telemetry.models import HostState, Telemetry
+from services.telemetry.models import Telemetry
 
 _AGO = re.compile(r"(\d{1,6}(?:\.\d+)?)\s*(s|m|min|h|d)")
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-_POINTS = 5000
-_LOOKED_BACK = 20
-"""How many earlier runs are looked through for one to compare with."""
 
 
 def _telemetry() -> Telemetry:
@@ -62,20 +52,12 @@ def why(
     if run_id is None and host is None:
         raise InputError("Say what was slow: a run, or a machine.", "`mlops why RUN` or --host H.")
     telemetry = _telemetry()
-    states = telemetry.hosts()
     if run_id is None:
         begin, last = begin or now - timedelta(hours=1), last or now
-        question = question_of_host(states, host or "", begin, last)
-        found = explain(telemetry, question)
+        told = explain_host(telemetry, host or "", begin, last)
     else:
-        mirror = _mirror()
-        run = mirror.run(run_id).run
-        question = question_of_run(
-            states, run, _curves(mirror, run_id), now, host=host, start=begin, end=last
-        )
-        found = explain(telemetry, question)
-        if found.causes and found.slowdown is None and question.points:
-            found = explain(telemetry, question, _earlier(telemetry, mirror, states, run, question))
+        told = explain_run(telemetry, _mirror(), run_id, now, host=host, start=begin, end=last)
+    question, found = told.question, told.found
     if as_json:
         print_json(shape(run_id, question, found))
     else:
@@ -119,50 +101,6 @@ def shape(run_id: str | None, question: Question, found: Diagnosis) -> dict[str,
         "clear": list(found.clear),
         "slowdown": found.slowdown,
     }
-
-
-def _curves(mirror: Mirror, run_id: str) -> tuple[Curve, ...]:
-    return mirror.curves([run_id], mirror.curve_keys(run_id), _POINTS)
-
-
-def _earlier(
-    telemetry: Telemetry,
-    mirror: Mirror,
-    states: tuple[HostState, ...],
-    run: Run,
-    question: Question,
-) -> Earlier | None:
-    """Return the newest finished run of the same technique on the same machine before this one."""
-    page = mirror.runs(RunQuery(filter="status = finished", project=run.project, limit=200))
-    before = [
-        one
-        for one in page.rows
-        if one.technique == run.technique
-        and one.started_at is not None
-        and one.ended_at is not None
-        and one.ended_at <= question.start
-    ]
-    for one in before[:_LOOKED_BACK]:
-        asked = _comparable(mirror, states, one, question)
-        if asked is not None:
-            samples = samples_of(telemetry, question.host, asked.start, asked.end)
-            if samples:
-                name = one.name or one.run_id
-                return Earlier(name, samples, asked.start, asked.end, asked.points)
-    return None
-
-
-def _comparable(
-    mirror: Mirror, states: tuple[HostState, ...], run: Run, question: Question
-) -> Question | None:
-    """Return the question about an earlier run if it ran on the same machine and has steps."""
-    try:
-        if host_of(states, run).machine.host != question.host:
-            return None
-        found = question_of_run(states, run, _curves(mirror, run.run_id), question.start)
-    except MlopsError:  # a run that cannot be placed is no run to compare with
-        return None
-    return found if found.points else None
 
 
 def _print(question: Question, found: Diagnosis) -> None:

@@ -9,7 +9,7 @@ from services.errors import EngineRefusedError, InputError, NotFoundError
 from services.mirror.ended import Ended, ended_since
 from services.mirror.models import Run
 from services.mirror.queries import Mirror
-from services.telemetry.asking import Question, question_of_run, samples_of
+from services.telemetry.asking import Question, question_of_run, samples_for
 from services.telemetry.models import Telemetry
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class RunUseWatch:
         late = run.ended_at is None or now - run.ended_at > _LATE
         if asked is None:
             return late  # its machine sends nothing here: somebody else's, nothing is claimed
-        samples = samples_of(self._telemetry, asked.host, asked.start, asked.end)
+        samples = samples_for(self._telemetry, asked)
         used = use_of_run(samples, asked.start, asked.end, asked.owner, asked.machine)
         if not used.coverage and not late:
             return False

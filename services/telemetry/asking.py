@@ -8,6 +8,13 @@ from services.engines.silicon.models import Machine, Sample
 from services.errors import InputError, NotFoundError
 from services.mirror.models import Curve, Run
 from services.telemetry.diagnosis import Diagnosis, Earlier, why_slow
+from services.telemetry.identity import (
+    earlier_owners,
+    gathered,
+    machines_of,
+    name_of,
+    owner_of,
+)
 from services.telemetry.models import HostState, Telemetry
 from services.telemetry.shares import OTHERS
 from services.telemetry.spans import REACH_S
@@ -31,6 +38,8 @@ class Question:
     owner: str = OTHERS
     meant_for_gpu: bool | None = None
     points: tuple[Point, ...] = ()
+    also: tuple[str, ...] = ()
+    """Other names of the owner's processes: a run begun offline has two."""
 
     @property
     def host(self) -> str:
@@ -41,7 +50,7 @@ class Question:
 def explain(telemetry: Telemetry, question: Question, earlier: Earlier | None = None) -> Diagnosis:
     """Ask for the samples of a stretch of time and say why it was slow."""
     return why_slow(
-        samples_of(telemetry, question.host, question.start, question.end),
+        samples_for(telemetry, question),
         question.start,
         question.end,
         machine=question.machine,
@@ -50,6 +59,12 @@ def explain(telemetry: Telemetry, question: Question, earlier: Earlier | None = 
         points=question.points,
         earlier=earlier,
     )
+
+
+def samples_for(telemetry: Telemetry, question: Question) -> tuple[Sample, ...]:
+    """Return the samples a question is about, all processes of its owner under one name."""
+    found = samples_of(telemetry, question.host, question.start, question.end)
+    return gathered(found, question.owner, question.also)
 
 
 def samples_of(
@@ -112,9 +127,10 @@ def question_of_run(
         machine=(named(states, host) if host else host_of(states, run)).machine,
         start=max(first, last - LONGEST),
         end=last,
-        owner=f"run:{run.run_id}",
+        owner=owner_of(run.run_id),
         meant_for_gpu=meant_for_gpu(run.tags),
         points=points_of(curves),
+        also=earlier_owners(run.tags),
     )
 
 
@@ -131,18 +147,13 @@ def named(states: Sequence[HostState], host: str) -> HostState:
 
 
 def host_of(states: Sequence[HostState], run: Run) -> HostState:
-    """Return the machine a run ran on, by the name the run was tagged with.
-
-    A machine's id is its short name and what makes it unique; a run knows the name alone.
+    """Return the machine a run ran on: see ``machines_of``.
 
     Raises:
         InputError: Several machines fit.
         NotFoundError: The run tells none, or it sends no telemetry.
     """
-    tagged = run.host or run.tags.get("mlops.host") or ""
-    short = tagged.split(".")[0].lower()
-    exact = [state for state in states if state.machine.host == tagged]
-    fitting = exact or [s for s in states if short and short == _short(s.machine.host)]
+    fitting, tagged = machines_of(states, run), name_of(run)
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -171,10 +182,6 @@ def points_of(curves: Iterable[Curve]) -> tuple[Point, ...]:
     if longest is None:
         return ()
     return tuple(map(Point, longest.times, longest.steps))
-
-
-def _short(host: str) -> str:
-    return host.rpartition("-")[0].lower() or host.lower()
 
 
 def _who(states: Sequence[HostState]) -> str:

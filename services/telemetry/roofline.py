@@ -8,18 +8,25 @@ Neither operations nor bytes are measured here: no counter of them is open to us
 what the run says of its work, so it has to log it. Of its metrics and parameters are understood:
 
 - ``tokens_per_s``, ``samples_per_s``, ``step_time_ms``, which ``TrainingLogger`` logs (give their
-  means over the run: the last step alone is noise);
+  means over the run, see ``mean_speeds``: the last step alone is noise);
 - ``flops_per_token``, ``flops_per_sample``, ``flops_per_step``;
 - ``bytes_per_token``, ``bytes_per_sample``, ``bytes_per_step``: memory traffic;
 - ``weight_bytes`` with ``tokens_per_s``, of a run that generates for one sequence at a time
   (``batch_size`` 1): every token reads all weights once, so their size is a lower bound of the
   traffic (Pope et al., "Efficiently scaling transformer inference", 2022).
+
+A run that trains and then generates has two speeds. That of generating, one sequence at a time, is
+logged as ``decode_tokens_per_s``, with ``weight_bytes`` and ``flops_per_decoded_token``: see
+``decoding``.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from services.engines.silicon.chips import chip as known_chip
+from services.mirror.models import Curve
 from services.telemetry.figures import Figure, estimated, percent, unavailable
 
 _UNITS = ("token", "sample", "step")
@@ -27,6 +34,15 @@ _UNITS = ("token", "sample", "step")
 NEAR = 0.6
 """From this share of a limit on it is called the limit. Ours: published limits are never reached
 in full, and a run that is at less than this of both waits for something else."""
+
+SPEEDS = (*(f"{unit}s_per_s" for unit in _UNITS[:2]), "step_time_ms")
+"""Metrics that tell a run's speed."""
+
+_DECODING = {
+    "decode_tokens_per_s": "tokens_per_s",
+    "flops_per_decoded_token": "flops_per_token",
+    "weight_bytes": "weight_bytes",
+}
 
 _NO_SPEED = "it logged neither tokens_per_s, samples_per_s nor step_time_ms"
 
@@ -41,6 +57,31 @@ class Limits:
     """Operations per second in fp32."""
     flops_quality: Literal["measured", "estimated"] = "estimated"
     """Apple publishes none: cores × lanes × 2 × clock."""
+
+
+def limits_of(name: str | None, gpu_cores: int | None) -> Limits | None:
+    """Return what a chip can do, by our table; None when it is not in it."""
+    found = known_chip(name)
+    if found is None:
+        return None
+    return Limits(found.name, found.bandwidth_bytes_s(gpu_cores), found.fp32_flops(gpu_cores))
+
+
+def mean_speeds(curves: Iterable[Curve]) -> dict[str, float]:
+    """Return a run's mean speeds, by the curves of ``SPEEDS``.
+
+    Of times the arithmetic mean, of rates the harmonic one: points are steps of about the same
+    work, so the mean rate is all work by all time. Thinned curves keep extremes, which bends it;
+    give whole ones.
+    """
+    out = {}
+    for curve in curves:
+        values = [value for value in curve.values if 0 < value < math.inf]
+        if curve.key in SPEEDS and values:
+            rate = curve.key != "step_time_ms"
+            total = sum(1 / value if rate else value for value in values)
+            out[curve.key] = len(values) / total if rate else total / len(values)
+    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +140,23 @@ def roofline(
     )
 
 
+def decoding(
+    figures: Mapping[str, float | str], limits: Limits | None, *, on_gpu: bool | None = True
+) -> Roofline | None:
+    """Return how near a run came while it generated; None when it did not log how fast it did."""
+    if "decode_tokens_per_s" not in figures:
+        return None
+    given: dict[str, float | str] = {
+        name: figures[logged] for logged, name in _DECODING.items() if logged in figures
+    }
+    return roofline({**given, "batch_size": 1}, limits, on_gpu=on_gpu)
+
+
 def _why_no_limits(limits: Limits | None, *, on_gpu: bool | None) -> str:
-    if on_gpu is False:
-        return "it computed on the CPU, and the limits are those of the GPU"
     if limits is None:
         return "the chip is not in the table of Apple’s chips"
+    if on_gpu is False:
+        return "it computed on the CPU, and the limits are those of the GPU"
     return ""
 
 

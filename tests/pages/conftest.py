@@ -20,6 +20,7 @@ from services.home import Home
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
 from services.settings import Settings
+from tests import hardware_seed
 from tests.pages.moulds import Moulds
 
 APP = Path(__file__).resolve().parent.parent.parent / "dashboard" / "app.py"
@@ -154,3 +155,31 @@ def words(app: AppTest) -> str:
     for kind in ("error", "warning", "info", "success"):
         found += [str(element.value) for element in getattr(app, kind)]
     return "\n".join(found)
+
+
+def said(app: AppTest) -> str:
+    """Everything the page says, its own drawings included."""
+    drawn = "\n".join(str(one.value) for one in app.get("html"))
+    tables = "\n".join(one.value.to_string() for one in app.dataframe)
+    tiles = "\n".join(f"{one.label} {one.value}" for one in app.metric)
+    listed = "\n".join(one.value.to_string() for one in app.table)
+    return "\n".join((words(app), drawn, tables, tiles, listed)).replace("\\", "")
+
+
+def said_links(app: AppTest) -> str:
+    return " ".join(str(link.proto.label) for link in app.page_link).replace("\\", "")
+
+
+@pytest.fixture(scope="session")
+def mould(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Telemetry of four machines, written once a session; the oldest sample is 20 minutes old."""
+    folder = tmp_path_factory.mktemp("telemetry")
+    hardware_seed.fill(folder, minutes=20)
+    return folder
+
+
+@pytest.fixture
+def sampled(home: Home, mould: Path) -> Home:
+    """An installation whose machines report."""
+    hardware_seed.copied(mould, home.telemetry)
+    return home

@@ -13,25 +13,10 @@ from services.mirror.store import Store as MirrorStore
 from services.settings import Settings
 from tests import hardware_seed, seed
 from tests.hardware_seed import BOOK, MINI, RUNNER, STUDIO
-from tests.pages.conftest import Open, words
+from tests.pages.conftest import Open, said, said_links
 
 ROLES = ("viewer", "operator", "approver", "admin")
 PARTS = ("Charts", "Processes", "Figures", "Machine")
-
-
-@pytest.fixture(scope="session")
-def mould(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Telemetry of four machines, written once a session; the oldest sample is 20 minutes old."""
-    folder = tmp_path_factory.mktemp("telemetry")
-    hardware_seed.fill(folder, minutes=20)
-    return folder
-
-
-@pytest.fixture
-def sampled(home: Home, mould: Path) -> Home:
-    """An installation whose machines report."""
-    hardware_seed.copied(mould, home.telemetry)
-    return home
 
 
 @pytest.fixture
@@ -39,15 +24,6 @@ def silent(home: Home) -> Home:
     """An installation whose sampler stopped a quarter of an hour ago."""
     hardware_seed.fill(home.telemetry, datetime.now(UTC) - timedelta(minutes=15), minutes=1)
     return home
-
-
-def said(app: AppTest) -> str:
-    """Everything the page says, its own drawings included."""
-    drawn = "\n".join(str(one.value) for one in app.get("html"))
-    tables = "\n".join(one.value.to_string() for one in app.dataframe)
-    tiles = "\n".join(f"{one.label} {one.value}" for one in app.metric)
-    listed = "\n".join(one.value.to_string() for one in app.table)
-    return "\n".join((words(app), drawn, tables, tiles, listed)).replace("\\", "")
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -60,10 +36,6 @@ def test_the_page_draws_for_every_role_whatever_the_engines_do(
     assert not app.error
     assert app.title[0].value == "Hardware"
     assert all(one.host in said_links(app) for one in (STUDIO, BOOK, RUNNER, MINI))
-
-
-def said_links(app: AppTest) -> str:
-    return " ".join(str(link.proto.label) for link in app.page_link).replace("\\", "")
 
 
 @pytest.mark.parametrize("role", ROLES)

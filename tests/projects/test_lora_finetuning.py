@@ -128,3 +128,37 @@ def test_scores_are_those_of_the_formula(lora):
     scores = lora("classifier").scores(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), "val")
     assert scores["val_accuracy"] == 0.75
     assert scores["val_macro_f1"] == pytest.approx((2 / 3 + 4 / 5) / 8)
+
+
+N = 384 * 384
+
+
+def test_the_work_of_full_fine_tuning_is_six_operations_a_weight_but_for_the_lowest_inputs(lora):
+    layers = [lora("encoder").Layer() for _ in range(2)]
+    weights = 4 * N + 2 * 384 * 1536
+
+    # What goes into the lowest layer needs no gradient: its query, key and value take 4, not 6.
+    assert lora("work").flops_per_token(layers) == 6 * 2 * weights - 2 * 3 * N
+
+
+def test_frozen_weights_below_the_first_adapter_are_only_read_forward(lora):
+    layer = lora("encoder").Layer()
+    lora("adapters").adapt([layer], ("query", "value"), rank=8, alpha=16.0)
+    frozen_below, frozen_above = 3 * N, N + 2 * 384 * 1536
+    a = b = 2 * 8 * 384
+
+    # A has nothing trained below it; B has A.
+    expected = 2 * frozen_below + 4 * frozen_above + 4 * a + 6 * b
+    assert lora("work").flops_per_token([layer]) == expected
+    assert lora("work").flops_per_token([]) == 0
+
+
+def test_gradients_reach_down_to_the_first_adapter_and_no_further(lora):
+    layers = [lora("encoder").Layer() for _ in range(2)]
+    lora("adapters").adapt(layers, ("up",), rank=8, alpha=16.0)
+
+    alone, both = (lora("work").flops_per_token(x) for x in (layers[:1], layers))
+
+    # The second layer's weights carry gradients on to the first one's adapter: 4 each, not 2.
+    weights, adapter = 4 * N + 2 * 384 * 1536, 8 * (384 + 1536)
+    assert both - alone == 4 * weights + 6 * adapter

@@ -114,3 +114,21 @@ def test_no_character_of_a_training_module_is_in_another_split(part, monkeypatch
 
 def test_windows_are_every_context_and_the_character_after_it(part):
     assert part("corpus").windows(np.arange(5), 2).tolist() == [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+
+
+def test_the_work_of_a_character_counts_every_dense_weight(part, model):
+    shape = part("model").Shape()
+    characters = len(part("corpus").CHARACTERS)
+    dense = sum(getattr(model, name).weight.size for name in part("plans").LAYERS)
+
+    assert part("work").answering_flops(shape, characters) == 2 * dense
+    assert part("work").training_flops(shape, characters) == 6 * dense
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_what_a_character_reads_is_all_that_is_stored_but_the_unused_embeddings(part, model, bits):
+    plans, shape = part("plans"), part("model").Shape()
+    plans.quantise(model, dict.fromkeys(plans.LAYERS, bits), GROUP)
+    unused = (len(part("corpus").CHARACTERS) - shape.context) * shape.embedding * 4
+
+    assert part("work").bytes_read(model, shape) == plans.stored_bytes(model) - unused

@@ -4,6 +4,7 @@ from typing import Any, cast
 from dashboard.charts import timeline
 from dashboard.charts.theme import Colours
 from dashboard.charts.timeline import Band, Line, Mark, Panel
+from dashboard.charts.timeline_happened import sides
 
 START = datetime(2026, 11, 28, 8, tzinfo=UTC)
 END = START + timedelta(minutes=10)
@@ -109,3 +110,22 @@ def test_a_dragged_range_is_two_times_and_a_slip_of_the_hand_is_none():
     assert dragged("a", "b") is None
     assert timeline.picked([{"coord_range": [[0, 1], [2, 3]]}, {}]) is None
     assert timeline.picked([]) is None
+
+
+def at(minutes: float, label: str = "run started") -> Mark:
+    return Mark(START + timedelta(minutes=minutes), label)
+
+
+def test_the_name_of_a_moment_stands_where_it_covers_no_other():
+    alone = sides([at(5)], START, END)
+    beside = sides([at(5), at(5.5)], START, END)  # 32 pixels apart: its own 75 are not there
+    between = sides([at(4.5), at(5), at(5.5)], START, END)
+    assert alone == ["right"]
+    assert beside == ["left", "right"]
+    assert between == ["left", "", "right"]
+
+
+def test_the_name_of_a_late_moment_stays_on_the_chart():
+    assert sides([at(9.9)], START, END) == ["left"]
+    assert sides([at(0.1), at(9.9, "x" * 200)], START, END) == ["right", ""]
+    assert sides([at(0)], START, START) == ["right"]

@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dashboard.hardware import happenings, panels
+from dashboard.hardware.happened import Happening
 from services.engines.silicon.models import METRICS
-from services.telemetry.models import Event, Series
+from services.telemetry.models import Series
 from tests.hardware_seed import RUNNER, STUDIO
 
 BEGIN = datetime(2026, 11, 28, 8, tzinfo=UTC)
@@ -130,10 +131,9 @@ def test_bands_say_what_they_are_and_only_memory_has_those_of_pressure():
 
 
 def test_what_is_a_band_already_is_no_mark():
-    at = BEGIN
-    events = [
-        Event(at, STUDIO.host, "deploy", "clip version 2 deployed"),
-        Event(at, STUDIO.host, "low_power.on", "Low Power Mode on"),
-        Event(at, STUDIO.host, "throttling.began", "Throttling began"),
+    found = [
+        Happening(BEGIN, "clip version 2 deployed", "deployed", "mode"),
+        Happening(BEGIN, "Low Power Mode on"),
+        Happening(BEGIN, "Throttling began", "throttling", "warn"),
     ]
-    assert [mark.label for mark in happenings.marks(events)] == ["deployed", "throttling"]
+    assert [mark.label for mark in happenings.marks(found)] == ["deployed", "throttling"]

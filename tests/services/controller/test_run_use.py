@@ -22,6 +22,7 @@ from tests.services.mirror.conftest import tracked
 
 BEGAN = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
 ENDED = BEGAN + timedelta(seconds=60)
+KEY = "0123456789abcdef01234567"
 
 
 class Tracking:
@@ -79,8 +80,8 @@ def run(**changes: Any) -> TrackedRun:
     return replace(made, **changes)
 
 
-def sampled(tmp_path: Path, *, watts: bool = True) -> None:
-    """Write two minutes of a machine on which the run is alone."""
+def sampled(tmp_path: Path, *, watts: bool = True, offline_s: int = -100) -> None:
+    """Write two minutes of a machine on which the run is alone, offline until ``offline_s``."""
     telemetry = Telemetry(
         tmp_path / "telemetry", merge_in_background=False, now=lambda: ENDED + timedelta(hours=1)
     )
@@ -92,7 +93,10 @@ def sampled(tmp_path: Path, *, watts: bool = True) -> None:
         if watts:
             readings += [measured(m, w, "x", window_s=2.0) for m, w in
                          (("cpu_w", 10.0), ("gpu_w", 0.0), ("ane_w", 0.0))]  # fmt: skip
-        use = ProcessUse(7, 1.0, "python", own, "p", cpu_s=16.0, gpu_s=0.0, memory_bytes=3_000_000)
+        owner = own if second > offline_s else f"run:offline-{KEY}"
+        use = ProcessUse(
+            7, 1.0, "python", owner, "p", cpu_s=16.0, gpu_s=0.0, memory_bytes=3_000_000
+        )
         at = BEGAN + timedelta(seconds=second)
         telemetry.append(Sample(STUDIO.host, at, 2.0, tuple(readings), (use,)))
     telemetry.close()
@@ -115,6 +119,30 @@ def test_an_ended_run_gets_its_use_and_its_conditions_once(
     store.write_runs("p", [run(tags=run().tags | tags)])
     watch.turn()
     assert len(tracking.written) == 1
+
+
+def test_what_a_run_used_before_mlflow_gave_it_an_id_is_its_own_too(
+    watch: RunUseWatch, store: Store, tracking: Tracking, tmp_path: Path
+):
+    sampled(tmp_path, offline_s=30)
+    store.write_runs("p", [run(tags=run().tags | {"mlops.local_id": KEY})])
+    watch.turn()
+    ((_, _, metrics, tags),) = tracking.written
+    assert metrics["system/energy_j"] == pytest.approx(600)
+    assert metrics["system/cpu_s"] == pytest.approx(480)
+    assert "offline" not in tags["mlops.conditions"]  # it is no neighbour of itself
+
+
+def test_of_two_machines_of_one_name_the_one_of_its_id_is_asked(
+    watch: RunUseWatch, store: Store, tracking: Tracking, tmp_path: Path
+):
+    sampled(tmp_path)
+    twin = replace(STUDIO, host="studio-99999999")
+    Telemetry(tmp_path / "telemetry").introduce(twin, ())
+    store.write_runs("p", [run(tags=run().tags | {"mlops.host_id": STUDIO.host})])
+    watch.turn()
+    ((_, _, metrics, _),) = tracking.written
+    assert metrics["system/cpu_s"] == pytest.approx(480)
 
 
 def test_what_cannot_be_measured_is_said_with_its_reason(

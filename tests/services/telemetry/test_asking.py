@@ -9,14 +9,16 @@ from services.errors import InputError, NotFoundError
 from services.mirror.models import Curve, Run
 from services.telemetry.asking import (
     LONGEST,
+    explain,
     host_of,
     meant_for_gpu,
     points_of,
     question_of_run,
+    samples_for,
 )
 from services.telemetry.models import HostState
 from services.telemetry.speed import Point
-from tests.services.telemetry.recordings import HOST, MAC, at
+from tests.services.telemetry.recordings import BUSY, HOST, MAC, Kept, at, recording, use
 
 STATES = tuple(
     HostState(replace(MAC, host=host), None, ())
@@ -74,6 +76,19 @@ def test_the_question_about_a_run():
     assert (part.start, part.end) == (at(0), at(60))
     with pytest.raises(InputError, match="has not begun"):
         question_of_run(STATES, run(started_at=None), (), at(500))
+
+
+def test_the_question_about_a_run_begun_offline_is_about_all_its_processes():
+    key = "0123456789abcdef01234567"
+    tagged = run(tags={"mlops.local_id": key})
+    asked = question_of_run(STATES, tagged, (), at(500))
+    assert asked.also == (f"run:offline-{key}",)
+    before = recording(50, BUSY, (use(f"run:offline-{key}"),))
+    after = recording(50, BUSY, (use("run:abc"),), begin_s=50)
+    telemetry = Kept(*STATES, samples=(*before, *after))
+    owners = {p.owner for s in samples_for(telemetry, asked) for p in s.processes}
+    assert owners == {"run:abc"}
+    assert "contention" in explain(telemetry, asked).clear
 
 
 def test_of_a_run_of_days_the_last_one_is_looked_at():

@@ -2,7 +2,9 @@
 
 import pytest
 
-from services.telemetry.roofline import Limits, roofline
+from services.mirror.models import Curve
+from services.telemetry.roofline import Limits, decoding, limits_of, mean_speeds, roofline
+from tests.services.telemetry.recordings import at
 
 M3_PRO = Limits("Apple M3 Pro", 150e9, 6.36e12)
 
@@ -108,3 +110,43 @@ def test_a_chip_whose_bandwidth_is_not_known_has_the_other_limit():
     assert found.flops_ratio.value == pytest.approx(10 / 14.13)
     assert found.bandwidth_ratio.reason == "the bandwidth of Apple M3 Max depends on its GPU"
     assert found.attainable_flops.value is None
+
+
+def test_the_limits_of_a_chip_come_from_our_table():
+    assert limits_of("Apple M3 Max", 40) == Limits(
+        "Apple M3 Max", 400e9, pytest.approx(14.13e12, rel=1e-3)
+    )
+    assert limits_of("Apple M3 Max", None) == Limits("Apple M3 Max", None, None)
+    assert limits_of("AMD EPYC 7763", 40) is None
+    assert limits_of(None, None) is None
+
+
+def curve(key: str, *values: float) -> Curve:
+    steps = tuple(range(len(values)))
+    return Curve("r", key, steps, values, tuple(map(at, steps)), len(values), 0)
+
+
+def test_the_mean_speed_is_all_work_by_all_time():
+    # 100 tokens in 1 s and 100 in 4 s are 200 in 5 s: 40 a second, not 62.5.
+    found = mean_speeds(
+        [
+            curve("tokens_per_s", 100, 25),
+            curve("step_time_ms", 1000, 4000),
+            curve("samples_per_s", float("nan"), 0.0, -1.0),
+            curve("loss", 1, 2),
+        ]
+    )
+    assert found == {"tokens_per_s": pytest.approx(40), "step_time_ms": pytest.approx(2500)}
+
+
+def test_generating_is_told_apart_from_training():
+    logged = {
+        "tokens_per_s": 9e5, "batch_size": "512", "flops_per_token": "2e6",
+        "decode_tokens_per_s": 30, "weight_bytes": 4e9, "flops_per_decoded_token": 4e9,
+    }  # fmt: skip
+    found = decoding(logged, M3_PRO)
+    assert found is not None
+    assert found.bandwidth_ratio.value == pytest.approx(0.8)
+    assert found.intensity.value == pytest.approx(1.0)
+    assert roofline(logged, M3_PRO).flops.value == pytest.approx(1.8e12)
+    assert decoding({"tokens_per_s": 9e5}, M3_PRO) is None
