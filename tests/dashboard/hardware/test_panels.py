@@ -29,7 +29,8 @@ def test_every_metric_that_is_no_state_or_total_has_a_place_in_a_panel():
     drawn = {name for plan in panels.PLANS for name in plan.metrics} | set(panels.STATES)
     rest = METRICS.keys() - drawn
     assert rest == {
-        "memory_total_bytes", "memory_available_bytes", "on_battery", "fan_ratio",
+        "memory_total_bytes", "memory_available_bytes", "gpu_wired_limit_bytes", "on_battery",
+        "fan_ratio",
         "disk_used_ratio", "disk_free_bytes",
     }  # fmt: skip
 
