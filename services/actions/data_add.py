@@ -53,8 +53,7 @@ class DataAdd:
             if found.revision is None:
                 return f"no {kind}"
             word = "is now" if found.changed else "is still"
-            return (
-                f"{kind} {word} {found.revision}, {data.files(found.files)}. {found.reason}".strip()
-            )
+            told = f"{kind} {word} {found.revision}, {data.files(found.files)}"
+            return f"{told} ({found.reason.rstrip('.')})" if found.reason else told
 
         return tuple(Step(f"Track {kind}", partial(do, kind)) for kind in KINDS)
