@@ -120,8 +120,9 @@ def test_each_folder_is_told_with_state_version_and_remote(versioned: DataServic
     changed = row(app, "CLIP fine-tuning")
     assert list(changed["state"]) == ["▲ changed"]
     assert "Files changed since this version" in changed["why"]
-    assert "1 version has waited for 25 min" in changed["why"]
-    assert "connection refused" in changed["why"]
+    waits = app.info[0].value.replace("\\", "")
+    assert "**CLIP fine-tuning**, data: 1 version has waited for 25 min" in waits
+    assert "connection refused" in waits
     assert list(changed["remote"]) == ["◷ queued"]
     assert list(row(app, "Stable diffusion")["state"]) == ["▲ untracked"]
     assert list(row(app, "Quantized optimization")["state"]) == ["○ not listed"]
