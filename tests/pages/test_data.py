@@ -434,6 +434,14 @@ def test_a_share_is_asked_for_through_the_dialog(
     assert [s.with_project for s in versioned.shares(GROWN)] == [NEW]
 
 
+def test_a_scoped_person_is_offered_no_project_they_do_not_see(
+    versioned: DataService, open_page: Open, dialog_open: Callable[[str], None]
+):
+    dialog_open("data-share")
+    app = open_page("data", role="approver", projects=(GROWN, LISTLESS), of=GROWN)
+    assert app.selectbox(key="data-with").options == [LISTLESS]
+
+
 def test_a_checkout_that_would_lose_files_names_them_and_cannot_be_pressed(
     versioned: DataService, open_page: Open, dialog_open: Callable[[str], None]
 ):
