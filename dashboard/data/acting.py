@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.components import actions
 from dashboard.components.actions import Proposal
 from dashboard.data import access, work
@@ -91,7 +92,12 @@ def _prune(project: str) -> Callable[[], DataPrune | None]:
 def _share(project: str, kind: Kind) -> Callable[[], DataShare | None]:
     def fields() -> DataShare | None:
         taken = {share.with_project for share in access.shares(project, kind)} | {project}
-        others = [one for one in access.service().projects() if one not in taken]
+        mine = state.visible_projects()
+        others = [
+            one
+            for one in access.service().projects()
+            if one not in taken and (mine is None or one in mine)
+        ]
         chosen = st.selectbox(
             "With", others, index=None, key="data-with", placeholder="Choose a project"
         )

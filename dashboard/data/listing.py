@@ -26,6 +26,7 @@ WORDS = (
 )  # fmt: skip
 REMOTE_WORDS = ("there", "queued", "not sent")
 _NAMED = 12
+_WAITING = 5
 _OPEN, _SHOWN, _GO = "data:open", "data:rows", "data:go"
 
 
@@ -38,6 +39,7 @@ def draw(where: Scope) -> None:
     rows = access.holdings(wanted, names)
     head(rows, state.data().standing(), state.data().room())
     troubles(rows)
+    waiting(rows)
     held = [row for row in rows if row.word != "no repository"]
     if held:
         table(held)
@@ -120,6 +122,21 @@ def troubles(rows: Sequence[Holding]) -> None:
             notices.problem(MlopsError(sentence, row.trouble.hint))
 
 
+def waiting(rows: Sequence[Holding]) -> None:
+    """Draw what waits for the remote, since when and why."""
+    queued = [row for row in rows if row.status is not None and row.status.queued]
+    if not queued:
+        return
+    lines = [
+        f"**{plain(row.title, 60)}**, {row.kind}: {plain(figures.waits(row.status.queued), 300)}"
+        for row in queued[:_WAITING]
+        if row.status is not None
+    ]
+    if len(queued) > _WAITING:
+        lines.append(f"and {len(queued) - _WAITING} more")
+    st.info("  \n".join(lines), icon=":material/schedule:")
+
+
 def table(rows: Sequence[Holding]) -> None:
     """Draw the rows; a click on a name opens its versions."""
     st.session_state[_SHOWN] = tuple((row.project, row.kind) for row in rows)
@@ -161,7 +178,7 @@ def cells(row: Holding) -> dict[str, object]:
         "at": age(known.at) if known else "",
         "versions": count(found.versions) if found else UNKNOWN,
         "remote": status.cell(known.remote) if known and known.remote else [],
-        "why": " ".join(filter(None, (row.why, figures.waits(found.queued) if found else ""))),
+        "why": row.why,
     }
 
 

@@ -16,11 +16,13 @@ from services.access import store as accounts
 from services.actions.action import Context
 from services.actions.executor import Executor
 from services.actions.journal import Journal
+from services.data.picture import Picture
+from services.data.service import DataService
 from services.home import Home
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
 from services.settings import Settings
-from tests import hardware_seed
+from tests import data_seed, hardware_seed
 from tests.pages.moulds import Moulds
 
 APP = Path(__file__).resolve().parent.parent.parent / "dashboard" / "app.py"
@@ -145,6 +147,35 @@ def dialog_open(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         monkeypatch.setattr(actions, "button", drawn)
 
     return opened
+
+
+@pytest.fixture(scope="session")
+def data_mould(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Versions of five projects, made once a session."""
+    folder = tmp_path_factory.mktemp("data")
+    home = Home(folder / "home")
+    home.create()
+    data_seed.fill(home, folder / "projects")
+    return home
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the Data page wait for what it looks at: tests run on machines that are busy."""
+    for name in ("statuses", "standing", "room"):
+        real = getattr(Picture, name)
+
+        def asked(self: Picture, *args: object, _real: Callable[..., object] = real) -> object:
+            return _real(self, *args, wait_s=20.0)
+
+        monkeypatch.setattr(Picture, name, asked)
+
+
+@pytest.fixture
+def versioned(home: Home, data_mould: Home, patient: None) -> DataService:
+    """An installation with versions of data and models."""
+    data_seed.copied(data_mould, home)
+    return DataService.here()
 
 
 def words(app: AppTest) -> str:

@@ -46,7 +46,8 @@ def test_who_uses_a_version_is_not_nobody_while_it_cannot_be_told():
 
 
 def queued(minutes: float, reason: str) -> Queued:
-    return Queued("one", "data", "r", NOW - timedelta(minutes=minutes), 1, reason, None)
+    since = datetime.now(UTC) - timedelta(minutes=minutes, seconds=5)
+    return Queued("one", "data", "r", since, 1, reason, None)
 
 
 def test_what_waits_says_since_when_and_why():

@@ -145,6 +145,10 @@ def test_pruning_says_before_what_it_frees(service: DataService, home: Home, two
     assert service.prunable("one", keep=2) == Prunable(0, 0, 0)
     # "first" and "second"*100 are of the old version alone; the empty file is in both.
     assert service.prunable("one") == Prunable(1, 2, 605)
+    kept = folder / "kept"
+    kept.hardlink_to(cached(home, md5("first")))
+    assert service.prunable("one") == Prunable(1, 2, 600)  # what lies elsewhere frees nothing
+    kept.unlink()
     service.push("one", first)
     done = service.prune("one")
     assert (done.files, done.freed_bytes) == (2, 605)
