@@ -1,8 +1,9 @@
 """Who took the cores of a Linux machine: on recordings of a crowded and of a quiet one.
 
 The recordings are the sampler's own, of a machine with two cores. Crowded: ``train`` is a run that
-wants a whole core, ``mlflow`` an engine that wants half of one, ``ffmpeg`` a stranger that wants one
-too, and other programs were at work as well. Quiet: the run takes half a core, the engine a little.
+wants a whole core, ``mlflow`` an engine that wants half of one, ``ffmpeg`` a stranger that wants
+one too, and other programs were at work as well. Quiet: the run takes half a core, the engine a
+little.
 """
 
 from dataclasses import replace
