@@ -10,19 +10,21 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 
 import psutil
 
+from benchmarks.telemetry_data import Mac
 from services.engines.silicon.chain import Host
 from services.home import Home
 from services.platform import engines
@@ -32,6 +34,7 @@ from services.platform.state import EngineState, PlatformState
 from services.settings import Settings
 from services.telemetry import batches, tokens
 from services.telemetry.collector import Collector
+from services.telemetry.folder import Retention
 from services.telemetry.presence import FOLDER
 
 _WARM_S = 10.0
@@ -100,7 +103,27 @@ def scrape(port: int) -> None:
     connection.close()
 
 
-def measure(process: psutil.Process, port: int, minutes: float) -> None:
+def hourly_merge(hosts: int) -> float:
+    """Return the CPU seconds of the process that the sampler starts when an hour is over."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        hour = int(time.time()) // 3600 * 3600 - 3600
+        for number in range(hosts):
+            mac = Mac(number, hour)
+            opened = root / f"mac-{number}" / "open"
+            opened.mkdir(parents=True)
+            data = next(mac.segments(mac.hours(1)))
+            (opened / "0000000001-aaaaaaaaaaaa.log").write_bytes(data)
+        asked = {"folder": folder, "keep": asdict(Retention()), "lost_after_s": 60.0}
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        program = [sys.executable, "-m", "services.telemetry.compaction", json.dumps(asked)]
+        subprocess.run(program, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert len(list(root.glob("mac-*/full/*.blk"))) == hosts
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def measure(process: psutil.Process, port: int, minutes: float, hosts: int) -> None:
     began, before = time.monotonic(), process.cpu_times()
     peak = 0
     while (took_s := time.monotonic() - began) < minutes * 60:
@@ -110,12 +133,12 @@ def measure(process: psutil.Process, port: int, minutes: float) -> None:
             scrape(port)
     now = process.cpu_times()
     cpu_s = now.user + now.system - before.user - before.system
-    children_s = (
-        now.children_user + now.children_system - before.children_user - before.children_system
-    )
+    merge_s = hourly_merge(hosts)
+    whole = cpu_s / took_s + merge_s / 3600
     print(f"over {took_s:.0f} s, scraped every 15 s:")
-    print(f"  CPU             {cpu_s / took_s:.2%} of one core ({cpu_s:.2f} s)   bound 1 %")
-    print(f"  merging aside   {children_s / took_s:.2%} of one core ({children_s:.2f} s)")
+    print(f"  CPU             {cpu_s / took_s:.2%} of one core ({cpu_s:.2f} s)")
+    print(f"  hourly merge    {merge_s / 3600:.2%} of one core ({merge_s:.2f} s, {hosts} machines)")
+    print(f"  together        {whole:.2%} of one core              bound 1 %")
     print(f"  memory (RSS)    {peak / 1e6:.1f} MB at most            bound 60 MB")
     with contextlib.suppress(psutil.Error):
         print(f"  memory (PSS)    {process.memory_full_info().pss / 1e6:.1f} MB")
@@ -143,7 +166,7 @@ def main() -> None:
             processes = len(psutil.pids())
             print(f"{_TAGGED} tagged processes, {_ENGINES} engines, {processes} processes in all,")
             print(f"{asked.agents} agents; {psutil.cpu_count()} cores;", end=" ")
-            measure(process, port, asked.minutes)
+            measure(process, port, asked.minutes, asked.agents + 1)
             ended.set()
             for agent in agents:
                 agent.join()

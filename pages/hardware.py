@@ -45,6 +45,6 @@ else:
     else:
         machine.draw(host)
         removal.draw(host)
-command_line("mlops hardware", "mlops hardware --watch")
 if not named:
     joining.draw()
+command_line("mlops hardware", "mlops hardware --watch", *joining.commands())

@@ -7,9 +7,8 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components import actions, notices, tables
-from dashboard.components.cli import command_line
 from dashboard.components.notices import advice
-from dashboard.numbers import UNKNOWN, age
+from dashboard.numbers import age
 from dashboard.text import plain
 from services.actions import roles
 from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
@@ -55,7 +54,11 @@ def draw() -> None:
             st.caption("Select a token to revoke it.")
         else:
             _revoke(holders[chosen].token.name, off)
-    command_line("mlops hardware tokens", "mlops hardware token NAME")
+
+
+def commands() -> tuple[str, ...]:
+    """Return the command lines that do the same, for who may."""
+    return ("mlops hardware tokens", "mlops hardware token NAME") if allowed() else ()
 
 
 def rows(holders: "Sequence[Holder]", now: datetime | None = None) -> list[dict[str, object]]:
@@ -65,7 +68,7 @@ def rows(holders: "Sequence[Holder]", now: datetime | None = None) -> list[dict[
             "name": one.token.name,
             "host": one.token.host or "none came yet",
             "made": age(datetime.fromtimestamp(one.token.made_at, UTC), now),
-            "seen": age(one.last_at, now) if one.last_at else UNKNOWN,
+            "seen": age(one.last_at, now),
         }
         for one in holders
     ]
@@ -117,7 +120,7 @@ def _show() -> None:
         return
     found = joining.way(state.settings(), Home.locate())
     st.markdown("**On the other machine, in a checkout of the toolkit**")
-    st.code("\n".join(found.commands(token)), language="shell")
+    st.code("\n".join(found.commands(token)), language="shell", wrap_lines=True)
     st.caption("The token is shown in this window alone; copy it now. The agent remembers it.")
     for sentence in found.advice():
         st.caption(advice(sentence))

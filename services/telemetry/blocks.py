@@ -110,7 +110,9 @@ class Block:
         self.header, begin = _header(path, data)
         self._data = memoryview(data)[begin:]
         table = self.header.pop("columns")
-        self._hours = orjson.dumps(self.header.pop("hours", {}))
+        hours = self.header.pop("hours", "{}")
+        # Text; in blocks that earlier versions wrote it is what it says.
+        self._hours: str = hours if isinstance(hours, str) else orjson.dumps(hours).decode()
         # An array, not an object a column, and bytes, not a list an hour: with a hundred blocks
         # kept, a full collection of Python's garbage, which looks at every object, took 70 ms.
         self._columns = {name: place for place, name in enumerate(table)}

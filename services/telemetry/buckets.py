@@ -114,13 +114,16 @@ def _reason(rows: Rows, metric: str, code: Ints, reasons: dict[str, int]) -> Int
     return table[rows.shape]
 
 
-def wider(parts: Sequence[Buckets], width_s: int, metrics: Iterable[str]) -> Buckets:
+def wider(
+    parts: Sequence[Buckets], width_s: int, metrics: Iterable[str], *, last: bool = True
+) -> Buckets:
     """Put buckets together to wider ones.
 
     Args:
         parts: In any order, none overlapping another; their widths divide ``width_s``.
         width_s: Of the result.
         metrics: Which; one that a part does not know is not asked there.
+        last: Without it, the last figures mean nothing: a chart draws none.
     """
     parts = [part for part in parts if len(part)]
     if not parts:
@@ -135,7 +138,7 @@ def wider(parts: Sequence[Buckets], width_s: int, metrics: Iterable[str]) -> Buc
     joined = Buckets(width_s, begins // width_s, stats, tuple(numbers))
     if (np.diff(begins) < 0).any():
         joined = joined.where(np.argsort(begins, kind="stable"))
-    return _grouped(joined)
+    return _grouped(joined, last=last)
 
 
 def _joined(parts: Sequence[Buckets], tables: Sequence[Ints], name: str) -> Stat:
@@ -162,24 +165,24 @@ def _unasked(length: int) -> Stat:
     return Stat(zero, zero, zero, zero, zero, zero, zero, zero - 1)
 
 
-def _grouped(fine: Buckets) -> Buckets:
+def _grouped(fine: Buckets, *, last: bool = True) -> Buckets:
     """Put rows with the same key together; the keys must be in order."""
     if not len(fine):
         return fine
     begins = np.flatnonzero(np.diff(fine.keys, prepend=fine.keys[0] - 1))
     if len(begins) == len(fine):
         return fine
-    stats = {name: _grouped_stat(stat, begins) for name, stat in fine.stats.items()}
+    stats = {name: _grouped_stat(stat, begins, last=last) for name, stat in fine.stats.items()}
     return Buckets(fine.width_s, fine.keys[begins], stats, fine.reasons)
 
 
-def _grouped_stat(stat: Stat, begins: Ints) -> Stat:
+def _grouped_stat(stat: Stat, begins: Ints, *, last: bool) -> Stat:
     known = stat.measured + stat.estimated > 0
     return Stat(
         np.add.reduceat(stat.total, begins),
         np.minimum.reduceat(stat.low, begins),
         np.maximum.reduceat(stat.high, begins),
-        stat.last[_last(known, begins)],
+        stat.last[_last(known, begins) if last else begins],
         np.add.reduceat(stat.measured, begins),
         np.add.reduceat(stat.estimated, begins),
         np.add.reduceat(stat.unavailable, begins),

@@ -70,7 +70,7 @@ def _finest(snapshot: Snapshot, start_us: int, end_us: int) -> int:
     if start >= oldest or not snapshot.holds_before("60", start - start % 60, oldest):
         coarser = start < oldest and snapshot.holds_before("600", start - start % 600, oldest)
         return TIERS[1] if coarser else 0
-    minutes = snapshot.folder.starts("60")
+    minutes = snapshot.starts("60")
     before = start < minutes[0] and snapshot.holds_before("600", start - start % 600, minutes[0])
     return TIERS[1] if before else TIERS[0]
 
@@ -98,7 +98,7 @@ def _read(snapshot: Snapshot, metrics: Sequence[str], begin: int, end: int, widt
     else:
         rows = snapshot.rows(begin * _US, end * _US, metrics)
         parts = [buckets.of_rows(rows, width, metrics)]
-    return buckets.wider(parts, width, metrics)
+    return buckets.wider(parts, width, metrics, last=False)
 
 
 def _bucketed(
@@ -113,24 +113,29 @@ def _bucketed(
         none = (None,) * len(times)
         return Series(host, metric, joined.width_s, times, none, none, none)
     known = stat.known > 0
-    unit = steps(metric)
-    mean = np.full(len(times), None, dtype=object)
-    low, high = mean.copy(), mean.copy()
-    at = places[known]
-    mean[at] = (stat.total[known] / stat.known[known] / unit).tolist()
-    low[at] = (stat.low[known] / unit).tolist()
-    high[at] = (stat.high[known] / unit).tolist()
+    unit, at = steps(metric), places[known]
+    mean = stat.total[known] / stat.known[known] / unit
     return Series(
         host,
         metric,
         float(joined.width_s),
         times,
-        tuple(mean.tolist()),
-        tuple(low.tolist()),
-        tuple(high.tolist()),
+        _placed(mean, at, len(times)),
+        _placed(stat.low[known] / unit, at, len(times)),
+        _placed(stat.high[known] / unit, at, len(times)),
         _qualities(stat),
         _newest_first(stat.reason, joined.reasons),
     )
+
+
+def _placed(values: npt.NDArray[np.float64], at: _Ints, length: int) -> tuple[float | None, ...]:
+    """Return values in their places, None in all others; ``at`` is in order."""
+    if len(at) == length:
+        return tuple(values.tolist())
+    out: list[float | None] = [None] * length
+    for place, value in zip(at.tolist(), values.tolist(), strict=True):
+        out[place] = value
+    return tuple(out)
 
 
 def _qualities(stat: Stat) -> frozenset[str]:

@@ -191,7 +191,8 @@ class Compactor:
             "reasons": rows.reasons,
         }
         if width == STATES_WIDTH_S:
-            header["hours"] = self._changes(start, before, touched)
+            # As text: who reads a chart reads the header, and these are most of it.
+            header["hours"] = orjson.dumps(self._changes(start, before, touched)).decode()
         blocks.write(self._folder.block(str(width), start), header, buckets.columns_of(rows))
 
     def _changes(

@@ -91,6 +91,7 @@ class Snapshot:
     ) -> None:
         self.folder = folder
         self._blocks = opened
+        self._listed: dict[str, list[int]] = {}
         self._hours: dict[int, list[Rows]] = {}
         for _, rows in segments:
             for hour in set((rows.times // (HOUR_S * _US)).tolist()):
@@ -100,7 +101,13 @@ class Snapshot:
 
     def hours(self) -> list[int]:
         """Return the hours of which there are single samples, in order."""
-        return sorted({*self.folder.starts("full"), *self._hours})
+        return sorted({*self.starts("full"), *self._hours})
+
+    def starts(self, kind: str) -> list[int]:
+        """Return where the windows begin of which there is a block, in order; listed once."""
+        if kind not in self._listed:
+            self._listed[kind] = self.folder.starts(kind)
+        return self._listed[kind]
 
     def block(self, kind: str, start: int) -> Block | None:
         """Return a block, None where there is none that can be read."""
@@ -175,7 +182,7 @@ class Snapshot:
 
     def _starts(self, kind: str, start: int, end: int) -> list[int]:
         window = WINDOWS[kind]
-        return [begin for begin in self.folder.starts(kind) if start - window < begin < end]
+        return [begin for begin in self.starts(kind) if start - window < begin < end]
 
     def _buckets(
         self, block: Block, width: int, begin: int, metrics: Sequence[str] | None
@@ -219,7 +226,7 @@ class Snapshot:
     def changes(self, start: int, lost_after_s: float) -> list[states.Changes]:
         """Return the changes of state of each hour, from some time before ``start`` to now."""
         kind = str(TIERS[1])
-        begins = self.folder.starts(kind)
+        begins = self.starts(kind)
         before = [begin for begin in begins if begin < start]
         known: dict[int, states.Changes] = {}
         for begin in [*before[-2:], *(b for b in begins if b >= start)]:

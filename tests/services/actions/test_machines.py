@@ -20,7 +20,7 @@ from services.engines.silicon.models import Sample
 from services.engines.silicon.provider import measured
 from services.errors import ConflictError, DeniedError, InputError, NotFoundError
 from services.home import Home
-from services.telemetry import tokens
+from services.telemetry import removal, tokens
 from services.telemetry.store import Store
 from tests.services.actions.conftest import OWNER, Clock, build
 
@@ -182,7 +182,7 @@ def test_one_that_came_back_before_it_was_done_is_left_alone(executor: Executor,
     assert tokens.listed(home.secrets / tokens.FOLDER)[0].host == "mac-a"
 
 
-@pytest.mark.parametrize("killed_in", ["remove", "revoke"])
+@pytest.mark.parametrize("killed_in", ["remove", "revoke", "sweep"])
 def test_killed_within_a_step_the_next_one_ends_it(
     folder: Path, home: Home, killed_in: str, monkeypatch: pytest.MonkeyPatch
 ):
@@ -193,13 +193,15 @@ def test_killed_within_a_step_the_next_one_ends_it(
     child = os.fork()
     if child == 0:
         inner, _ = build(folder)
-        whole = getattr(type(inner.fleet), killed_in)
+        place = removal if killed_in == "sweep" else type(inner.fleet)
+        # Of the sweep nothing is done: the files are out of the way, and still there.
+        whole = (lambda _root: None) if killed_in == "sweep" else getattr(place, killed_in)
 
         def killed(*given: object) -> None:
             whole(*given)
             os.kill(os.getpid(), signal.SIGKILL)
 
-        monkeypatch.setattr(type(inner.fleet), killed_in, killed)
+        monkeypatch.setattr(place, killed_in, killed)
         Executor(inner).execute_pending()
         os._exit(0)
     assert os.WIFSIGNALED(os.waitpid(child, 0)[1])

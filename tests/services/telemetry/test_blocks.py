@@ -48,3 +48,13 @@ def test_pages_of_memory_cost_what_pages_cost(tmp_path: Path):
     small, *_ = blocks.encode(pages)
     large, *_ = blocks.encode(pages * 16_384 + 5)
     assert len(large) <= len(small) + 16
+
+
+@pytest.mark.parametrize("kept", [{"7": {"a": [1]}}, '{"7": {"a": [1]}}'])
+def test_what_is_kept_by_the_hour_is_read_as_text_and_as_it_was_written_before(tmp_path, kept):
+    path = tmp_path / "600" / "0.blk"
+    blocks.write(path, {"hours": kept}, {})
+    block = blocks.Block(path)
+    assert block.hours == {7: {"a": [1]}}
+    assert block.hours is not block.hours
+    assert "hours" not in block.header
