@@ -6,8 +6,9 @@ and some pair of runs differs exactly where the largest and the least value do.
 
 import math
 import threading
+import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from services.telemetry import comparable
 from services.telemetry.conditions import Conditions, from_json
 from services.telemetry.figures import percent
 
+_AT_ONCE, _GIVE_WAY_S = 2_000, 0.005
 TAG = "mlops.conditions"
 Table = NDArray[np.float64]
 
@@ -105,6 +107,9 @@ ASPECTS = (
 )
 
 
+_THROTTLED, _LEVEL = ASPECTS[0], ASPECTS[1]
+
+
 def table(tags: FrameWords) -> Table:
     """Return a row a run with a figure an aspect; a row of NaN where its conditions are unknown."""
     known = _digest(tags.column)
@@ -127,11 +132,18 @@ def differences(rows: Table) -> tuple[str, ...]:
         return ()
     # fmin and fmax pass over NaN, and are NaN only where no run knows.
     least, most = np.fmin.reduce(rows), np.fmax.reduce(rows)
+    apart = _apart(most - least)
     return tuple(
         aspect.sentence.format(aspect.told(low), aspect.told(high))
         for aspect, low, high in zip(ASPECTS, least.tolist(), most.tolist(), strict=True)
-        if high - low >= aspect.bound
+        if aspect in apart
     )
+
+
+def _apart(gaps: Floats) -> tuple[Aspect, ...]:
+    """Return in which aspects a gap matters; the level goes without saying where the time does."""
+    found = [a for a, gap in zip(ASPECTS, gaps.tolist(), strict=True) if gap >= a.bound]
+    return tuple(a for a in found if a is not _LEVEL or _THROTTLED not in found)
 
 
 def typical(rows: Table) -> Floats:
@@ -148,22 +160,21 @@ def between(named: Mapping[str, Table]) -> tuple[str, ...]:
     """Return a sentence for each way in which groups of runs differ by their medians."""
     names = list(named)
     medians = np.array([typical(rows) for rows in named.values()]).reshape(-1, len(ASPECTS))
+    if len(names) < 2:
+        return ()
+    apart = _apart(np.fmax.reduce(medians) - np.fmin.reduce(medians))
     return tuple(
-        sentence
+        _between(names, aspect, medians[:, place])
         for place, aspect in enumerate(ASPECTS)
-        for sentence in _between(names, aspect, medians[:, place])
+        if aspect in apart
     )
 
 
-def _between(names: Sequence[str], aspect: Aspect, medians: Floats) -> Iterable[str]:
-    told = [(value, name) for value, name in zip(medians.tolist(), names, strict=True)]
-    told = [(value, name) for value, name in told if not math.isnan(value)]
-    if len(told) < 2:
-        return
+def _between(names: Sequence[str], aspect: Aspect, medians: Floats) -> str:
+    told = [one for one in zip(medians.tolist(), names, strict=True) if not math.isnan(one[0])]
     (low, least), (high, most) = min(told), max(told)
-    if high - low >= aspect.bound:
-        phrase = aspect.sentence.format(aspect.told(low), aspect.told(high))
-        yield f"Runs were {phrase}: “{least}” at the one end, “{most}” at the other (medians)."
+    phrase = aspect.sentence.format(aspect.told(low), aspect.told(high))
+    return f"Runs were {phrase}: “{least}” at the one end, “{most}” at the other (medians)."
 
 
 # What each distinct tag says, as long as the mirror's column of it lives
@@ -172,12 +183,18 @@ _lock = threading.Lock()
 _read: weakref.WeakKeyDictionary[Text, Table] = weakref.WeakKeyDictionary()
 
 
-def _digest(column: Text) -> Table:
+def read_ahead(column: Text) -> None:
+    """Read all words of a column, and let others go first between some and some."""
+    while len(_digest(column, _AT_ONCE)) < len(column.words):
+        time.sleep(_GIVE_WAY_S)
+
+
+def _digest(column: Text, most: int | None = None) -> Table:
     """Return a row for each word of the column; those read before are not read again."""
     with _lock:
         held = _read.get(column)
         before = 0 if held is None else len(held)
-        words = column.words[before:]
+        words = column.words[before:] if most is None else column.words[before : before + most]
         if held is None or words:
             more = np.array([_figures(word) for word in words]).reshape(-1, len(ASPECTS))
             held = more if held is None else np.concatenate([held, more])

@@ -3,7 +3,8 @@
 The figures are of finished training runs, in arrays: 100,000 of them are told in milliseconds.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,8 +82,7 @@ class TechniqueCost:
     @property
     def energy_quality(self) -> Quality:
         """Return the worst of its energies, ``unavailable`` without any."""
-        told = [quality for quality, _ in self.energy if quality != "unavailable"]
-        return "unavailable" if not told else "estimated" if "estimated" in told else "measured"
+        return worst(self.energy)
 
     def of(self, figure: Figure) -> Spread:
         """Return a figure by its name."""
@@ -211,6 +211,33 @@ def technique_costs(repeats: Repeats) -> ProjectCosts:
     )
 
 
+SORTS = ("quality", "seconds", "peak_bytes", "joules", "per_joule", "technique", "runs")
+
+
+def ordered(costs: ProjectCosts, by: str, means: Mapping[str, float]) -> tuple[TechniqueCost, ...]:
+    """Return the techniques as ``by`` says: one of ``SORTS``, after a ``-`` worst first.
+
+    Quality goes by ``means`` of techniques; who has no such figure stands last either way.
+    """
+    name, backwards = by.removeprefix("-"), by.startswith("-")
+    if name == "technique":
+        return tuple(sorted(costs.rows, key=lambda row: row.technique, reverse=backwards))
+    more = name in {"runs", "per_joule"} or (name == "quality" and costs.goal == "max")
+    sign = -1 if more != backwards else 1
+
+    def figure(row: TechniqueCost) -> float | None:
+        if name == "runs":
+            return row.runs
+        return means.get(row.technique) if name == "quality" else getattr(row, name).median
+
+    def key(row: TechniqueCost) -> tuple[bool, float, str]:
+        value = figure(row)
+        missing = value is None or math.isnan(value)
+        return (missing, 0.0 if value is None or missing else sign * value, row.technique)
+
+    return tuple(sorted(costs.rows, key=key))
+
+
 def axis_spread(repeats: Repeats, axis: Axis, places: Places) -> Spread:
     """Return a figure of the runs at these places."""
     values = repeats.values[axis][places]
@@ -233,7 +260,7 @@ def _row(repeats: Repeats, places: Places, per_joule: Floats, none: str) -> Tech
         peak_bytes=axis_spread(repeats, "peak_bytes", places),
         joules=axis_spread(repeats, "joules", places),
         per_joule=_per_joule(repeats, places, per_joule, none),
-        energy=_energy(repeats, places),
+        energy=energies(repeats, places),
         machines=machines,
         standing=_standing(unlike, unknown, len(places)),
         unlike=unlike,
@@ -275,9 +302,16 @@ def _lacking(repeats: Repeats, places: Places) -> tuple[tuple[str, int], ...]:
 _QUALITIES: tuple[Quality, ...] = ("measured", "estimated", "unavailable")
 
 
-def _energy(repeats: Repeats, places: Places) -> tuple[tuple[Quality, int], ...]:
+def energies(repeats: Repeats, places: Places) -> tuple[tuple[Quality, int], ...]:
+    """Return how many of these runs have an energy of which quality, measured first."""
     counts = np.bincount(repeats.energy[places], minlength=len(_QUALITIES)).tolist()
     return tuple((q, n) for q, n in zip(_QUALITIES, counts, strict=True) if n)
+
+
+def worst(energy: Sequence[tuple[Quality, int]]) -> Quality:
+    """Return the worst quality of the energies there are, ``unavailable`` without any."""
+    told = [quality for quality, _ in energy if quality != "unavailable"]
+    return "unavailable" if not told else "estimated" if "estimated" in told else "measured"
 
 
 def _mixed(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from services.engines.silicon.models import Quality
 from services.mirror.projects import Goal
 from services.telemetry.economics import (
     Axis,
@@ -13,7 +14,9 @@ from services.telemetry.economics import (
     Repeats,
     Spread,
     axis_spread,
+    energies,
     spread,
+    worst,
 )
 from services.telemetry.pareto import pareto
 
@@ -27,6 +30,8 @@ class Point:
     runs: int
     x: Spread
     y: Spread
+    energy: Quality
+    """The worst of its joules, ``unavailable`` where none has any."""
     front: bool
     beaten_by: tuple[str, ...]
     """Techniques of the front that are as good in both and better in one; empty on the front."""
@@ -64,14 +69,15 @@ def trade(repeats: Repeats, x: Axis, y: Axis) -> Trade:
     """Return a project's techniques by two figures."""
     first, second = repeats.values[x], repeats.values[y]
     both = ~np.isnan(first) & ~np.isnan(second)
-    found: list[tuple[str, bool, Spread, Spread]] = []
+    found: list[tuple[str, bool, Spread, Spread, Quality]] = []
     for places in repeats.groups():
         own = places[both[places]]
         if len(own):
             name = repeats.names[int(repeats.techniques[own[0]])]
             baseline = bool(repeats.baseline[own].any())
-            found.append((name, baseline, spread(first[own]), spread(second[own])))
-    medians = [(across.median, up.median) for _, _, across, up in found]
+            energy = worst(energies(repeats, own))
+            found.append((name, baseline, spread(first[own]), spread(second[own]), energy))
+    medians = [(across.median, up.median) for _, _, across, up, _ in found]
     ways = goals(repeats.goal, (x, y))
     on_front = set(pareto(medians, ways))
     points = [
@@ -81,6 +87,7 @@ def trade(repeats: Repeats, x: Axis, y: Axis) -> Trade:
             runs=across.runs,
             x=across,
             y=up,
+            energy=energy,
             front=place in on_front,
             beaten_by=tuple(
                 sorted(
@@ -90,7 +97,7 @@ def trade(repeats: Repeats, x: Axis, y: Axis) -> Trade:
                 )
             ),
         )
-        for place, (name, baseline, across, up) in enumerate(found)
+        for place, (name, baseline, across, up, energy) in enumerate(found)
     ]
     return Trade(
         project=repeats.project,

@@ -68,7 +68,7 @@ def written(url: Any, runs: Any, project: Any = "p"):
     engine, _ = schema.prepare(url)
     made = [
         TrackedRun(
-            run_id=f"{project}{index}".ljust(32, "0"),
+            run_id=f"{project}{index:04d}".ljust(32, "a"),
             experiment_id="1",
             name=f"run-{index}",
             user="mira",
