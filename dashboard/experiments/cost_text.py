@@ -187,7 +187,8 @@ def missing(costs: ProjectCosts) -> tuple[str, ...]:
         for (title, reason), who in found.items()
     ]
     if costs.unnamed:
-        told.append(f"{counted(costs.unnamed, 'finished run')} without a technique are in no row.")
+        names = "names" if costs.unnamed == 1 else "name"
+        told.append(f"{counted(costs.unnamed, 'finished run')} {names} no technique: in no row.")
     return _cut(told)
 
 

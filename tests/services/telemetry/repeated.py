@@ -1,5 +1,6 @@
 """Runs of techniques as the controller leaves them in a mirror, for tests of what they cost."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from services.telemetry.conditions import Conditions
 from services.telemetry.economics import Repeats
 from services.telemetry.repeats import repeats_of
 
+_numbers = itertools.count()
 BEGIN_MS = 1_760_000_000_000
 
 
@@ -86,7 +88,7 @@ def written(url: Any, runs: Any, project: Any = "p"):
 
 def repeats(folder: Path, runs: Any, goal: Any = "max", metric: Any = "acc") -> Repeats:
     """Return the runs as the services count them."""
-    url = f"sqlite:///{folder / 'mirror.sqlite'}"
+    url = f"sqlite:///{folder / f'mirror-{next(_numbers)}.sqlite'}"
     written(url, runs)
     (found,) = repeats_of(Mirror(url), [Primary("p", metric, goal)])
     return found

@@ -81,7 +81,6 @@ _runs = st.lists(
 )
 @given(_runs, st.sampled_from(["max", "min"]))
 def test_the_front_is_a_front_and_no_run_is_lost(tmp_path: Path, runs, goal):
-    (tmp_path / "mirror.sqlite").unlink(missing_ok=True)
     found = trade(repeats(tmp_path, [cost(*run) for run in runs], goal), "joules", "quality")
     sign = -1 if goal == "max" else 1
     told = {p.technique: (p.x.median, sign * p.y.median) for p in found.points}
