@@ -1,6 +1,7 @@
 """Serve the dashboard: ``python -m dashboard.serve --port 8501``. Health: ``/_stcore/health``."""
 
 import argparse
+import contextlib
 import logging
 import os
 import secrets
@@ -16,6 +17,7 @@ from streamlit import runtime
 from dashboard.routes import ROUTES
 from dashboard.security import SecurityHeaders
 from dashboard.sign_on_answers import SignOnAnswers
+from services.errors import PlatformError
 from services.home import Home
 from services.platform import sign_on
 
@@ -53,8 +55,11 @@ def prepare() -> None:
     while not runtime.exists():
         time.sleep(_LOOK_S)
     from dashboard import state  # its caches are Streamlit's, which must run first
+    from services.telemetry.repeats import read_ahead
 
     state.mirror().prepare()
+    with contextlib.suppress(PlatformError):  # whoever asks next is told
+        read_ahead(state.mirror())
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("platform:logs", "What an engine wrote."),
     "doctor": ("platform:doctor", "Name each problem of this installation and its mend."),
     "projects": ("projects:projects", "Projects: list, add, show, check."),
-    "runs": ("runs:runs", "Runs: list, show, compare."),
+    "runs": ("runs:runs", "Runs: list, show, compare, techniques."),
     "why": ("why:why", "Why a run, or a time on a machine, was slow."),
     "models": ("models:models", "Registered models: list, show, promote, rollback."),
     "hardware": ("hardware:hardware", "What machines say of themselves; tokens for agents."),

@@ -1,5 +1,6 @@
 """Charts for analysis: plotly figures people zoom and select in, in the theme's colours."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -34,8 +35,27 @@ def figure(*, x: str = "", y: str = "", height_px: int = 360) -> "go.Figure":
     )
 
 
-def draw(chart: "go.Figure", *, key: str) -> None:
-    """Draw a figure with only the tools that are of use."""
+def draw(
+    chart: "go.Figure",
+    *,
+    key: str,
+    picked: Callable[[], None] | None = None,
+    alt: str | None = None,
+) -> None:
+    """Draw a figure with only the tools that are of use.
+
+    ``picked`` is called after a click on a point, which is then in the widget's state.
+    """
+    config = {"displaylogo": False, "modeBarButtonsToRemove": _TOOLS}
+    if picked is None:
+        st.plotly_chart(chart, key=key, theme=None, config=config, alt=alt)
+        return
     st.plotly_chart(
-        chart, key=key, theme=None, config={"displaylogo": False, "modeBarButtonsToRemove": _TOOLS}
+        chart,
+        key=key,
+        theme=None,
+        config=config,
+        alt=alt,
+        on_select=picked,
+        selection_mode="points",
     )

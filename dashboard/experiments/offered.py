@@ -1,6 +1,6 @@
 """Names to choose from: all of a few, the first matches of a search of thousands."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
 
@@ -29,12 +29,18 @@ def offered(fields: Sequence[FieldInfo], *, key: str, noun: str) -> tuple[str, .
 
 
 def one_of(
-    label: str, fields: Sequence[FieldInfo], *, key: str, noun: str, first: Iterable[str]
+    label: str,
+    fields: Sequence[FieldInfo],
+    *,
+    key: str,
+    noun: str,
+    first: Iterable[str],
+    changed: Callable[[], None] | None = None,
 ) -> str | None:
     """Draw a choice of one name, ``first`` on top; what was chosen stays, whatever is searched."""
     hits = offered(fields, key=f"{key}-find", noun=noun)
     known = {field.name for field in fields}
     held = (st.session_state.get(key),)
     options = dict.fromkeys((*first, *hits, *(name for name in held if name in known)))
-    chosen: str | None = st.selectbox(label, list(options), key=key, width=320)
+    chosen: str | None = st.selectbox(label, list(options), key=key, width=320, on_change=changed)
     return chosen

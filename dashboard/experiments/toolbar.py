@@ -31,6 +31,11 @@ def draw(view: View, known: Known) -> None:
             saved_views.dialog()
         _archive(view)
         _file(view, known)
+    filters(view)
+
+
+def filters(view: View) -> None:
+    """Draw the filter and its conditions below it."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(width="stretch"):
             filter_bar.text_box(view)

@@ -65,9 +65,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: st
     Console().print(table)
 
 
-def say(text: str) -> None:
+def say(text: str, *, err: bool = False) -> None:
     """Print one line of words that may hold what others named, without what steers a terminal."""
-    click.echo(_CONTROL.sub(" ", text))
+    click.echo(_CONTROL.sub(" ", text), err=err)
 
 
 def number(value: float | None) -> str:

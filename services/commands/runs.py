@@ -10,6 +10,7 @@ from services.commands.output import (
     print_table,
     sentences,
 )
+from services.commands.techniques import techniques
 from services.mirror.main_metric import MAIN_METRIC
 from services.mirror.models import Run, RunDetail, RunQuery
 from services.mirror.queries import Mirror
@@ -38,6 +39,11 @@ def shape(detail: RunDetail) -> dict[str, object]:
         "tags": dict(run.tags),
         "energy_j": run.metrics.get("system/energy_j"),
         "energy_quality": run.tags.get("mlops.energy.quality", "unavailable"),
+        "energy_boundary": run.tags.get("mlops.energy.boundary"),
+        "energy_reason": run.tags.get("mlops.energy.reason"),
+        "duration_s": run.duration_s,
+        "peak_memory_bytes": run.metrics.get("system/peak_memory_bytes"),
+        "mlx_peak_bytes": run.metrics.get("system/mlx_peak_bytes"),
         "data_revision": run.tags.get("mlops.data.revision"),
         "git_commit": run.tags.get("mlops.git.commit"),
         "versions": list(detail.versions),
@@ -46,7 +52,10 @@ def shape(detail: RunDetail) -> dict[str, object]:
 
 @click.group()
 def runs() -> None:
-    """Runs of all projects: list, show, compare."""
+    """Runs of all projects: list, show, compare, techniques."""
+
+
+runs.add_command(techniques)
 
 
 @runs.command("list")

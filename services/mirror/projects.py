@@ -125,7 +125,7 @@ def _best(
         return None, ()
     size = columns.size
     values = column.values(size)
-    finished = _results(connection, columns)
+    finished = results(connection, columns)
     usable = np.flatnonzero(mine & finished & np.isfinite(values))
     if not len(usable):
         return None, ()
@@ -148,7 +148,7 @@ def _best(
     return best, tuple(values[usable[-_TREND:]].tolist())
 
 
-def _results(connection: Connection, columns: Columns) -> Mask:
+def results(connection: Connection, columns: Columns) -> Mask:
     """Return the finished runs that trained something: an evaluation repeats another's result."""
     found: Mask = columns.texts["status"].equal("finished")[: columns.size]
     roles = columns.values(connection, "tags", "mlops.role")
@@ -175,7 +175,7 @@ def technique_rows(
     if not isinstance(column, Numbers):
         return ()
     numbers = column.values(columns.size)
-    finished = _results(connection, columns)
+    finished = results(connection, columns)
     logged = positions[finished[positions] & column.present(columns.size)[positions]]
     techniques = columns.texts["technique"]
     run_ids = columns.texts["run_id"]

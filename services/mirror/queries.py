@@ -22,6 +22,7 @@ from services.mirror.detail import run_detail
 from services.mirror.engines import freshness, last_sync
 from services.mirror.fields import HIDDEN_TAGS, attribute_fields, logged_by, value_field
 from services.mirror.filters import GROUPS, parse, split_field
+from services.mirror.frame import Frame, frame_of
 from services.mirror.lines import change_lines
 from services.mirror.main_metric import MAIN_METRIC, main_metric_keys, primaries
 from services.mirror.models import (
@@ -353,6 +354,13 @@ class Mirror:
             columns = self._fresh(connection)
             positions = self._matching(connection, query)
             return technique_rows(connection, columns, positions, project, chosen, goal)
+
+    def frame(self, query: RunQuery, numbers: Sequence[str], words: Sequence[str]) -> Frame:
+        """Return fields of all finished training runs a query finds, whatever its page."""
+        with self._lock, self.connect() as connection:
+            columns = self._fresh(connection)
+            found = self._matching(connection, query)
+            return frame_of(connection, columns, found, numbers, words)
 
     # Feed and engines
 

@@ -28,7 +28,7 @@ from tests.pages.moulds import Moulds
 APP = Path(__file__).resolve().parent.parent.parent / "dashboard" / "app.py"
 PASSWORD = "correct horse battery"
 _HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-FILLED = {"full", "failing", "empty", "down"}
+FILLED = {"full", "failing", "empty", "down", "economics"}
 Open = Callable[..., AppTest]
 
 

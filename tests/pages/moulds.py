@@ -9,7 +9,7 @@ from services.actions.journal import Journal
 from services.home import Home
 from services.mirror import schema
 from services.mirror.store import Store
-from tests import experiments_seed, seed
+from tests import economics_seed, experiments_seed, seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,7 @@ class Moulds:
             "empty": lambda url: seed.empty(url).engine.dispose(),
             "experiments": _experiments,
             "wide": _wide,
+            "economics": _economics,
         }
 
     def mirror(self, kind: str, home: Home) -> Store:
@@ -66,6 +67,12 @@ class Moulds:
 def _experiments(url: str) -> None:
     engine, _ = schema.prepare(url)
     experiments_seed.fill(Store(engine))
+    engine.dispose()
+
+
+def _economics(url: str) -> None:
+    engine, _ = schema.prepare(url)
+    economics_seed.fill(Store(engine))
     engine.dispose()
 
 
