@@ -1,11 +1,12 @@
 """What the pages know: the mirror, the journal, the person, how old the picture is.
 
-The only place with ``st.cache_*``. Reads are cached under the mirror's change number: what was read
-under a number is true until the number moves. Ages are not, so they come from ``engines()``.
+With ``machines`` the only place with ``st.cache_*``. Reads are cached under the mirror's change
+number: what was read under a number is true until the number moves. Ages are not, so they come from
+``engines()``.
 """
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import TYPE_CHECKING, cast
 
 import streamlit as st
@@ -41,12 +42,9 @@ if TYPE_CHECKING:
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
     from services.platform.storage import Storage
-    from services.telemetry.explaining import Explained
-    from services.telemetry.models import Series, Telemetry
 
 _NEWEST = 100
 _STALE_AFTER_S = 20.0
-_JUST_AFTER = timedelta(milliseconds=1)
 
 
 @st.cache_resource(show_spinner=False)
@@ -357,67 +355,12 @@ def people() -> tuple["User", ...]:
     return store.everyone(journal())
 
 
-# The machines
-
-
-@st.cache_resource(show_spinner=False)
-def telemetry() -> "Telemetry":
-    """Return what the machines did, opened once a process."""
-    from services.telemetry.store import Store
-
-    return Store(Home.locate().telemetry)
-
-
-@st.cache_resource(show_spinner=False, max_entries=64, ttl="10s")
-def courses(
-    host: str, metrics: tuple[str, ...], until: datetime, back: timedelta, points: int
-) -> tuple["Series", ...]:
-    """Return a machine's latest curves; all tabs ask for those up to the same sample."""
-    return telemetry().series(host, metrics, until - back, until + _JUST_AFTER, points)
-
-
 @st.cache_resource(show_spinner=False)
 def data() -> "Picture":
     """Return what is known of all projects' data, looked at in threads beside the pages."""
     from services.data.picture import Picture
 
     return Picture(context().data)
-
-
-def why_host(host: str, start: datetime, end: datetime) -> "Explained":
-    """Return why a machine was slow in a stretch of time.
-
-    Raises:
-        NotFoundError: No such machine.
-        InputError: The time is empty or too long.
-    """
-    return _why_host(host, start.replace(microsecond=0), end.replace(microsecond=0))
-
-
-@st.cache_resource(show_spinner=False, max_entries=16, ttl="60s")
-def _why_host(host: str, start: datetime, end: datetime) -> "Explained":
-    from services.telemetry.explaining import explain_host
-
-    return explain_host(telemetry(), host, start, end)
-
-
-def why_run(run_id: str, host: str, until: datetime) -> "Explained":
-    """Return why a run on a machine was slow, up to its end or to ``until``.
-
-    Raises:
-        NotFoundError: No such run or machine.
-        InputError: Nothing is left of its time.
-    """
-    # Curves that came meanwhile tell its speed.
-    return _why_run(run_id, host, until.replace(microsecond=0), mirror().curve_keys(run_id))
-
-
-@st.cache_resource(show_spinner=False, max_entries=16, ttl="60s")
-def _why_run(run_id: str, host: str, until: datetime, curves: tuple[str, ...]) -> "Explained":
-    from services.telemetry.explaining import explain_run
-
-    del curves
-    return explain_run(telemetry(), mirror(), run_id, until, host=host)
 
 
 def platform_status() -> "PlatformStatus":

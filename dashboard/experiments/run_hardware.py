@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from dashboard import navigation, state
+from dashboard import machines, navigation, state
 from dashboard.charts import timeline
 from dashboard.charts.timeline import Line, Panel
 from dashboard.components import notices, tiles
@@ -37,7 +37,7 @@ def draw(detail: RunDetail, primary: str | None) -> None:
     """Draw all of it."""
     _used(detail.run)
     _under(detail.run)
-    found = machine_of(detail.run, state.telemetry().hosts())
+    found = machine_of(detail.run, machines.telemetry().hosts())
     if found.host is not None and detail.run.started_at is not None:
         run_why.draw(detail, found.host)
     run_roofline.draw(detail, found.host)
@@ -76,7 +76,7 @@ def _curves(run_id: str, primary: str | None) -> None:
     if span is None:
         _not_sampled("The run does not say when it began.")
         return
-    found = machine_of(detail.run, state.telemetry().hosts())
+    found = machine_of(detail.run, machines.telemetry().hosts())
     if found.host is None:
         _not_sampled(found.reason, found.hint)
         return
@@ -119,7 +119,7 @@ def within(
 
 def _sampled(host: HostState, start: datetime, end: datetime) -> dict[str, Series]:
     wanted = panels.metrics(panels.IN_RUN)
-    found = state.telemetry().series(host.machine.host, wanted, start, end, _POINTS)
+    found = machines.telemetry().series(host.machine.host, wanted, start, end, _POINTS)
     return {series.metric: series for series in found}
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import navigation, state
+from dashboard import machines, navigation, state
 from dashboard.experiments.curves import steps_key
 from dashboard.experiments.wants import want
 from dashboard.hardware import why, window
@@ -27,7 +27,7 @@ def draw(detail: RunDetail, host: HostState) -> None:
         )
 
     until = run.ended_at or datetime.now(UTC)
-    why.draw(lambda: state.why_run(run.run_id, host.machine.host, until), zoom)
+    why.draw(lambda: machines.why_run(run.run_id, host.machine.host, until), zoom)
     _steps(detail)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import navigation, state
+from dashboard import machines, navigation, state
 from services.engines.silicon.models import ProcessUse
 from services.errors import MlopsError, NotFoundError
 from services.mirror.filters import quote
@@ -52,13 +52,13 @@ class Work:
 def hosts() -> tuple[HostState, ...]:
     """Return all machines: those that report first, then by name."""
     now = datetime.now(UTC)
-    found = state.telemetry().hosts()
+    found = machines.telemetry().hosts()
     return tuple(sorted(found, key=lambda one: (standing(one, now) != "live", one.machine.host)))
 
 
 def host(name: str) -> HostState | None:
     """Return one machine, None when there is none of that name."""
-    return next((one for one in state.telemetry().hosts() if one.machine.host == name), None)
+    return next((one for one in machines.telemetry().hosts() if one.machine.host == name), None)
 
 
 def standing(one: HostState, now: datetime | None = None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dashboard import navigation, scope, state
+from dashboard import machines, navigation, scope, state
 from dashboard.charts.timeline import Tone
 from dashboard.hardware import access
 from services.errors import MlopsError
@@ -75,7 +75,7 @@ def happened(host: HostState, start: datetime, end: datetime) -> Happened:
 
 
 def _events(host: HostState, start: datetime, end: datetime) -> Iterator[Event]:
-    found = state.telemetry().events(start, end, host.machine.host)
+    found = machines.telemetry().events(start, end, host.machine.host)
     return (event for event in found if access.visible(event))
 
 
@@ -118,7 +118,7 @@ def _runs_of(host: HostState, start: datetime, end: datetime) -> Iterator[Run]:
         limit=_MOST,
         columns=tuple(f"tags.{name}" for name in TAGS),
     )
-    every = state.telemetry().hosts()
+    every = machines.telemetry().hosts()
     for run in state.runs(query).rows:
         fitting = machines_of(every, run)
         if len(fitting) == 1 and fitting[0].machine.host == host.machine.host:

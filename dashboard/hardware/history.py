@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import scope, state
+from dashboard import machines, scope, state
 from dashboard.charts import timeline
 from dashboard.components import notices
 from dashboard.hardware import access, happenings, machine_why, panels, why, window
@@ -40,7 +40,7 @@ def _draw(name: str) -> None:
     shown = window.current(name)
     _bar(shown)
     wanted = panels.metrics(panels.PLANS)
-    store = state.telemetry()
+    store = machines.telemetry()
     found = {
         series.metric: series
         for series in store.series(name, wanted, shown.start, shown.end, POINTS)

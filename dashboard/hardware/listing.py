@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from dashboard import navigation, state
+from dashboard import machines, navigation, state
 from dashboard.charts.theme import colours
 from dashboard.components import ages, status
 from dashboard.components.notices import advice
@@ -116,7 +116,7 @@ def _head(one: HostState, standing: str) -> str:
 def _courses(one: HostState, standing: str) -> dict[str, Series]:
     if standing != "live" or one.last_at is None:
         return {}
-    found = state.courses(one.machine.host, strip.METRICS, one.last_at, COURSE, _COURSE_POINTS)
+    found = machines.courses(one.machine.host, strip.METRICS, one.last_at, COURSE, _COURSE_POINTS)
     return {series.metric: series for series in found}
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import machines
 from dashboard.components import status, tables
 from dashboard.components.notices import advice
 from dashboard.hardware import access, readings
@@ -152,5 +152,5 @@ def _working_set(machine: Machine) -> str | None:
 
 
 def _problems() -> tuple[str, ...]:
-    found: tuple[str, ...] = getattr(state.telemetry(), "problems", tuple)()
+    found: tuple[str, ...] = getattr(machines.telemetry(), "problems", tuple)()
     return found

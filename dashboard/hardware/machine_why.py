@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from dashboard import navigation, state
+from dashboard import machines, navigation
 from dashboard.hardware import why, window
 from dashboard.numbers import duration
 from services.telemetry.asking import LONGEST
@@ -18,7 +18,7 @@ def draw(host: str) -> None:
         times = window.parameters(window.Window(start, end))
         navigation.link("hardware", label, icon="zoom_in", host=host, why="true", **times)
 
-    why.draw(lambda: state.why_host(host, shown.start, min(shown.end, datetime.now(UTC))), zoom)
+    why.draw(lambda: machines.why_host(host, shown.start, min(shown.end, datetime.now(UTC))), zoom)
 
 
 def opener(shown: window.Window) -> None:

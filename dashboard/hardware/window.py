@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from dashboard import scope, state
+from dashboard import machines, scope, state
 from dashboard.numbers import duration, moment
 
 START, END = "start", "end"
@@ -123,7 +123,7 @@ def _first_heard(host: str, now: datetime) -> datetime | None:
     """Return when a machine reported for the first time that is kept; asked once a session."""
     known: dict[str, datetime] = st.session_state.setdefault(_FIRST, {})
     if host not in known:
-        found = state.telemetry().events(now - _LONGEST, now, host)
+        found = machines.telemetry().events(now - _LONGEST, now, host)
         begun = next((event.at for event in found if event.kind == "host.joined"), None)
         if begun is None:
             return None

@@ -103,8 +103,7 @@ class Mirror:
 
     def change(self) -> int:
         """Return the number of the last change: what is cached under it is still true."""
-        query = select(schema.meta.c.value).where(schema.meta.c.key == "change")
-        found = self.rows(query)
+        found = self.rows(select(schema.meta.c.value).where(schema.meta.c.key == "change"))
         return int(found[0].value) if found else 0
 
     # Runs
@@ -306,9 +305,8 @@ class Mirror:
         """Return what of the projects carries a tag, by the tag's value."""
         with self._lock, self.connect() as connection:
             columns = self._fresh(connection)
-            return tagged(
-                connection, columns, self._scope(RunQuery(projects=projects)), tag, projects
-            )
+            scope = self._scope(RunQuery(projects=projects))
+            return tagged(connection, columns, scope, tag, projects)
 
     # Projects
 
@@ -359,8 +357,7 @@ class Mirror:
         """Return fields of all finished training runs a query finds, whatever its page."""
         with self._lock, self.connect() as connection:
             columns = self._fresh(connection)
-            found = self._matching(connection, query)
-            return frame_of(connection, columns, found, numbers, words)
+            return frame_of(connection, columns, self._matching(connection, query), numbers, words)
 
     # Feed and engines
 

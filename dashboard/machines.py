@@ -1,0 +1,67 @@
+"""What the pages know of the machines: their curves, and why something on them was slow."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import state
+from services.home import Home
+
+if TYPE_CHECKING:
+    from services.telemetry.explaining import Explained
+    from services.telemetry.models import Series, Telemetry
+
+_JUST_AFTER = timedelta(milliseconds=1)
+
+
+@st.cache_resource(show_spinner=False)
+def telemetry() -> "Telemetry":
+    """Return what the machines did, opened once a process."""
+    from services.telemetry.store import Store
+
+    return Store(Home.locate().telemetry)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, ttl="10s")
+def courses(
+    host: str, metrics: tuple[str, ...], until: datetime, back: timedelta, points: int
+) -> tuple["Series", ...]:
+    """Return a machine's latest curves; all tabs ask for those up to the same sample."""
+    return telemetry().series(host, metrics, until - back, until + _JUST_AFTER, points)
+
+
+def why_host(host: str, start: datetime, end: datetime) -> "Explained":
+    """Return why a machine was slow in a stretch of time.
+
+    Raises:
+        NotFoundError: No such machine.
+        InputError: The time is empty or too long.
+    """
+    return _why_host(host, start.replace(microsecond=0), end.replace(microsecond=0))
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, ttl="60s")
+def _why_host(host: str, start: datetime, end: datetime) -> "Explained":
+    from services.telemetry.explaining import explain_host
+
+    return explain_host(telemetry(), host, start, end)
+
+
+def why_run(run_id: str, host: str, until: datetime) -> "Explained":
+    """Return why a run on a machine was slow, up to its end or to ``until``.
+
+    Raises:
+        NotFoundError: No such run or machine.
+        InputError: Nothing is left of its time.
+    """
+    # Curves that came meanwhile tell its speed.
+    return _why_run(run_id, host, until.replace(microsecond=0), state.mirror().curve_keys(run_id))
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, ttl="60s")
+def _why_run(run_id: str, host: str, until: datetime, curves: tuple[str, ...]) -> "Explained":
+    from services.telemetry.explaining import explain_run
+
+    del curves
+    return explain_run(telemetry(), state.mirror(), run_id, until, host=host)
