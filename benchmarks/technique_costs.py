@@ -150,6 +150,7 @@ def trades(mirror: Mirror, judged: list[Primary]) -> None:
     """Ask for what the view of trade-offs shows."""
     for repeats in repeats_of(mirror, judged):
         trade(repeats, "joules", "quality")
+        technique_costs(repeats)
 
 
 def measure(mirror: Mirror) -> None:

@@ -34,9 +34,15 @@ from services.telemetry.economics import ProjectCosts
 if TYPE_CHECKING:
     from streamlit.elements.lib.column_types import ColumnConfig
 
-KEY, SORT = "board", "by"
-_CHOSEN, _NAMES = "board:chosen", "board:names"
-_SORTED_BY = {"mean": "quality", "n": "runs"}
+SORT = "by"
+_KEY = "board"
+_SORTED_BY = {
+    "mean": "quality",
+    "interval": "quality",
+    "best": "quality",
+    "n": "runs",
+    "energy": "joules",
+}
 """Columns that sort by another name than their own."""
 _ROW_PX, _ROWS_SHOWN = 36, 16
 
@@ -49,34 +55,27 @@ def sort_of() -> str:
 def draw(lines: Sequence[Line], costs: ProjectCosts) -> None:
     """Draw the techniques in the order given, and below it the way to the chosen one's runs."""
     by = sort_of()
-    names = tuple(line.cost.technique for line in lines)
-    chosen = st.session_state.get(_CHOSEN)
-    st.session_state[_NAMES] = names
-    st.session_state[KEY] = {
-        "selection": {
-            "rows": [names.index(chosen)] if chosen in names else [],
-            "columns": [],
-            "cells": [],
-        }
-    }
     columns = _columns(costs, by)
+    # A widget of its own for each order: the browser keeps a heading chosen that the server let go,
+    # and tells it again at the next tick of any fragment, which would turn the order round.
+    key = f"{_KEY}:{costs.project}:{costs.metric}:{by}"
     frame = pd.DataFrame([_cells(line, costs) for line in lines], columns=list(columns))
-    st.dataframe(
+    event = st.dataframe(
         frame,
         column_config=dict(columns),
         hide_index=True,
         height=_ROW_PX * (_ROWS_SHOWN + 1) if len(lines) > _ROWS_SHOWN else "content",
         row_height=_ROW_PX,
-        key=KEY,
-        on_select=_clicked,
+        key=key,
+        on_select=lambda: _clicked(key),
         selection_mode=["single-row", "single-column"],
         alt=f"{len(lines)} techniques with {costs.metric[:60]} and what they cost",
     )
-    line = next((line for line in lines if line.cost.technique == chosen), None)
-    if line is None:
+    rows = [lines[place] for place in event.selection.rows if place < len(lines)]
+    if not rows:
         st.caption(f"{_order(by)} A click on a heading sorts, on a row shows the way to its runs.")
     else:
-        _way(line, costs)
+        _way(rows[0], costs)
 
 
 def _order(by: str) -> str:
@@ -88,16 +87,11 @@ def _order(by: str) -> str:
     return f"Sorted by {TITLES[name]}, {'worst' if by.startswith('-') else 'best'} first."  # type: ignore[index]  # one of SORTS
 
 
-def _clicked() -> None:
-    selection = st.session_state[KEY]["selection"]
-    if selection["columns"]:
-        name = selection["columns"][0]
-        by = turned(sort_of(), _SORTED_BY.get(name, name))
+def _clicked(key: str) -> None:
+    headings = st.session_state[key]["selection"]["columns"]
+    if headings:
+        by = turned(sort_of(), _SORTED_BY.get(headings[0], headings[0]))
         st.query_params.update({SORT: [] if by == DEFAULT_SORT else by})
-        return
-    names = st.session_state[_NAMES]
-    rows = [names[place] for place in selection["rows"] if place < len(names)]
-    st.session_state[_CHOSEN] = rows[0] if rows else None
 
 
 def _cells(line: Line, costs: ProjectCosts) -> dict[str, str]:
@@ -166,8 +160,8 @@ def _columns(costs: ProjectCosts, by: str) -> Mapping[str, "ColumnConfig"]:
 
 def _mark(name: str, by: str) -> str:
     """Return the mark of the column the table is sorted by: best first points down."""
-    if by.removeprefix("-") != _SORTED_BY.get(name, name):
-        return ""
+    if name in {"interval", "best", "energy"} or by.removeprefix("-") != _SORTED_BY.get(name, name):
+        return ""  # one column bears the mark
     return " ▴" if by.startswith("-") else " ▾"
 
 

@@ -68,8 +68,9 @@ def read_sort(text: str) -> str:
 
 def turned(by: str, name: str) -> str:
     """Return the order after a click on a heading: best first, and turned round by a second."""
-    known = name if name in SORTS else DEFAULT_SORT
-    return f"-{known}" if by == known else known
+    if name not in SORTS:
+        return by
+    return f"-{name}" if by == name else name
 
 
 def unit_of(axis: Axis, values: Sequence[float]) -> tuple[float, str]:

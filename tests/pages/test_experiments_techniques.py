@@ -91,26 +91,20 @@ def test_the_order_of_the_address_is_drawn(open_page: Open, by: str, first: str,
     assert f"--sort {known}" in words(app)
 
 
-def test_a_click_on_a_heading_is_in_the_address_and_on_a_row_shows_its_runs(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
+def test_a_click_on_a_heading_is_in_the_address_and_a_second_turns_it(
+    monkeypatch: pytest.MonkeyPatch,
 ):
-    clicks = iter(
-        [
-            {"rows": [], "columns": ["joules"]},
-            {"rows": [], "columns": ["joules"]},
-            {"rows": [1], "columns": []},
-        ]
-    )
-    asked = [{}]
-    monkeypatch.setattr(cost_table.st, "query_params", FakeParams(asked[0]))
-    monkeypatch.setattr(cost_table.st, "session_state", {cost_table._NAMES: ("a", "b")})
-    for _ in range(2):
-        cost_table.st.session_state[cost_table.KEY] = {"selection": next(clicks)}
-        cost_table._clicked()
-    assert asked[0] == {"by": "-joules"}
-    cost_table.st.session_state[cost_table.KEY] = {"selection": next(clicks)}
-    cost_table._clicked()
-    assert cost_table.st.session_state[cost_table._CHOSEN] == "b"
+    told: dict[str, object] = {}
+    monkeypatch.setattr(cost_table.st, "query_params", FakeParams(told))
+    for headings, by in (
+        (["joules"], "joules"), (["joules"], "-joules"), ([], "-joules"), (["n"], "runs"),
+        (["mean"], None), (["best"], "-quality"), (["machines"], "-quality"),
+        (["energy"], "joules"),
+    ):  # fmt: skip
+        pressed = {"key": {"selection": {"rows": [], "columns": headings}}}
+        monkeypatch.setattr(cost_table.st, "session_state", pressed)
+        cost_table._clicked("key")
+        assert told.get("by") == by
 
 
 class FakeParams(dict):
