@@ -190,6 +190,7 @@ def test_a_program_that_is_gone_is_told(root: Path, monkeypatch: pytest.MonkeyPa
     assert "could not be started" in versions_in(root).data_tags()[REASON]
 
 
+@pytest.mark.full
 def test_a_program_that_never_ends_is_ended(
     root: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ):
@@ -454,6 +455,7 @@ def test_the_last_process_of_a_project_records_the_models_of_all(
     assert list((root / ".mlops" / "versions").glob("waiting*")) == []
 
 
+@pytest.mark.full
 def test_an_end_waits_for_a_process_that_begins(
     root: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ):

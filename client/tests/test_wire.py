@@ -112,6 +112,7 @@ def test_a_connection_cut_before_the_answer_has_not_answered():
         ask(credentials, api.SetTag, TAG)
 
 
+@pytest.mark.full
 def test_silence_is_cut_short(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     over = threading.Event()

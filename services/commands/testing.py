@@ -27,7 +27,7 @@ _POSTGRES = (
     "/opt/homebrew/opt/postgresql*/bin",
     "/usr/local/opt/postgresql*/bin",
 )
-_FAST = ("-m", "not engine and not browser and not slow", "--hypothesis-profile=fast")
+_FAST = ("-m", "not engine and not browser and not slow and not full", "--hypothesis-profile=fast")
 # The fast tests share nothing, so each core takes some; the others share engines and a browser.
 _WORKERS_AT_MOST = 4
 

@@ -10,8 +10,8 @@ from services.actions.tag import TagRun
 from services.actions.users import ChangeUser
 from tests import seed
 from tests.pages.conftest import Open, words
+from tests.pages.roles import EVERY_ROLE
 
-ROLES = ("viewer", "operator", "approver", "admin")
 RUN = seed.run_id(4, 0)  # of clip-finetuning
 
 
@@ -21,7 +21,7 @@ def act(*, project: str = "clip-finetuning", run_id: str = RUN) -> int:
     return state.executor().submit(actor, action, f"{project}-{run_id}").id
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 @pytest.mark.parametrize("mirror", ["full", "empty", "down", "none"])
 def test_the_page_draws_for_every_role_whatever_the_engines_do(
     open_page: Open, role: str, mirror: str

@@ -14,9 +14,8 @@ from services.settings import Settings
 from tests import data_seed, seed
 from tests.data_seed import BROKEN, CHANGED, GROWN, LISTLESS, NEW
 from tests.pages.conftest import Open, words
+from tests.pages.roles import EVERY_ROLE
 from tests.services.data.conftest import write
-
-ROLES = ("viewer", "operator", "approver", "admin")
 
 
 def said(app: AppTest) -> str:
@@ -42,7 +41,7 @@ def files(app: AppTest):
 # All projects
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 @pytest.mark.parametrize("mirror", ["full", "down", "none"])
 def test_the_page_draws_for_every_role_whatever_the_engines_do(
     versioned: DataService, open_page: Open, role: str, mirror: str
@@ -54,7 +53,7 @@ def test_the_page_draws_for_every_role_whatever_the_engines_do(
     assert len(app.dataframe[0].value) == 2 * len(data_seed.PROJECTS)
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 def test_without_any_project_it_says_how_data_gets_there(open_page: Open, role: str):
     app = open_page("data", role=role, mirror="empty")
     assert not app.exception
@@ -160,7 +159,7 @@ def test_a_remote_that_is_away_is_told_above_all(
 # One project
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 @pytest.mark.parametrize(("of", "kind"), [(GROWN, "data"), (NEW, "data")])
 def test_a_project_draws_for_every_role(
     versioned: DataService, open_page: Open, role: str, of: str, kind: str

@@ -12,7 +12,8 @@ from services.actions.data_push import DataPush
 from services.data.service import DataService
 from tests.data_seed import CHANGED, GROWN, LISTLESS, NEW
 from tests.pages.conftest import Open, words
-from tests.pages.test_data import ROLES, said, versions
+from tests.pages.roles import EVERY_ROLE, ROLES
+from tests.pages.test_data import said, versions
 from tests.services.data.conftest import contract, put, write
 
 BUTTONS = {
@@ -28,7 +29,7 @@ BUTTONS = {
 # Acting
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 def test_who_may_not_act_is_told_why(versioned: DataService, open_page: Open, role: str):
     earlier = versioned.versions(GROWN, "data")[1].revision
     app = open_page("data", role=role, of=GROWN, revision=earlier)

@@ -20,15 +20,14 @@ from services.mirror.store import Store
 from tests import experiments_seed
 from tests.experiments_seed import run_id
 from tests.pages.conftest import Open, words
-
-ROLES = ("viewer", "operator", "approver", "admin")
+from tests.pages.roles import EVERY_ROLE
 
 
 def rows(app: AppTest) -> Any:
     return app.dataframe[0].value
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 @pytest.mark.parametrize("mirror", ["full", "empty", "down", "none"])
 def test_the_page_draws_for_every_role_whatever_the_engines_do(
     open_page: Open, role: str, mirror: str
@@ -300,6 +299,7 @@ def test_the_builder_writes_a_condition(store: Store, open_page: Open):
     assert app.selectbox(key="exp-b-field").options[0].startswith("name, technique")
 
 
+@pytest.mark.full
 def test_the_chooser_sends_a_few_of_five_thousand_metrics(store: Store, open_page: Open):
     run = experiments_seed.example(6, 1, project="clip-finetuning", metric="recall_at_1")
     many = {f"layer_{i}/norm": Metric(1.0, 1, run.started_ms or 0) for i in range(5_000)}

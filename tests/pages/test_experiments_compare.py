@@ -18,8 +18,8 @@ from tests import experiments_seed, seed
 from tests.dashboard.experiments.examples import run as a_run
 from tests.experiments_seed import run_id
 from tests.pages.conftest import Open, words
+from tests.pages.roles import EVERY_ROLE
 
-ROLES = ("viewer", "operator", "approver", "admin")
 SIDES = ("Metrics", "Curves", "Parameters", "Environment", "Parallel", "Techniques")
 PROJECT = "lora-finetuning"
 FOUR = ",".join((run_id(0, 0), run_id(0, 5), run_id(0, 11), run_id(0, 12)))
@@ -30,7 +30,7 @@ def opened(open_page: Open, runs: str = FOUR, **options: Any) -> AppTest:
     return open_page("compare", mirror="mine", runs=runs, **options)
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 @pytest.mark.parametrize("mirror", ["full", "empty", "down", "none"])
 def test_the_page_draws_for_every_role_whatever_the_engines_do(
     open_page: Open, role: str, mirror: str

@@ -18,8 +18,7 @@ from services.reading import Down, Live
 from tests import experiments_seed, seed
 from tests.experiments_seed import run_id
 from tests.pages.conftest import Open, words
-
-ROLES = ("viewer", "operator", "approver", "admin")
+from tests.pages.roles import EVERY_ROLE
 
 
 def opened(open_page: Open, run: str = run_id(0, 0), **options: str) -> AppTest:
@@ -30,7 +29,7 @@ def charts(app: AppTest) -> int:
     return len(app.get("echarts_chart"))
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 @pytest.mark.parametrize("mirror", ["full", "empty", "down", "none"])
 def test_the_page_draws_for_every_role_whatever_the_engines_do(
     open_page: Open, role: str, mirror: str
@@ -138,6 +137,7 @@ def test_the_gaps_of_a_long_curve_are_told_and_drawn(store: Store, open_page: Op
     assert drawn.count("null") == 2
 
 
+@pytest.mark.full
 def test_five_thousand_metrics_are_searched_and_cut(store: Store, open_page: Open):
     run = experiments_seed.example(6, 1, project="clip-finetuning", metric="recall_at_1")
     many = {f"layer_{i}/norm": Metric(float(i), 5, run.started_ms or 0) for i in range(5_000)}

@@ -13,8 +13,8 @@ from services.mirror.store import Store
 from tests import experiments_seed
 from tests.economics_seed import SILENT
 from tests.pages.conftest import Open, words
+from tests.pages.roles import EVERY_ROLE
 
-ROLES = ("viewer", "operator", "approver", "admin")
 SIDES = ("Techniques", "Trade-offs")
 PROJECT = "lora-finetuning"
 
@@ -29,13 +29,8 @@ def said(app: AppTest) -> str:
     return words(app).replace("\\", "")
 
 
-@pytest.mark.parametrize(
-    ("role", "mirror"),
-    [
-        *((role, mirror) for role in ROLES for mirror in ("full", "empty", "down")),
-        ("viewer", "none"),
-    ],
-)
+@pytest.mark.parametrize("role", EVERY_ROLE)
+@pytest.mark.parametrize("mirror", ["full", "empty", "down", "none"])
 def test_every_side_draws_for_every_role_whatever_the_engines_do(
     open_page: Open, role: str, mirror: str
 ):

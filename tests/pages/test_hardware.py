@@ -14,8 +14,8 @@ from services.settings import Settings
 from tests import hardware_seed, seed
 from tests.hardware_seed import BOOK, MINI, RUNNER, STUDIO
 from tests.pages.conftest import Open, said, said_links
+from tests.pages.roles import EVERY_ROLE
 
-ROLES = ("viewer", "operator", "approver", "admin")
 PARTS = ("Charts", "Processes", "Figures", "Machine")
 
 
@@ -26,7 +26,7 @@ def silent(home: Home) -> Home:
     return home
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 @pytest.mark.parametrize("mirror", ["full", "empty", "down", "none"])
 def test_the_page_draws_for_every_role_whatever_the_engines_do(
     sampled: Home, open_page: Open, role: str, mirror: str
@@ -38,7 +38,7 @@ def test_the_page_draws_for_every_role_whatever_the_engines_do(
     assert all(one.host in said_links(app) for one in (STUDIO, BOOK, RUNNER, MINI))
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 def test_without_telemetry_it_says_how_it_begins(home: Home, open_page: Open, role: str):
     app = open_page("hardware", role=role)
     assert not app.exception
@@ -47,7 +47,7 @@ def test_without_telemetry_it_says_how_it_begins(home: Home, open_page: Open, ro
     assert "mlops agent" in said(app)
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 def test_a_stopped_sampler_is_told_with_the_age_of_the_last_known_figures(
     silent: Home, open_page: Open, role: str
 ):
@@ -108,6 +108,7 @@ def test_work_of_other_projects_has_no_name(sampled: Home, open_page: Open):
     assert seed.run_id(5, 4) not in said(app)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("host", [STUDIO.host, BOOK.host, RUNNER.host, MINI.host])
 def test_every_part_draws_for_every_kind_of_machine(
@@ -308,7 +309,7 @@ def test_compared_runs_of_other_conditions_are_warned_of(sampled: Home, open_pag
     assert "was in Low Power Mode for 11 % of its time" in said(app)
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 @pytest.mark.parametrize("mirror", ["full", "empty", "down", "none"])
 def test_the_run_page_draws_the_part_for_every_role(
     sampled: Home, open_page: Open, role: str, mirror: str

@@ -55,6 +55,7 @@ def searching(app: AppTest, key: str, text: str) -> AppTest:
     return app
 
 
+@pytest.mark.full
 def test_the_column_chooser_finds_any_of_them(wide: str, open_page: Open, sent: list[int]):
     app = small(open_page("experiments", mirror="mine", project=PROJECT), sent)
     small(app.button(key="exp-columns").click().run(), sent)
@@ -65,6 +66,7 @@ def test_the_column_chooser_finds_any_of_them(wide: str, open_page: Open, sent: 
     assert "more: type" not in words(app)
 
 
+@pytest.mark.full
 def test_the_small_curve_of_a_row_can_be_any_of_them(wide: str, open_page: Open, sent: list[int]):
     app = open_page("experiments", mirror="mine", project=PROJECT)
     app.button(key="exp-columns").click().run()
@@ -73,6 +75,7 @@ def test_the_small_curve_of_a_row_can_be_any_of_them(wide: str, open_page: Open,
     assert app.selectbox(key="exp-c-curve").options[-1] == WANTED
 
 
+@pytest.mark.full
 def test_the_filter_builder_finds_any_of_them(wide: str, open_page: Open, sent: list[int]):
     app = open_page("experiments", mirror="mine", project=PROJECT)
     sent.clear()
@@ -90,6 +93,7 @@ def test_the_page_of_such_a_run_is_small(wide: str, open_page: Open, sent: list[
     small(open_page("run", mirror="mine", run=wide[:32], part=part), sent)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("side", ["Metrics", "Curves", "Parameters", "Parallel", "Techniques"])
 def test_the_comparison_of_such_runs_is_small(
     wide: str, open_page: Open, sent: list[int], side: str
@@ -97,6 +101,7 @@ def test_the_comparison_of_such_runs_is_small(
     small(open_page("compare", mirror="mine", runs=wide, side=side), sent)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("side", "key"), [("Parallel", "cmp-parallel"), ("Techniques", f"board-metric-{PROJECT}")]
 )
@@ -139,6 +144,7 @@ def test_the_parallel_axes_left_out_are_counted(wide: str, open_page: Open):
     assert "parameters that differ are drawn" in words(app)
 
 
+@pytest.mark.full
 def test_a_search_that_finds_nothing_in_a_comparison_does_not_call_the_runs_alike(
     wide: str, open_page: Open
 ):

@@ -1,11 +1,10 @@
 import pytest
 
 from tests.pages.conftest import Open, words
+from tests.pages.roles import EVERY_ROLE
 
-ROLES = ("viewer", "operator", "approver", "admin")
 
-
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 @pytest.mark.parametrize("mirror", ["full", "empty", "down", "none"])
 def test_the_page_draws_for_every_role_whatever_the_engines_do(
     open_page: Open, role: str, mirror: str

@@ -16,9 +16,9 @@ from services.engines.mlflow.models import Model, Version
 from services.mirror.store import Store
 from tests import seed
 from tests.pages.conftest import Open, words
+from tests.pages.roles import EVERY_ROLE, ROLES
 from tests.services.actions.conftest import FileEngine
 
-ROLES = ("viewer", "operator", "approver", "admin")
 GOOD = {"of": "clip-finetuning", "model": "clip-finetuning"}
 FAILING = {"of": "self-improving-diffusion", "model": "self-improving-diffusion"}
 AS_IT_IS = "as it is"
@@ -61,7 +61,7 @@ def button(app: AppTest, key: str):
 # The table
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 @pytest.mark.parametrize("mirror", ["full", "empty", "down", "none"])
 def test_the_registry_draws_for_every_role_whatever_the_engines_do(
     open_page: Open, role: str, mirror: str
@@ -122,7 +122,7 @@ def test_an_empty_registry_says_the_command_that_fills_it(open_page: Open):
 # One model
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", EVERY_ROLE)
 @pytest.mark.parametrize("mirror", ["full", "down"])
 def test_the_model_draws_for_every_role(open_page: Open, role: str, mirror: str):
     app = open_page("model", role=role, mirror=mirror, **GOOD)

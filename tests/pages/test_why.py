@@ -21,7 +21,7 @@ from tests.pages.conftest import Open, said
 from tests.pages.moulds import Moulds
 from tests.services.telemetry.recordings import BEGIN, BUSY, MAC, moved, recording, use
 
-_FULL = pytest.mark.engine  # of the full suite: one of each kind is enough before
+_FULL = pytest.mark.full
 ROLES = ("viewer", *(pytest.param(role, marks=_FULL) for role in ("operator", "approver", "admin")))
 KINDS = (*(pytest.param(kind, marks=_FULL) for kind in ("full", "empty", "down")), "none")
 MINUTES = 20.0

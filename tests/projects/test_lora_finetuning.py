@@ -94,6 +94,7 @@ def corpus(lora, monkeypatch):
     return module
 
 
+@pytest.mark.full
 def test_no_module_is_in_two_splits_and_no_text_is_there_twice(corpus):
     examples = corpus.build(SIZES)
 

@@ -87,6 +87,7 @@ def test_each_column_sorts_best_first_and_what_is_missing_last(tmp_path: Path, b
     assert [line.cost.technique for line in cost_text.lines(means, costs, by)] == order
 
 
+@pytest.mark.full
 @given(
     st.text(max_size=20) | st.sampled_from(SORTS).flatmap(lambda s: st.sampled_from([s, f"-{s}"]))
 )

@@ -112,6 +112,7 @@ def test_a_name_is_locked_and_a_restart_forgives_nothing(access: Access, journal
         again.sign_in("ana", PASSWORD, "10.0.0.2")
 
 
+@pytest.mark.full
 def test_an_address_is_locked_over_many_names(access: Access):
     for number in range(30):
         with pytest.raises(DeniedError, match="do not match"):

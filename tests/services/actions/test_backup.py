@@ -140,6 +140,7 @@ def test_a_missing_backup_is_a_sentence(journal: Journal, url: str, tmp_path: Pa
         restore(tmp_path / "none", url, "os:root")
 
 
+@pytest.mark.full
 def test_restoring_under_a_writer_is_refused(journal: Journal, url: str, copy: Path, path: Path):
     with journal.write() as connection:
         audit.append(connection, "a", "b", "c")

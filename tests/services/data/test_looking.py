@@ -16,6 +16,8 @@ from services.home import Home
 from tests.services.data.conftest import Make, cached, put
 from tests.services.data.test_tracking import md5
 
+pytestmark = pytest.mark.engine  # DVC itself works
+
 Two = tuple[Path, str, str]
 
 

@@ -80,6 +80,7 @@ def test_after_a_failed_write_values_stand_under_their_own_names(
     }
 
 
+@pytest.mark.full
 def test_the_sync_goes_on_by_itself_when_there_is_room_and_has_missed_nothing(
     store: Store, disk: SmallDisk, url: str, tmp_path: Path
 ):

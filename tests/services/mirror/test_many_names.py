@@ -30,6 +30,7 @@ def asked(engine: Engine) -> Iterator[list[str]]:
     event.remove(engine, "before_cursor_execute", note)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_the_fields_of_five_thousand_metrics_take_a_few_queries(store: Store, mirror: Mirror):
     many = {f"layer_{i:04}/norm": Metric(float(i), 1, 0) for i in range(MANY)}

@@ -161,7 +161,11 @@ def test_fast_tests_leave_out_engines_browser_and_slow_ones(run, monkeypatch):
     monkeypatch.setattr(testing_commands, "browser", lambda: None)
     monkeypatch.setattr(testing_commands, "postgres_programs", lambda: None)
     assert run("test", "--fast", "tests/test_layers.py", "-x", "-k", "layers").exit_code == 0
-    assert called["argv"][2:5] == ["pytest", "-m", "not engine and not browser and not slow"]
+    assert called["argv"][2:5] == [
+        "pytest",
+        "-m",
+        "not engine and not browser and not slow and not full",
+    ]
     assert called["argv"][-3:] == ["-x", "-k", "layers"]
     assert "-n" not in called["argv"]
 

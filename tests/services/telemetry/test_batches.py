@@ -129,6 +129,7 @@ def test_what_is_no_batch_is_a_sentence(body, compressed, said):
         unpack(body, compressed=compressed)
 
 
+@pytest.mark.full
 def test_a_small_body_that_unpacks_to_a_large_one_is_not_unpacked_whole():
     body = zlib.compress(b" " * (200 << 20), 9)
     assert len(body) < 1 << 20

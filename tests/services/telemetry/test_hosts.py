@@ -132,6 +132,7 @@ def uses() -> st.SearchStrategy[tuple[ProcessUse, ...]]:
     return st.lists(one, max_size=5, unique_by=lambda p: (p.pid, p.started_at)).map(tuple)
 
 
+@pytest.mark.full
 @given(
     st.lists(st.tuples(st.integers(0, 4000), uses()), min_size=1, max_size=30),
     st.integers(0, 30),
