@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import streamlit as st
 
@@ -67,6 +67,7 @@ ENTRIES = (
     ),
 )
 HOME = "overview"
+_DRAWN = "page-drawn"
 
 
 def entries() -> tuple[Entry, ...]:
@@ -123,6 +124,22 @@ def address(name: str, **params: str | None) -> str:
     query = urlencode(_query(params))
     path = "/" if name == HOME else f"/{name}"
     return f"{path}?{query}" if query else path
+
+
+def settle(page: st.Page) -> None:
+    """Put into the browser's address what the page was opened with.
+
+    A link from a page to the same page tells the server its parameters and leaves the address as
+    it was: a reload, or the link passed on, would show something else. On a change of page,
+    forth or back, the browser does it, and what it told may still be of the page before.
+    """
+    before, st.session_state[_DRAWN] = st.session_state.get(_DRAWN), page.url_path
+    told = urlsplit(st.context.url or "")
+    if before != page.url_path or told.path.rpartition("/")[2] != page.url_path:
+        return
+    asked = {name: st.query_params.get_all(name) for name in st.query_params}
+    if parse_qs(told.query, keep_blank_values=True) != asked:
+        st.query_params.update({})  # says all of them
 
 
 def has(name: str) -> bool:

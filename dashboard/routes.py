@@ -6,8 +6,10 @@ gets a ticket that works once and for seconds, and posts it here.
 ``state`` is imported late: its caches belong to the running server.
 """
 
+import functools
 import hashlib
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
@@ -31,6 +33,13 @@ _PROVIDER_SIGN_OUT = "/auth/logout"  # Streamlit's
 
 def cookie_name() -> str:
     """Return the session cookie's name: one a home, for cookies do not tell ports apart."""
+    return _cookie_name(os.environ.get("MLOPS_HOME"))
+
+
+@functools.cache
+def _cookie_name(home: str | None) -> str:
+    """Look for the home once: live pages ask for the cookie with every drawing."""
+    del home
     return f"mlops_{hashlib.sha256(str(Home.locate().root).encode()).hexdigest()[:10]}"
 
 

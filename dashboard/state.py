@@ -205,6 +205,17 @@ def _projects(change: int, wanted: tuple[str, ...] | None) -> tuple[ProjectSumma
     return mirror().projects(wanted)
 
 
+def titles() -> dict[str, str]:
+    """Return the titles of all projects by id: to name those the person was found to see."""
+    return _titles(mirror().change())
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _titles(change: int) -> dict[str, str]:
+    del change
+    return {project.id: project.title for project in mirror().projects(None)}
+
+
 def models(project: str | None = None) -> tuple[RegisteredModel, ...]:
     """Return the registered models the person may see."""
     return _models(mirror().change(), project, visible_projects())
@@ -307,11 +318,13 @@ def actions(
     )
 
 
-def deployments(start: datetime, end: datetime) -> tuple["Deployment", ...]:
-    """Return what was promoted, deployed and checked out then that the person may see."""
+def deployments(
+    start: datetime, end: datetime, mine: tuple[str, ...] | None
+) -> tuple["Deployment", ...]:
+    """Return what was promoted, deployed and checked out then in ``mine``, None for all."""
     from services.actions import deployments as done
 
-    return done.deployments(journal(), start, end, visible_projects())
+    return done.deployments(journal(), start, end, mine)
 
 
 def audit_entries(

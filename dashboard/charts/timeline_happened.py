@@ -41,8 +41,8 @@ def add_strip(
             "name": f"{UNNAMED}moments",
             "xAxisIndex": place,
             "yAxisIndex": place,
-            "silent": True,
             "symbolSize": 8,
+            "emphasis": {"disabled": True},
             "data": [
                 {
                     "name": mark.label,
@@ -55,7 +55,8 @@ def add_strip(
             ],
             "label": {"formatter": "{b}", "color": hues.text, "fontSize": 11},
             "labelLayout": {"hideOverlap": True},
-            "tooltip": {"show": False},
+            # A name that has no room is told when one points at the sign.
+            "tooltip": {"trigger": "item", "formatter": "{b}"},
         }
     )
 

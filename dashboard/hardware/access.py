@@ -70,9 +70,12 @@ def standing(one: HostState, now: datetime | None = None) -> str:
 
 
 def titles() -> dict[str, str]:
-    """Return the projects' titles by id; none while the mirror cannot be read."""
+    """Return all projects' titles by id; none while the mirror cannot be read.
+
+    They name what was found to be of a project the person sees.
+    """
     try:
-        return {project.id: project.title for project in state.projects()}
+        return state.titles()
     except MlopsError:  # the machines are known without it
         return {}
 
@@ -118,9 +121,8 @@ def owner_name(owner: str) -> str:
     return _told(owner)
 
 
-def visible(event: Event) -> bool:
-    """Return whether the person may read what happened: runs of other projects are not theirs."""
-    mine = state.visible_projects()
+def visible(event: Event, mine: tuple[str, ...] | None) -> bool:
+    """Return whether who sees the projects ``mine`` may read what happened to a run of them."""
     if mine is None or not event.kind.startswith("run."):
         return True
     known = _known_run(event.subject)

@@ -1,12 +1,13 @@
 """What happened to a machine and beside it: its own events, runs, promotions and deployments."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboard import machines, navigation, scope, state
 from dashboard.charts.timeline import Tone
 from dashboard.hardware import access
+from services.actions.deployments import Deployment
 from services.errors import MlopsError
 from services.mirror.filters import quote
 from services.mirror.models import Run, RunQuery
@@ -60,23 +61,22 @@ class Happened:
 
 def happened(host: HostState, start: datetime, end: datetime) -> Happened:
     """Return what happened in ``[start, end)`` that the person may see."""
-    found = [_of_machine(event) for event in _events(host, start, end)]
+    # Asked once: every answer costs a question to the journal, and this is drawn again and again.
+    mine, titles = state.visible_projects(), access.titles()
+    every = machines.telemetry().events(start, end, host.machine.host)
+    found = [_of_machine(event) for event in every if access.visible(event, mine)]
     unknown = []
     try:
         known = {(one.run_id, one.at) for one in found if one.run_id}
-        found += [one for one in _runs(host, start, end) if (one.run_id, one.at) not in known]
+        runs = _runs(_runs_of(host, start, end, mine), start, end, titles)
+        found += [one for one in runs if (one.run_id, one.at) not in known]
     except MlopsError as error:
         unknown.append(f"Which runs began and ended cannot be told: {error.message}")
     try:
-        found += _deployments(start, end)
+        found += _deployments(state.deployments(start, end, mine), titles)
     except MlopsError as error:
         unknown.append(f"What was promoted and deployed cannot be told: {error.message}")
     return Happened(tuple(sorted(found, key=lambda one: one.at)), tuple(unknown))
-
-
-def _events(host: HostState, start: datetime, end: datetime) -> Iterator[Event]:
-    found = machines.telemetry().events(start, end, host.machine.host)
-    return (event for event in found if access.visible(event))
 
 
 def _of_machine(event: Event) -> Happening:
@@ -86,9 +86,10 @@ def _of_machine(event: Event) -> Happening:
     return Happening(event.at, event.title, mark, tone, event.subject if of_run else "", link)
 
 
-def _runs(host: HostState, start: datetime, end: datetime) -> Iterator[Happening]:
-    titles = access.titles()
-    for run in _runs_of(host, start, end):
+def _runs(
+    runs: Iterable[Run], start: datetime, end: datetime, titles: Mapping[str, str]
+) -> Iterator[Happening]:
+    for run in runs:
         name = run.name or run.run_id[:8]
         of = f"Run {name} of {titles.get(run.project, run.project)}"
         link = navigation.address("run", run=run.run_id)
@@ -101,7 +102,9 @@ def _runs(host: HostState, start: datetime, end: datetime) -> Iterator[Happening
             yield Happening(run.ended_at, f"{of} {word}", mark, tone, run.run_id, link)
 
 
-def _runs_of(host: HostState, start: datetime, end: datetime) -> Iterator[Run]:
+def _runs_of(
+    host: HostState, start: datetime, end: datetime, mine: tuple[str, ...] | None
+) -> Iterator[Run]:
     """Yield the runs that began or ended on a machine then, the newest when there are too many."""
     # Whole minutes: what is asked again a few seconds later is the same question.
     first = start.replace(second=0, microsecond=0)
@@ -114,20 +117,20 @@ def _runs_of(host: HostState, start: datetime, end: datetime) -> Iterator[Run]:
     here = f"tags.{HOST_ID} missing or tags.{HOST_ID} ~ {digits}"
     query = RunQuery(
         filter=f"({within}) and ({here})",
-        projects=state.visible_projects(),
+        projects=mine,
         limit=_MOST,
         columns=tuple(f"tags.{name}" for name in TAGS),
     )
-    every = machines.telemetry().hosts()
-    for run in state.runs(query).rows:
+    runs = state.runs(query).rows
+    every = machines.telemetry().hosts() if runs else ()
+    for run in runs:
         fitting = machines_of(every, run)
         if len(fitting) == 1 and fitting[0].machine.host == host.machine.host:
             yield run
 
 
-def _deployments(start: datetime, end: datetime) -> Iterator[Happening]:
-    titles = access.titles()
-    for one in state.deployments(start, end):
+def _deployments(found: Iterable[Deployment], titles: Mapping[str, str]) -> Iterator[Happening]:
+    for one in found:
         where = f" in {titles.get(one.project, one.project)}" if one.project else ""
         # Paged back from it, Activity begins with it.
         link = navigation.address(

@@ -55,7 +55,13 @@ def listed(told: Happened, zone: tzinfo) -> None:
         if not told.unknown:
             st.caption("Nothing happened in this time: no run, no deployment, no throttling.")
         return
-    with st.expander(f"{counted(len(found), 'event')} in this time", icon=":material/event_note:"):
+    told_by = f"{counted(len(found), 'event')} in this time"
+    opened = st.expander(
+        told_by, icon=":material/event_note:", key="hardware-happened", on_change="rerun"
+    )
+    if not opened.open:
+        return  # a table nobody looks at is not made with every drawing
+    with opened:
         rows = [
             {"at": moment(one.at, zone), "title": one.title, "link": one.link}
             for one in reversed(found[-_LISTED:])

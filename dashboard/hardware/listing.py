@@ -67,11 +67,12 @@ def _rows() -> None:
 
 
 def _one(name: str) -> None:
-    one = access.host(name)
+    hosts = access.hosts()
+    one = next((host for host in hosts if host.machine.host == name), None)
     if one is None:  # renamed or removed while the page was open
         st.rerun(scope="app")
         return
-    notice(access.hosts())
+    notice(hosts)
     with st.container(border=True, gap="small"):
         _row(one, _Seen(access.titles(), state.visible_projects()), linked=False)
 

@@ -1,5 +1,6 @@
 """Which curves a machine has, in which panel, in which unit; pure."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -141,8 +142,14 @@ def middles(series: Series) -> tuple[datetime, ...]:
     """Return the times at which the values are drawn: each in the middle of its bucket."""
     if series.low == series.high:
         return series.times  # single samples: each stands where it was taken
-    half = timedelta(seconds=series.bucket_s / 2)
-    return tuple(at + half for at in series.times)
+    return _moved(series.times, series.bucket_s / 2)
+
+
+@functools.lru_cache(maxsize=4)
+def _moved(times: tuple[datetime, ...], seconds: float) -> tuple[datetime, ...]:
+    """Return times moved on; the lines of a chart share theirs."""
+    by = timedelta(seconds=seconds)
+    return tuple(at + by for at in times)
 
 
 def _scaled(values: Sequence[float | None], divisor: float) -> list[float | None]:

@@ -10,6 +10,9 @@ from dashboard.numbers import duration, moment
 
 START, END = "start", "end"
 _SHORTEST = timedelta(seconds=20)
+_LEAST_S = 6.0
+"""The figures above the charts are drawn every two seconds: charts, which cost more, need not."""
+
 _SPAN = "hardware-span"
 _FIRST = "hardware-first"
 _LONGEST = timedelta(days=731)
@@ -31,10 +34,10 @@ class Window:
         return self.end - self.start
 
     def redraw_s(self, points: int, now: datetime) -> float | None:
-        """Return how often its charts are drawn again: never when all of it is over."""
+        """Return how often its charts are drawn again: with every point; never when it is over."""
         if self.zoomed and self.end <= now - _SHORTEST:
             return None
-        return min(60.0, max(4.0, self.length.total_seconds() / points / 2))
+        return min(60.0, max(_LEAST_S, self.length.total_seconds() / points))
 
     def moved(self, share: float) -> "Window":
         """Return the window moved by a share of its length."""

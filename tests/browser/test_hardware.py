@@ -62,5 +62,33 @@ def test_a_machine_is_opened_from_its_row_and_left_by_the_back_button(page: Page
     page.get_by_role("link", name=MINI.host).click()
     idle(page, MINI.host)
     assert "range=6h" in page.url
+    assert f"host={MINI.host}" in page.url  # a reload shows the same
     page.go_back()
     idle(page, "Hardware")
+
+
+def test_why_a_machine_was_slow_is_asked_and_its_evidence_is_zoomed_to(page: Page):
+    sign_in(page, f"/hardware?host={STUDIO.host}&range=1h")
+    idle(page, STUDIO.host)
+    page.get_by_role("button", name="Why is it slow?").click()
+    page.wait_for_url(re.compile(r"why=true"))
+    idle(page, STUDIO.host)
+    asked = window_of(page)
+    expect(page.get_by_text(re.compile("1. Throttled by heat for"))).to_be_visible()
+    shot(page, "hardware why")
+
+    page.get_by_role("link", name=re.compile("^Zoom to")).first.click()
+    page.wait_for_url(lambda url: "start=" in url and asked != window_of(page))
+    idle(page, STUDIO.host)
+    start, end = window_of(page)
+    assert asked[0] <= start < end <= asked[1] + timedelta(seconds=20)
+    # The answer is now about the stretch that was zoomed to, and can be passed on as it is.
+    expect(page.get_by_text(re.compile("1. Throttled by heat for"))).to_be_visible()
+    page.reload()
+    idle(page, STUDIO.host)
+    assert window_of(page) == (start, end)
+
+    page.get_by_role("button", name="Close").click()
+    page.wait_for_url(re.compile(r"^(?!.*why=)"))
+    idle(page, STUDIO.host)
+    expect(page.get_by_role("button", name="Why is it slow?")).to_be_visible()

@@ -227,6 +227,8 @@ def test_events_of_runs_are_told_to_those_who_see_the_project(
     sampled: Home, open_page: Open, projects: tuple[str, ...] | None
 ):
     app = open_page("hardware", host=STUDIO.host, range="1h", projects=projects)
+    app.session_state["hardware-happened"] = True  # opened
+    app.run()
     seen = projects != ("clip-finetuning",)
     assert ("Stable diffusion started" in said(app)) == seen
     (chart,) = app.get("echarts_chart")

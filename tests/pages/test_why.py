@@ -232,6 +232,9 @@ def promoted(at: datetime, project: str) -> int:
 
 def table_of(app: AppTest) -> dict[str, str]:
     """What happened, by title, with where it leads."""
+    app.session_state["hardware-happened"] = True  # opened
+    app.run()
+    assert not app.exception
     (table,) = app.dataframe
     return dict(zip(table.value["title"], table.value["link"], strict=True))
 
