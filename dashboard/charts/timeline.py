@@ -38,7 +38,7 @@ def draw(
     """
     made = spec(panels, start, end, colours(), bands, marks, pick=pick)
     told = f"{', '.join(panel.title for panel in panels)} over time"
-    height = frame.height_px(len(panels), marked=bool(marks))
+    height = frame.height_px(len(panels), headed=bool(marks) or pick)
     if not pick:
         st.echarts_chart(made, height=height, key=key, alt=told)
         return None
@@ -70,7 +70,7 @@ def spec(
 ) -> Spec:
     """Return the echarts option."""
     columns = _Columns()
-    first = frame.first(marked=bool(marks))
+    first = frame.first(headed=bool(marks) or pick)
     series: list[Spec] = []
     for place, panel in enumerate(panels):
         drawn = list(_series(panel, place, columns, hues))

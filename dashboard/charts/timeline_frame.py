@@ -15,14 +15,14 @@ _LEFT_PX, _RIGHT_PX = 58, 16
 _RANGE_ICON = "path://M2 3v18M22 3v18M6 12h12M9 8.5l-3.5 3.5l3.5 3.5M15 8.5l3.5 3.5l-3.5 3.5"
 
 
-def height_px(panels: int, *, marked: bool = False) -> int:
-    """Return how tall a chart of so many panels is; ``marked`` when moments are named above."""
-    return top(panels, first(marked=marked)) - _HEAD_PX + _FOOT_PX
+def height_px(panels: int, *, headed: bool = False) -> int:
+    """Return how tall a chart of so many panels is; ``headed``: moments or the tool stand above."""
+    return top(panels, first(headed=headed)) - _HEAD_PX + _FOOT_PX
 
 
-def first(*, marked: bool) -> int:
+def first(*, headed: bool) -> int:
     """Return where the first panel begins."""
-    return _TOP_PX + (STRIP_PX + 8 if marked else 0)
+    return _TOP_PX + (STRIP_PX + 8 if headed else 0)
 
 
 def top(place: int, first: int) -> int:

@@ -89,6 +89,7 @@ def _curves(run_id: str, primary: str | None) -> None:
         return
     training = _training(detail, primary)
     told = happened(found.host, start, end)
+    others = [one for one in told.found if one.run_id != run_id]
     picked = timeline.draw(
         (*training, *made),
         start,
@@ -98,7 +99,7 @@ def _curves(run_id: str, primary: str | None) -> None:
         if (start, end) != span
         else "run-hardware",
         bands=happenings.bands(sampled),
-        marks=happenings.marks([one for one in told.found if one.run_id != run_id]),
+        marks=happenings.marks(others, start, end),
         pick=True,
     )
     if picked is not None:

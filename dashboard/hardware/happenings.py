@@ -1,11 +1,11 @@
 """What happened to a machine: stretches that are shaded, moments that are marked, and a table."""
 
 from collections.abc import Mapping, Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
 import streamlit as st
 
-from dashboard.charts.timeline import Band, Mark
+from dashboard.charts.timeline import Band, Mark, Tone
 from dashboard.components import tables
 from dashboard.hardware.happened import Happened, Happening
 from dashboard.hardware.panels import stretches
@@ -14,7 +14,11 @@ from dashboard.numbers import counted, moment
 from dashboard.text import plain
 from services.telemetry.models import Series
 
-_DRAWN = 60
+_SIDE_BY_SIDE = 80
+"""So many marks have room in a chart beside each other."""
+_LABEL = 48
+_TONES: tuple[Tone, ...] = ("quiet", "mode", "warn", "bad")
+"""The last is told for several."""
 _LISTED = 200
 
 
@@ -40,10 +44,26 @@ def bands(found: Mapping[str, Series]) -> tuple[Band, ...]:
     return (*hot, *saving, *pressed)
 
 
-def marks(found: Sequence[Happening]) -> tuple[Mark, ...]:
-    """Return what is marked, the newest when there are too many."""
-    marked = [Mark(one.at, one.mark, one.tone) for one in found if one.mark]
-    return tuple(marked[-_DRAWN:])
+def marks(found: Sequence[Happening], start: datetime, end: datetime) -> tuple[Mark, ...]:
+    """Return what is marked over ``[start, end]``; moments that would touch are one mark."""
+    together = (end - start) / _SIDE_BY_SIDE
+    groups: list[list[Happening]] = []
+    for one in found:
+        if not one.mark:
+            continue
+        if groups and one.at - groups[-1][0].at < together:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    return tuple(_mark(group) for group in groups)
+
+
+def _mark(group: Sequence[Happening]) -> Mark:
+    label = ", ".join(one.mark for one in group)
+    if len(label) > _LABEL:
+        label = counted(len(group), "event")
+    tone = max((one.tone for one in group), key=_TONES.index)
+    return Mark(group[0].at, label, tone)
 
 
 def listed(told: Happened, zone: tzinfo) -> None:

@@ -56,7 +56,7 @@ def _draw(name: str) -> None:
         shown.end,
         key=_key(shown),
         bands=happenings.bands(found),
-        marks=happenings.marks(told.found),
+        marks=happenings.marks(told.found, shown.start, shown.end),
         pick=True,
     )
     if picked is not None:

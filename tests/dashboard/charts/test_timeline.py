@@ -93,7 +93,7 @@ def test_moments_are_named_above_and_drawn_through_every_panel():
     assert strip["data"][0]["name"] == "deployed"
     assert strip["xAxisIndex"] == 2
     assert spec["axisPointer"]["link"] == [{"xAxisIndex": [0, 1]}]
-    assert timeline.height_px(2, marked=True) > timeline.height_px(2)
+    assert timeline.height_px(2, headed=True) > timeline.height_px(2)
 
 
 def test_a_percent_sign_in_a_tooltip_is_one():

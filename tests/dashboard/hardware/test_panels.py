@@ -131,10 +131,27 @@ def test_bands_say_what_they_are_and_only_memory_has_those_of_pressure():
     ]
 
 
+HOUR = BEGIN + timedelta(hours=1)
+
+
 def test_what_is_a_band_already_is_no_mark():
     found = [
         Happening(BEGIN, "clip version 2 deployed", "deployed", "mode"),
         Happening(BEGIN, "Low Power Mode on"),
-        Happening(BEGIN, "Throttling began", "throttling", "warn"),
+        Happening(BEGIN + timedelta(minutes=1), "Throttling began", "throttling", "warn"),
     ]
-    assert [mark.label for mark in happenings.marks(found)] == ["deployed", "throttling"]
+    told = happenings.marks(found, BEGIN, HOUR)
+    assert [mark.label for mark in told] == ["deployed", "throttling"]
+
+
+def test_moments_that_would_touch_are_one_mark():
+    at = [BEGIN + timedelta(seconds=s) for s in (0, 20, 60, 80, *range(600, 640))]
+    found = [Happening(moment, "", f"a{n}", "bad" if n == 30 else "quiet") for n, moment in
+             enumerate(at)]  # fmt: skip
+    told = happenings.marks(found, BEGIN, HOUR)
+    assert [(mark.label, mark.tone) for mark in told] == [
+        ("a0, a1", "quiet"), ("a2, a3", "quiet"), ("40 events", "bad"),
+    ]  # fmt: skip
+    assert [mark.at for mark in told] == [at[0], at[2], at[4]]
+    near = happenings.marks(found, BEGIN, BEGIN + timedelta(minutes=11))
+    assert len(near) > len(told)
