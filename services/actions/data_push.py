@@ -56,7 +56,8 @@ class DataPush:
             try:
                 sent = context.data.push(self.project, self.revision)
             except EngineUnreachableError as error:
-                return f"it waits, and is sent by itself when the remote is back: {error.message}"
+                why = error.message.rstrip(".")
+                return f"it waits, and is sent by itself when the remote is back: {why}"
             return f"{data.files(sent)} sent" if sent else "the remote has it already"
 
         return (Step("Send it", do),)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from services.data.models import KINDS, Kind, RemoteState, Version
 from services.data.remote import Remote
 from services.data.repository import Commit, Repository
-from services.data.state import Document, Place, moment, now, write
+from services.data.state import Document, Place, enqueue, moment, now, write
 from services.engines.dvc.models import Out, Progress, Report, silent
 from services.errors import InputError, NotFoundError, PlatformError
 from services.projects.contract import ID_PATTERN, valid_id
@@ -61,9 +61,22 @@ class ProjectData:
         if not self.repository.exists() or self._outdated(shared, secret):
             with self.place.held(_CONFIGURE_WAIT_S):
                 self.repository.make(shared, secret)
-        if folder is not None and self.place.load().get("folder") != str(folder):
+        state = self.place.load()
+        known = {"remote": self.remote.shown} | ({} if folder is None else {"folder": str(folder)})
+        if any(state.get(name) != value for name, value in known.items()):
             with self.place.changing() as state:
-                state["folder"] = str(folder)
+                if state.get("remote", self.remote.shown) != self.remote.shown:
+                    self._sent_elsewhere(state)
+                state.update(known)
+
+    def _sent_elsewhere(self, state: Document) -> None:
+        """Forget what another remote has; to one that was chosen the present versions are sent."""
+        state["sent"] = {}
+        for entry in state.get("queue", {}).values():
+            entry.update(tries=0, reason="", tried_at=None)
+        if self.remote.configured:
+            for version in filter(None, map(self.current, KINDS)):
+                enqueue(state, version.kind, version.revision)
 
     def _outdated(self, shared: str, secret: str) -> bool:
         folder = self.repository.folder / ".dvc"

@@ -18,6 +18,7 @@ def prune(project: ProjectData, keep: int = 1, report: Report = silent) -> Prune
     Raises:
         EngineUnreachableError: The remote is away: nothing is removed.
     """
+    project.configure()
     with project.place.held():
         told = project.reporting(report)
         there = set(_leaving(project, keep))

@@ -40,6 +40,7 @@ def push(project: ProjectData, version: Version, report: Report = silent) -> int
         EngineUnreachableError: The remote is away; it stays in the queue, with the reason.
         EngineRefusedError: The remote refuses, or the cache has lost files of it.
     """
+    project.configure()
     with project.place.changing() as state:
         state.get("sent", {}).pop(version.revision, None)  # it is asked again, not believed
         enqueue(state, version.kind, version.revision)
@@ -99,6 +100,7 @@ def pull(project: ProjectData, version: Version, root: Path, report: Report = si
         EngineUnreachableError: Files are needed from the remote, and it is away.
         EngineRefusedError: Files are neither here nor there.
     """
+    project.configure()
     with project.place.held():
         told = project.reporting(report)
         fetched = fetch(project, project.outs(version), told)

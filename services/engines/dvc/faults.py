@@ -22,7 +22,12 @@ _AWAY = (
     "ClientConnectionError",
     "HTTPClientError",
 )
-_ACCESS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError")
+_TALKERS = ("dvc", "dvc_data", "dvc_objects", "gcsfs", "adlfs", "azure")
+"""They write what they raise to the terminal too."""
+_ACCESS = (
+    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError",
+    "DefaultCredentialsError", "ClientAuthenticationError",
+)  # fmt: skip
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _GONE = {errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.EHOSTDOWN, errno.ENETUNREACH}
 
@@ -35,7 +40,7 @@ def asking() -> Iterator[list[BaseException]]:
         EngineError: See ``told``.
     """
     noted = _Noting()
-    loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects")]
+    loggers = [logging.getLogger(name) for name in _TALKERS]
     before = [(one.propagate, one.level) for one in loggers]
     for one in loggers:
         one.propagate = False

@@ -1,6 +1,7 @@
 """To the remote and back, and what happens when it is away."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -150,17 +151,54 @@ def test_addresses_that_are_none_are_refused(home: Home, project: Path, url: str
         DataService(Remote(home, url)).configure("one", project)
 
 
-@pytest.mark.parametrize(
-    ("url", "package"), [("gs://bucket/x", "dvc-gs"), ("azure://box/x", "dvc-azure")]
-)
+@pytest.mark.parametrize(("url", "package"), [("gs://bucket/x", "gs"), ("azure://box/x", "azure")])
 def test_a_cloud_whose_package_is_missing_is_a_sentence(
-    home: Home, project: Path, url: str, package: str
+    home: Home, project: Path, url: str, package: str, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setitem(sys.modules, f"dvc_{package}", None)
     service = DataService(Remote(home, url))
     found = service.track(project, "data")
     assert found.revision is not None  # tracking needs no remote
-    with pytest.raises(EngineMissingError, match=package):
+    with pytest.raises(EngineMissingError, match=f"dvc-{package}"):
         service.push("one", found.revision)
+
+
+@pytest.mark.slow
+def test_google_cloud_storage_that_is_away_is_waited_for_without_a_word_of_its_own(
+    home: Home, project: Path, capfd: pytest.CaptureFixture[str]
+):
+    service = DataService(Remote(home, "gs://bucket/x", {"endpointurl": "http://127.0.0.1:9"}))
+    revision = service.track(project, "data").revision
+    with pytest.raises(EngineUnreachableError, match="cannot be reached"):
+        service.push("one", revision or "")
+    assert [waiting.tries for waiting in service.queue()] == [1]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_one_remote_has_another_has_not(
+    home: Home, project: Path, tmp_path: Path, two_versions: Two
+):
+    _, first, second = two_versions
+    DataService(Remote(home)).push("one", first)
+    other = tmp_path / "other"
+    service = DataService(Remote(home, str(other)))
+    assert service.push("one", second) > 0
+    assert {v.revision: v.remote for v in service.versions("one")} == {
+        first: "not sent", second: "there",
+    }  # fmt: skip
+    assert list(other.rglob("*.dir"))
+
+
+def test_to_a_remote_that_is_chosen_the_present_versions_are_sent(
+    home: Home, tmp_path: Path, two_versions: Two
+):
+    project, _, second = two_versions
+    DataService(Remote(home)).push("one", second)
+    service = DataService(Remote(home, str(tmp_path / "other")))
+    service.configure("one", project)
+    assert [waiting.revision for waiting in service.queue()] == [second]
+    assert service.push_waiting() == 1
+    assert DataService(Remote(home, str(tmp_path / "other"))).versions("one")[0].remote == "there"
 
 
 def test_options_are_readable_by_their_owner_alone(home: Home, project: Path):
