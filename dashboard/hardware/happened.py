@@ -29,7 +29,7 @@ _ENDED: Mapping[str, tuple[str, Tone]] = {
     "failed": ("failed", "bad"),
     "killed": ("killed", "bad"),
 }
-_NAME = 28
+_NAME, _TITLE = 28, 44
 _MOST = 200
 _MINUTE = timedelta(minutes=1)
 
@@ -137,8 +137,8 @@ def _deployments(found: Iterable[Deployment], titles: Mapping[str, str]) -> Iter
             "activity", before=str(one.action_id + 1), range=scope.WHOLE, project=one.project
         )
         title = f"{one.title}{where}, asked by {one.actor}"
-        yield Happening(one.at, title, _short(one.word), "mode", "", link)
+        yield Happening(one.at, title, _short(one.title, _TITLE), "mode", "", link)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+def _short(name: str, most: int = _NAME) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"

@@ -118,7 +118,7 @@ def _panel(plan: Plan, found: Mapping[str, Series], machine: Machine | None) -> 
         times = shown[0][1].times
         level = machine.recommended_working_set_bytes / divisor
         ends = (times[0], times[-1]) if len(times) > 1 else times
-        lines.append(Line("Metal working set", ends, [level] * len(ends), dashed=True, colour=6))
+        lines.append(Line("Metal limit", ends, [level] * len(ends), dashed=True, colour=6))
     top = 100.0 if unit == "%" else total / divisor if total else None
     return Panel(plan.title, unit, tuple(lines), top=top, bottom=0.0 if plan.zero else None)
 

@@ -1,6 +1,5 @@
 """What was promoted, deployed and checked out in a stretch of time: what charts are marked with."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,15 +8,8 @@ from sqlalchemy import select
 from services.actions import schema
 from services.actions.journal import Journal
 
-WORDS: Mapping[str, str] = {
-    "promote": "promoted",
-    "rollback": "rolled back",
-    "deploy": "deployed",
-    "scale": "scaled",
-    "undeploy": "undeployed",
-    "data-checkout": "data checked out",
-}
-"""Kinds of actions that change what runs or what it runs on, and what was done by them."""
+KINDS = ("promote", "rollback", "deploy", "scale", "undeploy", "data-checkout")
+"""Actions that change what runs or what it runs on."""
 
 _MOST = 200
 
@@ -30,7 +22,6 @@ class Deployment:
     at: datetime
     """When it was done."""
     kind: str
-    word: str
     title: str
     project: str | None
     actor: str
@@ -52,7 +43,7 @@ def deployments(
                table.c.actor)
         .where(
             table.c.state == "done",
-            table.c.kind.in_(WORDS),
+            table.c.kind.in_(KINDS),
             table.c.finished_ms >= start.timestamp() * 1000,
             table.c.finished_ms < end.timestamp() * 1000,
         )
@@ -68,7 +59,6 @@ def deployments(
             row.id,
             datetime.fromtimestamp(row.finished_ms / 1000, UTC),
             row.kind,
-            WORDS[row.kind],
             row.title,
             row.project,
             row.actor,

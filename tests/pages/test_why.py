@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -24,8 +25,7 @@ from tests.services.telemetry.recordings import BEGIN, BUSY, MAC, moved, recordi
 _FULL = pytest.mark.full
 ROLES = ("viewer", *(pytest.param(role, marks=_FULL) for role in ("operator", "approver", "admin")))
 KINDS = (*(pytest.param(kind, marks=_FULL) for kind in ("full", "empty", "down")), "none")
-MINUTES = 20.0
-"""Of the seeded machines."""
+PROMOTION = "Promote clip-small version 2 to champion"
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def promoted(at: datetime, project: str) -> int:
     at_ms = round(at.timestamp() * 1000)
     row = {
         "key": f"{at_ms}", "kind": "promote", "project": project,
-        "title": "Promote clip-small version 2 to champion", "params": "{}", "memory": "{}",
+        "title": PROMOTION, "params": "{}", "memory": "{}",
         "actor": "mira", "actor_kind": "user", "actor_role": "approver", "subject": "",
         "state": "done", "error": "", "hint": "", "result": "", "submitted_ms": at_ms,
         "finished_ms": at_ms, "attempts": 1,
@@ -249,10 +249,10 @@ def test_runs_and_promotions_are_marked_for_those_who_see_the_project(
     app = open_mine("hardware", host=STUDIO.host, range="1h", projects=projects)
     seen = projects != ("lora-finetuning",)
     (chart,) = app.get("echarts_chart")
-    for mark in ("hot-and-bothered started", "hot-and-bothered finished", "promoted"):
+    for mark in ("hot-and-bothered started", "hot-and-bothered finished", PROMOTION):
         assert (mark in chart.proto.spec) == seen, mark
     rows = table_of(app)
-    title = "Promote clip-small version 2 to champion in Stable diffusion, asked by mira"
+    title = f"{PROMOTION} in Stable diffusion, asked by mira"
     assert (title in rows) == seen
     if seen:
         link = parse_qs(urlsplit(rows[title]).query)
@@ -307,3 +307,24 @@ def test_the_roof_is_drawn_where_the_chip_is_known(
     else:
         assert "the chip is not in the table of Apple’s chips" in told
         assert drawn == 1
+
+
+# Runs begun while MLflow was away
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_the_processes_of_a_run_begun_offline_lead_to_it_once_mlflow_knows_it(
+    home: Home, open_mine: Open, mirror: MirrorStore, now: datetime, sent: bool
+):
+    key = "0123456789abcdef01234567"
+    store = Store(home.telemetry, merge_in_background=False)
+    store.introduce(MAC, ())
+    (one,) = recording(2, BUSY, (use(f"run:offline-{key}", project="stable-diffusion"),))
+    store.append(replace(one, at=now))
+    store.close()
+    if sent:
+        hot_run(mirror, now, **{"mlops.local_id": key})
+    (table,) = open_mine("hardware", host=MAC.host, part="Processes").dataframe
+    (row,) = table.value.to_dict("records")
+    assert row["what"] == ("run hot-and-bothered" if sent else f"run {key[:8]}")
+    assert row["run"] == (f"/run?run={RUN}" if sent else "")
