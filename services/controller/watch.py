@@ -69,8 +69,10 @@ class ProjectWatch:
         try:
             self._ensure(project.path, contract)
         except MlopsError as error:
-            waiting = document(project) | {"reasons": [str(error)]}
-            self._store.write_project(contract.id, "connecting", waiting)
+            # An engine that is away for a moment takes no connection back, nor fills the feed.
+            if self._store.project_state(contract.id) != "connected":
+                waiting = document(project) | {"reasons": [str(error)]}
+                self._store.write_project(contract.id, "connecting", waiting)
             raise
         self._store.write_project(contract.id, "connected", document(project))
 

@@ -270,6 +270,12 @@ class Store:
                 _append_events(connection, [event])
             _next_change(connection)
 
+    def project_state(self, project: str) -> str | None:
+        """Return the state a project was kept in, None when it is not known."""
+        table = schema.projects
+        with self._writing() as connection:
+            return connection.execute(select(table.c.state).where(table.c.id == project)).scalar()
+
     def forget_project(self, project: str) -> None:
         """Drop a project that is neither registered nor found any more."""
         with self._writing() as connection:
