@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard import navigation
 from dashboard.components import located, notices
 from dashboard.components.cli import command_line
-from dashboard.hardware import access, history, joining, listing, machine, removal, work
+from dashboard.hardware import access, history, joining, listing, machine, removal, used, work
 from dashboard.text import plain
 from services.errors import NotFoundError
 
@@ -40,6 +40,7 @@ else:
         history.draw(host)
     elif part == "Processes":
         work.draw(chosen)
+        used.draw(host)
     elif part == "Figures":
         machine.figures(chosen)
     else:

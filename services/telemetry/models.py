@@ -115,6 +115,11 @@ class Telemetry(Protocol):
     def samples(self, host: str, start: datetime, end: datetime, /) -> tuple[Sample, ...]:
         """Return the samples as they were taken, processes included, while they are kept so."""
 
+    def owners(
+        self, host: str, start: datetime, end: datetime, /, points: int = 600
+    ) -> tuple[OwnerUse, ...]:
+        """Return what each owner's processes used, by the minute or wider, oldest first."""
+
     def events(
         self, start: datetime, end: datetime, /, host: str | None = None
     ) -> tuple[Event, ...]:

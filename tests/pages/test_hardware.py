@@ -136,13 +136,30 @@ def test_a_missing_provider_says_what_to_do(sampled: Home, open_page: Open):
 
 def test_processes_link_to_their_runs(sampled: Home, open_page: Open):
     app = open_page("hardware", host=STUDIO.host, part="Processes")
-    (table,) = app.dataframe
-    rows = table.value.set_index("what")
+    rows = app.dataframe[0].value.set_index("what")
     assert rows.loc["run baseline-0", "run"] == f"/run?run={seed.run_id(1, 0)}"
     assert rows.loc["run baseline-0", "processes"] == "2"
     assert rows.loc["run baseline-0", "cpu"] == "1.80 cores"
     assert rows.loc["engine mlflow", "gpu"] == "unavailable"
     assert rows.loc["WindowServer", "run"] == ""
+
+
+def test_what_projects_used_is_added_up(sampled: Home, open_page: Open):
+    app = open_page("hardware", host=STUDIO.host, part="Processes", range="1h")
+    rows = app.dataframe[1].value.set_index("who")
+    assert list(rows.index[:2]) == ["Stable diffusion", "Federated learning"]
+    assert rows.loc["Stable diffusion", "runs"] == "1"
+    assert "min" in rows.loc["Stable diffusion", "cpu"]
+    assert rows.loc["Stable diffusion", "energy"] == "no run ended"
+    assert rows.loc["the platform’s engines", "runs"] == ""
+
+
+def test_what_other_projects_used_has_no_name(sampled: Home, open_page: Open):
+    app = open_page("hardware", projects=("stable-diffusion",), host=STUDIO.host, part="Processes")
+    assert list(app.dataframe[1].value["who"][:2]) == [
+        "Stable diffusion",
+        "projects you do not see",
+    ]
 
 
 def test_every_figure_says_its_quality_and_who_says_it(sampled: Home, open_page: Open):
