@@ -16,7 +16,7 @@ from services.telemetry.models import Series
 
 _SIDE_BY_SIDE = 80
 """So many marks have room in a chart beside each other."""
-_LABEL = 48
+_LABEL = 120
 _TONES: tuple[Tone, ...] = ("quiet", "mode", "warn", "bad")
 """The last is told for several."""
 _LISTED = 200

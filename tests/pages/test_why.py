@@ -324,7 +324,7 @@ def test_the_processes_of_a_run_begun_offline_lead_to_it_once_mlflow_knows_it(
     store.close()
     if sent:
         hot_run(mirror, now, **{"mlops.local_id": key})
-    (table,) = open_mine("hardware", host=MAC.host, part="Processes").dataframe
+    table = open_mine("hardware", host=MAC.host, part="Processes").dataframe[0]
     (row,) = table.value.to_dict("records")
     assert row["what"] == ("run hot-and-bothered" if sent else f"run {key[:8]}")
     assert row["run"] == (f"/run?run={RUN}" if sent else "")
