@@ -1,11 +1,12 @@
 """Fair share over a simulated day: 200 jobs of nine projects, and how far each is from its share.
 
-    .venv/bin/python -m benchmarks.fair_share [--jobs 200] [--days 5]
+    .venv/bin/python -m benchmarks.fair_share [--jobs 200] [--days 10]
 
 Each "day" is another seed. Jobs come over the day in bursts, as people launch them; lengths, sizes
 and how many each project wants differ widely; the policy knows the median of earlier ones, not the
 real length. The share error is the largest distance of a project's use from the max-min fair
-division of what was used in the day, in points of all use. First come, first served is beside it: the same days with everybody in one project.
+division of what was used in the day, in points of all use. First come, first served is beside it:
+the same days with everybody in one project.
 """
 
 import argparse
@@ -17,7 +18,8 @@ from dataclasses import replace
 
 from services.resources.ledger import cost
 from services.resources.models import GIB, Capacity, Needs
-from services.workflows.models import Job, Share
+from services.workflows.decision import Facts, decide
+from services.workflows.models import Job, Share, Use
 from services.workflows.simulation import Arrival, Setup, share_error, simulate
 
 PROJECTS = (
@@ -33,7 +35,9 @@ HOSTS = (
 )
 
 
-def day(count: int, seed: int, *, weights: bool) -> tuple[list[Arrival], dict[str, Share]]:
+def day(
+    count: int, seed: int, *, weights: bool, length_s: float = DAY_S
+) -> tuple[list[Arrival], dict[str, Share]]:
     """Return a day's jobs and shares: the same for the same seed."""
     chance = random.Random(seed)  # noqa: S311 - jobs to order, not a secret
     wants = [chance.uniform(0.5, 3) for _ in PROJECTS]
@@ -46,7 +50,7 @@ def day(count: int, seed: int, *, weights: bool) -> tuple[list[Arrival], dict[st
     found = []
     while len(found) < count:
         project = chance.choices(PROJECTS, wants)[0]
-        at = BEGIN + chance.uniform(0, 0.6) * DAY_S
+        at = BEGIN + chance.uniform(0, 0.6) * length_s
         for _ in range(min(chance.randint(1, 12), count - len(found))):
             number = len(found)
             needs = Needs(size[project], gpu_slots=1)
@@ -87,6 +91,28 @@ def one_day(count: int, seed: int, *, weights: bool) -> tuple[float, float, floa
     return error, without, took, load, sum(one.begin is None for one in outcomes)
 
 
+def decisions(count: int, repeats: int = 20) -> tuple[float, float]:
+    """Return the median seconds of a decision over so many waiting jobs: without and with starts.
+
+    With starts: the policy is also run ahead to say when each is expected to start.
+    """
+    arrivals, shares = day(count, 0, weights=True)
+    now = max(one.job.submitted for one in arrivals)
+    waiting = tuple(one.job for one in arrivals)
+    uses = tuple(Use(PROJECTS[n % 9], now - (n + 1) * 900, now - n * 900 - 100) for n in range(500))
+    facts = Facts(now, HOSTS, waiting=waiting, uses=uses, shares=shares)
+
+    def measured(*, ahead: bool, times: int) -> float:
+        took = []
+        for _ in range(times):
+            started = time.perf_counter()
+            decide(facts, ahead=ahead)
+            took.append(time.perf_counter() - started)
+        return statistics.median(took)
+
+    return measured(ahead=False, times=repeats), measured(ahead=True, times=3)
+
+
 def main() -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -105,6 +131,10 @@ def main() -> None:
         print(f"  wanted              {min(loads):.2f} to {max(loads):.2f} of what the day has")
         print(f"  never started       {sum(never)} jobs")
         print(f"  a simulation        median {statistics.median(took):.2f} s")
+    plain, ahead = decisions(options.jobs)
+    print(f"\nOne decision over {options.jobs} waiting jobs and 500 that ended")
+    print(f"  what Airflow is told          {1000 * plain:.0f} ms")
+    print(f"  with expected starts of all   {ahead:.2f} s")
 
 
 if __name__ == "__main__":

@@ -103,8 +103,9 @@ class Ledger:
             return _refused(asked, needs)
         present = [one for one in able if not one.absent]
         if not present:
-            said = "; ".join(f"{one.host} would fit, but {one.absent}" for one in able)
-            return Waits(able[0].host, "absent", 0, (), f"{said[0].upper()}{said[1:]}.")
+            silent = "; ".join(f"{one.host}: {one.absent}" for one in able)
+            said = f"It would fit on a silent machine ({silent})."
+            return Waits(able[0].host, "absent", 0, (), said)
         fitting = [one for one in present if self._gap(one, needs) is None]
         if fitting:
             best = min(fitting, key=lambda one: (self.free(one).memory_bytes, one.host))

@@ -96,9 +96,9 @@ def told_airflow(decided: Decided, now: float) -> dict[str, object]:
     """Return what ``MLOPS_HOME/airflow/weights.json`` holds.
 
     ``weights``: Airflow's priority weight by ``DAG/RUN/TASK``. ``released``: who
-    may start, with its machine. ``held``: who may not, with the sentence why. Airflow fixes a task's
-    weight when its run is made or cleared; so the order of those that wait is kept by releasing
-    them in turn, and weights order what is released.
+    may start, with its machine. ``held``: who may not, with the sentence why. Airflow fixes the
+    weight of a task when its run is made or cleared; so the order of those that wait is kept by
+    releasing them in turn, and weights order what is released.
     """
     places = decided.line.places
     return {
@@ -128,9 +128,9 @@ def tell_airflow(path: Path, decided: Decided, now: float) -> None:
 
 def _with_released(facts: Facts, granted: Mapping[str, Lease]) -> Facts:
     begun = tuple(
-        Running(job, granted[job.id].host, granted[job.id].granted_at, _ends(job, granted[job.id]))
+        Running(job, lease.host, lease.granted_at, _ends(job, lease), released=True)
         for job in facts.waiting
-        if job.id in granted
+        if (lease := granted.get(job.id))
     )
     waiting = tuple(job for job in facts.waiting if job.id not in granted)
     return replace(facts, waiting=waiting, running=(*facts.running, *begun))

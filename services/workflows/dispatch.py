@@ -178,8 +178,7 @@ class _Walk:
         name = min(refused)
         policy = self._at.policies[name]
         reason: Reason = "memory" if policy.rule == "memory" else "thermal"
-        unblock = f"{capital(policy.unblocks)}." if policy.unblocks else ""
-        return Wait(job, reason, " ".join(refused.values()), unblock, host=name)
+        return Wait(job, reason, " ".join(refused.values()), policy.unblocks, host=name)
 
     def _short(self, job: Job, hosts: Sequence[str], answer: Admission) -> Wait:
         assert isinstance(answer, Waits)  # noqa: S101 - what never fits was told before

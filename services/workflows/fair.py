@@ -268,6 +268,7 @@ def _said(
     own = sum(other.project == job.project for other in ahead)
     others = len(ahead) - own
     if not others:
-        return f"{job_count(own).capitalize()} of {job.project} went into the line before it."
+        return f"{job_count(own)} of {job.project} went into the line before it."
     of_own = f" and {own} of its own project" if own else ""
-    return f"{job_count(others).capitalize()} of other projects{of_own} go first: {had}."
+    verb = "goes" if number == 2 else "go"
+    return f"{job_count(others)} of other projects{of_own} {verb} first: {had}."

@@ -161,13 +161,16 @@ def _waiting(wait: Wait, expected: Expected | None, weights: Mapping[str, int]) 
 def _running(one: Running) -> Row:
     job = one.job
     known = one.end if one.end < float("inf") else None
+    said = f"It runs on {one.host}{_usually(job)}."
+    if one.released:
+        said = f"It was given room on {one.host}; Airflow starts it within seconds."
     return Row(
         id=job.id,
         project=job.project,
         what=job.what or job.id,
-        state="running",
-        kind="running",
-        said=f"It runs on {one.host}{_usually(job)}.",
+        state="starting" if one.released else "running",
+        kind="starting" if one.released else "running",
+        said=said,
         position=None,
         expected=None,
         priority=job.priority,

@@ -36,6 +36,9 @@ class Running:
     host: str
     begin: float
     end: float
+    """When it ends, or is expected to; infinite where that is unknown."""
+    released: bool = False
+    """It was given room and does not run yet."""
 
 
 @dataclass(frozen=True, slots=True)

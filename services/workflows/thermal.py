@@ -114,11 +114,11 @@ class HostPolicy:
 
     @property
     def unblocks(self) -> str:
-        """Return what would end the wait."""
+        """Return what would end the wait, as a sentence; empty when nothing waits."""
         return {
-            "heat": f"{self.host} cools to level 0 and stays there for {span(CALM_S)}",
-            "memory": f"other programs on {self.host} give memory back",
-            "battery": f"{self.host} is plugged in",
+            "heat": f"The machine cools to level 0 and stays there for {span(CALM_S)}.",
+            "memory": "Other programs on the machine give memory back.",
+            "battery": "The machine is plugged in.",
             "none": "",
         }[self.rule]
 
@@ -217,10 +217,12 @@ def _same(
     seen: HostPolicy, worst: Finding, figures: tuple[Figure, ...], passed: float, now: float
 ) -> tuple[HostPolicy, Decision | None]:
     """Stay; of a pause for memory ask for one job more when one was not enough."""
-    worse_s = (seen.worse_s or 0.0) + passed
-    stays = replace(seen, rule=worst.rule, said=worst.said, calm_s=0.0, worse_s=worse_s)
-    if not (seen.stance == "pause" and worst.rule == "memory" and worse_s >= AGAIN_S):
+    stays = replace(seen, rule=worst.rule, said=worst.said, calm_s=0.0, worse_s=None)
+    if seen.stance != "pause" or worst.rule != "memory":
         return stays, None
+    worse_s = (seen.worse_s or 0.0) + passed
+    if worse_s < AGAIN_S:
+        return replace(stays, worse_s=worse_s), None
     acts: tuple[Act, ...] = ("pause_largest",)
     decision = Decision(
         seen.host, now, seen.stance, seen.stance, worst.rule, acts, worst.said, figures

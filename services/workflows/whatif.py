@@ -90,8 +90,7 @@ def _replay(whole: Sequence[Recorded], setup: Setup, begin: float) -> tuple[Outc
         Arrival(_priced(one.job, setup), (one.end or 0.0) - (one.begin or 0.0)) for one in whole
     ]
     first = min((one.job.submitted for one in whole), default=begin)
-    uses: tuple[Use, ...] = ()
-    return simulate(arrivals, setup, min(begin, first), uses=uses)
+    return simulate(arrivals, setup, min(begin, first))
 
 
 def _priced(job: Job, setup: Setup) -> Job:
@@ -140,9 +139,9 @@ def _said(replayed: int, left_out: int, unplaced: int, error_s: float | None) ->
             "real ones in the median."
         )
     if left_out:
-        parts.append(f"{job_count(left_out).capitalize()} never ended and are left out.")
+        parts.append(f"{job_count(left_out)} left out that never ended.")
     if unplaced:
-        parts.append(f"{job_count(unplaced).capitalize()} would not start under these settings.")
+        parts.append(f"{job_count(unplaced)} would never start so.")
     return " ".join(parts)
 
 

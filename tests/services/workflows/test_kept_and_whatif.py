@@ -1,0 +1,120 @@
+"""What is kept over a restart, and a queue that is replayed under other settings."""
+
+from pathlib import Path
+
+import pytest
+
+from services.errors import PlatformError
+from services.workflows import kept
+from services.workflows.models import Share, Use
+from services.workflows.simulation import Arrival, Setup, simulate
+from services.workflows.thermal import HostPolicy
+from services.workflows.whatif import Recorded, use_over_time, what_if
+from tests.services.resources.machines import mac
+from tests.services.workflows.lines import HOUR, NOW, job
+from tests.services.workflows.test_thermal import levels, replay
+
+ONE = (mac(memory_gb=30),)
+
+
+def test_a_hold_outlives_the_controller(tmp_path: Path):
+    path = tmp_path / "policy.json"
+    held, _ = replay(levels((20, 3)))
+    kept.write(path, [held, HostPolicy("mini")])
+    assert kept.read(path) == {held.host: held, "mini": HostPolicy("mini")}
+    policy, decisions = replay(levels((58, 0)), kept.read(path)[held.host])
+    assert (policy.stance, decisions) == ("pause", [])
+
+
+def test_nothing_kept_is_nothing_known(tmp_path: Path):
+    assert kept.read(tmp_path / "policy.json") == {}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "",
+        "[]",
+        '{"hosts": [{"host": "a", "stance": "gone"}]}',
+        '{"hosts": [{"host": "a", "stance": "hold"}]}',
+        '{"hosts": [{"host": "a", "other": 1}]}',
+        '{"hosts": [{"host": "a", "calm_s": "long"}]}',
+    ],
+)
+def test_what_cannot_be_read_is_set_aside(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+):
+    path = tmp_path / "policy.json"
+    path.write_text(damage)
+    assert kept.read(path) == {}
+    assert "was set aside" in caplog.text
+    assert not path.exists()
+
+
+def test_a_folder_that_is_gone_is_a_sentence(tmp_path: Path):
+    with pytest.raises(PlatformError, match="could not be written"):
+        kept.write(tmp_path / "gone" / "policy.json", [])
+
+
+# What-if
+
+
+def recorded(setup: Setup, *arrivals: Arrival) -> list[Recorded]:
+    """A recording: what the policy itself made of the jobs."""
+    return [Recorded(one.job, one.begin, one.end) for one in simulate(arrivals, setup, NOW)]
+
+
+def arrival(name: str, ago_s: float = 0.0) -> Arrival:
+    return Arrival(job(name, ago_s=ago_s), HOUR)
+
+
+JOBS = [arrival(f"{name}-{n}", -float(n)) for name in "ab" for n in range(4)]
+
+
+def test_the_same_settings_give_back_what_was():
+    then = Setup(ONE)
+    found = what_if(recorded(then, *JOBS), then, then, NOW, NOW + 8 * HOUR)
+    assert found.error_s == 0
+    assert all(one.wait_before_s == one.wait_after_s for one in found.projects)
+    assert found.said == (
+        "Simulated: 8 jobs replayed. Under the settings of then the replay's waits are 0.0 min "
+        "from the real ones in the median."
+    )
+
+
+def test_more_weight_is_less_waiting_and_a_second_machine_for_all():
+    then = Setup(ONE)
+    history = recorded(then, *JOBS)
+    heavy = what_if(history, then, Setup(ONE, {"b": Share("b", 4.0)}), NOW, NOW + 4 * HOUR)
+    a, b = heavy.projects
+    assert b.wait_after_s < b.wait_before_s
+    assert a.wait_after_s > a.wait_before_s
+    assert (b.used_before_s, b.used_after_s) == (2 * HOUR, 3 * HOUR)
+    two = what_if(history, then, Setup((*ONE, mac("mini", 12))), NOW, NOW + 4 * HOUR)
+    assert all(one.wait_after_s < one.wait_before_s for one in two.projects)
+
+
+def test_what_never_ended_is_left_out_and_counted():
+    history = [*recorded(Setup(ONE), *JOBS), Recorded(job("c-1"), NOW, None)]
+    small = Setup((mac(memory_gb=4),))
+    found = what_if(history, Setup(ONE), small, NOW, NOW + HOUR)
+    assert (found.replayed, found.left_out, found.unplaced) == (8, 1, 8)
+    assert found.said.endswith("1 job left out that never ended. 8 jobs would never start so.")
+    assert [one.wait_after_s for one in found.projects] == [None, None]
+
+
+def test_nothing_recorded_is_nothing_replayed():
+    found = what_if([], Setup(ONE), Setup(ONE), NOW, NOW + HOUR)
+    assert (found.projects, found.error_s, found.said) == ((), None, "Simulated: 0 jobs replayed.")
+
+
+def test_use_is_told_in_stretches():
+    uses = [
+        Use("a", NOW - HOUR, NOW + HOUR),
+        Use("a", NOW + HOUR, None, 0.5),
+        Use("b", NOW + 10 * HOUR, NOW + 11 * HOUR),
+    ]
+    assert use_over_time(uses, NOW, NOW + 3 * HOUR, 3) == {
+        "a": (HOUR, HOUR / 2, HOUR / 2),
+        "b": (0.0, 0.0, 0.0),
+    }
