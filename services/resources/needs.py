@@ -36,15 +36,15 @@ class PastRun:
     """It was ended for want of memory."""
 
 
-def past_runs(
-    mirror: Mirror, project: str, limit: int = LOOKED_AT, statuses: str = "finished"
-) -> tuple[PastRun, ...]:
-    """Return the newest ended runs of a project, newest first.
+def past_runs(mirror: Mirror, project: str, limit: int = LOOKED_AT) -> tuple[PastRun, ...]:
+    """Return the newest finished runs of a project, newest first.
+
+    Runs that were killed for memory are known to who saw them end; see ``PastRun.killed``.
 
     Raises:
         PlatformError: The mirror cannot be read.
     """
-    query = RunQuery(filter=f"status = {statuses}", project=project, limit=limit, columns=_COLUMNS)
+    query = RunQuery(filter="status = finished", project=project, limit=limit, columns=_COLUMNS)
     return tuple(past for run in mirror.runs(query).rows if (past := _past(run)))
 
 

@@ -196,3 +196,32 @@ def test_a_killed_writer_leaves_the_old_file_or_the_new_one(tmp_path: Path):
         assert LeaseBook(path).leases() == ()  # its owner is dead
         assert isinstance(LeaseBook(path).take(lease("task:b", 30), HOSTS).id, str)
         LeaseBook(path).end("task:b")
+
+
+def test_a_file_that_cannot_be_opened_is_a_sentence(tmp_path: Path):
+    (tmp_path / "leases.json").mkdir()
+    with pytest.raises(PlatformError, match="The leases cannot be read: Is a directory"):
+        LeaseBook(tmp_path / "leases.json").leases()
+
+
+def test_a_full_disk_is_a_sentence_and_keeps_what_was(
+    book: LeaseBook, monkeypatch: pytest.MonkeyPatch
+):
+    kept = book.take(lease("task:a"), HOSTS)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("services.resources.leases.write_whole", full)
+    with pytest.raises(PlatformError, match="could not be written: No space left"):
+        book.take(lease("task:b", 4), HOSTS)
+    assert book.leases() == (kept,)
+
+
+def test_the_leases_of_this_installation_are_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
+    (tmp_path / "run").mkdir()
+    LeaseBook.here().take(lease("task:a"), HOSTS)
+    assert (tmp_path / "run" / "leases.json").exists()

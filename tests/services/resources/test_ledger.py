@@ -97,6 +97,12 @@ def test_a_silent_machine_gets_no_job_and_is_waited_for():
     assert ledger.admit(needs(2)).host == "b"
 
 
+def test_of_many_holders_a_few_are_named():
+    held = tuple(lease(f"task:{name}", 6 - n, 0) for n, name in enumerate("abcde"))
+    answer = Ledger((mac(memory_gb=20),), held).admit(needs(4, 0))
+    assert "held by the job a and the job b and the job c and 2 more" in answer.said
+
+
 def test_without_a_machine_nothing_fits():
     assert Ledger(()).admit(needs()) == Never("host", 0, "No machine may take it.")
 
@@ -169,3 +175,11 @@ def test_a_job_costs_its_larger_share():
     assert cost(needs(40, 0), hosts) == 2.0  # all memory is as much as both slots
     assert cost(needs(10, 0), hosts) == 0.5
     assert cost(needs(10, 0), ()) == 0.0
+
+
+def test_what_a_need_rests_on_is_told_where_it_is_too_much():
+    asked = Needs(40 * GIB, 0, said="40.0 GB is its last run (32.0 GB) and 25 %")
+    assert Ledger((mac(),)).admit(asked).said == (
+        "It can never fit: it needs 40.0 GB of memory, 10.0 GB more than the 30.0 GB that studio "
+        "has for jobs. (40.0 GB is its last run (32.0 GB) and 25 %.)"
+    )

@@ -1,15 +1,20 @@
 """What a job needs by its past, what a machine offers by its telemetry, and the pools of both."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from services.mirror import schema
 from services.mirror.models import Run
+from services.mirror.queries import Mirror
+from services.mirror.store import Store
 from services.resources.capacity import Rule, capacities, kept_bytes
 from services.resources.ledger import Ledger
 from services.resources.models import GIB
 from services.resources.needs import PastRun, needs_of, past_runs
 from services.resources.pools import DEFAULT, UNIT_BYTES, Pool, place, pools
+from tests import economics_seed
 from tests.services.resources.machines import NOW, lease, mac, needs, state
 
 
@@ -86,7 +91,7 @@ class Mirrored:
                 technique=None,
                 baseline=False,
                 started_at=at,
-                ended_at=at.replace(minute=1),
+                ended_at=None if metrics.get("ended") == 0 else at.replace(minute=1),
                 user=None,
                 host=None,
                 archived=False,
@@ -105,6 +110,7 @@ def test_peaks_are_read_off_the_mirror():
         {memory: 2.0e9, mlx: 3.0e9, "system/energy_j": 60.0},
         {memory: float("nan")},
         {memory: 0.0, mlx: float("inf")},
+        {memory: 2.0e9, "ended": 0},
     )
     found = past_runs(mirror, "lora")  # type: ignore[arg-type]
     assert [(one.peak_bytes, one.energy_j, one.seconds) for one in found] == [
@@ -203,3 +209,18 @@ def test_a_task_goes_through_the_pool_of_what_it_needs():
     assert place(needs(1, 0), "studio") == ("mlops_memory@studio", 4)
     assert place(type(needs())(UNIT_BYTES + 1, 0), "studio") == ("mlops_memory@studio", 2)
     assert place(type(needs())(0, 0), "studio") == ("mlops_memory@studio", 1)
+
+
+def test_a_real_mirror_answers(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'mirror.sqlite'}"
+    engine, _ = schema.prepare(url)
+    economics_seed.fill(Store(engine), repeats=3)
+    mirror = Mirror(url)
+    found = past_runs(mirror, "clip-finetuning")
+    assert len(found) == 3
+    assert [one.ended_at for one in found] == sorted((o.ended_at for o in found), reverse=True)
+    assert all(0.5e9 < (one.peak_bytes or 0) < 1.5e9 for one in found)
+    assert needs_of(None, found).said.startswith("1.")
+    assert past_runs(mirror, "unknown") == ()
+    engine.dispose()
+    mirror.engine.dispose()

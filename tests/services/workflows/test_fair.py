@@ -39,6 +39,11 @@ def test_old_use_is_forgotten():
     assert order(*jobs, uses=uses) == ["a-1", "b-1"]
 
 
+def test_what_is_forgotten_is_in_no_standing():
+    found = line([job("a-1")], [used("b", 3, ended_ago_s=13 * DAY)], {}, NOW).standings
+    assert set(found) == {"a"}
+
+
 def test_projects_take_turns_by_weight():
     jobs = [job(f"{name}-{n}") for name in "ab" for n in range(6)]
     plain = order(*jobs)

@@ -39,6 +39,7 @@ def test_nothing_kept_is_nothing_known(tmp_path: Path):
         '{"hosts": [{"host": "a", "stance": "hold"}]}',
         '{"hosts": [{"host": "a", "other": 1}]}',
         '{"hosts": [{"host": "a", "calm_s": "long"}]}',
+        '{"hosts": [{"host": "a", "calm_s": 1' + "0" * 400 + "}]}",
     ],
 )
 def test_what_cannot_be_read_is_set_aside(

@@ -166,6 +166,20 @@ def test_room_that_is_kept_for_the_job_before_it():
     assert row.unblock == "It starts when l-1 starts."
 
 
+def test_a_job_that_would_delay_another_goes_to_another_machine():
+    found = table(
+        waiting=(job("l-1", ago_s=900, memory_gb=28, slots=0), job("a-1", memory_gb=8, slots=0)),
+        running=(running("z-0", memory_gb=20, slots=0),),
+        hosts=(mac(), mac("mini", 11)),
+    )
+    assert (found["a-1"].kind, found["a-1"].host) == ("starting", "mini")
+
+
+def test_memory_that_other_programs_have():
+    row = of(waiting=(job("a-1"),), hosts=(mac(available_bytes=6 * GIB),))
+    assert (row.kind, row.unblock) == ("memory", "Other programs on studio give memory back.")
+
+
 def test_an_operator_is_named():
     moved = (Override("b-1", "front", by="ana"),)
     found = table(
@@ -229,6 +243,16 @@ def test_after_a_job_of_unknown_length_nobody_knows():
     assert row.unblock == "The job z-0 ends."
     assert document(row, NOW)["eta_s"] is None
     assert found["z-0"].ends_at is None
+
+
+def test_the_first_of_several_unknown_lengths_is_named():
+    unknown = [
+        Running(job(name, expected_s=None, slots=0), "studio", NOW - ago, math.inf)
+        for name, ago in (("y-0", 90), ("z-0", 60))
+    ]
+    row = of(waiting=(job("a-1", memory_gb=28),), running=tuple(unknown))
+    assert row.expected is not None
+    assert row.expected.said.startswith("Nobody knows how long y-0 takes")
 
 
 def test_the_next_start_is_known_even_if_its_own_length_is_not():
@@ -308,6 +332,26 @@ def test_reasons_become_intervals():
     ended, kept = followed(kept, (), NOW + 180)
     assert {one.job for one in ended} == {"a-1", "z-0"}
     assert kept == ()
+
+
+def test_a_start_ends_the_wait_and_is_no_interval_itself():
+    first = tuple(table(waiting=(job("a-1"),), policies=HOT).values())
+    _, kept = followed((), first, NOW)
+    starting = tuple(table(waiting=(job("a-1"),)).values())
+    ended, kept = followed(kept, starting, NOW + 5)
+    assert [(one.kind, one.end) for one in ended] == [("thermal", NOW + 5)]
+    assert kept == ()
+
+
+def test_without_looking_ahead_a_quota_still_tells_its_time():
+    shares = {"a": Share("a", quota_hours=2.0)}
+    facts = Facts(NOW, ONE, waiting=(job("a-1"),), uses=(used("a", 1.5),), shares=shares)
+    (row,) = decide(facts, ahead=False).rows
+    assert row.expected is not None
+    assert row.expected.said == "When the quota lets it."
+    (other,) = decide(Facts(NOW, ONE, waiting=(job("a-1"),), policies=HOT), ahead=False).rows
+    assert other.expected is not None
+    assert other.expected.said == "It was not worked out."
 
 
 def test_a_clock_that_was_set_back_makes_no_interval_of_negative_length():

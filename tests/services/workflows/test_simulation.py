@@ -217,6 +217,13 @@ def test_no_machine_ever_runs_more_than_it_has(found):
         assert sum(one.job.needs.gpu_slots for one in there) <= 1
 
 
+def test_what_comes_after_the_end_is_not_wanted_in_it():
+    arrivals = [arrival("a-1"), arrival("b-1"), arrival("a-2", ago_s=-5 * HOUR)]
+    outcomes = simulate(arrivals, Setup(ONE), NOW)
+    assert share_error(outcomes, arrivals, {}, NOW, NOW + 2 * HOUR) == pytest.approx(0)
+    assert share_error((), (), {}, NOW, NOW + HOUR) == 0.0
+
+
 def test_used_time_is_cut_to_what_is_asked():
     outcomes = simulate([arrival("a-1", 2 * HOUR)], Setup(ONE), NOW)
     assert used_s(outcomes, NOW + HOUR, NOW + 9 * HOUR) == {"a": HOUR}
