@@ -17,8 +17,9 @@ DEFAULT = "mlops_default"
 DEFAULT_SLOTS = 16
 """For what needs nothing of note: checks, registering, asking an engine."""
 
-Opening = Literal["open", "single", "closed"]
-"""How far a machine's pools are open: as the ledger says; one heavy job; nothing new."""
+Opening = Literal["open", "single", "no_heavy", "closed"]
+"""How far a machine's pools are open: as the ledger says; one heavy job; light ones alone; nothing
+new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ def _heavy(host: Capacity, ledger: Ledger, opening: Opening) -> Pool:
     closed = _closed(host, opening)
     if closed:
         return Pool(name, 0, closed)
+    if opening == "no_heavy":
+        return Pool(name, 0, f"No heavy job starts on {host.host}, by the thermal policy.")
     serving = sum(one.needs.gpu_slots for one in _served(ledger, host))
     slots = max(0, host.gpu_slots - serving)
     if opening == "single" and slots > 1:

@@ -10,7 +10,7 @@ import orjson
 
 from services.errors import PlatformError
 from services.resources.ledger import Ledger, cost
-from services.resources.models import Capacity, Lease
+from services.resources.models import Capacity, Lease, Owner
 from services.resources.pools import Pool, pools
 from services.telemetry.folder import write_whole
 from services.workflows.dispatch import Dispatch, Situation, dispatch, lease_id
@@ -90,6 +90,20 @@ def decide(facts_given: Facts, *, ahead: bool = True) -> Decided:
         released={name: lease.host for name, lease in granted.items()}
         | {one.job.id: one.host for one in decided.starts},
     )
+
+
+def leases_of(decided: Decided, now: float, owner: Owner) -> tuple[Lease, ...]:
+    """Return the leases to take for what starts now.
+
+    Take them before Airflow is told. Their owner is who releases; the task's own runner asks for
+    the same lease when it starts and owns it from then on. Who releases gives back the lease of a
+    job that stopped waiting without running.
+    """
+    return tuple(
+        Lease(lease_id(one.job), "training", one.host, one.job.project, one.job.needs, now, now,
+              owner)
+        for one in decided.dispatch.starts
+    )  # fmt: skip
 
 
 def told_airflow(decided: Decided, now: float) -> dict[str, object]:

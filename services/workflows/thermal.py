@@ -95,9 +95,9 @@ class HostPolicy:
     @property
     def opening(self) -> Opening:
         """Return how far the machine's pools are open."""
-        if self.stance == "open":
-            return "open"
-        return "single" if self.stance == "single" else "closed"
+        if self.stance in {"open", "single"}:
+            return "open" if self.stance == "open" else "single"
+        return "closed" if self.rule == "memory" else "no_heavy"
 
     def refuses(self, heavy_running: int, *, heavy: bool) -> str:
         """Return why a new job must wait here, empty when it need not.

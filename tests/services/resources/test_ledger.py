@@ -14,6 +14,12 @@ def test_a_job_fits_where_the_least_stays_free():
     assert ledger.admit(needs(20)).host == "large"
 
 
+def test_to_the_last_byte_and_not_beyond():
+    ledger = Ledger((mac(memory_gb=30),), (lease("task:a", 20, 0),))
+    assert isinstance(ledger.admit(Needs(10 * GIB, 0)), Fits)
+    assert ledger.admit(Needs(10 * GIB + 1, 0)).missing == 1
+
+
 def test_what_can_never_fit_is_told_by_how_much():
     answer = Ledger((mac("a", 10), mac("b", 30))).admit(needs(42))
     assert answer == Never(

@@ -186,6 +186,7 @@ def test_the_thermal_policy_shrinks_and_closes_pools():
     ledger = Ledger((mac(memory_gb=30, gpu_slots=3),))
     assert [one.slots for one in pools(ledger)[1:]] == [3, 120]
     assert [one.slots for one in pools(ledger, {"studio": "single"})[1:]] == [1, 120]
+    assert [one.slots for one in pools(ledger, {"studio": "no_heavy"})[1:]] == [0, 120]
     closed = pools(ledger, {"studio": "closed"})[1:]
     assert [one.slots for one in closed] == [0, 0]
     assert closed[0].said == "Closed on studio by the thermal policy."

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.errors import PlatformError
+from services.resources.leases import this_process
 from services.resources.models import GIB
-from services.workflows.decision import Facts, decide, tell_airflow, told_airflow
+from services.workflows.decision import Facts, decide, leases_of, tell_airflow, told_airflow
 from services.workflows.forecast import Lengths, lengths
 from services.workflows.models import Override, Share, Use
 from services.workflows.queue import KINDS, Interval, Row, document, followed
@@ -180,6 +181,20 @@ def test_memory_that_other_programs_have():
     assert (row.kind, row.unblock) == ("memory", "Other programs on studio give memory back.")
 
 
+def test_who_started_a_moment_ago_is_among_those_who_hold_the_memory():
+    found = table(
+        waiting=(
+            job("l-1", ago_s=900, memory_gb=20, slots=0),
+            job("s-1", ago_s=800, memory_gb=4, slots=0),
+            job("l-2", ago_s=700, memory_gb=20, slots=0),
+        ),
+        running=(running("z-0", memory_gb=16, slots=0),),
+    )
+    assert found["s-1"].kind == "starting"
+    assert "s-1" not in found["l-1"].said
+    assert "the job s-1" in found["l-2"].said
+
+
 def test_an_operator_is_named():
     moved = (Override("b-1", "front", by="ana"),)
     found = table(
@@ -200,7 +215,8 @@ def test_a_released_job_is_not_released_twice_and_keeps_its_room():
     waiting = (job("a-1"), job("b-1", ago_s=1))
     first = decide(Facts(NOW, ONE, waiting=waiting))
     assert dict(first.released) == {"a-1": "studio"}
-    held = (lease("task:a-1", granted_at=NOW),)
+    held = leases_of(first, NOW, this_process())
+    assert [(one.id, one.host, one.kind) for one in held] == [("task:a-1", "studio", "training")]
     then = decide(Facts(NOW + 2, ONE, waiting=waiting, leases=held))
     assert then.dispatch.starts == ()
     assert dict(then.released) == {"a-1": "studio"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,7 @@ from tests.services.telemetry.recordings import (
     recording,
     sample,
 )
+from tests.services.telemetry.samples import Clock, store
 
 State = Mapping[str, float | None]
 
@@ -97,7 +99,7 @@ def test_heat_that_rises_and_falls_is_followed_with_hysteresis():
         (22, "single", ("shrink_pools",)),
         (42, "hold", ("close_pools",)),
         (64, "pause", ("close_pools", "pause_all")),
-        (170, "open", ("open_pools", "resume")),  # a minute of level 0, which began at 112
+        (170, "open", ("open_pools", "resume")),  # a minute of level 0, which began at 110
     ]
     assert policy.stance == "open"
 
@@ -162,6 +164,7 @@ def test_memory_pressure_holds_light_jobs_as_well_and_heat_does_not():
     assert by_memory.refuses(0, heavy=False)
     assert by_heat.refuses(0, heavy=True)
     assert not by_heat.refuses(0, heavy=False)
+    assert (by_memory.opening, by_heat.opening) == ("closed", "no_heavy")
 
 
 def test_at_level_one_a_second_heavy_job_waits_and_the_first_does_not():
@@ -296,3 +299,24 @@ def test_whatever_is_read_it_loosens_only_after_a_calm_minute(found):
         )
     assert paused == policy.paused
     assert (policy.stance == "open") == (policy.rule == "none") == (policy.said == "")
+
+
+def test_the_policy_follows_what_the_store_keeps(tmp_path: Path):
+    """Samples go to the store on disk and are read back as the controller reads them."""
+    clock = Clock(at(0))
+    kept = store(tmp_path, clock)
+    kept.introduce(MAC, ())
+    policy, decisions = HostPolicy(HOST), []
+    for one in levels((10, 0), (10, 2), (70, 0)):
+        kept.append(one)
+        clock.at = one.at
+        (state,) = kept.hosts()
+        now = clock.at.timestamp()
+        policy, decision = step(policy, figures_of(state, now), now)
+        if decision is not None:
+            decisions.append(decision)
+    assert told(decisions) == [(12, "hold", ("close_pools",)), (80, "open", ("open_pools",))]
+    assert decisions[0].figures[0] == Figure(
+        "thermal_level", 2.0, "macmon 0.8.2", at(12).timestamp()
+    )
+    kept.close()
