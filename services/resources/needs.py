@@ -17,6 +17,8 @@ margins are ours, no figure is published; of few runs it is wider."""
 AFTER_KILL = 1.5
 """A run that was killed for memory would have taken more: it counts half as much again."""
 
+_TRAINED = "status = finished and not tags.mlops.role = evaluation"
+"""An evaluation takes little: ten of them would hide what training takes."""
 _COLUMNS = ("metrics.system/peak_memory_bytes", "metrics.system/mlx_peak_bytes",
             "metrics.system/energy_j")  # fmt: skip
 
@@ -37,14 +39,14 @@ class PastRun:
 
 
 def past_runs(mirror: Mirror, project: str, limit: int = LOOKED_AT) -> tuple[PastRun, ...]:
-    """Return the newest finished runs of a project, newest first.
+    """Return the newest finished runs of a project that trained something, newest first.
 
     Runs that were killed for memory are known to who saw them end; see ``PastRun.killed``.
 
     Raises:
         PlatformError: The mirror cannot be read.
     """
-    query = RunQuery(filter="status = finished", project=project, limit=limit, columns=_COLUMNS)
+    query = RunQuery(filter=_TRAINED, project=project, limit=limit, columns=_COLUMNS)
     return tuple(past for run in mirror.runs(query).rows if (past := _past(run)))
 
 

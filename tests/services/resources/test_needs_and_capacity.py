@@ -14,7 +14,7 @@ from services.resources.ledger import Ledger
 from services.resources.models import GIB
 from services.resources.needs import PastRun, needs_of, past_runs
 from services.resources.pools import DEFAULT, UNIT_BYTES, Pool, place, pools
-from tests import economics_seed
+from tests import economics_seed, seed
 from tests.services.resources.machines import NOW, lease, mac, needs, state
 
 
@@ -216,6 +216,7 @@ def test_a_real_mirror_answers(tmp_path: Path):
     url = f"sqlite:///{tmp_path / 'mirror.sqlite'}"
     engine, _ = schema.prepare(url)
     economics_seed.fill(Store(engine), repeats=3)
+    seed.tagged(url, "clip-finetuning", 12, {"mlops.role": "evaluation"})
     mirror = Mirror(url)
     found = past_runs(mirror, "clip-finetuning")
     assert len(found) == 3
