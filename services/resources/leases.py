@@ -6,27 +6,20 @@ leases mean nothing on another machine and must not come back with a backup. A l
 good by its holders, for renewing a lease that is not there puts it back.
 """
 
-import contextlib
-import fcntl
-import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import orjson
 import psutil
 
-from services.errors import PlatformError
 from services.home import Home
 from services.resources.ledger import Ledger
+from services.resources.lists import ListFile
 from services.resources.models import Capacity, Lease, Needs, Never, Owner, Waits
-from services.telemetry.folder import write_whole
-
-logger = logging.getLogger(__name__)
 
 TTL_S = 120.0
 """A lease whose owner is on another machine ends so long after it was renewed last."""
@@ -74,7 +67,8 @@ class LeaseBook:
             now: Seconds since 1970.
             alive: Whether a process lives, None when that cannot be seen from here.
         """
-        self._path = path
+        lost = "Who holds a lease puts it back."
+        self._file = ListFile(path, "leases", _lease, lost)
         self._now = now
         self._alive = alive
 
@@ -89,7 +83,7 @@ class LeaseBook:
         Raises:
             PlatformError: The file cannot be read.
         """
-        return tuple(lease for lease in self._read() if not self._ending(lease))
+        return tuple(lease for lease in self._file.read() if not self._ending(lease))
 
     def take(self, wish: Lease, hosts: Sequence[Capacity]) -> Lease | Waits | Never:
         """Grant a lease on its machine when it fits there, all in one step.
@@ -101,7 +95,7 @@ class LeaseBook:
         Raises:
             PlatformError: The file cannot be read or written.
         """
-        with self._changing() as held:
+        with self._file.changing() as held:
             others = tuple(one for one in held if one.id != wish.id and not self._ending(one))
             answer = Ledger(tuple(hosts), others).admit(wish.needs, {wish.host})
             if isinstance(answer, (Waits, Never)):
@@ -121,7 +115,7 @@ class LeaseBook:
         Raises:
             PlatformError: The file cannot be read or written.
         """
-        with self._changing() as held:
+        with self._file.changing() as held:
             kept = [one for one in held if one.id != lease.id]
             held[:] = [*kept, replace(lease, renewed_at=self._now(), used_bytes=used_bytes)]
 
@@ -131,7 +125,7 @@ class LeaseBook:
         Raises:
             PlatformError: The file cannot be read or written.
         """
-        with self._changing() as held:
+        with self._file.changing() as held:
             kept = [one for one in held if one.id != lease_id]
             gone = len(kept) < len(held)
             held[:] = kept
@@ -143,7 +137,7 @@ class LeaseBook:
         Raises:
             PlatformError: The file cannot be read or written.
         """
-        with self._changing() as held:
+        with self._file.changing() as held:
             ended = [Ended(one, said) for one in held if (said := self._ending(one))]
             gone = {one.lease.id for one in ended}
             held[:] = [one for one in held if one.id not in gone]
@@ -160,67 +154,6 @@ class LeaseBook:
         if self._now() - lease.renewed_at <= TTL_S:
             return ""
         return f"{lease.owner.host} did not renew what {lease.title} holds for {TTL_S:.0f} s."
-
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[list[Lease]]:
-        """Hold the lock, hand out the leases, and write them when they changed."""
-        with self._locked():
-            found = self._read()
-            held = list(found)
-            yield held
-            if held == found:
-                return
-            document = {"v": 1, "leases": [asdict(one) for one in held]}
-            try:
-                write_whole(self._path, orjson.dumps(document, option=orjson.OPT_INDENT_2))
-            except OSError as error:
-                raise PlatformError(
-                    f"The leases could not be written: {error.strerror or error}.",
-                    f"Free some space and see that {self._path.parent} can be written.",
-                ) from error
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            handle = os.open(
-                self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-        except OSError as error:
-            raise PlatformError(
-                f"The lock of the leases cannot be made: {error.strerror or error}.",
-                f"See that {self._path.parent} is there and can be written.",
-            ) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
-    def _read(self) -> list[Lease]:
-        try:
-            return _parsed(self._path.read_bytes())
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise PlatformError(
-                f"The leases cannot be read: {error.strerror or error}.",
-                f"See who owns {self._path}.",
-            ) from error
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            aside = self._path.with_name(
-                f"{self._path.name}.broken-{time.strftime('%Y%m%dT%H%M%S')}"
-            )
-            with contextlib.suppress(OSError):
-                self._path.replace(aside)
-            logger.warning(
-                "%s cannot be read (%s). It was set aside as %s; who holds a lease puts it back.",
-                self._path, error, aside.name,
-            )  # fmt: skip
-            return []
-
-
-def _parsed(data: bytes) -> list[Lease]:
-    return [_lease(one) for one in orjson.loads(data)["leases"]]
 
 
 def _lease(said: dict[str, Any]) -> Lease:

@@ -1,56 +1,108 @@
-"""Where the thermal policy stands with each machine, kept over a restart of the controller.
+"""What the policy keeps between two looks: where it stands, and what operators said.
 
-``MLOPS_HOME/run/policy.json``, written whole. A file that cannot be read is set aside: the policy
-then begins with every machine open and sees within one sample what it must hold.
+``MLOPS_HOME/run/policy.json`` outlives a restart of the controller: a hot machine stays held. When
+it is lost the policy begins with every machine open and sees with the next sample what to hold.
+``MLOPS_HOME/run/overrides.json`` is written by journalled actions; the journal says who and when.
 """
 
-import contextlib
-import logging
-import time
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from services.errors import PlatformError
-from services.telemetry.folder import write_whole
+from services.resources.lists import ListFile
+from services.workflows.models import Override
 from services.workflows.thermal import STANCES, HostPolicy
 
-logger = logging.getLogger(__name__)
+_RULES = {"heat", "memory", "battery", "none"}
 
 
-def write(path: Path, policies: Iterable[HostPolicy]) -> None:
-    """Keep where the policy stands.
+class Stances:
+    """Where the thermal policy stands with each machine."""
 
-    Raises:
-        PlatformError: It cannot be written; what was kept before stays.
-    """
-    document = {"v": 1, "hosts": [asdict(one) for one in policies]}
-    try:
-        write_whole(path, orjson.dumps(document, option=orjson.OPT_INDENT_2))
-    except OSError as error:
-        raise PlatformError(
-            f"Where the thermal policy stands could not be written: {error.strerror or error}.",
-            f"Free some space and see that {path.parent} can be written.",
-        ) from error
+    def __init__(self, path: Path) -> None:
+        """Begin with a file; its folder exists."""
+        lost = "The policy sees with the next sample what it must hold."
+        self._file = ListFile(path, "stances of the thermal policy", _policy, lost)
+
+    def read(self) -> dict[str, HostPolicy]:
+        """Return where the policy stood, by machine.
+
+        Raises:
+            PlatformError: The file cannot be opened.
+        """
+        return {one.host: one for one in self._file.read()}
+
+    def write(self, policies: Iterable[HostPolicy]) -> None:
+        """Keep where the policy stands.
+
+        Raises:
+            PlatformError: It cannot be written; what was kept before stays.
+        """
+        self._file.write(list(policies))
 
 
-def read(path: Path) -> dict[str, HostPolicy]:
-    """Return where the policy stood, by machine; empty without a file or with a broken one."""
-    try:
-        document = orjson.loads(path.read_bytes())
-        found = [_policy(one) for one in document["hosts"]]
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        aside = path.with_name(f"{path.name}.broken-{time.strftime('%Y%m%dT%H%M%S')}")
-        with contextlib.suppress(OSError):
-            path.replace(aside)
-        logger.warning("%s cannot be read (%s); it was set aside as %s.", path, error, aside.name)
-        return {}
-    return {one.host: one for one in found}
+class Overrides:
+    """What operators said of waiting jobs: one override a job, the newest."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin with a file; its folder exists."""
+        lost = "Jobs that were moved are in their own place again; move them once more."
+        self._file = ListFile(path, "overrides", _override, lost)
+
+    def read(self) -> tuple[Override, ...]:
+        """Return all.
+
+        Raises:
+            PlatformError: The file cannot be opened.
+        """
+        return tuple(self._file.read())
+
+    def of(self, job: str) -> Override | None:
+        """Return that of one job.
+
+        Raises:
+            PlatformError: The file cannot be opened.
+        """
+        return next((one for one in self._file.read() if one.job == job), None)
+
+    def put(self, override: Override) -> Override | None:
+        """Set that of a job; return the one before. What it does not speak of stays.
+
+        Doing it again changes nothing.
+
+        Raises:
+            PlatformError: It cannot be written; what was there stays.
+        """
+        with self._file.changing() as held:
+            before = next((one for one in held if one.job == override.job), None)
+            said = Override(
+                override.job,
+                override.move or (before.move if before else None),
+                override.priority or (before.priority if before else None),
+                override.by,
+                override.at,
+            )
+            held[:] = [*(one for one in held if one.job != override.job), said]
+        return before
+
+    def restore(self, job: str, before: Override | None) -> None:
+        """Put back what ``put`` returned: how an action is taken back.
+
+        Raises:
+            PlatformError: It cannot be written; what was there stays.
+        """
+        with self._file.changing() as held:
+            kept = [one for one in held if one.job != job]
+            held[:] = kept if before is None else [*kept, before]
+
+    def keep(self, waiting: Collection[str]) -> None:
+        """Forget the overrides of jobs that wait no longer.
+
+        Raises:
+            PlatformError: It cannot be written; what was there stays.
+        """
+        with self._file.changing() as held:
+            held[:] = [one for one in held if one.job in waiting]
 
 
 def _policy(said: Mapping[str, Any]) -> HostPolicy:
@@ -61,10 +113,26 @@ def _policy(said: Mapping[str, Any]) -> HostPolicy:
         TypeError: A field is none of it.
     """
     policy = HostPolicy(**{**said, "unknown": tuple(said.get("unknown", ()))})
-    if policy.stance not in STANCES or policy.rule not in {"heat", "memory", "battery", "none"}:
+    if policy.stance not in STANCES or policy.rule not in _RULES:
         raise ValueError(f"{policy.stance!r} by {policy.rule!r} is no stance")
     if (policy.stance == "open") != (policy.rule == "none"):
         raise ValueError(f"{policy.stance!r} by {policy.rule!r} does not go together")
     for figure in (policy.since, policy.calm_s, policy.blind_s, policy.worse_s or 0.0):
         float(figure)  # JSON has no infinities; text raises
     return policy
+
+
+def _override(said: Mapping[str, Any]) -> Override:
+    """Return one override.
+
+    Raises:
+        ValueError: It says nothing that the policy knows.
+        TypeError: A field is none of it.
+    """
+    override = Override(**said)
+    priority = override.priority
+    if override.move not in {None, "front", "back"}:
+        raise ValueError(f"{override.move!r} is no move")
+    if priority is not None and not 1 <= priority <= 10:
+        raise ValueError(f"{priority} is no priority")
+    return override

@@ -131,7 +131,7 @@ def test_a_damaged_file_is_set_aside_and_said_so(
 ):
     (tmp_path / "leases.json").write_text(damage)
     assert book.leases() == ()
-    assert "who holds a lease puts it back" in caplog.text
+    assert "Who holds a lease puts it back" in caplog.text
     assert list(tmp_path.glob("leases.json.broken-*"))
     book.take(lease("task:a"), HOSTS)
     assert len(book.leases()) == 1
@@ -212,7 +212,7 @@ def test_a_full_disk_is_a_sentence_and_keeps_what_was(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("services.resources.leases.write_whole", full)
+    monkeypatch.setattr("services.resources.lists.write_whole", full)
     with pytest.raises(PlatformError, match="could not be written: No space left"):
         book.take(lease("task:b", 4), HOSTS)
     assert book.leases() == (kept,)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from services.errors import PlatformError
-from services.workflows import kept
-from services.workflows.models import Share, Use
+from services.workflows.kept import Overrides, Stances
+from services.workflows.models import Override, Share, Use
 from services.workflows.simulation import Arrival, Setup, simulate
 from services.workflows.thermal import HostPolicy
 from services.workflows.whatif import Recorded, use_over_time, what_if
@@ -20,14 +20,14 @@ ONE = (mac(memory_gb=30),)
 def test_a_hold_outlives_the_controller(tmp_path: Path):
     path = tmp_path / "policy.json"
     held, _ = replay(levels((20, 3)))
-    kept.write(path, [held, HostPolicy("mini")])
-    assert kept.read(path) == {held.host: held, "mini": HostPolicy("mini")}
-    policy, decisions = replay(levels((58, 0)), kept.read(path)[held.host])
+    Stances(path).write([held, HostPolicy("mini")])
+    assert Stances(path).read() == {held.host: held, "mini": HostPolicy("mini")}
+    policy, decisions = replay(levels((58, 0)), Stances(path).read()[held.host])
     assert (policy.stance, decisions) == ("pause", [])
 
 
 def test_nothing_kept_is_nothing_known(tmp_path: Path):
-    assert kept.read(tmp_path / "policy.json") == {}
+    assert Stances(tmp_path / "policy.json").read() == {}
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,11 @@ def test_nothing_kept_is_nothing_known(tmp_path: Path):
     [
         "",
         "[]",
-        '{"hosts": [{"host": "a", "stance": "gone"}]}',
-        '{"hosts": [{"host": "a", "stance": "hold"}]}',
-        '{"hosts": [{"host": "a", "other": 1}]}',
-        '{"hosts": [{"host": "a", "calm_s": "long"}]}',
-        '{"hosts": [{"host": "a", "calm_s": 1' + "0" * 400 + "}]}",
+        '{"stances": [{"host": "a", "stance": "gone"}]}',
+        '{"stances": [{"host": "a", "stance": "hold"}]}',
+        '{"stances": [{"host": "a", "other": 1}]}',
+        '{"stances": [{"host": "a", "calm_s": "long"}]}',
+        '{"stances": [{"host": "a", "calm_s": 1' + "0" * 400 + "}]}",
     ],
 )
 def test_what_cannot_be_read_is_set_aside(
@@ -47,14 +47,52 @@ def test_what_cannot_be_read_is_set_aside(
 ):
     path = tmp_path / "policy.json"
     path.write_text(damage)
-    assert kept.read(path) == {}
+    assert Stances(path).read() == {}
     assert "was set aside" in caplog.text
     assert not path.exists()
 
 
 def test_a_folder_that_is_gone_is_a_sentence(tmp_path: Path):
-    with pytest.raises(PlatformError, match="could not be written"):
-        kept.write(tmp_path / "gone" / "policy.json", [])
+    with pytest.raises(PlatformError, match="The lock of the stances"):
+        Stances(tmp_path / "gone" / "policy.json").write([])
+
+
+# What operators said
+
+
+def test_an_override_is_put_and_taken_back(tmp_path: Path):
+    kept = Overrides(tmp_path / "overrides.json")
+    first = Override("a-1", "front", by="ana", at=1.0)
+    assert kept.put(first) is None
+    assert kept.put(first) == first  # done again after a crash
+    before = kept.put(Override("a-1", priority=9, by="ben", at=2.0))
+    assert before == first
+    assert kept.of("a-1") == Override("a-1", "front", 9, "ben", 2.0)
+    kept.restore("a-1", before)
+    assert kept.read() == (first,)
+    kept.restore("a-1", None)
+    assert kept.read() == ()
+    assert kept.of("a-1") is None
+
+
+def test_overrides_of_what_waits_no_longer_are_forgotten(tmp_path: Path):
+    kept = Overrides(tmp_path / "overrides.json")
+    for name in ("a-1", "b-1"):
+        kept.put(Override(name, "back"))
+    kept.keep({"b-1"})
+    assert [one.job for one in kept.read()] == ["b-1"]
+
+
+@pytest.mark.parametrize(
+    "damage", ['{"job": "a", "move": "up"}', '{"job": "a", "priority": 11}', '{"priority": 1}']
+)
+def test_an_override_that_says_nothing_is_set_aside(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+):
+    path = tmp_path / "overrides.json"
+    path.write_text(f'{{"overrides": [{damage}]}}')
+    assert Overrides(path).read() == ()
+    assert "move them once more" in caplog.text
 
 
 # What-if
