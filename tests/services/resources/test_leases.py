@@ -143,7 +143,12 @@ def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path):
 
 
 def test_two_at_once_never_get_the_same_memory(tmp_path: Path):
-    books = [LeaseBook(tmp_path / "leases.json") for _ in range(8)]
+    def slowly(_: Owner) -> bool:
+        threading.Event().wait(0.005)  # between reading and writing
+        return True
+
+    books = [LeaseBook(tmp_path / "leases.json", alive=slowly) for _ in range(8)]
+    books[0].take(lease("task:first", 1, 0, owner=owner()), HOSTS)
     start = threading.Barrier(8)
 
     def ask(number: int) -> None:
@@ -155,7 +160,7 @@ def test_two_at_once_never_get_the_same_memory(tmp_path: Path):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(books[0].leases()) == 2  # of 30 GB
+    assert len(books[0].leases()) == 3  # 1 GB and twice 14 of 30
 
 
 def test_the_living_are_known_by_pid_and_time():

@@ -158,6 +158,13 @@ def test_a_quota_holds_what_would_go_over_it():
     assert hold.free_at == pytest.approx(NOW - 1.5 * HOUR + 0.5 * HOUR + 7 * DAY, abs=1)
 
 
+def test_a_quota_remembers_what_fair_share_forgot():
+    brief = Rules(half_life_s=HOUR)
+    uses = [used("a", 1.5, ended_ago_s=2 * DAY)]
+    found = line([job("a-1")], uses, {"a": Share("a", quota_hours=2.0)}, NOW, rules=brief)
+    assert len(found.quota) == 1
+
+
 def test_running_jobs_count_against_the_quota_to_their_end():
     running = Use("a", NOW - 60, None, 1.0, "a-0", expected_s=1.5 * HOUR)
     (hold,) = line([job("a-1")], [running], {"a": Share("a", quota_hours=2.0)}, NOW).quota

@@ -142,6 +142,13 @@ def test_what_never_ended_is_left_out_and_counted():
     assert [one.wait_after_s for one in found.projects] == [None, None]
 
 
+def test_what_blocked_a_job_then_is_over_when_it_is_replayed():
+    history = [Recorded(job("a-1", ago_s=0, blocked="paused"), NOW + 60, NOW + HOUR)]
+    found = what_if(history, Setup(ONE), Setup(ONE), NOW, NOW + HOUR)
+    assert found.unplaced == 0
+    assert found.error_s == 60
+
+
 def test_nothing_recorded_is_nothing_replayed():
     found = what_if([], Setup(ONE), Setup(ONE), NOW, NOW + HOUR)
     assert (found.projects, found.error_s, found.said) == ((), None, "Simulated: 0 jobs replayed.")

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from services.errors import PlatformError
 from services.resources.leases import this_process
 from services.resources.models import GIB
+from services.workflows import forecast
 from services.workflows.decision import Facts, decide, leases_of, tell_airflow, told_airflow
 from services.workflows.forecast import Lengths, lengths
 from services.workflows.models import Share, Use
 from services.workflows.queue import Interval, document, followed
 from services.workflows.routing import Requirement
-from services.workflows.simulation import Running
+from services.workflows.simulation import Outcome, Running
 from services.workflows.thermal import HostPolicy
 from tests.services.resources.machines import lease
 from tests.services.workflows.lines import HOUR, NOW, job, used
@@ -84,6 +85,13 @@ def test_the_first_of_several_unknown_lengths_is_named():
     row = of(waiting=(job("a-1", memory_gb=28),), running=tuple(unknown))
     assert row.expected is not None
     assert row.expected.said.startswith("Nobody knows how long y-0 takes")
+
+
+def test_the_late_start_is_never_before_the_likely_one():
+    soon = Outcome(job("a-1"), "studio", NOW + 60, NOW + 90)
+    late = Outcome(job("a-1"), "studio", NOW + 30, NOW + 90)
+    found = forecast._expected(soon, late, forecast._Unknown((), ()))
+    assert (found.at, found.late_at) == (NOW + 60, NOW + 60)
 
 
 def test_the_next_start_is_known_even_if_its_own_length_is_not():

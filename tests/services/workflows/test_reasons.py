@@ -138,6 +138,19 @@ def test_room_that_is_kept_for_the_job_before_it():
     assert row.unblock == "It starts when l-1 starts."
 
 
+def test_small_jobs_together_do_not_delay_the_one_before_them():
+    """The large one leaves 10 GB when its turn comes: room for one of two that both fit now."""
+    found = table(
+        waiting=(
+            job("l-1", ago_s=900, memory_gb=20, slots=0),
+            job("s-1", ago_s=800, memory_gb=6, slots=0),
+            job("t-1", ago_s=700, memory_gb=6, slots=0),
+        ),
+        running=(running("z-0", memory_gb=16, slots=0),),
+    )
+    assert (found["s-1"].kind, found["t-1"].kind) == ("starting", "order")
+
+
 def test_a_job_that_would_delay_another_goes_to_another_machine():
     found = table(
         waiting=(job("l-1", ago_s=900, memory_gb=28, slots=0), job("a-1", memory_gb=8, slots=0)),
