@@ -1,0 +1,1 @@
+"""The shared ledger: what machines have, what jobs need, and who holds what of them."""
