@@ -21,6 +21,8 @@ RANK = {
     "projects": 3,
     "platform": 6,
     "controller": 7,
+    "resources": 4,
+    "workflows": 4,
     "commands": 8,
     "cli": 9,
 }

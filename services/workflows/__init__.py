@@ -1,0 +1,1 @@
+"""Workflows: who goes next, on which machine, and why anything waits."""
