@@ -1,7 +1,7 @@
 """Run in Airflow's own environment: what Airflow makes of the generated files, as one JSON line.
 
-``python airflow_side.py bag`` lists DAGs and import errors; ``… run DAG CONF`` runs a DAG with
-Airflow's own ``dag.test()`` and tells each task's state and what it answered.
+``python airflow_side.py bag`` lists DAGs and import errors; ``… run DAG CONF [DAG CONF …]`` runs DAGs
+with Airflow's own ``dag.test()`` and tells each task's state and what it answered.
 """
 
 import json
@@ -47,5 +47,6 @@ def ran(dag_id: str, conf: dict) -> dict:
 
 if __name__ == "__main__":
     word, *rest = sys.argv[1:]
-    answer = listed() if word == "bag" else ran(rest[0], json.loads(rest[1]))
+    pairs = zip(rest[::2], rest[1::2], strict=True)
+    answer = listed() if word == "bag" else [ran(dag, json.loads(conf)) for dag, conf in pairs]
     sys.stdout.write("\n@@" + json.dumps(answer, default=str))
