@@ -18,14 +18,17 @@ _COLUMNS = ("project", "technique", "state", "runs", "metric", "best", "seconds"
 
 
 def table(
-    mlflow: "MLflow", home: Home, plan: Mapping[str, Any], trainings: Sequence[Mapping[str, Any]]
+    mlflow: "MLflow",
+    home: Home,
+    planned: Sequence[Mapping[str, Any]],
+    trainings: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return the rows, best first within a project, and the table as text.
 
     Args:
         mlflow: Where the runs are.
         home: Where the spec files are: they name each project's metric and its goal.
-        plan: What was to be trained, as the task ``plan`` answered.
+        planned: What was to be trained, as the task ``plan`` answered.
         trainings: What the trainings that ended well answered.
 
     Raises:
@@ -33,7 +36,7 @@ def table(
     """
     left = list(trainings)
     rows = []
-    for wanted in plan.get("trainings") or ():
+    for wanted in planned:
         project = Path(wanted["spec"]).stem
         overrides = wanted.get("overrides") or {}
         done = next((one for one in left if _is(one, project, overrides)), None)

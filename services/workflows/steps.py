@@ -221,7 +221,8 @@ def compare(at: Desk, inputs: Inputs) -> Answer:
     from services.workflows.comparing import table
 
     trainings = [one for one in inputs.get("train") or () if isinstance(one, dict)]
-    return table(at.mlflow, at.home, inputs.get("plan") or {}, trainings)
+    planned = [one for one in inputs.get("plan") or () if isinstance(one, dict)]
+    return table(at.mlflow, at.home, planned, trainings)
 
 
 def _run_ids(inputs: Inputs) -> set[str]:

@@ -1,9 +1,8 @@
-"""Airflow's own environment in the tests: ``.venv-airflow`` of the toolkit, as the platform made it."""
+"""Airflow's own environment in the tests: the toolkit's ``.venv-airflow``."""
 
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

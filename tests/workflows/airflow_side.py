@@ -1,7 +1,7 @@
 """Run in Airflow's own environment: what Airflow makes of the generated files, as one JSON line.
 
-``python airflow_side.py bag`` lists DAGs and import errors; ``… run DAG CONF [DAG CONF …]`` runs DAGs
-with Airflow's own ``dag.test()`` and tells each task's state and what it answered.
+``python airflow_side.py bag`` lists DAGs and import errors; ``… run DAG CONF [DAG CONF …]`` runs
+DAGs with Airflow's own ``dag.test()`` and tells each task's state and what it answered.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The generated DAGs in a real Airflow: what it lists, and what becomes of runs of a toy project."""
+"""The generated DAGs in a real Airflow: what it lists, and how runs of a toy project end."""
 
 import json
 import os

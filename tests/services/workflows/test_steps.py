@@ -140,11 +140,7 @@ def test_a_comparison_is_one_table_best_first_with_the_failed_ones(
     folder = make(tmp_path / "root", "a")
     Specs(home).write([look(folder)])
     spec = str(home.root / "airflow" / "specs" / "demo-project.json")
-    plan = {
-        "trainings": [
-            {"spec": spec, "overrides": {"technique": name}} for name in ("slow", "lora", "bad")
-        ]
-    }
+    plan = [{"spec": spec, "overrides": {"technique": name}} for name in ("slow", "lora", "bad")]
     trainings: list[dict[str, Any]] = [
         {
             "project": "demo-project",

@@ -68,11 +68,11 @@ def comparison(paths: Mapping[str, str]) -> DAG:
         first = next(iter(paths.values()))
         planned = plan.override(task_id="plan")(paths)
         ready = PlatformTask.partial(task_id="prepare", step="data-pull").expand_kwargs(
-            planned["prepare"]
+            distinct.override(task_id="projects")(planned)
         )
         train = ProjectTask.partial(
             task_id="train", entry="train", max_active_tis_per_dagrun=1, trigger_rule="all_done"
-        ).expand_kwargs(planned["trainings"])
+        ).expand_kwargs(planned)
         table = PlatformTask(
             task_id="table",
             spec=first,
@@ -84,8 +84,8 @@ def comparison(paths: Mapping[str, str]) -> DAG:
     return dag
 
 
-@task(multiple_outputs=True)
-def plan(paths: dict[str, str], params: Any = None) -> dict[str, list[dict[str, Any]]]:
+@task
+def plan(paths: dict[str, str], params: Any = None) -> list[dict[str, Any]]:
     """Return what is trained; wrong wishes are named before anything begins."""
     try:
         specs = {project: load(paths[project]) for project in params["projects"]}
@@ -96,12 +96,13 @@ def plan(paths: dict[str, str], params: Any = None) -> dict[str, list[dict[str, 
         raise AirflowFailException(
             f"{len(trainings)} trainings are more than {_MOST}; choose less."
         )
-    return {
-        "prepare": [{"spec": paths[project]} for project in specs],
-        "trainings": [
-            {"spec": paths[project], "overrides": overrides} for project, overrides in trainings
-        ],
-    }
+    return [{"spec": paths[project], "overrides": overrides} for project, overrides in trainings]
+
+
+@task
+def distinct(trainings: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Return each project once: its environment and data are made ready before the first training."""
+    return [{"spec": spec} for spec in dict.fromkeys(one["spec"] for one in trainings)]
 
 
 def wishes(

@@ -44,7 +44,7 @@ def federated(spec: Spec, spec_path: str) -> DAG:
             entry="client",
             variables_from="meeting",
             **heavy(spec),
-        ).expand(number=meeting["numbers"])
+        ).expand(number=meeting)
         ended = seen.override(task_id="clients_ended", trigger_rule="all_done")()
         data >> meeting >> [server, clients]
         clients >> ended
@@ -52,9 +52,9 @@ def federated(spec: Spec, spec_path: str) -> DAG:
     return dag
 
 
-@task(multiple_outputs=True)
-def meet(params: Any = None) -> dict[str, Any]:
-    """Return where the server and its clients meet, and the clients' numbers."""
+@task
+def meet(ti: Any = None, params: Any = None) -> list[int]:
+    """Say where the server and its clients meet; return the clients' numbers."""
     host, count = params["address"], params["clients"]
     with socket.socket() as probe:
         probe.bind((host if host == "127.0.0.1" else "0.0.0.0", 0))  # noqa: S104 - freed at once
@@ -64,7 +64,8 @@ def meet(params: Any = None) -> dict[str, Any]:
         "MLOPS_FEDERATED_TOKEN": secrets.token_urlsafe(24),
         "MLOPS_FEDERATED_CLIENTS": str(count),
     }
-    return {"variables": variables, "numbers": list(range(count))}
+    ti.xcom_push(key="variables", value=variables)
+    return list(range(count))
 
 
 @task
