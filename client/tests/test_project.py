@@ -132,6 +132,14 @@ def test_the_tags_say_what_was_measured(tmp_path: Path, monkeypatch: pytest.Monk
     assert tags.run_tags()["mlops.git.dirty"] == "true"
 
 
+def test_a_run_of_a_workflow_names_its_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder(tmp_path)
+    monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path))
+    assert "mlops.task" not in tags.run_tags()
+    monkeypatch.setenv("MLOPS_TASK", "toy.train/manual__1/train/2")
+    assert tags.run_tags()["mlops.task"] == "toy.train/manual__1/train/2"
+
+
 def test_what_cannot_be_measured_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder(tmp_path)
     monkeypatch.setenv("MLOPS_PROJECT", str(tmp_path))

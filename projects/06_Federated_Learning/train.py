@@ -77,10 +77,15 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return chosen
 
 
+def shares(train: data.Digits, seed: int, options: argparse.Namespace) -> list[np.ndarray]:
+    """Return which training digits are each client's: the same for a seed on every machine."""
+    generator = np.random.default_rng([seed, 77])
+    return data.dirichlet_split(train.labels, options.clients, options.alpha, generator)
+
+
 def share_out(train: data.Digits, seed: int, options: argparse.Namespace) -> Split:
     """Write the clients' shards for one seed."""
-    generator = np.random.default_rng([seed, 77])
-    rows = data.dirichlet_split(train.labels, options.clients, options.alpha, generator)
+    rows = shares(train, seed, options)
     folder = HERE / "data" / f"alpha-{options.alpha:g}-clients-{options.clients}-seed-{seed}"
     shards = data.write_shards(folder, train, rows)
     pooled = data.write_shards(folder / "pooled", train, [np.arange(len(train))])

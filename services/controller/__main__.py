@@ -36,6 +36,7 @@ from services.platform.files import write_text
 from services.platform.secrets import project_token
 from services.settings import Settings
 from services.telemetry.store import Store as Telemetry
+from services.workflows.specs import Specs
 
 logger = logging.getLogger("services.controller")
 
@@ -128,6 +129,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         registered=journal.project_paths,
         token=partial(project_token, home),
         configure=data.configure,
+        publish=Specs(home).write,
     )
 
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)

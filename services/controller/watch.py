@@ -1,4 +1,4 @@
-"""The projects loop: finds projects, connects them, and keeps the mirror's picture of each."""
+"""The projects loop: finds projects, connects them, and keeps what is known of each elsewhere."""
 
 import logging
 import os
@@ -29,6 +29,7 @@ class ProjectWatch:
         registered: Callable[[], Iterable[Path]],
         token: Callable[[str], str],
         configure: Callable[[str, Path], None],
+        publish: Callable[[Iterable[Project]], None] = lambda _projects: None,
     ) -> None:
         self._store = store
         self._mlflow = mlflow
@@ -38,6 +39,7 @@ class ProjectWatch:
         self._registered = registered
         self._token = token
         self._configure = configure
+        self._publish = publish
         self._known: set[str] = set()
 
     def turn(self) -> None:
@@ -45,6 +47,7 @@ class ProjectWatch:
 
         Raises:
             EngineError: MLflow is away and a new project waits for it.
+            PlatformError: A file for Airflow cannot be written.
         """
         projects = discovery.found(self._root, self._registered())
         waiting: MlopsError | None = None
@@ -55,6 +58,10 @@ class ProjectWatch:
                 self._connect(project)
             except MlopsError as error:
                 waiting = error
+        try:
+            self._publish(projects)
+        except MlopsError as error:
+            waiting = error
         for gone in self._known - seen:
             self._store.forget_project(gone)
         self._known = seen

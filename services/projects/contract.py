@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from services.errors import InputError
+from services.projects.wishes import Wishes
 
 ID_PATTERN = r"^[a-z][a-z0-9-]{1,40}$"
 _GATE = re.compile(r"\s*(>=|<=|==|>|<)\s*([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*")
@@ -26,7 +27,7 @@ class PrimaryMetric(BaseModel):
     goal: Literal["max", "min"] = "max"
 
 
-class Contract(BaseModel):
+class Contract(Wishes):
     """``[tool.mlops]``, checked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

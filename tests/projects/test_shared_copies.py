@@ -1,12 +1,15 @@
 """Projects are distributions of their own: what some of them share is copied, and stays equal."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from services.projects.contract import require
 
 PROJECTS = Path(__file__).parents[2] / "projects"
 ORIGINAL = PROJECTS / "02_Stable_Diffusion" / "diffusion"
@@ -60,3 +63,23 @@ def test_without_the_platform_runs_go_beside_the_code(tracking: Path, tmp_path: 
         check=False,
     )
     assert done.stdout.strip() == (tmp_path / "mlruns").as_uri(), done.stderr
+
+
+@pytest.mark.parametrize("folder", sorted(PROJECTS.glob("0*")), ids=lambda path: path.name)
+def test_the_train_command_takes_the_parameters_the_contract_declares(folder):
+    """Name, type and default: an unchanged launch trains what the command alone does."""
+    contract = require(folder)
+    text = (folder / "train.py").read_text("utf-8")
+    found = re.findall(r'add_argument\(\s*"--([a-z-]+)"([^\n]*)', text)
+    options = {name.replace("-", "_"): rest for name, rest in found}
+    assert contract.params
+    for name, declared in contract.params.items():
+        said = options[name]
+        kind = {"int": "type=int", "float": "type=float", "choice": "choices="}[declared.type]
+        assert kind in said, name
+        default = re.search(r'default="?([\w.+-]+)', said)
+        assert (default is None) == (declared.default is None), name
+        if default is not None and declared.type == "choice":
+            assert declared.default == default.group(1)
+        elif default is not None:
+            assert declared.default == float(default.group(1)), name

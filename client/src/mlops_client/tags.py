@@ -36,6 +36,7 @@ def run_tags() -> dict[str, str]:
         "mlops.backend": backend(),
         "mlops.pid": str(os.getpid()),
         "mlops.process_started_at": _started_at(),
+        "mlops.task": os.environ.get("MLOPS_TASK"),
     }
     return {name: value for name, value in found.items() if value}
 

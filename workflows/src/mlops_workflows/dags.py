@@ -1,0 +1,160 @@
+"""The DAGs of one project."""
+
+import importlib.util
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, Asset, Param
+
+from mlops_workflows import plugin
+from mlops_workflows.spec import Spec, SpecError, load
+from mlops_workflows.tasks import PlatformTask, ProjectTask
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+_RETRY_DELAY = timedelta(seconds=10)
+_PATIENCE = timedelta(minutes=2)
+_ROUTE = ("pool", "pool_slots", "queue", "executor")
+_REVISION = Param(
+    None,
+    title="Version of the data",
+    description="Empty: the folder as it is; else this version is checked out first.",
+    type=["null", "string"],
+    pattern="^[0-9a-f]{6,64}$",
+)
+
+
+def project_dags(spec_path: str) -> dict[str, DAG]:
+    """Return the DAGs of the project of a spec file, those of its own among them.
+
+    Raises:
+        SpecError: The spec or a DAG file of the project is broken.
+    """
+    spec = load(spec_path)
+    made = [training(spec, spec_path, "train"), training(spec, spec_path, "retrain")]
+    if spec.federated is not None:
+        from mlops_workflows.federated import federated
+
+        made.append(federated(spec, spec_path))
+    made += [dag for file in spec.dags for dag in _own(spec, file)]
+    found = {dag.dag_id: dag for dag in made}
+    if len(found) < len(made):
+        raise SpecError(f"Two DAGs of {spec.project} have one name; see `dags` in [tool.mlops].")
+    return found
+
+
+def asset(project: str) -> Asset:
+    """Return what a version that passed its gates is announced with."""
+    return Asset(name=f"{project}/passed-gates", uri=f"mlops://{project}/passed-gates")
+
+
+def training(spec: Spec, spec_path: str, name: str) -> DAG:
+    """Return ``train`` or ``retrain``: data pull → train → evaluate → register → gate."""
+    with new_dag(spec, name, schedule=spec.schedule if name == "retrain" else None) as dag:
+        data = PlatformTask(task_id="data_pull", spec=spec_path, step="data-pull")
+        train = ProjectTask(task_id="train", spec=spec_path, entry="train", **heavy(spec))
+        evaluate = evaluation(spec, spec_path)
+        data >> train >> evaluate >> registration(spec, spec_path)
+    return dag
+
+
+def evaluation(spec: Spec, spec_path: str, trained: str = "train") -> ProjectTask | PlatformTask:
+    """Return the project's own evaluation, else the check that the training told its metric."""
+    if spec.evaluate:
+        return ProjectTask(task_id="evaluate", spec=spec_path, entry="evaluate", **_watch(spec))
+    return PlatformTask(
+        task_id="evaluate", spec=spec_path, step="evaluate-check", inputs_from=(trained,)
+    )
+
+
+def registration(spec: Spec, spec_path: str, trained: str = "train") -> PlatformTask:
+    """Return ``register`` with ``gate`` behind it; ``trained`` is the task with the runs."""
+    register = PlatformTask(
+        task_id="register", spec=spec_path, step="register", inputs_from=(trained,)
+    )
+    gate = PlatformTask(
+        task_id="gate",
+        spec=spec_path,
+        step="gate",
+        inputs_from=("register",),
+        outlets=[asset(spec.project)],
+    )
+    register >> gate
+    return register
+
+
+def new_dag(spec: Spec, name: str, *, schedule: str | None = None, **more: Param) -> DAG:
+    """Return an empty DAG with the project's parameters.
+
+    One run at a time: two trainings would write over each other's files in the project's folder.
+    """
+    params: dict[str, Any] = {one.name: parameter(one) for one in spec.parameters}
+    params |= {"data_revision": _REVISION, **more}
+    if name == "retrain":
+        params["reason"] = Param(
+            "by schedule" if schedule else "", title="Why", type="string", maxLength=500
+        )
+    return DAG(
+        dag_id=f"{spec.project}.{name}",
+        dag_display_name=f"{spec.title}: {name}",
+        description=f"{name} of {spec.title}, from its contract",
+        schedule=schedule,
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        params=params,
+        tags=[spec.project, name],
+        default_args={
+            "owner": spec.project,
+            "retries": spec.retries,
+            "retry_delay": _RETRY_DELAY,
+            "priority_weight": spec.priority,
+            **_weighing(),
+        },
+    )
+
+
+def parameter(one: Any) -> Param:
+    """Return a parameter of a spec as Airflow's."""
+    return Param(one.default, **one.schema())
+
+
+def heavy(spec: Spec) -> dict[str, Any]:
+    """Return what a task that trains is given: its place in pools, and a second line of timeout."""
+    routed = {key: spec.route[key] for key in _ROUTE if spec.route.get(key)}
+    return routed | _watch(spec)
+
+
+def _watch(spec: Spec) -> dict[str, Any]:
+    # The runner ends it in time; should the runner hang, Airflow does a little later.
+    return {"execution_timeout": timedelta(seconds=spec.timeout_s) + _PATIENCE}
+
+
+def _weighing() -> dict[str, Any]:
+    rule = plugin.FairWeight() if plugin.is_registered() else "absolute"
+    return {"weight_rule": rule}
+
+
+def _own(spec: Spec, file: str) -> list[DAG]:
+    """Return the DAGs of a file of the project's own.
+
+    Raises:
+        SpecError: It cannot be loaded, or a DAG's id is not the project's.
+    """
+    path = Path(spec.path) / file
+    name = f"mlops_own_{spec.project.replace('-', '_')}_{abs(hash(file))}"
+    found = importlib.util.spec_from_file_location(name, path)
+    if found is None or found.loader is None or not path.is_file():
+        raise SpecError(f"{path}, which `dags` in [tool.mlops] names, is not there.")
+    module = importlib.util.module_from_spec(found)
+    sys.modules[name] = module
+    found.loader.exec_module(module)
+    dags = [one for one in vars(module).values() if isinstance(one, DAG)]
+    for dag in dags:
+        if not dag.dag_id.startswith(f"{spec.project}."):
+            raise SpecError(
+                f"The DAG {dag.dag_id} of {path} must be named {spec.project}.SOMETHING."
+            )
+    return dags

@@ -1,0 +1,219 @@
+"""The two operators: a command of a project, and a step of the platform."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from mlops_workflows import hold
+from mlops_workflows.order import Order
+from mlops_workflows.place import Place
+from mlops_workflows.spec import Spec, SpecError, load
+from mlops_workflows.starting import NoEvidenceError, Watched
+
+_FINAL = frozenset({"cancelled", "timeout", "not started", "packages", "data"})
+"""Outcomes that another try would only repeat."""
+
+
+class WatchedTask(BaseOperator):
+    """Runs a command under a runner: streamed, measured, ended whole, never twice at once."""
+
+    _watched: Watched | None = None
+
+    def follow(self, order: Order) -> dict[str, Any]:
+        """Run the command of an order and return its evidence.
+
+        Raises:
+            AirflowException: It failed; the message is a sentence. ``AirflowFailException`` when
+                another try would only repeat it.
+        """
+        self.log.info("%s", " ".join(order.command).partition(" --input ")[0])
+        try:
+            self._watched = Watched(order)
+            found = self._watched.follow(lambda line: self.log.info("%s", line))
+        except (NoEvidenceError, OSError) as error:
+            raise AirflowException(str(error)) from error
+        finally:
+            self._watched = None
+        _tell(self, found)
+        if found["outcome"] != "succeeded":
+            fault = AirflowFailException if found["outcome"] in _FINAL else AirflowException
+            raise fault(found["sentence"])
+        return found
+
+    def on_kill(self) -> None:
+        """Ask for the command's end. It gets its grace even though this process does not."""
+        if self._watched is not None:
+            self._watched.cancel()
+
+
+class ProjectTask(WatchedTask):
+    """Runs a command of a project in the project's own environment.
+
+    Args:
+        spec: The project's spec file, read again when the task runs.
+        entry: Which command: ``train``, ``evaluate``, ``server`` or ``client``.
+        overrides: Parameters that win over those of the launch.
+        variables_from: A task whose answer ``variables`` go into the environment.
+        number: Of a federated client; it finds it as ``MLOPS_CLIENT``.
+    """
+
+    ui_color = "#e7f0e4"
+
+    def __init__(
+        self,
+        *,
+        spec: str,
+        entry: str = "train",
+        overrides: Mapping[str, Any] | None = None,
+        variables_from: str = "",
+        number: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.spec = spec
+        self.entry = entry
+        self.overrides = dict(overrides or {})
+        self.variables_from = variables_from
+        self.number = number
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Run it, as soon as it may."""
+        spec = _spec(self.spec)
+        place = place_of(context)
+        held = hold.reason(hold.decisions(spec.home), place) if self.entry != "evaluate" else None
+        if held is not None:
+            self.log.info("It waits: %s", held)
+            self.defer(
+                trigger=hold.Released(str(spec.home), place.dag, place.run, place.label),
+                method_name="resume",
+            )
+        return self._run(spec, context)
+
+    def resume(self, context: Any, event: Any = None) -> dict[str, Any]:
+        """Run it after it was held."""
+        del event
+        return self._run(_spec(self.spec), context)
+
+    def _run(self, spec: Spec, context: Any) -> dict[str, Any]:
+        found = self.follow(self._order(spec, context))
+        return {
+            "project": spec.project,
+            "run_ids": [run["run_id"] for run in found.get("runs") or ()],
+            "seconds": found["seconds"],
+            "peak_bytes": found["memory"]["peak_bytes"],
+            "overrides": self.overrides,
+        }
+
+    def _order(self, spec: Spec, context: Any) -> Order:
+        params = {**dict(context["params"]), **self.overrides}
+        variables: dict[str, str] = {}
+        if self.variables_from:
+            told = context["ti"].xcom_pull(task_ids=self.variables_from, key="variables")
+            variables = {str(name): str(value) for name, value in (told or {}).items()}
+        if self.number is not None:
+            variables["MLOPS_CLIENT"] = str(self.number)
+        known = {one.name: params[one.name] for one in spec.parameters if one.name in params}
+        try:
+            command = [*spec.words(self.entry), *spec.arguments(known, self.entry)]
+        except (SpecError, ValueError) as error:
+            raise AirflowFailException(str(error)) from error
+        return Order(
+            place=place_of(context),
+            evidence=spec.evidence,
+            command=tuple(command),
+            folder=spec.path,
+            project=spec.project,
+            env_file=spec.env,
+            environment=spec.path / ".venv",
+            variables=variables,
+            parameters=known,
+            timeout_s=spec.timeout_s,
+            memory_limit_bytes=spec.memory_limit_bytes,
+            data=spec.data,
+        )
+
+
+class PlatformTask(WatchedTask):
+    """Runs a step of the platform, ``python -m services.workflows STEP``; returns its answer.
+
+    An answer with a ``skip`` is a sentence why what follows is not to be done.
+
+    Args:
+        spec: A spec file: it names the platform's Python.
+        step: The step.
+        inputs_from: Tasks whose answers the step gets.
+    """
+
+    ui_color = "#e4eaf3"
+
+    def __init__(
+        self, *, spec: str, step: str, inputs_from: tuple[str, ...] = (), **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.spec = spec
+        self.step = step
+        self.inputs_from = tuple(inputs_from)
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Run it."""
+        spec = _spec(self.spec)
+        answer = self.follow(self._order(spec, context)).get("answer") or {}
+        if answer.get("skip"):
+            context["ti"].xcom_push(key="skipped", value=answer)
+            raise AirflowSkipException(str(answer["skip"]))
+        for asset in self.outlets:
+            context["outlet_events"][asset].extra = {k: v for k, v in answer.items() if k != "said"}
+        return dict(answer)
+
+    def _order(self, spec: Spec, context: Any) -> Order:
+        inputs = {
+            "params": dict(context["params"]),
+            **{task: _pulled(context, task) for task in self.inputs_from},
+        }
+        command = (spec.python, "-m", "services.workflows", self.step, "--project", spec.project)
+        return Order(
+            place=place_of(context),
+            evidence=spec.evidence,
+            command=(*command, "--input", json.dumps(inputs)),
+            folder=spec.toolkit,
+            project=spec.project,
+            inherited=("MLOPS_",),
+            variables={"MLOPS_HOME": str(spec.home)},
+            timeout_s=spec.timeout_s,
+            answers=True,
+        )
+
+
+def place_of(context: Any) -> Place:
+    """Return which try of which task runs."""
+    ti = context["ti"]
+    index = getattr(ti, "map_index", -1)
+    return Place(ti.dag_id, ti.run_id, ti.task_id, ti.try_number, -1 if index is None else index)
+
+
+def _pulled(context: Any, task: str) -> Any:
+    found = context["ti"].xcom_pull(task_ids=task)
+    return found if found is None or isinstance(found, dict) else list(found)
+
+
+def _spec(path: str) -> Spec:
+    try:
+        return load(Path(path))
+    except SpecError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def _tell(task: BaseOperator, found: Mapping[str, Any]) -> None:
+    peak = found["memory"]["peak_bytes"]
+    limit = found["memory"]["limit_bytes"]
+    held = "" if peak is None else f" It held {peak / 1e9:.2f} GB of memory at most."
+    if peak is not None and limit is not None and peak > limit:
+        held += f" That is above the {limit / 1e9:.2f} GB it declares (memory_limit_gb)."
+    if found["outcome"] == "succeeded":
+        task.log.info("It ended well after %.1f s.%s", found["seconds"], held)
+    else:
+        task.log.error("%s %s", found["sentence"], found["hint"])
