@@ -111,7 +111,7 @@ def new_dag(spec: Spec, name: str, *, schedule: str | None = None, **more: Param
             "retries": spec.retries,
             "retry_delay": _RETRY_DELAY,
             "priority_weight": spec.priority,
-            **_weighing(),
+            "weight_rule": weight_rule(),
         },
     )
 
@@ -132,9 +132,12 @@ def _watch(spec: Spec) -> dict[str, Any]:
     return {"execution_timeout": timedelta(seconds=spec.timeout_s) + _PATIENCE}
 
 
-def _weighing() -> dict[str, Any]:
-    rule = plugin.FairWeight() if plugin.is_registered() else "absolute"
-    return {"weight_rule": rule}
+def weight_rule() -> str:
+    """Return by which rule Airflow orders tasks: the controller's, else the bare priority.
+
+    By name: Airflow 3.3 does not find an object again when it starts mapped tasks.
+    """
+    return plugin.FAIR_WEIGHT if plugin.is_registered() else "absolute"
 
 
 def _own(spec: Spec, file: str) -> list[DAG]:
