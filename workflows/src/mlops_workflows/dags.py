@@ -1,6 +1,7 @@
 """The DAGs of one project."""
 
 import importlib.util
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -147,7 +148,7 @@ def _own(spec: Spec, file: str) -> list[DAG]:
         SpecError: It cannot be loaded, or a DAG's id is not the project's.
     """
     path = Path(spec.path) / file
-    name = f"mlops_own_{spec.project.replace('-', '_')}_{abs(hash(file))}"
+    name = "mlops_own_" + re.sub(r"\W", "_", f"{spec.project}/{file}")
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None or not path.is_file():
         raise SpecError(f"{path}, which `dags` in [tool.mlops] names, is not there.")
