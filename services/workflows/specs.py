@@ -70,8 +70,8 @@ def document(path: Path, contract: Contract, home: Home, python: str) -> dict[st
                 "name": name,
                 "type": one.type,
                 "default": one.default,
-                "minimum": one.min,
-                "maximum": one.max,
+                "minimum": _bound(one.type, one.min),
+                "maximum": _bound(one.type, one.max),
                 "choices": list(one.choices),
                 "title": one.title,
             }
@@ -97,6 +97,11 @@ def document(path: Path, contract: Contract, home: Home, python: str) -> dict[st
         "toolkit": str(toolkit_root()),
         "home": str(home.root),
     }
+
+
+def _bound(kind: str, bound: float | None) -> float | None:
+    whole = kind == "int" and bound is not None and bound.is_integer()
+    return int(bound) if whole and bound is not None else bound
 
 
 @dataclass(slots=True)

@@ -47,7 +47,8 @@ class AirflowSide:
         Specs(self.home).write(discovery.found(self.projects, ()))
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "TMPDIR"}}
+        ours = ("PATH", "HOME", "LANG", "TMPDIR", "UV_", "PIP_", "SSL_")
+        kept = {k: v for k, v in os.environ.items() if k.startswith(ours)}
         return kept | self.variables | more
 
     def start(self, *words: str, **more: str) -> "subprocess.Popen[str]":

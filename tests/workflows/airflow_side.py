@@ -21,11 +21,11 @@ def listed() -> dict:
     found = bag()
     dags = {}
     for dag_id, dag in found.dags.items():
-        said = DagSerialization.to_dict(dag)["dag"]
+        again = DagSerialization.from_dict(DagSerialization.to_dict(dag))  # as the scheduler has it
         dags[dag_id] = {
             "tasks": {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks},
             "params": {name: dag.params.get_param(name).serialize() for name in dag.params},
-            "rules": sorted({str(t["__var"].get("weight_rule")) for t in said["tasks"]}),
+            "rules": sorted({type(task.weight_rule).__name__ for task in again.tasks}),
             "schedule": None if dag.schedule is None else str(dag.schedule),
             "outlets": sorted(a.uri for task in dag.tasks for a in task.outlets),
         }

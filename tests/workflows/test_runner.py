@@ -143,6 +143,14 @@ def test_a_timeout_ends_the_whole_group(tmp_path: Path):
     assert not running(int((tmp_path / "project" / "child").read_text()))
 
 
+def test_a_process_that_left_the_group_is_ended_with_it(tmp_path: Path):
+    code = FAMILY.replace("60)'])", "60)'], start_new_session=True)") + "time.sleep(60)"
+    assert "start_new_session" in code
+    found, _ = done(tmp_path, code, timeout_s=0.7)
+    assert found["outcome"] == "timeout"
+    assert not running(int((tmp_path / "project" / "child").read_text()))
+
+
 def test_who_ignores_sigterm_is_killed_after_its_grace_and_that_is_told(tmp_path: Path):
     found, _ = done(tmp_path, STUBBORN, timeout_s=0.5)
     assert (found["outcome"], found["signal"]) == ("timeout", "SIGKILL")

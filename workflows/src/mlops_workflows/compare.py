@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import DAG, Param, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from mlops_workflows.dags import START
+from mlops_workflows.dags import START, weight_rule
 from mlops_workflows.spec import Parameter, Spec, SpecError, load
 from mlops_workflows.tasks import PlatformTask, ProjectTask
 
@@ -63,7 +63,12 @@ def comparison(paths: Mapping[str, str]) -> DAG:
             ),
         },
         tags=["platform", "compare"],
-        default_args={"owner": "platform", "retries": 0, "retry_delay": timedelta(seconds=10)},
+        default_args={
+            "owner": "platform",
+            "retries": 0,
+            "retry_delay": timedelta(seconds=10),
+            "weight_rule": weight_rule(),
+        },
     ) as dag:  # fmt: skip
         first = next(iter(paths.values()))
         planned = plan.override(task_id="plan")(paths)
@@ -101,7 +106,7 @@ def plan(paths: dict[str, str], params: Any = None) -> list[dict[str, Any]]:
 
 @task
 def distinct(trainings: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """Return each project once: its environment and data are made ready before the first training."""
+    """Return each project once: its environment and data are made ready before any training."""
     return [{"spec": spec} for spec in dict.fromkeys(one["spec"] for one in trainings)]
 
 

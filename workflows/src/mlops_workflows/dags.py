@@ -1,6 +1,7 @@
 """The DAGs of one project."""
 
 import importlib.util
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -111,7 +112,7 @@ def new_dag(spec: Spec, name: str, *, schedule: str | None = None, **more: Param
             "retries": spec.retries,
             "retry_delay": _RETRY_DELAY,
             "priority_weight": spec.priority,
-            **_weighing(),
+            "weight_rule": weight_rule(),
         },
     )
 
@@ -132,9 +133,12 @@ def _watch(spec: Spec) -> dict[str, Any]:
     return {"execution_timeout": timedelta(seconds=spec.timeout_s) + _PATIENCE}
 
 
-def _weighing() -> dict[str, Any]:
-    rule = plugin.FairWeight() if plugin.is_registered() else "absolute"
-    return {"weight_rule": rule}
+def weight_rule() -> str:
+    """Return by which rule Airflow orders tasks: the controller's, else the bare priority.
+
+    By name: Airflow 3.3 does not find an object again when it starts mapped tasks.
+    """
+    return plugin.FAIR_WEIGHT if plugin.is_registered() else "absolute"
 
 
 def _own(spec: Spec, file: str) -> list[DAG]:
@@ -144,7 +148,7 @@ def _own(spec: Spec, file: str) -> list[DAG]:
         SpecError: It cannot be loaded, or a DAG's id is not the project's.
     """
     path = Path(spec.path) / file
-    name = f"mlops_own_{spec.project.replace('-', '_')}_{abs(hash(file))}"
+    name = "mlops_own_" + re.sub(r"\W", "_", f"{spec.project}/{file}")
     found = importlib.util.spec_from_file_location(name, path)
     if found is None or found.loader is None or not path.is_file():
         raise SpecError(f"{path}, which `dags` in [tool.mlops] names, is not there.")

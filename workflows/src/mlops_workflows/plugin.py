@@ -25,6 +25,10 @@ class FairWeight(PriorityWeightStrategy):
         return int(found) if isinstance(found, int | float) else int(ti.task.priority_weight)
 
 
+FAIR_WEIGHT = f"{FairWeight.__module__}.{FairWeight.__qualname__}"
+"""The name by which a DAG asks for it."""
+
+
 class MlopsPlugin(AirflowPlugin):
     """Registers the strategy."""
 

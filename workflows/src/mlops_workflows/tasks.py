@@ -17,6 +17,12 @@ from mlops_workflows.starting import NoEvidenceError, Watched
 _FINAL = frozenset({"cancelled", "timeout", "not started", "packages", "data"})
 """Outcomes that another try would only repeat."""
 
+_OF_THE_PLATFORM = (
+    "MLOPS_", "UV_", "PIP_", "SSL_", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "http_proxy", "https_proxy", "no_proxy", "AWS_", "GOOGLE_", "AZURE_", "XDG_",
+)  # fmt: skip
+"""Beginnings of the variables that a step gets: settings, and how to reach packages and remotes."""
+
 
 class WatchedTask(BaseOperator):
     """Runs a command under a runner: streamed, measured, ended whole, never twice at once."""
@@ -181,7 +187,7 @@ class PlatformTask(WatchedTask):
             command=(*command, "--input", json.dumps(inputs)),
             folder=spec.toolkit,
             project=spec.project,
-            inherited=("MLOPS_",),
+            inherited=_OF_THE_PLATFORM,
             variables={"MLOPS_HOME": str(spec.home)},
             timeout_s=spec.timeout_s,
             answers=True,
