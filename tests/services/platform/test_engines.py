@@ -6,7 +6,7 @@ from services.platform.configuration import load_settings
 from services.platform.probes import HeartbeatProbe, HttpProbe
 from services.settings import Settings
 
-PORTS = {"mlflow": 5001, "dashboard": 8502, "telemetry": 9471}
+PORTS = {"mlflow": 5001, "dashboard": 8502, "telemetry": 9471, "airflow": 8081}
 
 
 @pytest.fixture
