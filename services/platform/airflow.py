@@ -35,7 +35,7 @@ _MAX_SILENCE_S = 20.0
 """Every part notes a heartbeat each five seconds; Airflow itself waits thirty."""
 _REREAD_S = 5
 _COMMANDS: Mapping[str, tuple[str, ...]] = {
-    # Who serves logs or health for itself listens on all interfaces; the API server reads the files.
+    # What serves logs itself listens on all interfaces; the API server reads the files.
     "airflow": ("api-server",),
     "airflow-scheduler": ("scheduler", "--skip-serve-logs"),
     "airflow-dag-processor": ("dag-processor",),
@@ -154,7 +154,10 @@ def database_url(home: Home, settings: "Settings") -> str:
 
 def _sections(home: Home, settings: "Settings", port: int) -> dict[str, dict[str, str]]:
     url = f"http://{LOOPBACK}:{port}"
-    database = {"sql_alchemy_conn": database_url(home, settings), "load_default_connections": "False"}
+    database = {
+        "sql_alchemy_conn": database_url(home, settings),
+        "load_default_connections": "False",
+    }
     if settings.airflow_database:
         # The same driver can both; the one Airflow would take is not installed.
         database["sql_alchemy_conn_async"] = database["sql_alchemy_conn"]
@@ -196,7 +199,9 @@ def _sections(home: Home, settings: "Settings", port: int) -> dict[str, dict[str
             "refresh_interval": str(_REREAD_S),
             "min_file_process_interval": str(_REREAD_S),
             "bundle_refresh_check_interval": str(_REREAD_S),
-            "dag_processor_child_process_log_directory": str(home.airflow / "logs" / "dag_processor"),
+            "dag_processor_child_process_log_directory": str(
+                home.airflow / "logs" / "dag_processor"
+            ),
         },
         "usage_data_collection": {"enabled": "False"},
     }

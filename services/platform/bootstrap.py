@@ -4,8 +4,9 @@
 
 GROUP is ``platform`` or ``dev`` (which is both) for ``.venv``; ``airflow`` is an environment of its
 own, ``.venv-airflow``, which the platform makes when it starts. Standard library only, and nothing
-of this project is imported: it does not exist yet. STAMP is written when everything is in place; a run that was cut
-off leaves a mark, and the next one makes the environment anew (from uv's cache, so quickly).
+of this project is imported: it does not exist yet. STAMP is written when everything is in place; a
+run that was cut off leaves a mark, and the next one makes the environment anew (from uv's cache, so
+quickly).
 """
 
 import contextlib

@@ -35,7 +35,7 @@ def _whole(main: EngineState, parts: tuple[EngineState, ...]) -> EngineState:
     )
     unwell = next((one for one in (main, *parts) if one.phase != "live"), None)
     if unwell is None:
-        return replace(whole, since=max((one.since or 0.0 for one in (main, *parts))))
+        return replace(whole, since=max(one.since or 0.0 for one in (main, *parts)))
     if unwell is main:
         return whole
     detail = f"{unwell.title}: {unwell.detail or unwell.phase}"

@@ -28,7 +28,9 @@ class Access(httpx.Auth):
 
     requires_response_body = True
 
-    def __init__(self, credentials: Callable[[], tuple[str, str]], path: str = "/auth/token") -> None:
+    def __init__(
+        self, credentials: Callable[[], tuple[str, str]], path: str = "/auth/token"
+    ) -> None:
         self._credentials = credentials
         self._path = path
         self._guard = threading.Lock()

@@ -156,9 +156,7 @@ class Airflow:
             params["updated_at_gte"] = changed_since.isoformat()
         if states:
             params["state"] = list(states)
-        return self._get(
-            RunsWire, _path("dags", dag_id or _ALL, "dagRuns"), **params
-        ).to_model()
+        return self._get(RunsWire, _path("dags", dag_id or _ALL, "dagRuns"), **params).to_model()
 
     def dag_runs_since(self, changed_since: datetime | None) -> Iterator[DagRun]:
         """Yield every run that changed since a moment, over all workflows and pages."""
@@ -342,9 +340,7 @@ class Airflow:
             "include_deferred": counts_deferred,
         }
         try:
-            changed = self._send(
-                PoolWire, "PATCH", _path("pools", name), body | {"pool": name}
-            )
+            changed = self._send(PoolWire, "PATCH", _path("pools", name), body | {"pool": name})
         except EngineRefusedError as error:
             if error.status != _NOT_FOUND:
                 raise

@@ -25,7 +25,9 @@ class _Raised(BaseModel):
     frames: list[_Frame] = []
 
     def text(self) -> str:
-        frames = [f'  File "{one.filename}", line {one.lineno}, in {one.name}' for one in self.frames]
+        frames = [
+            f'  File "{one.filename}", line {one.lineno}, in {one.name}' for one in self.frames
+        ]
         return "\n".join([*frames, f"{self.exc_type}: {self.exc_value}"])
 
 
@@ -39,7 +41,9 @@ class _Line(BaseModel):
     error_detail: object = None
 
     def to_model(self) -> LogLine:
-        return LogLine(self.timestamp, self.level, self.logger, self.event, _error(self.error_detail))
+        return LogLine(
+            self.timestamp, self.level, self.logger, self.event, _error(self.error_detail)
+        )
 
 
 def _error(detail: object) -> str | None:

@@ -1,4 +1,4 @@
-"""What Airflow's REST API says of runs and their tasks (3.3, ``/api/v2``): the fields we read."""
+"""What Airflow's REST API (3.3) says of runs and their tasks: the fields we read."""
 
 import json
 from datetime import datetime
@@ -35,7 +35,7 @@ class RunWire(Wire):
     triggered_by: str | None
     triggering_user_name: str | None
     note: str | None
-    dag_versions: list[DagVersionWire] = []
+    dag_versions: tuple[DagVersionWire, ...] = ()
 
     def to_model(self) -> DagRun:
         """Return it in our words."""
@@ -159,7 +159,7 @@ class XComWire(Wire):
         if not isinstance(self.value, str):
             return self.value
         try:
-            read: JsonValueValue = json.loads(self.value)
+            read: JsonValue = json.loads(self.value)
         except ValueError:
             return self.value
         return read

@@ -1,4 +1,4 @@
-"""What Airflow's REST API says of pools and assets (3.3, ``/api/v2``): the fields we read."""
+"""What Airflow's REST API (3.3) says of pools and assets: the fields we read."""
 
 from datetime import datetime
 
@@ -64,8 +64,8 @@ class _Asset(Wire):
     uri: str
     group: str
     extra: dict[str, JsonValue] | None = None
-    producing_tasks: list[_Producer] = []
-    scheduled_dags: list[_Scheduled] = []
+    producing_tasks: tuple[_Producer, ...] = ()
+    scheduled_dags: tuple[_Scheduled, ...] = ()
     last_asset_event: _LastEvent | None = None
 
     def to_model(self) -> Asset:
@@ -109,7 +109,7 @@ class AssetEventWire(Wire):
     source_dag_id: str | None = None
     source_run_id: str | None = None
     source_task_id: str | None = None
-    created_dagruns: list[_Started] = []
+    created_dagruns: tuple[_Started, ...] = ()
 
     def to_model(self) -> AssetEvent:
         """Return it in our words."""

@@ -1,4 +1,4 @@
-"""What Airflow's REST API says of itself and its workflows (3.3, ``/api/v2``): the fields we read."""
+"""What Airflow's REST API (3.3) says of itself and its workflows: the fields we read."""
 
 import re
 from datetime import datetime

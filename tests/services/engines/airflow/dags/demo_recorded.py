@@ -45,7 +45,7 @@ def train():
 
     @task(outlets=[MODEL])
     def register(parts: list[dict[str, object]]) -> None:
-        print("registered", len(list(parts)))
+        logging.getLogger("drill").info("registered %s parts", len(list(parts)))
 
     register(fit.expand(part=pull()))
 
