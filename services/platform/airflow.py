@@ -103,6 +103,10 @@ def variables(home: Home) -> dict[str, str]:
         # The package with our operators and the DAG factory; Airflow's environment has no other of
         # ours in it.
         "PYTHONPATH": str(toolkit_root() / "workflows" / "src"),
+        # Airflow names its processes; without this the names would overwrite our mark.
+        "SPT_NOENV": "1",
+        # Whoever set up the platform by variables shall not tell every task this password.
+        "MLOPS_AIRFLOW_DATABASE": "",
     }
 
 
