@@ -16,7 +16,8 @@ def built(home):
 
 
 def test_every_engine_is_built_and_the_dashboard_comes_first(built):
-    assert list(built) == ["dashboard", "mlflow", "controller", "telemetry"]
+    own = ["dashboard", "mlflow", "controller", "telemetry"]
+    assert list(built) == [*own, "airflow", *engines.PARTS]
 
 
 def test_mlflow_listens_on_loopback_behind_our_app_with_workspaces(home, built):
