@@ -1,5 +1,6 @@
 """Airflow, as far as the platform needs it, over its REST API (3.3, ``/api/v2``)."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, TypeVar
@@ -8,10 +9,12 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel
 
+from services.engines.airflow.events import all_events
 from services.engines.airflow.log import LogWire
 from services.engines.airflow.models import (
     Asset,
     AssetEvent,
+    AssetEvents,
     Dag,
     DagDetail,
     DagRun,
@@ -60,6 +63,9 @@ Params = dict[str, str | int | list[str]]
 _API = "/api/v2"
 _ALL = "~"
 _PAGE = 100
+_PAUSES_S = (0.05, 0.15, 0.45, 1.35)
+_BUSY = "Database error"
+"""Airflow's word when a statement failed; what it had done of the request is rolled back."""
 _CONFLICT = 409
 _NOT_FOUND = 404
 
@@ -86,6 +92,20 @@ class Airflow:
         return parse(self.name, shape, content)
 
     def _send(self, shape: type[M], method: str, path: str, body: Body) -> M:
+        """Write; once more when another write was under way: Airflow then took ours back.
+
+        On SQLite one write waits for no other that began in between, it is refused.
+        """
+        for pause_s in _PAUSES_S:
+            try:
+                return self._send_once(shape, method, path, body)
+            except EngineRefusedError as error:
+                if error.code != _BUSY:
+                    raise
+                time.sleep(pause_s)
+        return self._send_once(shape, method, path, body)
+
+    def _send_once(self, shape: type[M], method: str, path: str, body: Body) -> M:
         return parse(self.name, shape, ask(self._client, self.name, method, path, body=body))
 
     # Airflow itself
@@ -358,21 +378,21 @@ class Airflow:
             if not page.assets or len(found) >= page.total_entries:
                 return tuple(found)
 
-    def asset_events(self, since: datetime | None = None) -> tuple[AssetEvent, ...]:
+    def asset_events(self, since: datetime | None = None) -> AssetEvents:
         """Return when assets were made, since a moment, the first first."""
-        params: Params = {"limit": _PAGE, "order_by": "timestamp"}
+        params: Params = {"order_by": "timestamp"}
         if since is not None:
             params["timestamp_gte"] = since.isoformat()
-        found: list[AssetEvent] = []
-        while True:
-            page = self._get(
-                AssetEventsWire, _path("assets", "events"), **(params | {"offset": len(found)})
+        path = _path("assets", "events")
+        return all_events(
+            lambda offset, limit: self._get(
+                AssetEventsWire, path, **(params | {"offset": offset, "limit": limit})
             )
-            found += page.to_models()
-            if not page.asset_events or len(found) >= page.total_entries:
-                return tuple(found)
+        )
 
     def emit(self, asset_id: int, extra: Mapping[str, Json] | None = None) -> AssetEvent:
         """Say that an asset was made outside Airflow: what waits for it starts."""
         body: Body = {"asset_id": asset_id, "extra": dict(extra or {})}
-        return self._send(AssetEventWire, "POST", _path("assets", "events"), body).to_model()
+        # Not once more by itself: two events would start everything twice.
+        path = _path("assets", "events")
+        return self._send_once(AssetEventWire, "POST", path, body).to_model()

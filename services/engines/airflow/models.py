@@ -258,3 +258,12 @@ class AssetEvent:
     run_id: str | None
     task_id: str | None
     started: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AssetEvents:
+    """When assets were made, the first first."""
+
+    events: tuple[AssetEvent, ...]
+    untold: int = 0
+    """How many Airflow cannot tell before the runs they set off have started: ask again."""

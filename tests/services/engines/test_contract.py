@@ -52,7 +52,7 @@ CASES = [
     airflow("pool", lambda a: a.pool("p")),
     airflow("set_pool", lambda a: a.set_pool("p", 4), "pool"),
     airflow("assets", lambda a: a.assets()),
-    airflow("asset_events", lambda a: a.asset_events()),
+    airflow("asset_events", lambda a: a.asset_events().events),
     airflow("emit", lambda a: a.emit(1), "asset-event"),
     mlflow("search_runs", "runs-search", lambda m: m.search_runs("w", ("1",)).runs),
     mlflow("run", "runs-get", lambda m: m.run("w", "r")),

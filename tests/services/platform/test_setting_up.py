@@ -76,13 +76,11 @@ def test_a_part_waits_for_what_another_engine_makes(home):
 
 def test_stopping_ends_a_set_up_that_is_under_way(home):
     spec, _ = setting_up(home, "import time; time.sleep(600)")
-    with kept(home, spec) as supervisor:
-        leader = wait_until(
-            lambda: engine(supervisor).leader or supervisor._keepers["small"]._state.leader
-        )
+    with kept(home, spec):
+        (process,) = wait_until(lambda: processes.marked(home.root, "small"))
         began = time.monotonic()
     assert time.monotonic() - began < 5
-    assert not leader.alive
+    assert not process.is_running()
     assert processes.marked(home.root) == []
 
 

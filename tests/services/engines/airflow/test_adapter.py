@@ -136,3 +136,66 @@ def test_clearing_says_which_tasks():
     assert body["dry_run"] is False
     airflow.clear("d", "r")
     assert "task_ids" not in json.loads(seen[1].content)
+
+
+def busy() -> httpx.Response:
+    detail = {"reason": "Database error", "message": "Serious error"}
+    return httpx.Response(500, json={"detail": detail})
+
+
+def test_a_write_that_met_another_is_sent_again(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    answers = iter([busy(), busy(), recorded("pool")])
+    airflow, seen = asked(lambda request: next(answers))
+    assert airflow.set_pool("mlops_gpu@mac", 4).slots == 4
+    assert len(seen) == 3
+
+
+def test_a_database_that_stays_away_is_said_after_some_tries(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    airflow, seen = asked(lambda request: busy())
+    with pytest.raises(EngineRefusedError, match="Database error") as caught:
+        airflow.set_paused("d", paused=True)
+    assert caught.value.status == 500
+    assert len(seen) == 5
+
+
+def test_an_event_is_never_sent_twice():
+    airflow, seen = asked(lambda request: busy())
+    with pytest.raises(EngineRefusedError):
+        airflow.emit(1)
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("broken", [(), (0,), (3, 70), (64, 65, 129), tuple(range(130))])
+def test_events_whose_runs_have_not_started_are_left_out_and_counted(broken: tuple[int, ...]):
+    """Airflow answers the whole list with HTTP 500 then."""
+    one = json.loads((FIXTURES / "asset-events-3.3.2.json").read_bytes())["asset_events"][0]
+    total = 130
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        offset, limit = (int(request.url.params[name]) for name in ("offset", "limit"))
+        window = range(offset, min(offset + limit, total))
+        if set(window) & set(broken):
+            return httpx.Response(500, content=b"Internal Server Error")
+        events = [one | {"id": number} for number in window]
+        return httpx.Response(200, json={"asset_events": events, "total_entries": total})
+
+    airflow, seen = asked(answer)
+    found = airflow.asset_events()
+    assert [e.event_id for e in found.events] == [n for n in range(total) if n not in broken]
+    assert found.untold == len(broken)
+    assert len(seen) == 3 or broken
+
+
+def test_events_that_are_refused_are_no_missing_events():
+    airflow, _ = asked(lambda request: httpx.Response(403, json={"detail": "Forbidden"}))
+    with pytest.raises(EngineRefusedError, match="Forbidden"):
+        airflow.asset_events()
+
+
+def test_an_airflow_that_is_broken_itself_is_no_missing_event():
+    airflow, seen = asked(lambda request: httpx.Response(500, content=b"Internal Server Error"))
+    with pytest.raises(EngineRefusedError, match="HTTP 500"):
+        airflow.asset_events()
+    assert len(seen) == 2

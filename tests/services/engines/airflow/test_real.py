@@ -69,7 +69,8 @@ def test_a_run_its_tasks_what_they_handed_on_and_what_it_set_off(lab: Lab, run_i
     said = [line.text for line in lab.airflow.log(TRAIN, run_id, "fit", 1, map_index=0).lines]
     assert "part 0 for 7 epochs" in said
 
-    (event,) = (e for e in lab.airflow.asset_events(since) if e.run_id == run_id)
+    told = eventually(lambda: not (all_ := lab.airflow.asset_events(since)).untold and all_)
+    (event,) = (e for e in told.events if e.run_id == run_id)
     assert (event.task_id, event.uri) == ("register", "model://drill/classifier")
     ((dag_id, set_off),) = event.started
     assert dag_id == "drill.release"
