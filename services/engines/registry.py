@@ -93,6 +93,9 @@ def build_airflow(home: Home, settings: "Settings", timeout_s: float = 30.0) -> 
         base_url=settings.airflow_url or f"http://127.0.0.1:{port}",
         auth=Access(theirs if settings.airflow_url else own),
         timeout=httpx.Timeout(timeout_s, connect=2.0),
+        # Airflow ends an idle connection after five seconds: we do first, so that none is used that
+        # it is about to end.
+        limits=httpx.Limits(keepalive_expiry=2.0),
         trust_env=False,  # a proxy of the environment is no way to 127.0.0.1, and a .netrc no login
     )
     return Airflow(client)
