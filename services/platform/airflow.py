@@ -72,7 +72,7 @@ def spec(name: str, home: Home, settings: "Settings", ports: Mapping[str, int]) 
         url=url if main else "",
         port=ports[_NAME] if main else None,
         version=pinned_version(),
-        stop_timeout_s=8.0,
+        stop_timeout_s=6.0,
         setup=Setup(
             partial(missing, home, settings.airflow_database, stamp),
             (interpreter(), "-m", "services.platform.airflow_setup") if main else (),

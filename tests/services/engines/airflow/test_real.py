@@ -11,12 +11,15 @@ import pytest
 from services.engines.airflow.models import Launch, LogPage
 from services.engines.registry import build_airflow
 from services.errors import EngineRefusedError
+from services.home import Home
 from services.platform.airflow import environment, variables
 from services.platform.files import write_json
+from services.platform.secrets import airflow_password
+from services.settings import Settings
 from tests.airflow_lab import Lab
 from tests.live import eventually
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(400)]
 
 TRAIN = "drill.train"
 
@@ -133,6 +136,20 @@ def test_a_running_tasks_log_is_read_on_and_the_run_is_cancelled(lab: Lab, run_i
     assert lab.airflow.dag_run(TRAIN, run_id).state == "failed"
 
 
+def test_people_say_how_a_task_ended(lab: Lab, run_id: str):
+    lab.airflow.trigger(TRAIN, run_id, {"wait_s": 300})
+
+    def running() -> bool:
+        tasks = lab.airflow.task_instances(TRAIN, run_id, states=["running"])
+        return [task.task_id for task in tasks] == ["fit", "fit"]
+
+    eventually(running)
+    for index in (0, 1):
+        lab.airflow.set_task_state(TRAIN, run_id, "fit", "success", index)
+    assert ended(lab, TRAIN, run_id) == "success"
+    assert lab.airflow.set_run_note(TRAIN, run_id, "by hand").note == "by hand"
+
+
 def test_a_task_that_waits_takes_no_slot(lab: Lab, run_id: str):
     lab.airflow.trigger("drill.wait", run_id)
 
@@ -184,6 +201,14 @@ def test_a_password_that_was_changed_counts_at_once(lab: Lab):
         fresh._client.close()
     finally:
         path.write_text(before)
+
+
+def test_an_airflow_that_runs_already_is_spoken_to_by_its_address(lab: Lab):
+    login = {"airflow_username": "admin", "airflow_password": airflow_password(lab.home, "admin")}
+    url = f"http://127.0.0.1:{lab.settings.airflow_port}/"
+    theirs = build_airflow(Home(lab.home.root / "none"), Settings(airflow_url=url, **login))
+    assert {dag.dag_id for dag in theirs.dags()} == {dag.dag_id for dag in lab.airflow.dags()}
+    theirs._client.close()
 
 
 def test_plain_airflow_commands_show_the_same(lab: Lab, run_id: str):
