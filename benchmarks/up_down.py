@@ -28,6 +28,7 @@ def mlops(home: Path, *arguments: str) -> tuple[float, float | None]:
         "MLOPS_MLFLOW_PORT": "45000",
         "MLOPS_DASHBOARD_PORT": "45001",
         "MLOPS_TELEMETRY_PORT": "45002",
+        "MLOPS_AIRFLOW_PORT": "45003",
         "PYTHONPATH": str(ROOT),
     }
     began = time.perf_counter()

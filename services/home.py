@@ -52,6 +52,11 @@ class Home:
         return self.root / "mlflow"
 
     @property
+    def airflow(self) -> Path:
+        """All of Airflow: configuration, DAG files, database, logs of tasks."""
+        return self.root / "airflow"
+
+    @property
     def telemetry(self) -> Path:
         """What machines did over time, one folder a machine."""
         return self.root / "telemetry"

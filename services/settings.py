@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -43,6 +43,22 @@ class Settings(BaseSettings):
     mlflow_artifacts: str = ""
     """Artifacts of our own MLflow, e.g. ``s3://bucket/prefix``; empty is a local folder."""
 
+    airflow_enabled: bool = True
+    """Without Airflow no workflow runs; everything else does."""
+
+    airflow_url: str = ""
+    """An existing Airflow (3.3 or newer); empty starts our own."""
+
+    airflow_username: str = ""
+    airflow_password: SecretStr = SecretStr("")
+    """Who we are to that Airflow; it needs the rights to trigger DAGs and to set pools."""
+
+    airflow_database: str = ""
+    """Database of our own Airflow, ``postgresql://…``; empty is SQLite at home."""
+
+    airflow_parallelism: int = Field(default=8, ge=1, le=512)
+    """How many tasks our own Airflow runs at once, over all pools."""
+
     dvc_remote: str = ""
     """Where versions of data and models are sent: ``s3://BUCKET/PREFIX``, ``gs://…``, ``azure://…``
     or a folder on another disk; empty is a folder at home."""
@@ -52,6 +68,7 @@ class Settings(BaseSettings):
 
     dashboard_port: int = Field(default=8501, ge=1, le=65535)
     mlflow_port: int = Field(default=5000, ge=1, le=65535)
+    airflow_port: int = Field(default=8080, ge=1, le=65535)
     """Preferred ports; a taken one is replaced by a free one, which is remembered."""
 
     sync_interval_s: float = Field(default=0.25, gt=0)
@@ -104,7 +121,7 @@ class Settings(BaseSettings):
         toml = TomlConfigSettingsSource(settings_cls, Home.locate().root / "settings.toml")
         return init_settings, env_settings, toml
 
-    @field_validator("mirror_url", "journal_url", "mlflow_backend_store")
+    @field_validator("mirror_url", "journal_url", "mlflow_backend_store", "airflow_database")
     @classmethod
     def _with_our_driver(cls, url: str) -> str:
         return with_driver(url)
@@ -124,6 +141,29 @@ class Settings(BaseSettings):
         if url and url == info.data.get("mirror_url"):
             raise ValueError("the mirror is in that database, and both keep a table `runs`")
         return url
+
+    @field_validator("airflow_url")
+    @classmethod
+    def _an_http_address(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("it is no address, e.g. https://airflow.example")
+        return url.rstrip("/")
+
+    @field_validator("airflow_database")
+    @classmethod
+    def _of_its_own(cls, url: str, info: ValidationInfo) -> str:
+        if url and not url.startswith(f"{DRIVER}://"):
+            raise ValueError("it is not postgresql://USER:PASSWORD@HOST/NAME")
+        for name in ("mirror_url", "journal_url", "mlflow_backend_store"):
+            if url and url == info.data.get(name):
+                raise ValueError(f"{name} is that database, and Airflow wants one of its own")
+        return _parsed(url)
+
+    @model_validator(mode="after")
+    def _known_to_the_other_airflow(self) -> Self:
+        if self.airflow_url and not (self.airflow_username and self.airflow_password):
+            raise ValueError("airflow_url needs airflow_username and airflow_password")
+        return self
 
     @model_validator(mode="after")
     def _coarse_outlives_fine(self) -> Self:

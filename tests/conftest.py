@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from services.postgres import with_driver
-from tests import live, postgres
+from tests import airflow_lab, live, postgres
 
 BOTH = ("sqlite", pytest.param("postgres", marks=pytest.mark.engine))
 """Parameters of a fixture that gives a database: Postgres is left out by ``--fast``."""
@@ -34,3 +34,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[live.Platform]:
     """A running platform; who kills one of its engines leaves it as it was found."""
     with live.running(tmp_path_factory.mktemp("lab")) as platform:
         yield platform
+
+
+@pytest.fixture(scope="session")
+def airflow_lab_shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[airflow_lab.Lab]:
+    """A running Airflow; who kills one of its processes waits until it is well again."""
+    with airflow_lab.running(tmp_path_factory.mktemp("airflow")) as lab:
+        yield lab

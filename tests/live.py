@@ -62,6 +62,7 @@ class Platform:
             "MLOPS_HOME": str(self.home.root),
             "MLOPS_PROJECTS_ROOT": str(self.projects),
             "MLOPS_LOST_AFTER_S": str(LOST_AFTER_S),
+            "MLOPS_AIRFLOW_ENABLED": "false",  # it has a lab of its own
             "PYTHONPATH": str(ROOT),
         }
 

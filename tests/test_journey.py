@@ -84,6 +84,7 @@ def test_every_engine_is_live(demo: str, mlops: Mlops):
         "mlflow": "live",
         "controller": "live",
         "telemetry": "live",
+        "airflow": "live",
     }
 
 

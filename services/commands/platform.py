@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from services.platform.state import EngineState, PlatformState
     from services.platform.status import EngineStatus
 
-_UP_TIMEOUT_S = 240.0
+_UP_TIMEOUT_S = 600.0
+"""The first start installs Airflow's environment, on a slow network for minutes."""
 _POLL_S = 0.15
 
 
@@ -147,11 +148,14 @@ def _raise_failing(state: "PlatformState") -> None:
 def _arrived(state: "PlatformState", *, everything: bool) -> bool:
     if not everything:
         return bool(_dashboard_url(state))
-    return bool(state.engines) and not _absent(state)
+    known = {engine.name for engine in state.engines}
+    return bool(known) and known.issuperset(state.wanted) and not _absent(state)
 
 
 def _absent(state: "PlatformState") -> str:
-    return ", ".join(engine.title for engine in state.engines if engine.phase != "live")
+    from services.platform.parts import folded
+
+    return ", ".join(engine.title for engine in folded(state.engines) if engine.phase != "live")
 
 
 def _demo(home: Home) -> None:
@@ -270,13 +274,24 @@ def status(*, as_json: bool) -> None:
         )
         return
     columns = ("engine", "state", "for", "answered", "memory", "pid", "where")
-    print_table(columns, [_row(engine) for engine in found.engines], "There is no engine.")
+    rows = [row for engine in found.engines for row in _rows(engine)]
+    print_table(columns, rows, "There is no engine.")
     for engine in found.engines:
         if engine.detail:
             click.echo(f"{engine.title}: {engine.detail}")
 
 
 _SYMBOLS = {"live": "● live", "stale": "◐ stale", "down": "✕ down", "never": "○ never"}
+
+
+def _rows(engine: "EngineStatus") -> list[list[str]]:
+    """Return an engine's row, and one for each of its parts."""
+    names = [part.title.removeprefix(f"{engine.title} ") for part in engine.parts]
+    parts = [
+        [f"  {name if name != engine.title else 'API server'}", *_row(part)[1:-1], "–"]
+        for name, part in zip(names, engine.parts, strict=True)
+    ]
+    return [_row(engine), *parts]
 
 
 def _row(engine: "EngineStatus") -> list[str]:

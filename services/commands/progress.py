@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from services.platform.parts import folded
 from services.platform.state import EngineState, PlatformState
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _plain_lines() -> Draw:
     told: dict[str, str] = {}
 
     def draw(state: PlatformState) -> None:
-        for engine in state.engines:
+        for engine in folded(state.engines):
             line = f"{engine.title}: {_sentence(engine, state)}"
             if told.get(engine.name) != engine.phase:
                 told[engine.name] = engine.phase
@@ -75,7 +76,7 @@ def _table(state: PlatformState) -> "Table":
         table.add_column()
     table.add_column(no_wrap=True, overflow="ellipsis")
     now = time.time()
-    for engine in state.engines:
+    for engine in folded(state.engines):
         symbol, word, colour = _WORDS[engine.phase]
         took = _took_s(engine, state) if engine.phase == "live" else _running_s(state, now)
         table.add_row(

@@ -18,7 +18,8 @@ from services.actions.action import Context
 from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
-from services.controller import run_use
+from services.controller import airflow, run_use
+from services.controller.airflow import AirflowWatch
 from services.controller.loops import Loop
 from services.controller.run_use import RunUseWatch
 from services.controller.telemetry import INTERVAL_S, TelemetryWatch
@@ -149,6 +150,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("data", move, _ACTIONS_INTERVAL_S),
         Loop("remote", send, _REMOTE_INTERVAL_S),
         Loop("projects", watch.turn, settings.discovery_interval_s),
+        Loop("airflow", AirflowWatch(Store(database), home).turn, airflow.INTERVAL_S),
         Loop("telemetry", TelemetryWatch(Store(database), home.run).turn, INTERVAL_S),
         Loop("run use", used.turn, run_use.INTERVAL_S),
     ]

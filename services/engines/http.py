@@ -52,7 +52,26 @@ def _reason(response: httpx.Response) -> tuple[str, str]:
         return "", f"HTTP {response.status_code}."
     if not isinstance(said, dict):
         return "", f"HTTP {response.status_code}."
+    if "detail" in said:
+        detail = said["detail"]
+        # Airflow's own, for what its database refused.
+        code = detail.get("reason", "") if isinstance(detail, dict) else ""
+        return str(code), _detail(detail)
     return str(said.get("error_code", "")), str(said.get("message", response.status_code))
+
+
+def _detail(said: object) -> str:
+    """Return FastAPI's reason as a sentence: text, or a list of which field is wrong and how."""
+    if isinstance(said, dict):
+        return str(said.get("reason") or said.get("message") or said)
+    if not isinstance(said, list):
+        return str(said).partition("\n\n")[0]
+    faults = [one for one in said if isinstance(one, dict)]
+    words = (
+        f"{'.'.join(str(part) for part in one.get('loc', ()))}: {one.get('msg', '')}"
+        for one in faults
+    )
+    return "; ".join(words) or str(said)
 
 
 def unreadable(engine: str, what: str, error: Exception) -> EngineProtocolError:

@@ -1,15 +1,17 @@
 """Builds the engines from settings: the one composition root."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.errors import PlatformError
+from services.errors import EngineMissingError, PlatformError
 from services.home import Home
 
 if TYPE_CHECKING:
+    from services.engines.airflow.adapter import Airflow
     from services.engines.mlflow.adapter import MLflow
+    from services.settings import Settings
 
 
 def platform_token(home: Home) -> str:
@@ -56,6 +58,47 @@ def read_ports(home: Path) -> dict[str, int]:
     except (OSError, ValueError):
         return {}
     return {str(name): int(port) for name, port in ports.items() if isinstance(port, int)}
+
+
+def airflow_login(home: Home) -> tuple[str, str]:
+    """Return as whom the platform itself speaks to its own Airflow: user and password.
+
+    Raises:
+        EngineMissingError: It was never made: the platform did not start Airflow yet.
+    """
+    import json
+
+    path = home.secrets / "airflow-passwords.json"
+    try:
+        return "platform", str(json.loads(path.read_bytes())["platform"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EngineMissingError(
+            f"The password for Airflow is not readable at {path}.", "Run `mlops up` once."
+        ) from error
+
+
+def build_airflow(home: Home, settings: "Settings", timeout_s: float = 30.0) -> "Airflow":
+    """Return Airflow: the one the settings name, else our own on its remembered port."""
+    import httpx
+
+    from services.engines.airflow.access import Access
+    from services.engines.airflow.adapter import Airflow
+
+    def theirs() -> tuple[str, str]:
+        return settings.airflow_username, settings.airflow_password.get_secret_value()
+
+    own = partial(airflow_login, home)
+    port = read_ports(home.root).get("airflow", settings.airflow_port)
+    client = httpx.Client(
+        base_url=settings.airflow_url or f"http://127.0.0.1:{port}",
+        auth=Access(theirs if settings.airflow_url else own),
+        timeout=httpx.Timeout(timeout_s, connect=2.0),
+        # Airflow ends an idle connection after five seconds: we do first, so that none is used that
+        # it is about to end.
+        limits=httpx.Limits(keepalive_expiry=2.0),
+        trust_env=False,  # a proxy of the environment is no way to 127.0.0.1, and a .netrc no login
+    )
+    return Airflow(client)
 
 
 def build_engines(home: Home, mlflow_url: str = "", preferred_port: int = 5000) -> Engines:

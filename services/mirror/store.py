@@ -288,6 +288,13 @@ class Store:
             _append_events(connection, [Event(now_ms(), kind, None, "mirror", sentence)])
             _next_change(connection)
 
+    def forget_engine(self, name: str) -> None:
+        """Leave out an engine that is no longer wanted."""
+        with self._writing() as connection:
+            table = schema.engines
+            if connection.execute(delete(table).where(table.c.name == name)).rowcount:
+                _next_change(connection)
+
     def write_engine(
         self,
         name: str,

@@ -1,10 +1,12 @@
-"""Makes the environment ``.venv`` from the pins: run by the launcher with any Python from 3.11 on.
+"""Makes the environments from the pins: run by the launcher with any Python from 3.11 on.
 
     python -I services/platform/bootstrap.py ROOT GROUP STAMP
 
-GROUP is ``platform`` or ``dev`` (which is both). Standard library only, and nothing of this project
-is imported: it does not exist yet. STAMP is written when everything is in place; a run that was cut
-off leaves a mark, and the next one makes the environment anew (from uv's cache, so quickly).
+GROUP is ``platform`` or ``dev`` (which is both) for ``.venv``; ``airflow`` is an environment of its
+own, ``.venv-airflow``, which the platform makes when it starts. Standard library only, and nothing
+of this project is imported: it does not exist yet. STAMP is written when everything is in place; a
+run that was cut off leaves a mark, and the next one makes the environment anew (from uv's cache, so
+quickly).
 """
 
 import contextlib
@@ -18,6 +20,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _STAMPED = ("platform.txt", "dev.txt", "uv.txt")
+_APART = {"airflow": ".venv-airflow"}
+"""Groups whose pins do not go together with ours: each has an environment of its own."""
 _UV_AT_LEAST = (0, 9)
 _LOCK = ".bootstrap-lock"
 _NEEDED_BYTES = 2 << 30
@@ -31,10 +35,18 @@ class BootstrapError(Exception):
     """The environment could not be made; the words are for the person at the terminal."""
 
 
-def stamp(root: Path) -> str:
+def environment(root: Path, group: str = "platform") -> Path:
+    """Return the folder of a group's environment."""
+    return root / _APART.get(group, ".venv")
+
+
+def stamp(root: Path, group: str = "platform") -> str:
     """Return what the launcher computes with ``cksum``: it changes when a pin changes."""
-    files = [root / "requirements" / name for name in _STAMPED]
-    files += [root / "pyproject.toml", root / "services" / "platform" / "bootstrap.py"]
+    pins = (f"{group}.txt",) if group in _APART else _STAMPED
+    files = [root / "requirements" / name for name in pins]
+    # The project itself is installed into its own environment alone.
+    files += [] if group in _APART else [root / "pyproject.toml"]
+    files.append(root / "services" / "platform" / "bootstrap.py")
     data = b"".join(path.read_bytes() for path in files)
     return subprocess.run(
         ["cksum"], input=data, capture_output=True, check=True, timeout=10
@@ -44,7 +56,8 @@ def stamp(root: Path) -> str:
 def is_current(root: Path, group: str) -> bool:
     """Return whether the environment is what the pins say."""
     try:
-        return (root / ".venv" / f".stamp-{group}").read_text().strip() == stamp(root)
+        written = (environment(root, group) / f".stamp-{group}").read_text().strip()
+        return written == stamp(root, group)
     except OSError:
         return False
 
@@ -55,7 +68,7 @@ def make(root: Path, group: str, wanted: str) -> None:
     Raises:
         BootstrapError: It could not be made.
     """
-    venv = root / ".venv"
+    venv = environment(root, group)
     try:
         venv.mkdir(exist_ok=True)
     except OSError as error:
@@ -96,6 +109,8 @@ def _alone(venv: Path) -> Iterator[None]:
 
 def _groups(venv: Path, group: str) -> list[str]:
     """Return what the environment holds: once the development pins are in, they stay in."""
+    if group in _APART:
+        return [group]
     dev = group == "dev" or (venv / ".stamp-dev").exists()
     return ["platform", "dev"] if dev else ["platform"]
 
@@ -121,6 +136,8 @@ def _install(root: Path, venv: Path, group: str) -> None:
     # The list of packages is for a person to watch; a log is better without.
     quiet = () if sys.stderr.isatty() else ("--quiet",)
     _run(root, [*uv, "pip", "sync", *target, *quiet, "--require-hashes", "--strict", *names])
+    if group in _APART:
+        return
     _say("Installing this project in place.")
     _run(root, [*uv, "pip", "install", *target, "--quiet", "--no-deps", "--no-build-isolation",
                 "--editable", "."])  # fmt: skip
@@ -161,7 +178,9 @@ def _empty(venv: Path) -> None:
 
 def _uv(root: Path, venv: Path, *, fresh: bool) -> list[str]:
     """Return uv and make the bare environment: with the machine's uv, else with a private one."""
-    found = shutil.which("uv")
+    # The platform's own serves for the environments beside it.
+    beside = environment(root) / "bin" / "uv"
+    found = shutil.which("uv") or (str(beside) if venv != environment(root) else "")
     if found and _new_enough(found):
         if fresh:
             _run(root, [found, "venv", "--quiet", "--allow-existing", "--python", sys.executable,

@@ -24,6 +24,8 @@ def on_postgres(settings: "Settings") -> Iterator[tuple[str, str]]:
     urls = {"mirror": settings.mirror_url, "journal": settings.journal_url}
     if not settings.mlflow_url:
         urls["MLflow"] = settings.mlflow_backend_store
+    if settings.airflow_enabled and not settings.airflow_url:
+        urls["Airflow"] = settings.airflow_database
     for name, url in urls.items():
         if url.startswith(f"{postgres.DRIVER}://"):
             yield name, url

@@ -17,6 +17,7 @@ from services.errors import EngineError, MlopsError, PlatformError
 from services.home import Home, toolkit_root
 from services.platform import control, ports, processes, room, sign_on
 from services.platform import state as states
+from services.platform.airflow_doctor import airflow
 from services.platform.bootstrap import is_current
 from services.platform.configuration import load_settings
 from services.platform.database_files import journal_fault, mlflow_fault
@@ -33,7 +34,7 @@ SAFE_MINIMUM = {
     "streamlit": "1.54",
     "starlette": "0.49.1",
 }
-"""Below these are known vulnerabilities. (Airflow, 3.3.2, has an environment of its own.)"""
+"""Below these are known vulnerabilities. Airflow has an environment of its own, see below."""
 
 _LOW_DISK_BYTES = 2 << 30
 _NO_DISK_BYTES = 200 << 20
@@ -381,6 +382,7 @@ CHECKS: tuple[Check, ...] = (
     python_version,
     package_versions,
     environment,
+    airflow,
     tools,
     apple_silicon,
     sqlite,

@@ -32,6 +32,18 @@ _NOT_INHERITED = (
     "MLOPS_PROJECT", "MLOPS_SPOOL", "MLOPS_TECHNIQUE", "STREAMLIT_SERVER_PORT",
 )  # fmt: skip
 """What a person's shell may hold for a project of theirs and must not steer an engine."""
+_NOT_INHERITED_PREFIX = "AIRFLOW"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What must be there before an engine can start."""
+
+    missing: Callable[[], str]
+    """Says what it waits for; empty when it can start."""
+    argv: tuple[str, ...] = ()
+    """The program that makes it, run in the toolkit's folder; empty: another engine's does."""
+    timeout_s: float = 3600.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,7 @@ class EngineSpec:
     """One that was ready and has not answered for so long is started again."""
     fault: Callable[[], str] = str
     """Says why it must not be started now; empty when it may."""
+    setup: Setup | None = None
 
     @property
     def external(self) -> bool:
@@ -73,9 +86,18 @@ class EngineSpec:
 
     def environment(self, home: Home, mark: str) -> dict[str, str]:
         """Return the environment of its process."""
-        inherited = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
+        return self.setup_environment(home, mark) | dict(self.env)
+
+    @staticmethod
+    def setup_environment(home: Home, mark: str) -> dict[str, str]:
+        """Return the environment of the program that makes what must be there before."""
+        inherited = {
+            key: value
+            for key, value in os.environ.items()
+            if key not in _NOT_INHERITED and not key.startswith(_NOT_INHERITED_PREFIX)
+        }
         own = {"MLOPS_HOME": str(home.root), "MLOPS_ENGINE": mark, "PYTHONUNBUFFERED": "1"}
-        return inherited | own | dict(self.env)
+        return inherited | own
 
 
 def interpreter() -> str:
@@ -173,21 +195,63 @@ def telemetry(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
 
 Builder = Callable[[Home, "Settings", Ports], EngineSpec]
 
+
+def _airflow(name: str) -> Builder:
+    def build_part(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
+        from services.platform import airflow
+
+        return airflow.spec(name, home, settings, ports)
+
+    return build_part
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A process that people know as a part of an engine."""
+
+    of: str
+    title: str
+
+
+PARTS: dict[str, Part] = {
+    "airflow-scheduler": Part("airflow", "Airflow scheduler"),
+    "airflow-dag-processor": Part("airflow", "Airflow DAG processor"),
+    "airflow-triggerer": Part("airflow", "Airflow triggerer"),
+}
+"""The engine's own name is that of its first process: Airflow's API server."""
+
 BUILDERS: dict[str, Builder] = {
     "dashboard": dashboard,
     "mlflow": mlflow,
     "controller": controller,
     "telemetry": telemetry,
+    "airflow": _airflow("airflow"),
+    **{name: _airflow(name) for name in PARTS},
 }
 """In the order in which they are started: what people look at first comes first."""
+
+
+def wanted(settings: "Settings") -> tuple[str, ...]:
+    """Return the names of the engines this installation runs or asks."""
+    parts = {name for name, part in PARTS.items() if part.of == "airflow"}
+    without: set[str] = set()
+    if not settings.airflow_enabled:
+        without = parts | {"airflow"}
+    elif settings.airflow_url:
+        without = parts
+    return tuple(name for name in BUILDERS if name not in without)
 
 
 def preferred_ports(settings: "Settings") -> dict[str, int]:
     """Return the wished port of each engine that we start and that listens."""
     own = {"dashboard": settings.dashboard_port, "telemetry": settings.telemetry_port}
-    return own if settings.mlflow_url else own | {"mlflow": settings.mlflow_port}
+    if not settings.mlflow_url:
+        own["mlflow"] = settings.mlflow_port
+    if settings.airflow_enabled and not settings.airflow_url:
+        own["airflow"] = settings.airflow_port
+    return own
 
 
 def build(home: Home, settings: "Settings", ports: Ports) -> tuple[EngineSpec, ...]:
     """Return all engines of this installation."""
-    return tuple(builder(home, settings, ports) for builder in BUILDERS.values())
+    return tuple(BUILDERS[name](home, settings, ports) for name in wanted(settings))

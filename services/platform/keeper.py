@@ -7,16 +7,16 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
 from services.errors import PlatformError
-from services.home import Home
+from services.home import Home, toolkit_root
 from services.platform import ports, processes
-from services.platform.engines import EngineSpec
+from services.platform.engines import EngineSpec, Setup
 from services.platform.files import not_written
 from services.platform.logs import tail
 from services.platform.processes import Identity
@@ -25,6 +25,9 @@ from services.platform.state import EngineState, Phase
 logger = logging.getLogger(__name__)
 
 _TAIL_LINES = 12
+
+Environment = Callable[[Home, str], dict[str, str]]
+"""The variables of a process, by home and mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class Keeper:
         adopted = self._adopt()
         while not self._stop.is_set():
             began = time.monotonic()
-            reason = "" if adopted else self._begin()
+            reason = "" if adopted else (self._set_up() or self._begin())
             reason = reason or self._watch()
             adopted = self.spec.external
             if self._stop.is_set():
@@ -142,9 +145,41 @@ class Keeper:
         self._finish()
         return False
 
+    def _set_up(self) -> str:
+        """Make, or wait for, what must be there before; return why it could not be made."""
+        setup = self.spec.setup
+        while setup and not self._ending and (missing := setup.missing()):
+            self._phase("starting", missing)
+            if not setup.argv:
+                self._wait(self._pace.looked_s)
+            elif failed := self._make(setup):
+                return failed
+        return ""
+
+    def _make(self, setup: Setup) -> str:
+        deadline = time.monotonic() + setup.timeout_s
+        if failed := self._launch(setup.argv, toolkit_root(), self.spec.setup_environment):
+            return failed
+        while not self._ending and time.monotonic() < deadline:
+            code = self._child.poll() if self._child else 0
+            said = tail(self.log, 1).strip()
+            if code is not None:
+                self._finish()
+                return "" if code == 0 else f"It could not be set up. {said}"
+            self._phase("starting", said)
+            self._wait(self._pace.looked_s)
+        self._finish()
+        return "" if self._ending else f"It was not set up within {setup.timeout_s:.0f} s."
+
+    @property
+    def _ending(self) -> bool:
+        return self._stop.is_set() or self._again
+
     def _begin(self) -> str:
         """Start the process; return why it could not be started."""
         spec = self.spec
+        if self._ending:
+            return ""
         self._phase("starting")
         if fault := spec.fault():
             return fault
@@ -154,29 +189,33 @@ class Keeper:
                 f"Port {spec.port} is taken by {holder}. "
                 "`mlops down`, then `mlops up`, takes another."
             )
+        return self._launch(spec.argv, spec.cwd, spec.environment)
+
+    def _launch(self, argv: Sequence[str], cwd: Path, environment: Environment) -> str:
         try:
-            self._child = self._spawn()
+            self._child = self._spawn(argv, cwd, environment)
         except PlatformError as error:
             return str(error)
         except OSError as error:
-            return f"{spec.argv[0]} could not be started: {error.strerror or error}."
+            return f"{argv[0]} could not be started: {error.strerror or error}."
         leader = Identity.of(self._child.pid)
         self._counted = -1e9
         self._change(leader=leader, members=(leader,) if leader else ())
-        logger.info("%s started (pid %s).", spec.name, self._child.pid)
+        logger.info("%s started (pid %s).", self.spec.name, self._child.pid)
         return ""
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        spec = self.spec
+    def _spawn(
+        self, argv: Sequence[str], cwd: Path, environment: Environment
+    ) -> subprocess.Popen[bytes]:
         try:
             log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise not_written(self.log, error) from error
         try:
             return subprocess.Popen(
-                spec.argv,
-                cwd=spec.cwd,
-                env=spec.environment(self._home, processes.mark(self._home.root, spec.name)),
+                argv,
+                cwd=cwd,
+                env=environment(self._home, processes.mark(self._home.root, self.spec.name)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -190,7 +229,7 @@ class Keeper:
     def _watch(self) -> str:
         """Ask it again and again; return why its process must be started anew, empty to stop."""
         asked, well = -1e9, time.monotonic()
-        while not self._stop.is_set() and not self._again:
+        while not self._ending:
             if ended := self._ended():
                 return ended
             now = time.monotonic()
@@ -216,7 +255,7 @@ class Keeper:
             self._phase("unresponsive", answer.detail)
         else:
             self._phase("starting", answer.detail)
-        return False
+        return answer.unknown
 
     def _answers(self, started_at: float) -> bool:
         return any(self.spec.ready(started_at).ready for _ in range(2))
@@ -292,7 +331,7 @@ class Keeper:
         failing = self._quick_ends >= self._pace.failing_after
         self._phase("failing" if failing else "waiting", detail)
         deadline = time.monotonic() + wait_s
-        while not self._stop.is_set() and not self._again and time.monotonic() < deadline:
+        while not self._ending and time.monotonic() < deadline:
             self._wait(deadline - time.monotonic())
 
     def _wait(self, seconds: float) -> None:

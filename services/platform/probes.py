@@ -18,6 +18,8 @@ class Answer:
     ready: bool
     detail: str = ""
     """Why it is not ready, or what it wants to be known."""
+    unknown: bool = False
+    """Who would tell how it is does not answer: it is not held against the engine."""
 
 
 class Probe(Protocol):

@@ -52,6 +52,8 @@ class PlatformState:
     supervisor: Identity | None = None
     started_at: float | None = None
     engines: tuple[EngineState, ...] = ()
+    wanted: tuple[str, ...] = ()
+    """The engines it keeps, also those it has not said anything of yet."""
 
     def engine(self, name: str) -> EngineState | None:
         """Return one engine by name."""
@@ -83,7 +85,12 @@ def _parsed(document: Mapping[str, object]) -> PlatformState:
         _identity(document.get("supervisor")),
         _number(document.get("started_at")),
         tuple(engine for row in rows if (engine := _engine(row))),
+        _names(document.get("wanted")),
     )
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list) else ()
 
 
 def _engine(row: object) -> EngineState | None:

@@ -4,7 +4,7 @@
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -12,13 +12,14 @@ from services.errors import PlatformError
 from services.home import Home
 from services.platform import control, processes, room
 from services.platform import state as states
-from services.platform.engines import BUILDERS
+from services.platform.engines import BUILDERS, PARTS
+from services.platform.parts import folded, parts_of
 from services.platform.state import EngineState, PlatformState
 
 State = Literal["live", "stale", "down", "never"]
 
 STALE_AFTER_S = 20.0
-_TITLES = {"mlflow": "MLflow"}
+_TITLES = {"mlflow": "MLflow"} | {name: part.title for name, part in PARTS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class EngineStatus:
     rss_bytes: int | None
     """Resident memory of all its processes; shared pages count in each."""
     phase: str
+    parts: tuple["EngineStatus", ...] = ()
+    """Each of its processes, where people know several as one engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,21 @@ def status(home: Home) -> PlatformStatus:
     supervisor = control.running(home)
     # What an earlier supervisor wrote says nothing about engines this one has yet to look at.
     kept = supervisor is not None and supervisor == state.supervisor
-    names = dict.fromkeys([*BUILDERS, *(engine.name for engine in state.engines)])
-    full = room.is_full(home.run)
+    # Who was started knows which engines there are; before, there may be all.
+    wanted = state.wanted or tuple(BUILDERS)
+    names = dict.fromkeys([*wanted, *(engine.name for engine in state.engines)])
+    known = {name: state.engine(name) or EngineState(name) for name in sorted(names)}
+    full, now = room.is_full(home.run), time.time()
     engines = tuple(
-        _engine(state.engine(name) or EngineState(name), kept=kept, full=full, now=time.time())
-        for name in sorted(names)
+        replace(
+            _engine(whole, kept=kept, full=full, now=now),
+            parts=tuple(
+                _engine(known[name], kept=kept, full=full, now=now)
+                for name in (whole.name, *parts_of(whole.name))
+                if name in known and any(part in known for part in parts_of(whole.name))
+            ),
+        )
+        for whole in folded(known.values())
     )
     return PlatformStatus(
         str(home.root), supervisor.pid if supervisor else None, engines, problem, room.full(home)

@@ -30,6 +30,7 @@ def measure(home: Home) -> Storage:
         ("journal", "Journal, to be backed up", home.databases / "journal.sqlite"),
         ("mirror", "Mirror, rebuilt at need", home.databases / "mirror.sqlite"),
         ("MLflow", "MLflow database, to be backed up", home.mlflow / "mlflow.db"),
+        ("Airflow", "Airflow database: past runs of workflows", home.airflow / "airflow.db"),
         ("logs", "Logs", home.logs),
     )
     elsewhere = dict(on_postgres(load_settings()))

@@ -16,11 +16,11 @@ from types import FrameType
 
 from services.errors import MlopsError, PlatformError
 from services.home import Home
-from services.platform import lock, ports, processes, secrets
+from services.platform import airflow, lock, ports, processes, secrets
 from services.platform import state as states
 from services.platform.configuration import load_settings
 from services.platform.control import ALREADY_RUNS
-from services.platform.engines import EngineSpec, build, preferred_ports
+from services.platform.engines import PARTS, EngineSpec, build, preferred_ports
 from services.platform.files import write_json
 from services.platform.keeper import Keeper, Pace
 from services.platform.logs import rotate
@@ -45,6 +45,8 @@ def configured_specs(home: Home, before: PlatformState) -> tuple[EngineSpec, ...
     secrets.ensure(home)
     kept = [one.name for one in before.engines if one.leader and one.leader.alive]
     chosen = ports.choose(home, preferred_ports(settings), kept)
+    if "airflow" in chosen:
+        airflow.prepare(home, settings, chosen["airflow"])
     return build(home, settings, chosen)
 
 
@@ -82,6 +84,7 @@ class Supervisor:
         before = states.load_or_set_aside(path)
         specs = self._specs(self._home, before)
         self._clear_strangers(specs, before)
+        self._state = replace(self._state, wanted=tuple(spec.name for spec in specs))
         for spec in specs:
             known = before.engine(spec.name)
             self._keepers[spec.name] = Keeper(
@@ -116,9 +119,10 @@ class Supervisor:
         for path in folder.glob("restart-*") if folder.is_dir() else ():
             path.unlink(missing_ok=True)
             name = path.name.removeprefix("restart-")
-            if name in self._keepers:
-                logger.info("%s is started again on request.", name)
-                self._keepers[name].restart()
+            for one, keeper in self._keepers.items():
+                if one == name or (one in PARTS and PARTS[one].of == name):
+                    logger.info("%s is started again on request.", one)
+                    keeper.restart()
 
     def _stop_all(self) -> None:
         for keeper in self._keepers.values():

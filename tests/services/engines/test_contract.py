@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from services.engines.airflow.adapter import Airflow
 from services.engines.mlflow.adapter import MLflow
 from services.errors import EngineProtocolError, EngineRefusedError, EngineUnreachableError
 from services.reading import Down, Live, read
@@ -24,7 +25,35 @@ def mlflow(name: str, fixture: str, ask: Callable[[MLflow], object]) -> Case:
     return Case("mlflow", name, f"{fixture}-3.17.2.json", lambda client: ask(MLflow(client)))
 
 
+def airflow(name: str, ask: Callable[[Airflow], object], fixture: str = "") -> Case:
+    recorded = fixture or name.replace("_", "-")
+    return Case("airflow", name, f"{recorded}-3.3.2.json", lambda client: ask(Airflow(client)))
+
+
 CASES = [
+    airflow("health", lambda a: a.health()),
+    airflow("version", lambda a: a.version()),
+    airflow("dags", lambda a: a.dags()),
+    airflow("dag", lambda a: a.dag("d"), "dag-details"),
+    airflow("tasks", lambda a: a.tasks("d")),
+    airflow("import_errors", lambda a: a.import_errors()),
+    airflow("set_paused", lambda a: a.set_paused("d", paused=True), "dag"),
+    airflow("dag_runs", lambda a: a.dag_runs().runs),
+    airflow("dag_run", lambda a: a.dag_run("d", "r")),
+    airflow("trigger", lambda a: a.trigger("d", "r", {"epochs": 5})),
+    airflow("set_run_state", lambda a: a.set_run_state("d", "r", "failed"), "dag-run"),
+    airflow("task_instances", lambda a: tuple(a.task_instances("d", "r"))),
+    airflow("task_instance", lambda a: a.task_instance("d", "r", "t", 1)),
+    airflow("tries", lambda a: a.tries("d", "r", "t")),
+    airflow("clear", lambda a: a.clear("d", "r"), "cleared"),
+    airflow("log", lambda a: a.log("d", "r", "t", 1).lines, "log-failed"),
+    airflow("xcom", lambda a: a.xcom("d", "r", "t")),
+    airflow("pools", lambda a: a.pools()),
+    airflow("pool", lambda a: a.pool("p")),
+    airflow("set_pool", lambda a: a.set_pool("p", 4), "pool"),
+    airflow("assets", lambda a: a.assets()),
+    airflow("asset_events", lambda a: a.asset_events().events),
+    airflow("emit", lambda a: a.emit(1), "asset-event"),
     mlflow("search_runs", "runs-search", lambda m: m.search_runs("w", ("1",)).runs),
     mlflow("run", "runs-get", lambda m: m.run("w", "r")),
     mlflow("history", "metrics-get-history", lambda m: m.history("w", "r", "loss")),

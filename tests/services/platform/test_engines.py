@@ -6,7 +6,7 @@ from services.platform.configuration import load_settings
 from services.platform.probes import HeartbeatProbe, HttpProbe
 from services.settings import Settings
 
-PORTS = {"mlflow": 5001, "dashboard": 8502, "telemetry": 9471}
+PORTS = {"mlflow": 5001, "dashboard": 8502, "telemetry": 9471, "airflow": 8081}
 
 
 @pytest.fixture
@@ -16,7 +16,8 @@ def built(home):
 
 
 def test_every_engine_is_built_and_the_dashboard_comes_first(built):
-    assert list(built) == ["dashboard", "mlflow", "controller", "telemetry"]
+    own = ["dashboard", "mlflow", "controller", "telemetry"]
+    assert list(built) == [*own, "airflow", *engines.PARTS]
 
 
 def test_mlflow_listens_on_loopback_behind_our_app_with_workspaces(home, built):

@@ -241,3 +241,46 @@ def _names(handle: int, path: Path) -> bool:
         return os.fstat(handle).st_ino == path.stat().st_ino
     except OSError:
         return False
+
+
+@pytest.fixture
+def with_airflow(tree: Path) -> Path:
+    shutil.copy(ROOT / "requirements" / "airflow.txt", tree / "requirements")
+    return tree
+
+
+def test_airflow_has_an_environment_and_a_stamp_of_its_own(with_airflow, monkeypatch):
+    tree = with_airflow
+    monkeypatch.setattr(bootstrap, "_install", fake_install([]))
+    bootstrap.make(tree, "airflow", bootstrap.stamp(tree, "airflow"))
+    assert bootstrap.is_current(tree, "airflow")
+    assert (tree / ".venv-airflow" / ".stamp-airflow").exists()
+    assert not (tree / ".venv").exists()
+    with (tree / "pyproject.toml").open("a") as file:
+        file.write("\n")  # the project itself is not installed there
+    assert bootstrap.is_current(tree, "airflow")
+    with (tree / "requirements" / "airflow.txt").open("a") as file:
+        file.write("\n")
+    assert not bootstrap.is_current(tree, "airflow")
+
+
+def test_airflows_pins_alone_are_installed_by_the_platforms_uv(with_airflow, monkeypatch):
+    tree = with_airflow
+    script(tree / ".venv" / "bin" / "uv", 'echo "uv 0.13.9"')
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(bootstrap, "_refuse_foreign", lambda *_: None)
+    steps: list[list[str]] = []
+    monkeypatch.setattr(bootstrap, "_run", lambda root, command: steps.append(command))
+    bootstrap.make(tree, "airflow", bootstrap.stamp(tree, "airflow"))
+    venv, sync = steps
+    assert venv[:2] == [str(tree / ".venv" / "bin" / "uv"), "venv"]
+    assert venv[-1] == str(tree / ".venv-airflow")
+    assert sync[1:3] == ["pip", "sync"]
+    assert sync[-1] == "requirements/airflow.txt"
+    assert "--require-hashes" in sync
+
+
+def test_airflows_pins_are_what_pyproject_says():
+    pins = (ROOT / "requirements" / "airflow.txt").read_text()
+    for wanted in ("apache-airflow==3.3.2", "apache-airflow-providers-edge3==5.1.0", "psycopg=="):
+        assert f"\n{wanted}" in pins

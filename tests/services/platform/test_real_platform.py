@@ -20,6 +20,7 @@ def mlops(home, tmp_path, monkeypatch):
     monkeypatch.setenv("MLOPS_MLFLOW_PORT", str(free_port()))
     monkeypatch.setenv("MLOPS_DASHBOARD_PORT", str(free_port()))
     monkeypatch.setenv("MLOPS_TELEMETRY_PORT", str(free_port()))
+    monkeypatch.setenv("MLOPS_AIRFLOW_PORT", str(free_port()))
     monkeypatch.setenv("MLOPS_PROJECTS_ROOT", str(tmp_path))
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +51,8 @@ def test_up_down_and_a_killed_supervisor(mlops, home):
     first = engines(mlops)
     assert {engine["state"] for engine in first.values()} == {"live"}
     assert first["mlflow"]["version"] == "3.17.2"
+    assert first["airflow"]["version"] == "3.3.2"
+    assert [part["state"] for part in first["airflow"]["parts"]] == ["live"] * 4
     assert all(engine["rss_bytes"] > 10 << 20 for engine in first.values())
     assert HttpProbe(f"{first['dashboard']['url']}/_stcore/health")(0.0).ready
 

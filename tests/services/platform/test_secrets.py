@@ -27,6 +27,10 @@ def test_secrets_are_made_once_and_closed_to_others(home):
     files = {path.name: path.read_text() for path in home.secrets.iterdir()}
     assert set(files) == {
         ".lock",
+        "airflow-api.key",
+        "airflow-fernet.key",
+        "airflow-jwt.key",
+        "airflow-passwords.json",
         "cookie.key",
         "mlflow-flask.key",
         "mlflow-people.token",
@@ -115,3 +119,17 @@ def test_a_home_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(PlatformError, match="cannot be used"):
         secrets.ensure(Home(tmp_path / "file" / "home"))
+
+
+def test_airflows_users_get_passwords_that_a_person_may_change(home):
+    secrets.ensure(home)
+    path = secrets.airflow_passwords(home)
+    made = json.loads(path.read_text())
+    assert set(made) == {"admin", "platform"}
+    assert len(made["admin"]) >= 43
+    path.write_text(json.dumps(made | {"admin": "chosen", "guest": "theirs"}))
+    secrets.ensure(home)
+    assert json.loads(path.read_text()) == made | {"admin": "chosen", "guest": "theirs"}
+    assert secrets.airflow_password(home, "admin") == "chosen"
+    with pytest.raises(PlatformError, match="no password of nobody"):
+        secrets.airflow_password(home, "nobody")

@@ -17,7 +17,10 @@ def test_a_fresh_machine_has_engines_that_never_ran(tmp_path, monkeypatch):
 
     found = status(Home(tmp_path / "nothing"))
     names = [engine.name for engine in found.engines]
-    assert names == ["controller", "dashboard", "mlflow", "telemetry"]
+    assert names == ["airflow", "controller", "dashboard", "mlflow", "telemetry"]
+    parts = [part.name for part in found.engines[0].parts]
+    assert parts == ["airflow", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer"]
+    assert found.engines[1].parts == ()
     assert {engine.state for engine in found.engines} == {"never"}
     assert {engine.rss_bytes for engine in found.engines} == {None}
     assert not (tmp_path / "nothing").exists()
@@ -84,3 +87,34 @@ def test_the_help_loads_no_command():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert b"doctor" in done.stdout
+
+
+def test_an_engine_that_is_not_wanted_is_not_told(home, monkeypatch):
+    own = processes.Identity.of(os.getpid())
+    monkeypatch.setattr(control, "running", lambda home: own)
+    write_json(home.run / "state.json", PlatformState(own, wanted=("mlflow",)).document())
+    assert [engine.name for engine in status(home).engines] == ["mlflow"]
+
+
+def test_a_part_that_is_silent_makes_its_engine_stale_since_then(home, monkeypatch):
+    own = processes.Identity.of(os.getpid())
+    monkeypatch.setattr(control, "running", lambda home: own)
+    now = time.time()
+    well = {"phase": "live", "since": now - 90, "answered_at": now}
+    silent = {"phase": "unresponsive", "since": now - 30, "answered_at": now - 35}
+    known = (
+        EngineState("airflow", "Airflow", **well),
+        EngineState("airflow-scheduler", "Airflow scheduler", detail="It is silent.", **silent),
+    )
+    wanted = ("airflow", "airflow-scheduler")
+    state = PlatformState(own, engines=known, wanted=wanted)
+    write_json(home.run / "state.json", state.document())
+    (engine,) = status(home).engines
+    assert (engine.name, engine.state) == ("airflow", "stale")
+    assert engine.detail == "Airflow scheduler: It is silent."
+    assert engine.since.timestamp() == pytest.approx(now - 30)
+    assert engine.age_s == pytest.approx(35, abs=2)
+    assert [(part.name, part.state) for part in engine.parts] == [
+        ("airflow", "live"),
+        ("airflow-scheduler", "stale"),
+    ]

@@ -1,0 +1,1 @@
+"""Airflow: workflows, their runs, what waits and what it waits for."""
