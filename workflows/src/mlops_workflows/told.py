@@ -117,7 +117,7 @@ class ToldFile:
         return Verdict(may_start=False, said=said)
 
 
-def _parsed(document: Any, written_at: float) -> Told:  # noqa: ANN401 - JSON
+def _parsed(document: Any, written_at: float) -> Told:
     weights = {
         str(name): int(value)
         for name, value in document.get("weights", {}).items()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 from airflow.task.priority_strategy import PriorityWeightStrategy
+
 from mlops_workflows.told import ToldFile, key
 
 if TYPE_CHECKING:
