@@ -1,7 +1,7 @@
 """What the projects used of a machine in the shown time: CPU, GPU, memory, energy."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
@@ -18,8 +18,11 @@ from services.mirror.models import RunQuery
 from services.telemetry.consumption import Consumption, by_project
 from services.telemetry.models import HostState
 
+Joules = tuple[float, str]
+"""Of one run, NaN when it is not known, with its quality."""
+
 _POINTS = 60
-_JOULES = "metrics.system/energy_j"
+_JOULES, _QUALITY = "metrics.system/energy_j", "tags.mlops.energy.quality"
 _NAMES = {
     "hidden": "projects you do not see",
     "engines": "the platform’s engines",
@@ -58,14 +61,15 @@ def draw(host: HostState) -> None:
     tables.table(rows, columns, key="hardware-used", max_rows_shown=14)
     st.caption(
         "CPU time is over all cores, memory the most that one run or engine had at a time. Energy "
-        "is that of the runs that ended in this time; engines and strangers are not charged."
+        "is that of the runs that ended in this time, ≈ where part is estimated; engines and "
+        "strangers are not charged."
     )
 
 
 def _row(
     one: Consumption,
     titles: Mapping[str, str],
-    joules: Mapping[str, list[float]],
+    joules: Mapping[str, list[Joules]],
     whole_s: float,
 ) -> dict[str, object]:
     return {
@@ -79,15 +83,17 @@ def _row(
     }
 
 
-def _energy(joules: list[float]) -> str:
-    known = [one for one in joules if np.isfinite(one)]
+def _energy(joules: Sequence[Joules]) -> str:
+    known = [one for one in joules if np.isfinite(one[0])]
     if not known:
         return MISSING if joules else "no run ended"
+    sign = "≈ " if any(quality != "measured" for _, quality in known) else ""
     lacking = f" ({counted(len(joules) - len(known), 'run')} unknown)"
-    return energy(sum(known)) + (lacking if len(known) < len(joules) else "")
+    told = f"{sign}{energy(sum(value for value, _ in known))}"
+    return told + (lacking if len(known) < len(joules) else "")
 
 
-def _joules(host: str, shown: window.Window) -> dict[str, list[float]]:
+def _joules(host: str, shown: window.Window) -> dict[str, list[Joules]]:
     """Return the energy of each run that ended on a machine then, by project; NaN: not known."""
     digits = quote(host.rpartition("-")[2])
     ended = (
@@ -96,8 +102,11 @@ def _joules(host: str, shown: window.Window) -> dict[str, list[float]]:
     query = RunQuery(
         filter=f"{ended} and tags.mlops.host_id ~ {digits}", projects=state.visible_projects()
     )
-    frame = state.mirror().frame(query, [_JOULES], ["project"])
-    found: dict[str, list[float]] = defaultdict(list)
-    for code, value in zip(frame.words["project"].codes, frame.numbers[_JOULES], strict=True):
-        found[frame.words["project"].word(code)].append(float(value))
+    frame = state.mirror().frame(query, [_JOULES], ["project", _QUALITY])
+    projects, qualities = frame.words["project"], frame.words[_QUALITY]
+    found: dict[str, list[Joules]] = defaultdict(list)
+    for value, project, quality in zip(
+        frame.numbers[_JOULES], projects.codes, qualities.codes, strict=True
+    ):
+        found[projects.word(project)].append((float(value), qualities.word(quality)))
     return found
