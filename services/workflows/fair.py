@@ -23,7 +23,7 @@ from services.workflows.words import jobs as job_count
 
 WEIGHT_OF_LAST = 1_000
 """Airflow's weight of the last in the line; each before it has one more. A task without a place has
-the contract's priority on top of this (``mlops_workflows.weights``), so it goes among the last."""
+the contract's priority on top of this (``mlops_workflows.told``), so it goes among the last."""
 ORDINARY = 5
 _FORGOTTEN = 12
 """Half-lives after which a use counts less than a four-thousandth."""

@@ -258,7 +258,7 @@ def test_a_held_task_waits_without_a_slot_until_it_is_released(side: AirflowSide
 
     def decide(**more: Any) -> None:
         now = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-        said = {"v": 1, "at": now, "weights": {}, "projects": {}, "released": {}, "held": {}} | more
+        said = {"v": 1, "at": now, "weights": {}, "released": {}, "held": {}} | more
         file.write_text(json.dumps(said))
 
     decide()

@@ -92,7 +92,8 @@ def test_who_is_released_may_start_and_who_is_held_hears_why(file: ToldFile, clo
     tell(file, clock, released={NAME: "studio"}, held={"b": "studio is hot."})
     assert file.verdict(NAME) == Verdict(may_start=True, said="It was given room.", host="studio")
     assert file.verdict("b") == Verdict(may_start=False, said="studio is hot.")
-    assert file.verdict("c") == Verdict(may_start=False, said="It has not been looked at yet.")
+    unseen = Verdict(may_start=False, said="It has not been looked at yet.", seen=False)
+    assert file.verdict("c") == unseen
 
 
 def test_decisions_of_a_controller_that_ended_hold_nobody(file: ToldFile, clock: Clock):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.workflows.airflow_env import airflow_python
+
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = Path(os.environ.get("MLOPS_AIRFLOW_PYTHON") or ROOT / ".venv-airflow" / "bin" / "python")
 DAG = """
 from airflow.sdk import DAG
 from airflow.providers.standard.operators.bash import BashOperator
@@ -19,7 +20,7 @@ with DAG("lora.train", schedule=None):
         task_id="train",
         bash_command="true",
         priority_weight=7,
-        weight_rule="mlops_workflows.weights.FairShareWeights",
+        weight_rule="mlops_workflows.plugin.FairWeight",
     )
 """
 
@@ -34,7 +35,7 @@ class Airflow:
         (self.home / "dags").mkdir(parents=True)
         (self.home / "plugins").mkdir()
         (self.home / "dags" / "lora.py").write_text(DAG)
-        plugin = "from mlops_workflows.weights import FairSharePlugin\n"
+        plugin = "from mlops_workflows.plugin import MlopsPlugin\n"
         (self.home / "plugins" / "fair.py").write_text(plugin)
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -50,7 +51,7 @@ class Airflow:
 
     def __call__(self, *arguments: str) -> None:
         done = subprocess.run(
-            [PYTHON, "-m", "airflow", *arguments],
+            [airflow_python(), "-m", "airflow", *arguments],
             env=self.environment, capture_output=True, text=True, timeout=110, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
@@ -67,7 +68,6 @@ class Airflow:
             return dict(database.execute(query).fetchall())
 
 
-@pytest.mark.skipif(not PYTHON.exists(), reason=f"Airflow's environment is not there ({PYTHON}).")
 def test_airflow_stores_the_weights_of_the_platform(tmp_path: Path):
     airflow = Airflow(tmp_path)
     airflow("dags", "trigger", "lora.train", "--run-id", "one")

@@ -1,46 +1,29 @@
 """Waiting for the controller's word: a held task is deferred and costs no slot.
 
-The controller writes ``MLOPS_HOME/airflow/weights.json``: who may start, and who may not and why.
-When it has been silent for a while nothing is held: Airflow goes on by the contract's priorities.
+When the controller has been silent for a while nothing is held: Airflow goes on by pools and
+priorities.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from mlops_workflows.files import read_object
 from mlops_workflows.place import Place
+from mlops_workflows.told import ToldFile, Verdict, key
 
-_SILENT_S = 60.0
 _UNSEEN_S = 30.0
 _PAUSE_S = 1.0
+_FILES: dict[Path, ToldFile] = {}
 
 
-def decisions(home: Path) -> dict[str, Any]:
-    """Return what the controller decided; empty when it says nothing or has been silent."""
-    found = read_object(home / "airflow" / "weights.json") or {}
-    try:
-        age_s = time.time() - datetime.fromisoformat(str(found.get("at"))).timestamp()
-    except ValueError:
-        return {}
-    return found if age_s < _SILENT_S else {}
-
-
-def reason(found: dict[str, Any], place: Place) -> str | None:
-    """Return why a task may not start, None when it may."""
-    job = f"{place.dag}/{place.run}/{place.label}"
-    released, held = found.get("released"), found.get("held")
-    if not isinstance(released, dict) or not isinstance(held, dict) or job in released:
-        return None
-    return str(held.get(job) or _UNSEEN)
-
-
-_UNSEEN = "The controller has not looked at it yet."
+def verdict(home: Path, place: Place) -> Verdict:
+    """Return whether a task may start now."""
+    file = _FILES.setdefault(home, ToldFile(home / "airflow" / "weights.json"))
+    return file.verdict(key(place.dag, place.run, place.label))
 
 
 class Released(BaseTrigger):
@@ -60,8 +43,8 @@ class Released(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; a task that the controller never looks at is not held for ever."""
         began = time.monotonic()
-        while (why := reason(decisions(Path(self.home)), self.place)) is not None:
-            if why == _UNSEEN and time.monotonic() - began > _UNSEEN_S:
+        while not (found := verdict(Path(self.home), self.place)).may_start:
+            if not found.seen and time.monotonic() - began > _UNSEEN_S:
                 break
             await asyncio.sleep(_PAUSE_S)
         yield TriggerEvent({"waited_s": time.monotonic() - began})

@@ -1,28 +1,30 @@
-"""What Airflow loads at its start: the order of tasks by the controller's weights."""
+"""What Airflow loads of ours: the order of tasks, by the controller's weights.
 
-import os
-from pathlib import Path
-from typing import Any
+Airflow asks for a weight once a task and run: when the run is made, a mapped task expands, or the
+task is cleared. What waits already keeps its weight, so the line moves by releasing tasks in turn
+(see ``told.ToldFile.verdict``), and the weights order what is released. It does not find a strategy
+again when it starts mapped tasks unless it is given by name: ``FAIR_WEIGHT``.
+"""
+
+from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 from airflow.task.priority_strategy import PriorityWeightStrategy
 
-from mlops_workflows.files import read_object
+from mlops_workflows.told import ToldFile, key
 
-_READ: dict[str, tuple[int, dict[str, Any]]] = {}
+_FILE = ToldFile()
 
 
 class FairWeight(PriorityWeightStrategy):
-    """The weight the controller gave a task or its project, else the contract's priority."""
+    """The weight the controller gave a task, else by the contract's priority."""
 
     def get_weight(self, ti: Any) -> int:
-        """Return the weight."""
-        said = weights()
-        job = f"{ti.dag_id}/{ti.run_id}/{ti.task_id}"
-        own = said.get("weights", {}).get(job)
-        of_project = said.get("projects", {}).get(str(ti.dag_id).partition(".")[0])
-        found = own if own is not None else of_project
-        return int(found) if isinstance(found, int | float) else int(ti.task.priority_weight)
+        """Return the weight of a task: higher goes first."""
+        whole = key(ti.dag_id, ti.run_id, ti.task_id)
+        mapped = key(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
+        task = getattr(ti, "task", None)
+        return _FILE.weight((mapped, whole), 1 if task is None else int(task.priority_weight))
 
 
 FAIR_WEIGHT = f"{FairWeight.__module__}.{FairWeight.__qualname__}"
@@ -33,20 +35,7 @@ class MlopsPlugin(AirflowPlugin):
     """Registers the strategy."""
 
     name = "mlops"
-    priority_weight_strategies = (FairWeight,)
-
-
-def weights() -> dict[str, Any]:
-    """Return what the controller wrote; read again only when the file is another."""
-    path = Path(os.environ.get("MLOPS_HOME", "")) / "airflow" / "weights.json"
-    try:
-        now = path.stat().st_mtime_ns
-    except OSError:
-        return {}
-    known = _READ.get(str(path))
-    if known is None or known[0] != now:
-        known = _READ[str(path)] = (now, read_object(path) or {})
-    return known[1]
+    priority_weight_strategies: ClassVar = [FairWeight]
 
 
 def is_registered() -> bool:

@@ -17,6 +17,9 @@ from mlops_workflows.starting import NoEvidenceError, Watched
 _FINAL = frozenset({"cancelled", "timeout", "not started", "packages", "data"})
 """Outcomes that another try would only repeat."""
 
+HEAVY = frozenset({"train", "server", "client"})
+"""Commands that wait for their turn; whoever evaluates has had it."""
+
 _OF_THE_PLATFORM = (
     "MLOPS_", "UV_", "PIP_", "SSL_", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     "http_proxy", "https_proxy", "no_proxy", "AWS_", "GOOGLE_", "AZURE_", "XDG_",
@@ -90,9 +93,9 @@ class ProjectTask(WatchedTask):
         """Run it, as soon as it may."""
         spec = _spec(self.spec)
         place = place_of(context)
-        held = hold.reason(hold.decisions(spec.home), place) if self.entry != "evaluate" else None
-        if held is not None:
-            self.log.info("It waits: %s", held)
+        found = hold.verdict(spec.home, place)
+        if self.entry in HEAVY and not found.may_start:
+            self.log.info("It waits: %s", found.said)
             self.defer(
                 trigger=hold.Released(str(spec.home), place.dag, place.run, place.label),
                 method_name="resume",

@@ -45,6 +45,8 @@ class Verdict:
     said: str
     host: str = ""
     """The machine it was given room on; empty: any."""
+    seen: bool = True
+    """Whether it was decided on at all."""
 
 
 def path_here() -> Path:
@@ -113,8 +115,9 @@ class ToldFile:
             return Verdict(may_start=True, said=said)
         if name in told.released:
             return Verdict(may_start=True, said="It was given room.", host=told.released[name])
-        said = told.held.get(name) or "It has not been looked at yet."
-        return Verdict(may_start=False, said=said)
+        why = told.held.get(name)
+        said = "It has not been looked at yet." if why is None else why
+        return Verdict(may_start=False, said=said, seen=why is not None)
 
 
 def _parsed(document: Any, written_at: float) -> Told:
