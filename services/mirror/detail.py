@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, select
 
 from services.errors import NotFoundError
 from services.mirror import schema
+from services.mirror.metadata import metadata
 from services.mirror.models import MetricPoint, Run, RunDetail
 
 
@@ -62,7 +63,7 @@ def run_detail(connection: Connection, run_id: str) -> RunDetail:
 
 
 def _logged(connection: Connection, group: str, rid: int) -> Iterable[Row]:  # type: ignore[type-arg]  # name and value
-    table = schema.metadata.tables[group]
+    table = metadata.tables[group]
     return connection.execute(
         select(schema.keys.c.name, table)
         .join(schema.keys, schema.keys.c.key_id == table.c.key_id)

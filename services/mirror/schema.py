@@ -19,7 +19,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
@@ -35,7 +34,9 @@ from sqlalchemy.exc import DatabaseError
 
 from services import postgres
 from services.errors import PlatformError
+from services.mirror import workflow_tables
 from services.mirror.connection import is_damage, not_written, say_why_not_written, translated
+from services.mirror.metadata import Id, metadata
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +45,9 @@ VERSION = 1
 
 BORN = "born"
 """The key in ``meta`` of when this mirror was made; another value is another mirror."""
+COUNTERS = ("change", workflow_tables.WORKFLOW_CHANGE)
+"""Keys in ``meta`` of change numbers."""
 _PREPARING = 0x6D6972726F72  # any number, the same in every process
-
-metadata = MetaData()
-# SQLite gives an autoincrementing key only to INTEGER; Postgres wants the wider one.
-_Id = BigInteger().with_variant(Integer, "sqlite")
 
 meta = Table(
     "meta",
@@ -60,7 +59,7 @@ meta = Table(
 keys = Table(
     "keys",
     metadata,
-    Column("key_id", _Id, primary_key=True),
+    Column("key_id", Id, primary_key=True),
     Column("kind", String(1), nullable=False),  # m metric, p parameter, t tag
     Column("name", Text, nullable=False),
     UniqueConstraint("kind", "name"),
@@ -69,7 +68,7 @@ keys = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("rid", _Id, primary_key=True),
+    Column("rid", Id, primary_key=True),
     Column("run_id", String(64), nullable=False, unique=True),
     Column("project", String(64), nullable=False),
     Column("experiment_id", String(64), nullable=False),
@@ -182,7 +181,7 @@ engines = Table(
 changes = Table(
     "changes",
     metadata,
-    Column("number", _Id, primary_key=True),
+    Column("number", Id, primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("project", String(64)),
@@ -321,7 +320,7 @@ def _begin(connection: Connection) -> None:
     # Changes are counted on from the time of day: a mirror made anew repeats no number of the one
     # before it, under which readers may still hold answers.
     born = str(time.time_ns() // 1_000_000)
-    values = {"version": str(VERSION), BORN: born, "change": born}
+    values = {"version": str(VERSION), BORN: born} | dict.fromkeys(COUNTERS, born)
     rows = [{"key": key, "value": value} for key, value in values.items()]
     connection.execute(meta.insert(), rows)
 

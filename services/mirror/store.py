@@ -12,6 +12,7 @@ from services.mirror import schema
 from services.mirror.connection import Reading, writing
 from services.mirror.curves import merged_curve
 from services.mirror.events import Event, alias_events, now_ms, run_events, run_title, version_event
+from services.mirror.metadata import metadata
 from services.mirror.models import EngineState
 from services.mirror.rows import metric_row, model_row, run_row, version_row
 
@@ -77,7 +78,7 @@ class Store:
     ) -> None:
         runs = {run.run_id: run for run in chunk}
         table = schema.runs
-        change = _next_change(connection)  # first: from here on other writers wait
+        change = count_on(connection)  # first: from here on other writers wait
         known = {
             row.run_id: row
             for row in connection.execute(select(table).where(table.c.run_id.in_(runs)))
@@ -98,7 +99,7 @@ class Store:
                 archived = bool(old.archived) if old else None
                 events += run_events(project, run, old.status if old else None, archived)
             rows.append(row)
-        _upsert(connection, "runs", ("rid",), rows)
+        upsert(connection, "runs", ("rid",), rows)
         if known:
             self._forget_values(connection, [row.rid for row in known.values()])
         self._write_values(connection, runs.values(), rids)
@@ -106,7 +107,7 @@ class Store:
             since = now_ms() - _FEED_DAYS_FIRST_READ * 86_400_000
             events = [event for event in events if event.at_ms >= since]
             events = sorted(events, key=lambda event: event.at_ms)[-_FEED_LINES_FIRST_READ:]
-        _append_events(connection, events)
+        append_events(connection, events)
 
     def _forget_values(self, connection: Connection, rids: list[int]) -> None:
         for table in (schema.metrics, schema.params, schema.tags):
@@ -149,7 +150,7 @@ class Store:
             return
         table = schema.runs
         with self._writing() as connection:
-            change = _next_change(connection)
+            change = count_on(connection)
             rows = connection.execute(select(table).where(table.c.run_id.in_(lost))).all()
             for row in rows:
                 why = lost[row.run_id]
@@ -158,7 +159,7 @@ class Store:
                     .where(table.c.rid == row.rid)
                     .values(status="lost", status_reason=why, change=change)
                 )
-            _append_events(
+            append_events(
                 connection,
                 [
                     Event(
@@ -205,8 +206,8 @@ class Store:
                 "values": values.tobytes(),
                 "times": times.tobytes(),
             }
-            _upsert(connection, "curves", ("run_id", "key"), [filled])
-            _next_change(connection)
+            upsert(connection, "curves", ("run_id", "key"), [filled])
+            count_on(connection)
 
     def write_artifacts(self, run_id: str, listing: Sequence[tuple[str, bool, int | None]]) -> None:
         """Keep the listing of a run's artifacts."""
@@ -216,8 +217,8 @@ class Store:
             "listing": json.dumps(listing).encode(),
         }
         with self._writing() as connection:
-            _upsert(connection, "artifacts", ("run_id",), [row])
-            _next_change(connection)
+            upsert(connection, "artifacts", ("run_id",), [row])
+            count_on(connection)
 
     # Registry
 
@@ -245,10 +246,10 @@ class Store:
             _insert(connection, "models", [model_row(project, model) for model in models])
             _insert(connection, "versions", [version_row(project, v) for v in versions])
             made = [v for v in versions if (v.model, v.version) not in old_versions]
-            _append_events(connection, [version_event(project, version) for version in made])
+            append_events(connection, [version_event(project, version) for version in made])
             aliases = alias_events(project, models, old_aliases)
-            _append_events(connection, aliases)
-            _next_change(connection)
+            append_events(connection, aliases)
+            count_on(connection)
         return tuple(aliases)
 
     # Projects and engines
@@ -262,13 +263,13 @@ class Store:
             if old is not None and (old.state, old.document) == (state, content):
                 return
             row = {"id": project, "seen_ms": now_ms(), "state": state, "document": content}
-            _upsert(connection, "projects", ("id",), [row])
+            upsert(connection, "projects", ("id",), [row])
             if old is None or old.state != state:
                 title = f"Project {document.get('title') or project} is {state}"
                 before = old.state if old else None
                 event = Event(now_ms(), f"project.{state}", project, project, title, before, state)
-                _append_events(connection, [event])
-            _next_change(connection)
+                append_events(connection, [event])
+            count_on(connection)
 
     def project_state(self, project: str) -> str | None:
         """Return the state a project was kept in, None when it is not known."""
@@ -280,20 +281,20 @@ class Store:
         """Drop a project that is neither registered nor found any more."""
         with self._writing() as connection:
             connection.execute(delete(schema.projects).where(schema.projects.c.id == project))
-            _next_change(connection)
+            count_on(connection)
 
     def note(self, kind: str, sentence: str) -> None:
         """Put a sentence about the platform itself into the change feed."""
         with self._writing() as connection:
-            _append_events(connection, [Event(now_ms(), kind, None, "mirror", sentence)])
-            _next_change(connection)
+            append_events(connection, [Event(now_ms(), kind, None, "mirror", sentence)])
+            count_on(connection)
 
     def forget_engine(self, name: str) -> None:
         """Leave out an engine that is no longer wanted."""
         with self._writing() as connection:
             table = schema.engines
             if connection.execute(delete(table).where(table.c.name == name)).rowcount:
-                _next_change(connection)
+                count_on(connection)
 
     def write_engine(
         self,
@@ -320,15 +321,15 @@ class Store:
                 "reason": reason,
                 "hint": hint,
             }
-            _upsert(connection, "engines", ("name",), [row])
+            upsert(connection, "engines", ("name",), [row])
             if turned:
                 sentence = f"{title} is {state}" + (f": {reason}" if reason else "")
                 kind = f"engine.{state}"
                 before = old.state if old else None
                 if event:
                     told = Event(at, kind, None, name, sentence, before, state)
-                    _append_events(connection, [told])
-                _next_change(connection)
+                    append_events(connection, [told])
+                count_on(connection)
 
 
 def _known_keys(connection: Connection) -> dict[tuple[str, str], int]:
@@ -348,19 +349,20 @@ def _meta(connection: Connection, key: str) -> str | None:
 
 
 def _put_meta(connection: Connection, key: str, value: str) -> None:
-    _upsert(connection, "meta", ("key",), [{"key": key, "value": value}])
+    upsert(connection, "meta", ("key",), [{"key": key, "value": value}])
 
 
-def _next_change(connection: Connection) -> int:
+def count_on(connection: Connection, key: str = "change") -> int:
     """Count on in one statement: two that read the old number first would both write the same."""
     counted = text(
-        "INSERT INTO meta (key, value) VALUES ('change', '1') ON CONFLICT (key) DO UPDATE "
+        "INSERT INTO meta (key, value) VALUES (:key, '1') ON CONFLICT (key) DO UPDATE "
         "SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT) RETURNING value"
     )
-    return int(connection.execute(counted).scalar_one())
+    return int(connection.execute(counted, {"key": key}).scalar_one())
 
 
-def _append_events(connection: Connection, events: Sequence[Event]) -> None:
+def append_events(connection: Connection, events: Sequence[Event]) -> None:
+    """Put lines into the change feed; whoever does counts the change on."""
     _insert(
         connection,
         "changes",
@@ -381,10 +383,10 @@ def _append_events(connection: Connection, events: Sequence[Event]) -> None:
 
 def _insert(connection: Connection, table: str, rows: list[dict[str, object]]) -> None:
     if rows:
-        connection.execute(schema.metadata.tables[table].insert(), rows)
+        connection.execute(metadata.tables[table].insert(), rows)
 
 
-def _upsert(
+def upsert(
     connection: Connection, table: str, keys: tuple[str, ...], rows: list[dict[str, object]]
 ) -> None:
     """Insert or replace rows by their key; SQLite and Postgres share this form."""
