@@ -47,11 +47,10 @@ def workflows(mirror: Mirror) -> Workflows:
 
 
 def test_workflows_are_read_as_they_were_written(store: WorkflowStore, workflows: Workflows):
+    announced = "mlops://lora/passed-gates"
     made = (
-        workflow(
-            "lora", next_run_at=at(7), schedule="@daily", makes=("mlops://lora/passed-gates",)
-        ),
-        workflow("lora", "release", starts_on=("mlops://lora/passed-gates",)),
+        workflow("lora", "release", starts_on=(announced,)),
+        workflow("lora", next_run_at=at(7), schedule="@daily", makes=(announced,)),
         workflow("platform", "compare"),
         workflow("vision"),
     )
