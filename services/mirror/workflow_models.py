@@ -8,6 +8,7 @@ from typing import Any
 from services.engines.airflow.models import RunState, TaskState
 
 ACTIVE_RUNS = frozenset({"queued", "running"})
+BEGUN_TASKS = frozenset({"running", "restarting", "success", "failed", "skipped", "up_for_retry"})
 ENDED_TASKS = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
 
 
@@ -101,6 +102,8 @@ class TaskRun:
     """-1 for a task that is not mapped."""
     project: str
     title: str
+    operator: str | None
+    """``ProjectTask`` runs a command of a project, ``PlatformTask`` a step of the platform."""
     state: TaskState
     tries: int
     max_tries: int
@@ -126,6 +129,11 @@ class TaskRun:
     def job(self) -> str:
         """Return its name in the queue: ``DAG/RUN/TASK``."""
         return f"{self.dag_id}/{self.run_id}/{self.label}"
+
+    @property
+    def heavy(self) -> bool:
+        """Return whether it waits for its turn: it trains, whatever its project calls it."""
+        return self.operator == "ProjectTask" and self.task_id != "evaluate"
 
     @property
     def run_ids(self) -> tuple[str, ...]:

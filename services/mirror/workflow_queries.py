@@ -11,6 +11,7 @@ from services.mirror import workflow_tables as tables
 from services.mirror.queries import Mirror
 from services.mirror.workflow_models import (
     ACTIVE_RUNS,
+    BEGUN_TASKS,
     Decided,
     PolicyDecision,
     TaskRun,
@@ -176,6 +177,12 @@ class Workflows:
             .join(runs, (runs.c.dag_id == table.c.dag_id) & (runs.c.run_id == table.c.run_id))
             .where(runs.c.state.in_(ACTIVE_RUNS))
         )
+        return tuple(task_of(row) for row in self._mirror.rows(query))
+
+    def unread(self) -> tuple[TaskRun, ...]:
+        """Return the tasks that began, and of whose evidence more may be to read."""
+        table = tables.task_runs
+        query = select(table).where(table.c.settled.is_(False), table.c.state.in_(BEGUN_TASKS))
         return tuple(task_of(row) for row in self._mirror.rows(query))
 
     def earlier(self, dag_id: str, task_id: str, limit: int = 20) -> tuple[TaskRun, ...]:

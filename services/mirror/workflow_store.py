@@ -130,15 +130,25 @@ class WorkflowStore:
                 connection.execute(delete(table).where(_is(key)))
             self._changed(connection, gone)
 
-    def write_evidence(self, key: Key, evidence: Mapping[str, Any]) -> None:
-        """Keep what a task's runner measured."""
+    def write_evidence(self, key: Key, evidence: Mapping[str, Any], *, settled: bool) -> None:
+        """Keep what a task's runner measured; ``settled``: nothing more will come."""
         document = packed(evidence)
         with writing(self.engine) as connection:
             table = tables.task_runs
-            old = connection.execute(select(table.c.evidence).where(_is(key))).first()
-            if old is not None and old.evidence != document:
-                connection.execute(update(table).where(_is(key)).values(evidence=document))
-                count_on(connection, tables.WORKFLOW_CHANGE)
+            old = connection.execute(select(table).where(_is(key))).first()
+            if old is None or (old.evidence, old.settled) == (document, settled):
+                return
+            new = {"evidence": document, "settled": settled}
+            connection.execute(update(table).where(_is(key)).values(new))
+            self._changed(connection, old.evidence != document)
+
+    def forget_run(self, dag_id: str, run_id: str) -> None:
+        """Forget a run that was deleted in Airflow, with its tasks."""
+        with writing(self.engine) as connection:
+            for table in (tables.task_runs, tables.workflow_runs):
+                of_run = (table.c.dag_id == dag_id) & (table.c.run_id == run_id)
+                connection.execute(delete(table).where(of_run))
+            count_on(connection, tables.WORKFLOW_CHANGE)
 
     # The queue
 
@@ -235,6 +245,7 @@ def _run_row(project: str, run: DagRun, cause: tuple[str, str] | None) -> dict[s
 def _task_row(project: str, task: TaskInstance) -> dict[str, object]:
     document = {
         "title": task.title,
+        "operator": task.operator,
         "state": task.state,
         "tries": task.tries,
         "max_tries": task.max_tries,
@@ -255,6 +266,7 @@ def _task_row(project: str, task: TaskInstance) -> dict[str, object]:
         "map_index": task.map_index,
         "project": project,
         "state": task.state,
+        "settled": False,
         "tries": task.tries,
         "started_ms": _ms(task.started_at),
         "ended_ms": _ms(task.ended_at),

@@ -62,7 +62,8 @@ task_runs = Table(
     Column("ended_ms", BigInteger),
     Column("document", LargeBinary, nullable=False),
     Column("evidence", LargeBinary, nullable=False),
-    Index("task_runs_state", "state"),
+    Column("settled", Boolean, nullable=False),  # nothing more is to be read of its evidence
+    Index("task_runs_settled", "settled", "state"),
     Index("task_runs_ended", "dag_id", "task_id", "ended_ms"),
 )
 

@@ -127,13 +127,18 @@ def test_evidence_stays_with_its_task(store: WorkflowStore, workflows: Workflows
     store.write_tasks([("lora", task())])
     key = ("lora.train", "one", "train", -1)
     evidence: dict[str, Any] = {"outcome": "running", "runs": [{"run_id": "abc"}], "big": 10**30}
-    store.write_evidence(key, evidence)
+    store.write_evidence(key, evidence, settled=False)
     change = workflows.change()
-    store.write_evidence(key, evidence)
+    store.write_evidence(key, evidence, settled=False)
     assert workflows.change() == change
     store.write_tasks([("lora", task(state="success"))])
     (found,) = workflows.tasks("lora.train", "one")
     assert (found.state, found.run_ids) == ("success", ("abc",))
+    assert workflows.unread() == (found,)
+    store.write_evidence(key, evidence, settled=True)
+    assert workflows.unread() == ()
+    store.write_tasks([("lora", task(state="running", tries=2))])  # cleared: it is read again
+    assert [one.tries for one in workflows.unread()] == [2]
 
 
 def test_a_file_that_breaks_is_news_once(
