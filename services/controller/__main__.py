@@ -8,33 +8,42 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from types import FrameType
+
+from sqlalchemy import Engine
 
 from services.actions import history
 from services.actions.action import Context
 from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
-from services.controller import airflow, run_use
+from services.controller import airflow, queue, run_use, workflows
 from services.controller.airflow import AirflowWatch
+from services.controller.known import Known
 from services.controller.loops import Loop
+from services.controller.queue import QueueLoop
 from services.controller.run_use import RunUseWatch
 from services.controller.telemetry import INTERVAL_S, TelemetryWatch
 from services.controller.wants import Wants
 from services.controller.watch import ProjectWatch
+from services.controller.workflows import WorkflowSync
 from services.engines.mlflow.feed import FeedReader
-from services.engines.registry import Engines, build_engines
+from services.engines.registry import Engines, build_airflow, build_engines
+from services.engines.silicon.machine import own_id
 from services.errors import EngineError, MlopsError, PlatformError
 from services.home import Home
 from services.mirror import schema
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
 from services.mirror.sync import MirrorSync
+from services.mirror.workflow_queries import Workflows
+from services.mirror.workflow_store import WorkflowStore
 from services.platform.files import write_text
 from services.platform.secrets import project_token
+from services.projects.contract import Project
 from services.settings import Settings
 from services.telemetry.store import Store as Telemetry
 from services.workflows.specs import Specs
@@ -47,6 +56,8 @@ _HEARTBEAT_S = 1.0
 _FRESHNESS_S = 5.0
 _STARTING_S = 60.0
 """MLflow starts beside us: so long its silence is no event."""
+_ASKED_S = 5.0
+"""Whoever decides every second waits no longer for Airflow."""
 _DETAIL_LIMIT = 600
 _REPORT_SIZE = 4096
 
@@ -121,6 +132,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
     context = Context(journal, mirror, engines.mlflow, engines.mlflow)
     data = context.data
     executor, mover = Executor(context), Executor(context)
+    flows, publish = _flows(home, settings, database, mirror)
     watch = ProjectWatch(
         Store(database),
         engines.mlflow,
@@ -130,7 +142,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         registered=journal.project_paths,
         token=partial(project_token, home),
         configure=data.configure,
-        publish=Specs(home).write,
+        publish=publish,
     )
 
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
@@ -153,7 +165,41 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("airflow", AirflowWatch(Store(database), home).turn, airflow.INTERVAL_S),
         Loop("telemetry", TelemetryWatch(Store(database), home.run).turn, INTERVAL_S),
         Loop("run use", used.turn, run_use.INTERVAL_S),
+        *flows,
     ]
+
+
+def _flows(
+    home: Home, settings: Settings, database: Engine, mirror: Mirror
+) -> tuple[list[Loop], Callable[[Iterable[Project]], None]]:
+    """Return the loops about workflows, and who is told what projects there are."""
+    specs = Specs(home)
+    if not settings.airflow_enabled:
+        return [], specs.write
+    store, flows = WorkflowStore(database), Workflows(mirror)
+    known = Known(mirror, flows, build_airflow(home, settings, _ASKED_S))
+    sync = WorkflowSync(store, flows, build_airflow(home, settings), home.airflow / "evidence")
+    decided = QueueLoop(
+        home,
+        store,
+        flows,
+        build_airflow(home, settings, _ASKED_S),
+        known,
+        Telemetry(home.telemetry),
+        own_id(home.run / "host-id"),
+        partial(airflow.away, mirror),
+    )
+
+    def publish(projects: Iterable[Project]) -> None:
+        found = tuple(projects)
+        known.publish(found)
+        specs.write(found)
+
+    loops = [
+        Loop("workflows", sync.turn, workflows.INTERVAL_S),
+        Loop("queue", decided.turn, queue.INTERVAL_S),
+    ]
+    return loops, publish
 
 
 @contextlib.contextmanager

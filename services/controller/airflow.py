@@ -4,12 +4,21 @@ The supervisor asks Airflow and each of its parts every few seconds; this reads 
 """
 
 from services.home import Home
+from services.mirror.queries import Mirror
 from services.mirror.store import Store
 from services.platform.status import EngineStatus, status
 
 INTERVAL_S = 3.0
 _NAME, _TITLE = "airflow", "Airflow"
 _HINT = "Workflows wait and go on by themselves. `mlops status` and `mlops logs airflow` say more."
+
+
+def away(mirror: Mirror) -> str:
+    """Return why Airflow starts nothing now, as it ends a sentence; empty when it is well."""
+    found = next((one for one in mirror.freshness() if one.name == _NAME), None)
+    if found is not None and found.state == "live":
+        return ""
+    return "Airflow does not answer" if found is None else f"Airflow is {found.state}"
 
 
 class AirflowWatch:
