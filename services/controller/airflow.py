@@ -15,7 +15,7 @@ _HINT = "Workflows wait and go on by themselves. `mlops status` and `mlops logs 
 
 def away(mirror: Mirror) -> str:
     """Return why Airflow starts nothing now, as it ends a sentence; empty when it is well."""
-    found = next((one for one in mirror.freshness() if one.name == _NAME), None)
+    found = next((one for one in mirror.freshness() if one.engine == _NAME), None)
     if found is not None and found.state == "live":
         return ""
     return "Airflow does not answer" if found is None else f"Airflow is {found.state}"
