@@ -192,9 +192,17 @@ class _Look:
             return by("paused", "")
         run = self._runs.get((task.dag_id, task.run_id))
         if run is not None and run.state == "queued":
-            return by("dependency", f"the run of {task.dag_id} before it")
+            return by("dependency", self._run_before(task))
         before = self._before(task, workflow)
         return by("dependency", f"the task {before}") if before else {}
+
+    def _run_before(self, task: TaskRun) -> str:
+        """A run that has not begun: another one of its workflow runs, or Airflow takes a moment."""
+        other = any(
+            run.dag_id == task.dag_id and run.run_id != task.run_id and run.state == "running"
+            for run in self._runs.values()
+        )
+        return f"the run of {task.dag_id} before it" if other else "the beginning of its run"
 
     def _before(self, task: TaskRun, workflow: Workflow | None) -> str:
         for one in workflow.tasks if workflow else ():

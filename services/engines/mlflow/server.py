@@ -15,6 +15,7 @@ import re
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from services.engines.mlflow.answering import refuse
 from services.engines.mlflow.disk import FullDisk
@@ -26,7 +27,7 @@ _OPEN_PATHS = frozenset({"/health", "/version"})
 _API = re.compile(r"^/(?:api|ajax-api)/\d+\.\d+/")
 _READS = re.compile(r"/(?:search|get-history-bulk\w*)/?$|graphql")
 _RUN_ID = re.compile(rb'"run_(?:id|uuid)"\s*:\s*"([0-9a-f]{32})"')
-_WORKSPACE_IN_PATH = re.compile(r"/artifacts/workspaces/([^/]+)/")
+_WORKSPACE_IN_PATH = re.compile(r"mlflow-artifacts/artifacts/workspaces/([^/]+)/")
 _RUN_IN_PATH = re.compile(r"/([0-9a-f]{32})(?:/|$)")
 _KEEP_RESPONSE = re.compile(r"/(?:runs/create|logged-models)/?$")
 _NOTE_LIMIT_BYTES = 2 << 20
@@ -83,13 +84,16 @@ def kind_of(path: str) -> str:
     return "run" if "/runs/" in path else "other"
 
 
-def foreign(path: str, method: str, asked: str, workspace: str) -> bool:
+def foreign(path: str, query: bytes, method: str, asked: str, workspace: str) -> bool:
     """Return whether a request leaves the one workspace its token is for."""
     if asked not in {"", workspace}:
         return True
     if "mlflow-artifacts/" in path:
-        named = _WORKSPACE_IN_PATH.search(path)
-        return named is None or named.group(1) != workspace
+        if path.rstrip("/").endswith("mlflow-artifacts/artifacts"):  # a list names its folder so
+            named = parse_qs(query.decode("latin-1")).get("path", [])
+            path = f"mlflow-artifacts/artifacts/{named[0]}/" if len(named) == 1 else ""
+        found = _WORKSPACE_IN_PATH.search(path)
+        return found is None or found.group(1) != workspace or ".." in path.split("/")
     return "/mlflow/workspaces" in path and method not in {"GET", "HEAD"}
 
 
@@ -116,7 +120,8 @@ class Gate:
         workspace = holder["workspace"]
         if workspace is not None:
             asked = headers.get(WORKSPACE_HEADER, workspace.encode()).decode("latin-1").strip()
-            if foreign(scope["path"], scope["method"], asked, workspace):
+            query = scope.get("query_string", b"")
+            if foreign(scope["path"], query, scope["method"], asked, workspace):
                 sentence = f"The token of {holder['name']} reaches the workspace {workspace} alone."
                 await refuse(send, 403, "PERMISSION_DENIED", sentence)
                 return

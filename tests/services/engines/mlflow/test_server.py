@@ -58,7 +58,14 @@ def call(
         headers.append((b"authorization", value.encode()))
     if workspace is not None:
         headers.append((b"x-mlflow-workspace", workspace.encode()))
-    scope = {"type": "http", "path": path, "method": method, "headers": headers}
+    path, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "path": path,
+        "query_string": query.encode(),
+        "method": method,
+        "headers": headers,
+    }
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -107,6 +114,24 @@ def test_a_project_token_stays_in_its_workspace(tmp_path: Path, tokens: Tokens):
     assert call(gate, artifact.format("p1"), "one", method="GET") == 200
     assert call(gate, path, "one") == 200
     assert dict(behind.scopes[-1]["headers"])[b"x-mlflow-workspace"] == b"p1"
+
+
+def test_a_project_token_lists_the_artifacts_of_its_workspace_alone(tmp_path: Path, tokens: Tokens):
+    gate = Gate(Behind(), tokens, FeedWriter(tmp_path / "feed"))
+    listing = "/api/2.0/mlflow-artifacts/artifacts?path="
+    own, others = "workspaces%2Fp1%2F1%2Fx", "workspaces%2Fp2%2F1%2Fx"
+    assert call(gate, listing + own, "one", method="GET") == 200
+    assert call(gate, f"{listing}workspaces/p1", "one", method="GET") == 200
+    for asked in (
+        others,
+        "",
+        f"{own}&path={others}",
+        "workspaces%2Fp1%2F..%2Fp2",
+        "x%2Fartifacts%2Fworkspaces%2Fp1%2Fx",
+    ):
+        assert call(gate, listing + asked, "one", method="GET") == 403, asked
+    assert call(gate, "/api/2.0/mlflow-artifacts/artifacts", "one", method="GET") == 403
+    assert call(gate, "/api/2.0/mlflow-artifacts/artifacts", "all", method="GET") == 200
 
 
 def test_a_write_is_noted_with_its_run(tmp_path: Path, tokens: Tokens):
