@@ -79,9 +79,10 @@ def access() -> "Access":
 def context() -> "Context":
     """Return what an action is checked against. MLflow is left out: only the controller acts."""
     from services.actions.action import Context
+    from services.engines.registry import late_airflow
 
     nobody = cast("MLflow", None)
-    return Context(journal(), mirror(), nobody, nobody)
+    return Context(journal(), mirror(), nobody, nobody, airflow=late_airflow(Home.locate(), 3.0))
 
 
 @st.cache_resource(show_spinner=False)

@@ -7,13 +7,19 @@ which is journalled with the step.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from services.actions.journal import Journal
 from services.actions.roles import Actor, Role
 from services.data.service import DataService
+from services.engines.registry import late_airflow
+from services.home import Home
 from services.mirror.queries import Mirror
 from services.telemetry.fleet import Fleet
+from services.workflows.kept import Overrides
+
+if TYPE_CHECKING:
+    from services.engines.airflow.adapter import Airflow
 
 Memory = dict[str, Any]
 
@@ -58,9 +64,17 @@ class Registry(Protocol):
         """Remove one tag of a version."""
 
 
+def _airflow_here() -> "Airflow":
+    return late_airflow(Home.locate())
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an action may touch. ``tracking`` and ``registry`` are the MLflow adapter."""
+    """What an action may touch. ``tracking`` and ``registry`` are the MLflow adapter.
+
+    ``airflow`` is met when it is first asked; ``check`` and ``consequences`` ask the mirror, for a
+    page waits for them, and Airflow only of what the mirror does not know yet.
+    """
 
     journal: Journal
     mirror: Mirror
@@ -68,6 +82,8 @@ class Context:
     registry: Registry
     data: DataService = field(default_factory=DataService.here)
     fleet: Fleet = field(default_factory=Fleet.here)
+    airflow: "Airflow" = field(default_factory=_airflow_here)
+    overrides: Overrides = field(default_factory=Overrides.here)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,15 @@ from services.actions.data_push import DataPush
 from services.actions.data_share import DataShare
 from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
 from services.actions.promote import Promote, Rollback
+from services.actions.queue_move import MoveJob
 from services.actions.register_project import ForgetProject, RegisterProject
 from services.actions.remove_machine import RemoveMachine
 from services.actions.tag import TagRun, TagVersion
 from services.actions.users import AddUser, ChangeUser
+from services.actions.workflow_cancel import CancelRun
+from services.actions.workflow_clear import ClearTasks
+from services.actions.workflow_launch import LaunchWorkflow
+from services.actions.workflow_pause import PauseWorkflow
 from services.errors import InputError
 
 ACTIONS: dict[str, type[Any]] = {
@@ -43,6 +48,11 @@ ACTIONS: dict[str, type[Any]] = {
         AddMachineToken,
         RevokeMachineToken,
         RemoveMachine,
+        LaunchWorkflow,
+        PauseWorkflow,
+        CancelRun,
+        ClearTasks,
+        MoveJob,
     )
 }
 

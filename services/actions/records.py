@@ -2,8 +2,8 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -48,6 +48,8 @@ class ActionRecord:
     submitted_at: datetime
     finished_at: datetime | None
     steps: tuple[StepRecord, ...]
+    memory: Mapping[str, object] = field(default_factory=dict)
+    """What its steps learned, e.g. which run was launched."""
 
     @property
     def ended(self) -> bool:
@@ -144,6 +146,7 @@ def _record(row: Row, steps: Sequence[Row]) -> ActionRecord:  # type: ignore[typ
             )
             for step in steps
         ),
+        memory=json.loads(row.memory),
     )
 
 

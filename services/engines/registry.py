@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from services.errors import EngineMissingError, PlatformError
 from services.home import Home
@@ -99,6 +99,43 @@ def build_airflow(home: Home, settings: "Settings", timeout_s: float = 30.0) -> 
         trust_env=False,  # a proxy of the environment is no way to 127.0.0.1, and a .netrc no login
     )
     return Airflow(client)
+
+
+class _LateAirflow:
+    """Airflow, met when it is first asked something: most actions and commands never do."""
+
+    def __init__(self, home: Home, timeout_s: float) -> None:
+        self._home = home
+        self._timeout_s = timeout_s
+
+    @cached_property
+    def _met(self) -> "Airflow":
+        from services.settings import Settings
+
+        try:
+            settings = Settings()
+        except ValueError as error:  # pydantic's and TOML's
+            raise PlatformError(
+                f"The settings cannot be used: {error}.", "`mlops doctor` says which is wrong."
+            ) from error
+        if not settings.airflow_enabled:
+            raise EngineMissingError(
+                "Airflow is switched off in this installation, and with it all workflows.",
+                "Set airflow_enabled to true, then `mlops up`.",
+            )
+        return build_airflow(self._home, settings, self._timeout_s)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._met, name)
+
+
+def late_airflow(home: Home, timeout_s: float = 30.0) -> "Airflow":
+    """Return Airflow, built when it is first asked something.
+
+    Whatever it is asked raises ``EngineMissingError`` where it is switched off, ``PlatformError``
+    where the settings cannot be used.
+    """
+    return cast("Airflow", _LateAirflow(home, timeout_s))
 
 
 def build_engines(home: Home, mlflow_url: str = "", preferred_port: int = 5000) -> Engines:

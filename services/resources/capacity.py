@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import psutil
+
 from services.resources.models import GIB, Capacity, gib
 from services.telemetry.models import HostState
 
@@ -50,6 +52,22 @@ def capacities(
         _capacity(state, now, given.get(state.machine.host, NO_RULE), here=here) for state in states
     )
     return tuple(sorted(found, key=lambda one: one.host))
+
+
+def with_here(found: tuple[Capacity, ...], here: str) -> tuple[Capacity, ...]:
+    """Return the machines with this one among them, though no telemetry tells of it."""
+    if any(one.host == here for one in found):
+        return found
+    memory = psutil.virtual_memory()
+    kept = kept_bytes(memory.total, platform=True)
+    own = Capacity(
+        here,
+        max(0, memory.total - kept),
+        total_bytes=memory.total,
+        available_bytes=memory.available,
+        said=f"{gib(memory.total)} less {gib(kept)} for the system and the platform",
+    )
+    return (*found, own)
 
 
 def kept_bytes(total: int, *, platform: bool) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from services.errors import ConflictError, NotFoundError
 from services.home import Home
 from services.telemetry import tokens
+from services.telemetry.models import HostState
 from services.telemetry.store import Store
 from services.telemetry.tokens import AgentToken
 
@@ -42,6 +43,10 @@ class Fleet:
         home = Home.locate()
         store = Store(home.telemetry, merge_in_background=False)
         return cls(store, home.secrets / tokens.FOLDER)
+
+    def states(self) -> tuple[HostState, ...]:
+        """Return the machines as their telemetry tells them, by name."""
+        return self._store.hosts()
 
     def removable(self, host: str) -> None:
         """Let a machine pass that is there and reports no more.

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from services.home import Home
 from services.resources.lists import ListFile
 from services.workflows.models import Override
 from services.workflows.thermal import STANCES, HostPolicy
@@ -48,6 +49,11 @@ class Overrides:
         """Begin with a file; its folder exists."""
         lost = "Jobs that were moved are in their own place again; move them once more."
         self._file = ListFile(path, "overrides", _override, lost)
+
+    @classmethod
+    def here(cls) -> "Overrides":
+        """Return those of this installation."""
+        return cls(Home.locate().run / "overrides.json")
 
     def read(self) -> tuple[Override, ...]:
         """Return all.

@@ -13,7 +13,7 @@ def checked(contract: Contract, given: Mapping[str, object]) -> dict[str, Value]
     Raises:
         InputError: One is unknown, of the wrong type or out of range; every fault is named.
     """
-    faults = [fault for name, value in given.items() if (fault := _fault(contract, name, value))]
+    faults = [said for name, value in given.items() if (said := fault(contract, name, value))]
     if faults:
         raise InputError(
             f"{contract.title} cannot be launched: {' '.join(faults)}",
@@ -22,15 +22,16 @@ def checked(contract: Contract, given: Mapping[str, object]) -> dict[str, Value]
     return {name: value for name, value in given.items() if isinstance(value, Value)}
 
 
-def _fault(contract: Contract, name: str, value: object) -> str:
+def fault(contract: Contract, name: str, value: object) -> str:
+    """Return what is wrong with a parameter, as a sentence; empty when nothing is."""
     known = contract.params.get(name)
     if known is None:
         names = ", ".join(contract.params) or "none at all"
         return f"it has no parameter {name[:60]!r}; it has {names}."
     if value is None:
         return "" if known.default is None else f"{name} must be given."
-    fault = known.fault(value)
-    return f"{name} {fault}." if fault else ""
+    said = known.fault(value)
+    return f"{name} {said}." if said else ""
 
 
 def from_text(contract: Contract, words: Mapping[str, str]) -> dict[str, Value]:
@@ -40,11 +41,12 @@ def from_text(contract: Contract, words: Mapping[str, str]) -> dict[str, Value]:
         InputError: As ``checked``.
     """
     return checked(
-        contract, {name: _typed(contract.params.get(name), t) for name, t in words.items()}
+        contract, {name: typed(contract.params.get(name), t) for name, t in words.items()}
     )
 
 
-def _typed(known: Parameter | None, text: str) -> object:
+def typed(known: Parameter | None, text: str) -> object:
+    """Return what a person typed as a value of the type; text that is none stays text."""
     if known is None or known.type in {"str", "choice"}:
         return text
     if known.type == "bool":
