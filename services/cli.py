@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("models:models", "Registered models: list, show, promote, rollback."),
     "hardware": ("hardware:hardware", "What machines say of themselves; tokens for agents."),
     "agent": ("agent:agent", "Report this machine to the platform on another one."),
+    "worker": ("worker:worker", "Take tasks of the platform on another machine."),
     "data": ("data:data", "Data and models: status, add, push, pull, checkout, share, prune."),
     "users": ("users:users", "Accounts: add, list, set, disable, enable, reset-password."),
     "backup": ("backup:backup", "Copy the journal to a file."),

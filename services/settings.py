@@ -1,7 +1,7 @@
 """One class of settings: ``MLOPS_*`` variables over ``MLOPS_HOME/settings.toml`` over defaults."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
@@ -58,6 +58,12 @@ class Settings(BaseSettings):
 
     airflow_parallelism: int = Field(default=8, ge=1, le=512)
     """How many tasks our own Airflow runs at once, over all pools."""
+
+    airflow_workers: bool = False
+    """Whether other machines may take tasks of our own Airflow (``mlops worker``)."""
+
+    airflow_listen: Literal["127.0.0.1", "0.0.0.0"] = "127.0.0.1"  # noqa: S104 - when it is asked for
+    """Where our own Airflow listens; 0.0.0.0 is every network this machine is in, without TLS."""
 
     dvc_remote: str = ""
     """Where versions of data and models are sent: ``s3://BUCKET/PREFIX``, ``gs://…``, ``azure://…``

@@ -9,7 +9,10 @@ from services.errors import EngineMissingError, PlatformError
 from services.home import Home
 
 if TYPE_CHECKING:
+    import httpx
+
     from services.engines.airflow.adapter import Airflow
+    from services.engines.airflow.edge import Edge
     from services.engines.mlflow.adapter import MLflow
     from services.settings import Settings
 
@@ -79,17 +82,29 @@ def airflow_login(home: Home) -> tuple[str, str]:
 
 def build_airflow(home: Home, settings: "Settings", timeout_s: float = 30.0) -> "Airflow":
     """Return Airflow: the one the settings name, else our own on its remembered port."""
+    from services.engines.airflow.adapter import Airflow
+
+    return Airflow(_airflow_client(home, settings, timeout_s))
+
+
+def build_edge(home: Home, settings: "Settings", timeout_s: float = 30.0) -> "Edge":
+    """Return the workers of that Airflow."""
+    from services.engines.airflow.edge import Edge
+
+    return Edge(_airflow_client(home, settings, timeout_s))
+
+
+def _airflow_client(home: Home, settings: "Settings", timeout_s: float) -> "httpx.Client":
     import httpx
 
     from services.engines.airflow.access import Access
-    from services.engines.airflow.adapter import Airflow
 
     def theirs() -> tuple[str, str]:
         return settings.airflow_username, settings.airflow_password.get_secret_value()
 
     own = partial(airflow_login, home)
     port = read_ports(home.root).get("airflow", settings.airflow_port)
-    client = httpx.Client(
+    return httpx.Client(
         base_url=settings.airflow_url or f"http://127.0.0.1:{port}",
         auth=Access(theirs if settings.airflow_url else own),
         timeout=httpx.Timeout(timeout_s, connect=2.0),
@@ -98,7 +113,6 @@ def build_airflow(home: Home, settings: "Settings", timeout_s: float = 30.0) -> 
         limits=httpx.Limits(keepalive_expiry=2.0),
         trust_env=False,  # a proxy of the environment is no way to 127.0.0.1, and a .netrc no login
     )
-    return Airflow(client)
 
 
 class _LateAirflow:

@@ -60,6 +60,11 @@ def spec(name: str, home: Home, settings: "Settings", ports: Mapping[str, int]) 
     url = f"http://{LOOPBACK}:{ports[_NAME]}"
     python = environment() / "bin" / "python"
     configured = configuration(home, settings, ports[_NAME])
+    machine = {}
+    if settings.airflow_workers:
+        from services.platform import airflow_workers
+
+        machine = airflow_workers.variables(home)
     stamp = bootstrap.stamp(toolkit_root(), _NAME)
     return EngineSpec(
         name,
@@ -67,7 +72,7 @@ def spec(name: str, home: Home, settings: "Settings", ports: Mapping[str, int]) 
         HttpProbe(url + HEALTH, database_fault) if main else PartProbe(url + HEALTH, name),
         (str(python), "-P", "-m", "airflow", *_COMMANDS[name]),
         # The digest makes a process that was started with another configuration a stranger.
-        variables(home) | {"MLOPS_AIRFLOW_SETUP": _digest(configured + stamp)},
+        variables(home) | machine | {"MLOPS_AIRFLOW_SETUP": digest(configured + stamp)},
         cwd=home.airflow,
         url=url if main else "",
         port=ports[_NAME] if main else None,
@@ -121,6 +126,10 @@ def prepare(home: Home, settings: "Settings", port: int) -> None:
     """
     for folder in (home.airflow, home.airflow / "dags", home.airflow / "logs"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.airflow_workers:
+        from services.platform import airflow_workers
+
+        airflow_workers.prepare(home, port)
     path = home.airflow / "airflow.cfg"
     wanted = configuration(home, settings, port)
     if not path.exists() or path.read_text(encoding="utf-8") != wanted:
@@ -133,9 +142,20 @@ def configuration(home: Home, settings: "Settings", port: int) -> str:
     Raises:
         PlatformError: A secret was never made.
     """
+    sections = _sections(home, settings, port)
+    if settings.airflow_workers:
+        from services.platform import airflow_workers
+
+        for name, more in airflow_workers.sections(home, port).items():
+            sections[name] = sections.get(name, {}) | more
+    return as_file(sections)
+
+
+def as_file(sections: Mapping[str, Mapping[str, str]]) -> str:
+    """Return sections as Airflow reads them."""
     parser = configparser.RawConfigParser()
-    parser.read_dict(_sections(home, settings, port))
-    text = io.StringIO("# Written by `mlops up`; changes made here are lost.\n")
+    parser.read_dict(sections)
+    text = io.StringIO("# Written by the platform; changes made here are lost.\n")
     text.seek(0, io.SEEK_END)
     # Airflow reads with interpolation: a per cent sign that is meant must be told twice.
     for section in parser.sections():
@@ -185,7 +205,7 @@ def _sections(home: Home, settings: "Settings", port: int) -> dict[str, dict[str
         "database": database,
         "logging": {"base_log_folder": str(home.airflow / "logs")},
         "api": {
-            "host": LOOPBACK,
+            "host": settings.airflow_listen,
             "port": str(port),
             "base_url": url,
             "workers": "1",
@@ -211,7 +231,8 @@ def _sections(home: Home, settings: "Settings", port: int) -> dict[str, dict[str
     }
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """Return what changes when a text does."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -205,6 +205,12 @@ def _airflow(name: str) -> Builder:
     return build_part
 
 
+def _worker(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
+    from services.platform import airflow_workers
+
+    return airflow_workers.spec(home, settings, ports["airflow"])
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A process that people know as a part of an engine."""
@@ -213,6 +219,8 @@ class Part:
     title: str
 
 
+WORKER = "airflow-worker"
+"""Takes Airflow's tasks for this machine, where other machines take some too."""
 PARTS: dict[str, Part] = {
     "airflow-scheduler": Part("airflow", "Airflow scheduler"),
     "airflow-dag-processor": Part("airflow", "Airflow DAG processor"),
@@ -227,6 +235,7 @@ BUILDERS: dict[str, Builder] = {
     "telemetry": telemetry,
     "airflow": _airflow("airflow"),
     **{name: _airflow(name) for name in PARTS},
+    WORKER: _worker,
 }
 """In the order in which they are started: what people look at first comes first."""
 
@@ -234,11 +243,11 @@ BUILDERS: dict[str, Builder] = {
 def wanted(settings: "Settings") -> tuple[str, ...]:
     """Return the names of the engines this installation runs or asks."""
     parts = {name for name, part in PARTS.items() if part.of == "airflow"}
-    without: set[str] = set()
+    without: set[str] = set() if settings.airflow_workers else {WORKER}
     if not settings.airflow_enabled:
-        without = parts | {"airflow"}
+        without = parts | {"airflow", WORKER}
     elif settings.airflow_url:
-        without = parts
+        without = parts | {WORKER}
     return tuple(name for name in BUILDERS if name not in without)
 
 

@@ -25,6 +25,8 @@ from services.platform.state import EngineState, Phase
 logger = logging.getLogger(__name__)
 
 _TAIL_LINES = 12
+_LEFT_S = 30.0
+"""What is left of a process that was asked alone has so long."""
 
 Environment = Callable[[Home, str], dict[str, str]]
 """The variables of a process, by home and mark."""
@@ -308,9 +310,10 @@ class Keeper:
         self._change(leader=None, members=())
 
     def _end_all(self, members: list[psutil.Process]) -> None:
-        left = processes.end(
-            members, stop_signal=self.spec.stop_signal, timeout_s=self.spec.stop_timeout_s
-        )
+        timeout_s = self.spec.stop_timeout_s
+        if self.spec.stop_scope == "leader":
+            timeout_s = min(timeout_s, _LEFT_S)  # who leads had its time, or is gone
+        left = processes.end(members, stop_signal=self.spec.stop_signal, timeout_s=timeout_s)
         if self._child is not None:
             # Its first thread may look buried while others are still on their way out.
             with contextlib.suppress(subprocess.TimeoutExpired):

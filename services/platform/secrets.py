@@ -71,6 +71,17 @@ def project_token(home: Home, project_id: str) -> str:
     return token
 
 
+def airflow_worker_key(home: Home) -> str:
+    """Return the key with which workers on other machines come to our own Airflow.
+
+    Raises:
+        PlatformError: The folder cannot be written.
+    """
+    _open_folder(home)
+    with held(home.secrets / ".lock"):
+        return _once(home.secrets / "airflow-workers.key")
+
+
 def airflow_passwords(home: Home) -> Path:
     """Return the file with the passwords of our Airflow's users."""
     return home.secrets / _PASSWORDS

@@ -87,7 +87,8 @@ class _Reservation:
     """The ledger at that time, without it."""
 
 
-_Key = tuple[Needs, Requirement]
+_Kind = tuple[Requirement, frozenset[str] | None]
+_Key = tuple[Needs, _Kind]
 
 
 def lease_id(job: Job) -> str:
@@ -111,7 +112,7 @@ class _Walk:
     def __init__(self, situation: Situation) -> None:
         self._at = situation
         self._ledger = situation.ledger
-        self._routes: dict[Requirement, Route] = {}
+        self._routes: dict[_Kind, Route] = {}
         self._known: dict[_Key, Wait] = {}
         """Who needs as much of the same machines waits alike: the ledger only gets fuller."""
         self._reservation: _Reservation | None = None
@@ -122,7 +123,7 @@ class _Walk:
     def visit(self, place: Place) -> None:
         """Start a job or say why not."""
         job = place.job
-        key = job.needs, job.requires
+        key = job.needs, (job.requires, job.machines)
         same = self._known.get(key)
         found = replace(same, job=job) if same else self._judge(job)
         if isinstance(found, Wait):
@@ -155,10 +156,14 @@ class _Walk:
         return self._short(job, open_hosts, answer)
 
     def _route(self, job: Job) -> Route:
-        found = self._routes.get(job.requires)
+        kind = job.requires, job.machines
+        found = self._routes.get(kind)
         if found is None:
-            found = route(job.requires, self._ledger.hosts, self._at.here)
-            self._routes[job.requires] = found
+            hosts = [
+                h for h in self._ledger.hosts if job.machines is None or h.host in job.machines
+            ]
+            found = route(job.requires, hosts, self._at.here)
+            self._routes[kind] = found
         return found
 
     def _refused(self, job: Job, hosts: Sequence[str]) -> dict[str, str]:

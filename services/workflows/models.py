@@ -63,6 +63,8 @@ class Job:
     cost: float = 1.0
     """Slots' worth of all machines; see ``services.resources.ledger.cost``."""
     requires: Requirement = field(default=ANYWHERE)
+    machines: frozenset[str] | None = None
+    """Those on which its project's folder is; None: all. See ``routes.hosts_with``."""
     blocked: Blocked | None = None
     blocked_by: str = ""
     """What does, as a phrase: ``the task pull``, ``an operator``, ``Airflow does not answer``."""

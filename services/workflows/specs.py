@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,8 +45,17 @@ __all__ = ["MlopsPlugin"]
 '''
 
 
-def document(path: Path, contract: Contract, home: Home, python: str) -> dict[str, object]:
-    """Return a project's spec. Sizes are bytes, times seconds."""
+def document(
+    path: Path,
+    contract: Contract,
+    home: Home,
+    python: str,
+    route: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """Return a project's spec. Sizes are bytes, times seconds.
+
+    ``route`` says where Airflow sends its heavy tasks (``routes``); None: Airflow's own defaults.
+    """
     needs = contract.needs
     metric = contract.primary_metric
     declared = needs.memory_gb
@@ -89,6 +98,7 @@ def document(path: Path, contract: Contract, home: Home, python: str) -> dict[st
             "chip": needs.chip,
             "host": needs.host,
         },
+        "route": dict(route or {}),
         "timeout_s": contract.timeout_s,
         "retries": contract.retries,
         "dags": list(contract.dags),
@@ -122,8 +132,14 @@ class Specs:
         """Airflow's dags folder."""
         return self.home.root / "airflow" / "dags"
 
-    def write(self, projects: Iterable[Project]) -> None:
+    def write(
+        self,
+        projects: Iterable[Project],
+        routes: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
         """Write what is new or changed, and remove what belongs to projects that are gone.
+
+        ``routes`` are those of the heavy tasks by project; see ``document``.
 
         A broken contract leaves the last good spec where it is; the DAG file then raises the
         reason, which Airflow lists as import error, and no run of what is out of date begins.
@@ -133,19 +149,23 @@ class Specs:
         """
         kept = {OVER_ALL}
         for project in projects:
-            kept.add(self._write(project, kept))
+            kept.add(self._write(project, kept, routes or {}))
         over_all = _stub("all projects", "build_platform", str(self.folder), "")
         self._put(self._stub(OVER_ALL), over_all)
         self._put(self.home.root / "airflow" / "plugins" / "mlops_plugin.py", _PLUGIN)
         self._remove_others(kept)
 
-    def _write(self, project: Project, taken: set[str]) -> str:
+    def _write(
+        self, project: Project, taken: set[str], routes: Mapping[str, Mapping[str, object]]
+    ) -> str:
         contract = project.contract
         if contract is None:
             name = self._broken_name(project, taken)
             self._put(self._stub(name), _broken(project))
             return name
-        said = json.dumps(document(project.path, contract, self.home, self.python), indent=1)
+        route = routes.get(contract.id)
+        spec_of = document(project.path, contract, self.home, self.python, route)
+        said = json.dumps(spec_of, indent=1)
         spec = self.folder / f"{contract.id}.json"
         self._put(spec, said)
         stub = _stub(contract.title, "build", str(spec), said)

@@ -267,3 +267,46 @@ class AssetEvents:
     events: tuple[AssetEvent, ...]
     untold: int = 0
     """How many Airflow cannot tell before the runs they set off have started: ask again."""
+
+
+WorkerState = Literal[
+    "starting", "running", "idle", "shutdown request", "terminating", "offline", "unknown",
+    "maintenance request", "maintenance pending", "maintenance mode", "maintenance exit",
+    "offline maintenance", "other",
+]  # fmt: skip
+"""Airflow's own words; ``unknown`` is a worker whose heartbeats ceased, ``other`` newer than us."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeWorker:
+    """A worker on some machine, as Airflow knows it."""
+
+    name: str
+    state: WorkerState
+    queues: tuple[str, ...]
+    active: int
+    """How many tasks it said it runs."""
+    heartbeat: datetime | None
+    since: datetime | None
+    """When it came first."""
+    comment: str | None
+    """Why it is drained."""
+    facts: Mapping[str, Json]
+    """What it tells with each heartbeat: versions, ``concurrency`` and what it was set up to."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeJob:
+    """One try of a task that was given to workers; Airflow forgets it minutes after its end."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    attempt: int
+    state: TaskState
+    queue: str
+    worker: str | None
+    """Who fetched it; None: nobody yet."""
+    queued_at: datetime | None
+    changed_at: datetime | None

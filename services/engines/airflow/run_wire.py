@@ -68,6 +68,11 @@ class RunsWire(Wire):
         return RunPage(tuple(run.to_model() for run in self.dag_runs), self.next_cursor)
 
 
+def task_state(said: str | None) -> TaskState:
+    """Return the state of a task in the words we know."""
+    return next((word for word in _TASK_STATES if word == (said or "none")), "other")
+
+
 class TaskInstanceWire(Wire):
     """A task of a run."""
 
@@ -96,7 +101,6 @@ class TaskInstanceWire(Wire):
 
     def to_model(self) -> TaskInstance:
         """Return it in our words."""
-        said = self.state or "none"
         return TaskInstance(
             dag_id=self.dag_id,
             run_id=self.dag_run_id,
@@ -104,7 +108,7 @@ class TaskInstanceWire(Wire):
             map_index=self.map_index,
             map_label=self.rendered_map_index,
             title=self.task_display_name,
-            state=next((word for word in _TASK_STATES if word == said), "other"),
+            state=task_state(self.state),
             tries=self.try_number,
             max_tries=self.max_tries,
             operator=self.operator_name,

@@ -10,6 +10,7 @@ from typing import Any
 from airflow.sdk import DAG, Asset, Param
 
 from mlops_workflows import plugin
+from mlops_workflows.queues import BESIDE
 from mlops_workflows.spec import Spec, SpecError, load
 from mlops_workflows.tasks import PlatformTask, ProjectTask
 
@@ -63,7 +64,8 @@ def training(spec: Spec, spec_path: str, name: str) -> DAG:
 def evaluation(spec: Spec, spec_path: str, trained: str = "train") -> ProjectTask | PlatformTask:
     """Return the project's own evaluation, else the check that the training told its metric."""
     if spec.evaluate:
-        return ProjectTask(task_id="evaluate", spec=spec_path, entry="evaluate", **_watch(spec))
+        where = _watch(spec) | beside(spec, trained)
+        return ProjectTask(task_id="evaluate", spec=spec_path, entry="evaluate", **where)
     return PlatformTask(
         task_id="evaluate", spec=spec_path, step="evaluate-check", inputs_from=(trained,)
     )
@@ -126,6 +128,12 @@ def heavy(spec: Spec) -> dict[str, Any]:
     """Return what a task that trains is given: its place in pools, and a second line of timeout."""
     routed = {key: spec.route[key] for key in _ROUTE if spec.route.get(key)}
     return routed | _watch(spec)
+
+
+def beside(spec: Spec, task: str) -> dict[str, Any]:
+    """Return what sends a task to the machine on which another one ran: its files are there."""
+    executor = spec.route.get("executor")
+    return {"executor": executor, "queue": f"{BESIDE}{task}"} if executor else {}
 
 
 def _watch(spec: Spec) -> dict[str, Any]:

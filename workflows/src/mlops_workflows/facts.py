@@ -70,9 +70,10 @@ _KINDS = ("data", "models")
 
 
 def host() -> dict[str, Any]:
-    """Return which machine this is."""
+    """Return which machine this is; ``worker`` is its name in the team, None on the platform's."""
     return {
         "name": socket.gethostname(),
+        "worker": os.environ.get("MLOPS_WORKER"),
         "system": platform.system(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),

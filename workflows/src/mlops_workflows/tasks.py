@@ -1,6 +1,7 @@
 """The two operators: a command of a project, and a step of the platform."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from mlops_workflows import hold
+from mlops_workflows import facts, hold
 from mlops_workflows.order import Order
 from mlops_workflows.place import Place
 from mlops_workflows.spec import Spec, SpecError, load
@@ -19,6 +20,11 @@ _FINAL = frozenset({"cancelled", "timeout", "not started", "packages", "data"})
 
 HEAVY = frozenset({"train", "server", "client"})
 """Commands that wait for their turn; whoever evaluates has had it."""
+
+MACHINE = "MLOPS_WORKER"
+"""The variable in which a worker names its machine; a task of the scheduler's own has none."""
+AWAY = "MLOPS_WORKER_AWAY"
+"""Set where the worker's machine is not the platform's."""
 
 _OF_THE_PLATFORM = (
     "MLOPS_", "UV_", "PIP_", "SSL_", "REQUESTS_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
@@ -32,8 +38,11 @@ class WatchedTask(BaseOperator):
 
     _watched: Watched | None = None
 
-    def follow(self, order: Order) -> dict[str, Any]:
+    def follow(self, order: Order, ti: Any) -> dict[str, Any]:
         """Run the command of an order and return its evidence.
+
+        On a machine away from the platform's it is handed on as XCom ``evidence``: the platform
+        writes it beside all others.
 
         Raises:
             AirflowException: It failed; the message is a sentence. ``AirflowFailException`` when
@@ -47,6 +56,8 @@ class WatchedTask(BaseOperator):
             raise AirflowException(str(error)) from error
         finally:
             self._watched = None
+        if os.environ.get(AWAY):
+            ti.xcom_push(key="evidence", value=found)
         _tell(self, found)
         if found["outcome"] != "succeeded":
             fault = AirflowFailException if found["outcome"] in _FINAL else AirflowException
@@ -94,8 +105,9 @@ class ProjectTask(WatchedTask):
         spec = _spec(self.spec)
         place = place_of(context)
         found = hold.verdict(spec.home, place)
-        if self.entry in HEAVY and not found.may_start:
-            self.log.info("It waits: %s", found.said)
+        here = not found.host or found.host == os.environ.get(MACHINE, found.host)
+        if self.entry in HEAVY and not (found.may_start and here):
+            self.log.info("It waits: %s", found.said if here else f"It goes to {found.host}.")
             self.defer(
                 trigger=hold.Released(str(spec.home), place.dag, place.run, place.label),
                 method_name="resume",
@@ -108,7 +120,7 @@ class ProjectTask(WatchedTask):
         return self._run(_spec(self.spec), context)
 
     def _run(self, spec: Spec, context: Any) -> dict[str, Any]:
-        found = self.follow(self._order(spec, context))
+        found = self.follow(self._order(spec, context), context["ti"])
         return {
             "project": spec.project,
             "run_ids": [run["run_id"] for run in found.get("runs") or ()],
@@ -119,6 +131,7 @@ class ProjectTask(WatchedTask):
 
     def _order(self, spec: Spec, context: Any) -> Order:
         params = {**dict(context["params"]), **self.overrides}
+        _check_data(spec, params.get("data_revision"))
         variables: dict[str, str] = {}
         if self.variables_from:
             told = context["ti"].xcom_pull(task_ids=self.variables_from, key="variables")
@@ -170,7 +183,7 @@ class PlatformTask(WatchedTask):
     def execute(self, context: Any) -> dict[str, Any]:
         """Run it."""
         spec = _spec(self.spec)
-        answer = self.follow(self._order(spec, context)).get("answer") or {}
+        answer = self.follow(self._order(spec, context), context["ti"]).get("answer") or {}
         if answer.get("skip"):
             context["ti"].xcom_push(key="skipped", value=answer)
             raise AirflowSkipException(str(answer["skip"]))
@@ -214,6 +227,25 @@ def _spec(path: str) -> Spec:
         return load(Path(path))
     except SpecError as error:
         raise AirflowFailException(str(error)) from error
+
+
+def _check_data(spec: Spec, wanted: Any) -> None:
+    """Refuse to train on other data than was asked for.
+
+    The step before checks data out on the platform's machine; on another one it is as it is.
+
+    Raises:
+        AirflowFailException: The data here is of another version.
+    """
+    if not wanted or not os.environ.get(AWAY):
+        return
+    there = facts.revisions(spec.path)["data"]
+    if there is None or not there.startswith(str(wanted)):
+        raise AirflowFailException(
+            f"The run asks for version {wanted} of the data; on {os.environ.get(MACHINE)} is "
+            f"{there or 'none that was recorded'}. There: `mlops data checkout {spec.project} "
+            f"{wanted}`."
+        )
 
 
 def _tell(task: BaseOperator, found: Mapping[str, Any]) -> None:
