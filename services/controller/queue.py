@@ -31,6 +31,7 @@ from services.workflows.forecast import Expected
 from services.workflows.jobs import Jobs, jobs, share_of, uses
 from services.workflows.kept import Overrides, Stances
 from services.workflows.models import Use
+from services.workflows.pausing import to_pause
 from services.workflows.queue import Interval, Row, followed
 from services.workflows.simulation import Running
 from services.workflows.thermal import Decision, HostPolicy, figures_of, step
@@ -61,6 +62,7 @@ class _Kept:
     intervals: tuple[Interval, ...] = ()
     uses: tuple[Use, ...] = ()
     uses_of: object = None
+    pauses: Mapping[str, str] = field(default_factory=dict)
 
 
 class QueueLoop:
@@ -114,7 +116,7 @@ class QueueLoop:
         """
         now = self._now()
         states = tuple(self._telemetry.hosts())
-        self._look_at_machines(states, now)
+        policy_decisions = self._look_at_machines(states, now)
         hosts = with_here(capacities(states, _aware(now), here=self._here), self._here)
         tasks = self._workflows.active_tasks()
         found = self._jobs(tasks, hosts)
@@ -122,6 +124,9 @@ class QueueLoop:
         facts = self._facts(now, hosts, found)
         decided = self._decide(facts, now)
         decided = self._grant(facts, decided, now)
+        self._kept.pauses = to_pause(
+            self._kept.pauses, found.running, self._kept.policies, policy_decisions
+        )
         self._tell(decided, now)
         self._show(facts, decided, now)
         if not self._away():
@@ -167,8 +172,9 @@ class QueueLoop:
             kept.uses, kept.uses_of = uses(ended, self._known, hosts), basis
         return kept.uses
 
-    def _look_at_machines(self, states: Iterable[HostState], now: float) -> None:
+    def _look_at_machines(self, states: Iterable[HostState], now: float) -> list[Decision]:
         """Step the thermal policy; what it decides is kept with its readings."""
+        decisions = []
         kept = self._kept.policies
         before = {name: (one.stance, one.rule, one.paused) for name, one in kept.items()}
         there = set()
@@ -179,10 +185,12 @@ class QueueLoop:
             kept[name], decision = step(policy, figures_of(state, now), now)
             if decision is not None:
                 self._note(decision)
+                decisions.append(decision)
         for name in kept.keys() - there:
             del kept[name]
         if before != {name: (one.stance, one.rule, one.paused) for name, one in kept.items()}:
             self._stances.write(kept.values())
+        return decisions
 
     def _note(self, decision: Decision) -> None:
         logger.info("%s", decision.said)
@@ -252,7 +260,7 @@ class QueueLoop:
         )
         del basis
         if told != kept.told or not 0 <= now - kept.told_at < _TELL_S:
-            tell_airflow(self._file, decided, now)
+            tell_airflow(self._file, decided, now, kept.pauses)
             kept.told, kept.told_at = told, now
 
     def _set_pools(self, wanted: tuple[Pool, ...], now: float) -> None:

@@ -106,11 +106,14 @@ def leases_of(decided: Decided, now: float, owner: Owner) -> tuple[Lease, ...]:
     )  # fmt: skip
 
 
-def told_airflow(decided: Decided, now: float) -> dict[str, object]:
+def told_airflow(
+    decided: Decided, now: float, pause: Mapping[str, str] | None = None
+) -> dict[str, object]:
     """Return what ``MLOPS_HOME/airflow/weights.json`` holds.
 
     ``weights``: Airflow's priority weight by ``DAG/RUN/TASK``. ``released``: who
-    may start, with its machine. ``held``: who may not, with the sentence why. Airflow fixes the
+    may start, with its machine. ``held``: who may not, with the sentence why. ``pause``: who runs
+    and is to pause, with the sentence why (``pausing.to_pause``). Airflow fixes the
     weight of a task when its run is made or cleared; so the order of those that wait is kept by
     releasing them in turn, and weights order what is released.
     """
@@ -121,17 +124,21 @@ def told_airflow(decided: Decided, now: float) -> dict[str, object]:
         "weights": {place.job.id: place.weight for place in places},
         "released": dict(decided.released),
         "held": {one.job.id: one.said for one in decided.dispatch.waits},
+        "pause": dict(pause or {}),
     }
 
 
-def tell_airflow(path: Path, decided: Decided, now: float) -> None:
+def tell_airflow(
+    path: Path, decided: Decided, now: float, pause: Mapping[str, str] | None = None
+) -> None:
     """Write what Airflow is told, whole or not at all.
 
     Raises:
         PlatformError: It cannot be written; what was there stays.
     """
     try:
-        write_whole(path, orjson.dumps(told_airflow(decided, now), option=orjson.OPT_INDENT_2))
+        told = told_airflow(decided, now, pause)
+        write_whole(path, orjson.dumps(told, option=orjson.OPT_INDENT_2))
     except OSError as error:
         raise PlatformError(
             f"{path} could not be written: {error.strerror or error}. Airflow keeps the order it "

@@ -72,7 +72,7 @@ def document(
         "evaluate": contract.evaluate,
         "env": str(path / ENV_FILE),
         "memory_bytes": None if declared is None else round(declared * _GB),
-        "memory_limit_bytes": round(contract.memory_limit_gb * _GB),
+        "memory_limit_bytes": _limit(contract),
         "gpu_slots": needs.gpu_slots,
         "params": [
             {
@@ -107,6 +107,12 @@ def document(
         "toolkit": str(toolkit_root()),
         "home": str(home.root),
     }
+
+
+def _limit(contract: Contract) -> int | None:
+    # It is enforced, so only what the project wrote itself counts: nobody is ended by a default.
+    declared = "memory_limit_gb" in contract.model_fields_set
+    return round(contract.memory_limit_gb * _GB) if declared else None
 
 
 def _bound(kind: str, bound: float | None) -> float | None:

@@ -107,6 +107,16 @@ def test_decisions_of_a_controller_that_ended_hold_nobody(file: ToldFile, clock:
     )
 
 
+def test_who_runs_is_paused_by_fresh_decisions_alone(file: ToldFile, clock: Clock):
+    assert file.pause("a") == ""
+    tell(file, clock, pause={"a": "studio is hot."})
+    assert (file.pause("a"), file.pause("b")) == ("studio is hot.", "")
+    clock.now += FRESH_S - 2
+    assert file.pause("a") == "studio is hot."
+    clock.now += 4
+    assert file.pause("a") == ""
+
+
 @pytest.mark.parametrize(
     "damage", ["", "{", "[]", '{"weights": 3}', '{"released": [1]}', "\0", '{"weights": {"a": NaN']
 )

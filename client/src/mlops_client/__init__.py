@@ -1,7 +1,8 @@
 """The toolkit's client: plain mlflow code, tracked in its project and never lost.
 
 Nothing needs to be imported from here for that; MLflow loads the plugins by itself. ``connect`` is
-for notebooks, ``mlops_client.mlx`` for MLX training, ``flush`` to send what waits.
+for notebooks, ``mlops_client.mlx`` for MLX training, ``flush`` to send what waits,
+``checkpoint_requested`` for trainings that save their state before they pause.
 """
 
 import os
@@ -9,10 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_client.pausing import checkpoint_requested, checkpoint_saved
+
 if TYPE_CHECKING:
     from mlops_client.store import BufferedStore
 
-__all__ = ["Connection", "connect", "flush", "send_refused"]
+__all__ = [
+    "Connection",
+    "checkpoint_requested",
+    "checkpoint_saved",
+    "connect",
+    "flush",
+    "send_refused",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,11 +44,17 @@ def test_what_is_written_is_what_the_factory_reads(tmp_path: Path, specs: Specs)
     assert read.env == folder / ".mlops.env"
     assert read.federated == Federated("python serve.py", "python join.py", 4)
     assert (read.timeout_s, read.retries, read.schedule) == (5400, 2, "0 3 * * mon-fri")
-    assert read.memory_limit_bytes == 8_000_000_000
+    assert read.memory_limit_bytes is None  # the default of 8 GB ends nobody
     assert (read.python, read.home) == ("/platform/python", specs.home.root)
     said = json.loads((specs.folder / "demo-project.json").read_bytes())
     assert (said["memory_bytes"], said["gpu_slots"]) == (12_000_000_000, 2)
     assert said["queue"] == {"gpu_cores": 16, "memory_gb": 12, "chip": "M3", "host": ""}
+
+
+def test_a_limit_of_memory_that_is_written_is_enforced(tmp_path: Path, specs: Specs):
+    make(tmp_path / "root", "a", GOOD + "memory_limit_gb = 8\n")
+    turn(specs, tmp_path / "root")
+    assert load(specs.folder / "demo-project.json").memory_limit_bytes == 8_000_000_000
 
 
 def test_the_dag_file_calls_the_factory_and_airflow_will_look_into_it(tmp_path: Path, specs: Specs):

@@ -10,6 +10,7 @@ from typing import Any
 from airflow.sdk import DAG, Asset, Param
 
 from mlops_workflows import plugin
+from mlops_workflows.pausing import UNCOUNTED_S
 from mlops_workflows.queues import BESIDE
 from mlops_workflows.spec import Spec, SpecError, load
 from mlops_workflows.tasks import PlatformTask, ProjectTask
@@ -138,7 +139,9 @@ def beside(spec: Spec, task: str) -> dict[str, Any]:
 
 def _watch(spec: Spec) -> dict[str, Any]:
     # The runner ends it in time; should the runner hang, Airflow does a little later.
-    return {"execution_timeout": timedelta(seconds=spec.timeout_s) + _PATIENCE}
+    # Neither the time it may be paused nor a timeout of its own is known to Airflow.
+    most_s = spec.timeout_s + UNCOUNTED_S
+    return {"execution_timeout": timedelta(seconds=most_s) + _PATIENCE}
 
 
 def weight_rule() -> str:

@@ -5,14 +5,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlops_workflows.order import Order
+from mlops_workflows.pausing import VARIABLE as PAUSE
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "LOGNAME", "SSL_CERT_FILE")
 _SECRET = ("TOKEN", "PASSWORD", "SECRET", "API_KEY")
 _SHORTEST_SECRET = 8
 
 
-def variables(order: Order, run_file: Path, answer_file: Path) -> dict[str, str]:
-    """Return the environment of a command: nothing of Airflow's own reaches a project."""
+def variables(
+    order: Order, run_file: Path, answer_file: Path, pause_folder: Path
+) -> dict[str, str]:
+    """Return the environment of a command: nothing of Airflow's or of ours reaches a project.
+
+    It gets a few variables that every program needs, its own environment file, and what the order
+    names; settings of the platform (``MLOPS_…``) only where the order asks for them.
+    """
     found = {name: os.environ[name] for name in _KEPT if name in os.environ}
     found |= {k: v for k, v in os.environ.items() if k.startswith(order.inherited or ("\0",))}
     if order.env_file is not None:
@@ -23,6 +30,8 @@ def variables(order: Order, run_file: Path, answer_file: Path) -> dict[str, str]
     found |= order.variables
     found |= {"MLOPS_TASK": order.place.job, "MLOPS_RUN_FILE": str(run_file)}
     found |= {"PYTHONUNBUFFERED": "1"}
+    if order.told is not None:
+        found[PAUSE] = str(pause_folder)
     if order.answers:
         found["MLOPS_ANSWER"] = str(answer_file)
     return found

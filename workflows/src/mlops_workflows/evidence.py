@@ -60,6 +60,9 @@ class Evidence:
             "packages": facts.packages(order.environment),
             "revisions": facts.revisions(order.folder),
             "disk": facts.disk(order.folder),
+            "stopped": None,
+            "pauses": [],
+            "paused_s": 0.0,
             "_oom_kills": memory.oom_kills(),
         }
         self.write(None)
@@ -87,8 +90,7 @@ class Evidence:
             "peak_bytes": meter.peak_bytes if meter else None,
             "limit_bytes": self.order.memory_limit_bytes,
             "looks": meter.looks if meter else 0,
-            "method": "resident memory of all its processes, added up; at least the largest one's "
-            "own peak",
+            "method": memory.METHOD,
             "host_total_bytes": memory.total_bytes(),
             "host_available_min_bytes": meter.available_min_bytes if meter else None,
             "oom_kills": self.oom_kills(),

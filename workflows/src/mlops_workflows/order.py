@@ -34,8 +34,11 @@ class Order:
     timeout_s: float | None = None
     grace_s: float = GRACE_S
     memory_limit_bytes: int | None = None
+    """Above it the command is ended; None: it may take what the machine has."""
     data: tuple[str, ...] = ()
     """The project's data paths, to tell a missing file of data from another."""
+    told: Path | None = None
+    """The controller's file; it says when to pause. None: it never pauses."""
     answers: bool = False
     """The command writes a JSON answer to the file that ``MLOPS_ANSWER`` names."""
 
@@ -49,7 +52,7 @@ class Order:
         said = json.loads(line)
         for name in ("evidence", "folder"):
             said[name] = Path(said[name])
-        for name in ("env_file", "environment"):
+        for name in ("env_file", "environment", "told"):
             said[name] = said[name] and Path(said[name])
         for name in ("command", "inherited", "data"):
             said[name] = tuple(said[name])

@@ -10,7 +10,7 @@ Outcome = Literal[
     "succeeded", "failed", "data", "packages", "memory", "signal", "timeout", "cancelled", "lost",
     "not started",
 ]  # fmt: skip
-Stopped = Literal["timeout", "cancelled", "lost"]
+Stopped = Literal["timeout", "cancelled", "lost", "memory"]
 """Why we ended it ourselves; lost: the Airflow worker that wanted it died."""
 
 _EXCEPTION = re.compile(
@@ -96,10 +96,23 @@ def _stopped(facts: Facts, why: Stopped) -> Verdict:
         )
     if why == "cancelled":
         return Verdict("cancelled", f"It was cancelled and ended.{ignored}")
+    if why == "memory":
+        return _beyond_limit(facts, ignored)
     return Verdict(
         "lost",
         f"The Airflow worker that watched it died, so it was ended.{ignored}",
         "Airflow starts it again when it has a retry left; see the worker's log for why it died.",
+    )
+
+
+def _beyond_limit(facts: Facts, ignored: str) -> Verdict:
+    peak, limit = (facts.peak_bytes or 0) / 1e9, (facts.limit_bytes or 0) / 1e9
+    return Verdict(
+        "memory",
+        f"It held {peak:.2f} GB of memory, more than the {limit:.2f} GB its contract allows "
+        f"(memory_limit_gb), and was ended.{ignored}",
+        "Give it a smaller batch or model, or raise memory_limit_gb in [tool.mlops] to what it "
+        "needs.",
     )
 
 

@@ -25,11 +25,15 @@ from mlops_workflows.group import Group, kill_left
 from mlops_workflows.lines import Lines
 from mlops_workflows.order import CANCEL, Order
 from mlops_workflows.outcome import Facts, Stopped, Verdict, verdict
+from mlops_workflows.pausing import Pauses
+from mlops_workflows.told import ToldFile, key
 
 _TICK_S = 0.1
 _BEAT_S = 5.0
 _DRAIN_S = 2.0
 _AFTER_KILL_S = 10.0
+_LOOKS_OVER = 2
+"""So often in a row above the limit, and it is ended: one look is a moment."""
 _LONGEST_ORDER = 1 << 20
 _STDIN, _STDOUT = 0, 1
 
@@ -95,6 +99,7 @@ class Watch:
     lines: Lines
     tie: Tie
     notes: Evidence
+    pauses: Pauses
     began: float = field(default_factory=time.monotonic)
     stopped: Stopped | None = None
     stopped_at: float = 0.0
@@ -107,11 +112,13 @@ class Watch:
             self._read(_TICK_S)
             self.tie.listen()
             self.tie.say(self.lines)
-            self.group.meter.look()
+            self.group.meter.look(self.order.memory_limit_bytes)
             self._stop()
+            self._pause()
             self._beat()
             if self.killed and time.monotonic() - self.stopped_at > _AFTER_KILL_S * 2:
                 break  # not even SIGKILL: it hangs in the kernel, and the disk it waits for too
+        self.pauses.end()
         if self.group.sweep():
             self.lines.add("Processes that it left behind were ended.")
         self._drain()
@@ -141,16 +148,29 @@ class Watch:
         """End it when it must: SIGTERM, and SIGKILL when that was not heard."""
         now = time.monotonic()
         if self.stopped is None:
-            late = self.order.timeout_s is not None and now - self.began > self.order.timeout_s
-            self.stopped = self.tie.why or ("timeout" if late else None)
+            self.stopped = self.tie.why or self._broken_limit(now)
             if self.stopped is not None:
                 self.stopped_at = now
+                self.pauses.end()
                 self.group.send(signal.SIGTERM)
         elif not self.killed and now - self.stopped_at > self.order.grace_s:
             self.killed, self.stopped_at = True, now
             self.group.send(signal.SIGKILL)
 
+    def _broken_limit(self, now: float) -> Stopped | None:
+        if self.group.meter.over >= _LOOKS_OVER and not self.pauses.is_stopped:
+            return "memory"
+        timeout_s = self.order.timeout_s
+        ran_s = now - self.began - self.pauses.uncounted_s
+        return "timeout" if timeout_s is not None and ran_s > timeout_s else None
+
+    def _pause(self) -> None:
+        if self.stopped is None and self.pauses.look():
+            self._beat_at = float("-inf")  # whoever looks at the evidence sees it at once
+
     def _beat(self) -> None:
+        self.notes.document["pauses"] = self.pauses.done
+        self.notes.document["paused_s"] = round(self.pauses.seconds, 3)
         if time.monotonic() - self._beat_at > _BEAT_S:
             self._beat_at = time.monotonic()
             with contextlib.suppress(OSError):  # a full disk ends no training
@@ -201,7 +221,9 @@ def _run(order: Order, tie: Tie, mine: lock.Held) -> None:
     began = time.monotonic()
     with _scratch() as scratch:
         run_file, answer_file = scratch / "runs.jsonl", scratch / "answer.json"
-        variables = environment.variables(order, run_file, answer_file)
+        pause_folder = scratch / "pause"
+        pause_folder.mkdir()
+        variables = environment.variables(order, run_file, answer_file, pause_folder)
         command = environment.command(order)
         lines = Lines(environment.secrets(variables))
         notes = Evidence(order, command, lines)
@@ -213,13 +235,20 @@ def _run(order: Order, tie: Tie, mine: lock.Held) -> None:
             return
         mine.write({"pid": group.pid, "job": order.place.job})
         notes.document["pid"] = group.pid
-        watch = Watch(order, group, lines, tie, notes)
+        watch = Watch(order, group, lines, tie, notes, _pauses(order, group, lines, pause_folder))
         watch.run()
+        notes.document["stopped"] = watch.stopped
         notes.document["runs"] = evidence.runs_in(run_file)
         notes.document["answer"] = read_object(answer_file) if order.answers else None
         notes.end(group.status, group.meter, watch.verdict(), time.monotonic() - began)
         group.close()
         _say_rest(tie, lines)
+
+
+def _pauses(order: Order, group: Group, lines: Lines, folder: Path) -> Pauses:
+    place = order.place
+    told = ToldFile(order.told) if order.told is not None else None
+    return Pauses(group, lines, told, key(place.dag, place.run, place.label), folder)
 
 
 def _say_rest(tie: Tie, lines: Lines) -> None:

@@ -60,7 +60,8 @@ class WatchedTask(BaseOperator):
             ti.xcom_push(key="evidence", value=found)
         _tell(self, found)
         if found["outcome"] != "succeeded":
-            fault = AirflowFailException if found["outcome"] in _FINAL else AirflowException
+            final = found["outcome"] in _FINAL or found.get("stopped") == "memory"
+            fault = AirflowFailException if final else AirflowException
             raise fault(found["sentence"])
         return found
 
@@ -156,6 +157,7 @@ class ProjectTask(WatchedTask):
             timeout_s=spec.timeout_s,
             memory_limit_bytes=spec.memory_limit_bytes,
             data=spec.data,
+            told=spec.home / "airflow" / "weights.json",
         )
 
 
@@ -253,7 +255,7 @@ def _tell(task: BaseOperator, found: Mapping[str, Any]) -> None:
     limit = found["memory"]["limit_bytes"]
     held = "" if peak is None else f" It held {peak / 1e9:.2f} GB of memory at most."
     if peak is not None and limit is not None and peak > limit:
-        held += f" That is above the {limit / 1e9:.2f} GB it declares (memory_limit_gb)."
+        held += f" For a moment that was above the {limit / 1e9:.2f} GB it declares."
     if found["outcome"] == "succeeded":
         task.log.info("It ended well after %.1f s.%s", found["seconds"], held)
     else:

@@ -33,6 +33,8 @@ class Told:
     """Machine by the same."""
     held: Mapping[str, str] = field(default_factory=dict)
     """Why, as a sentence, by the same."""
+    paused: Mapping[str, str] = field(default_factory=dict)
+    """Why, as a sentence, by the same: of those that run and are to pause."""
     written_at: float | None = None
     """Seconds since 1970; None: nothing was ever decided."""
 
@@ -119,6 +121,16 @@ class ToldFile:
         said = "It has not been looked at yet." if why is None else why
         return Verdict(may_start=False, said=said, seen=why is not None)
 
+    def pause(self, name: str) -> str:
+        """Return why a task that runs is to pause, empty when it is not.
+
+        When nothing was decided for a while nobody watches over what is paused: it goes on.
+        """
+        told = self.read()
+        if told.written_at is None or self._now() - told.written_at > FRESH_S:
+            return ""
+        return told.paused.get(name, "")
+
 
 def _parsed(document: Any, written_at: float) -> Told:
     weights = {
@@ -130,5 +142,6 @@ def _parsed(document: Any, written_at: float) -> Told:
         weights,
         {str(name): str(host) for name, host in document.get("released", {}).items()},
         {str(name): str(said) for name, said in document.get("held", {}).items()},
+        {str(name): str(said) for name, said in document.get("pause", {}).items()},
         written_at,
     )
