@@ -2,17 +2,15 @@
 
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from services.commands.output import json_option, print_json, print_table, sentences
-from services.errors import GateError, PlatformError
+from services.errors import PlatformError
 from services.home import Home
 
 if TYPE_CHECKING:
-    from services.mirror.queries import Mirror
     from services.platform.state import EngineState, PlatformState
     from services.platform.status import EngineStatus
 
@@ -44,7 +42,9 @@ def up(*, wait: bool, demo: bool, foreground: bool) -> None:
         click.echo(f"The platform already runs (supervisor pid {supervisor.pid}).")
     _watch(home, everything=wait or demo)
     if demo:
-        _demo(home)
+        from services.commands.demo import demo as show
+
+        show(home)
 
 
 def _first_admin() -> None:
@@ -156,64 +156,6 @@ def _absent(state: "PlatformState") -> str:
     from services.platform.parts import folded
 
     return ", ".join(engine.title for engine in folded(state.engines) if engine.phase != "live")
-
-
-def _demo(home: Home) -> None:
-    from services.mirror.queries import Mirror
-    from services.platform.configuration import load_settings
-    from services.projects import demo
-    from services.projects.onboarding import read_env_file
-
-    began = time.monotonic()
-    settings = load_settings()
-    mirror = Mirror.open(settings)
-
-    def trained(project: str) -> bool:
-        return any(p.id == project and p.models > 0 for p in mirror.projects((project,)))
-
-    def report(title: str, what: str) -> None:
-        click.echo(f"{time.monotonic() - began:5.0f} s  {title}: {what}")
-
-    def connected(project: str, path: Path) -> bool:
-        token = home.secrets / f"mlflow-project-{project}.token"
-        said = read_env_file(path)
-        mine = token.exists() and said.get("MLFLOW_TRACKING_TOKEN") == token.read_text().strip()
-        known = any(p.state == "connected" for p in mirror.projects((project,)))
-        return mine and known and said.get("MLOPS_HOME") == str(home.root)
-
-    results = demo.run(home, settings.projects_root, report, connected=connected, done=trained)
-    _promote_best(mirror, [result.project for result in results if not result.error])
-    failed = [result.title for result in results if result.error]
-    if failed:
-        raise PlatformError(
-            f"The demo failed for {', '.join(failed)}.",
-            "Their logs are train-<id>.log in the logs folder; `mlops up --demo` tries again.",
-        )
-    count = len(results)
-    click.echo(f"The demo is ready: {count} projects with real runs and registered models.")
-
-
-def _promote_best(mirror: "Mirror", projects: list[str]) -> None:
-    """Promote the newest version of each project that passes its gates and has no champion."""
-    from services.actions.promote import Promote
-    from services.commands.acting import act
-
-    _wait_registered(mirror, projects)
-    for project in projects:
-        for model in mirror.models(project):
-            if model.versions and model.with_alias("champion") is None:
-                try:
-                    act(Promote(project, model.name, model.versions[0].version))
-                except GateError as error:
-                    click.echo(f"{model.name} stays without champion: {error.message}")
-
-
-def _wait_registered(mirror: "Mirror", projects: list[str]) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if all(mirror.models(project) for project in projects):
-            return
-        time.sleep(0.2)
 
 
 @click.command()
