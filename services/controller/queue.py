@@ -285,7 +285,8 @@ class QueueLoop:
         rows = tuple(self._with_expected(row) for row in decided.rows)
         ended, opened = followed(self._kept.intervals, rows, now)
         if ended or {one.job for one in opened} != {one.job for one in self._kept.intervals}:
-            self._store.write_waits(map(shown.wait, ended), map(shown.wait, opened))
+            at_ms = round(now * 1000)
+            self._store.write_waits(map(shown.wait, ended), map(shown.wait, opened), at_ms)
         self._kept.intervals = opened
         picture = shown.picture(facts, replace(decided, rows=rows))
         self._store.write_picture(QUEUE, round(now * 1000), picture)

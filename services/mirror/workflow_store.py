@@ -159,11 +159,14 @@ class WorkflowStore:
             upsert(connection, "pictures", ("name",), [row])
 
     def write_waits(
-        self, ended: Iterable[Mapping[str, object]], opened: Iterable[Mapping[str, object]]
+        self,
+        ended: Iterable[Mapping[str, object]],
+        opened: Iterable[Mapping[str, object]],
+        at_ms: int,
     ) -> None:
         """Keep stretches of waiting: those that ended, and those that are open now in their place.
 
-        Each is {job, project, kind, said, begin_ms, end_ms}.
+        Each is {job, project, kind, said, begin_ms, end_ms}; ``at_ms`` is the time.
         """
         table = tables.waits
         with writing(self.engine) as connection:
@@ -173,7 +176,7 @@ class WorkflowStore:
             ]
             if rows:
                 connection.execute(table.insert(), rows)
-            connection.execute(delete(table).where(table.c.end_ms < now_ms() - _KEPT_MS))
+            connection.execute(delete(table).where(table.c.end_ms < at_ms - _KEPT_MS))
 
     def write_decision(self, host: str, at_ms: int, document: Mapping[str, Any], said: str) -> None:
         """Keep one decision of the thermal policy; it is an event."""
@@ -181,7 +184,7 @@ class WorkflowStore:
         with writing(self.engine) as connection:
             row = {"host": host, "at_ms": at_ms, "document": packed(document)}
             connection.execute(table.insert(), [row])
-            connection.execute(delete(table).where(table.c.at_ms < now_ms() - _KEPT_MS))
+            connection.execute(delete(table).where(table.c.at_ms < at_ms - _KEPT_MS))
             event = Event(at_ms, "policy.decided", None, host, said)
             append_events(connection, [event])
             count_on(connection)

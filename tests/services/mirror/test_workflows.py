@@ -1,6 +1,5 @@
 """Workflows in the mirror: what is written is read again, and changes count."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,12 +181,16 @@ def test_waits_are_replaced_while_open_and_stay_when_ended(
             "begin_ms": now + begin, "end_ms": None if end is None else now + end,
         }  # fmt: skip
 
-    # Long ago for the tests' clock: what is written is older than what is kept, unless it is open.
-    store.write_waits([], [wait("order", 0, None)])
-    store.write_waits([], [wait("order", 0, None), wait("thermal", 500, None)])
+    now = round(at(10).timestamp() * 1000)
+    store.write_waits([], [wait("order", 0, None)], now)
+    store.write_waits([wait("order", 0, 500)], [wait("thermal", 500, None)], now)
+    day = 86_400_000
     assert [one.kind for one in workflows.waits(at(0))] == ["order", "thermal"]
     assert workflows.waits(at(0), ("vision",)) == ()
     assert len(workflows.waits(at(0), job="a")) == 2
+    assert [one.kind for one in workflows.waits(at(1))] == ["thermal"]  # what is open counts
+    store.write_waits([], [], now + 36 * day)
+    assert workflows.waits(at(0)) == ()
 
 
 def test_decisions_keep_their_readings(store: WorkflowStore, workflows: Workflows, mirror: Mirror):
@@ -198,8 +201,7 @@ def test_decisions_keep_their_readings(store: WorkflowStore, workflows: Workflow
         "before": "open", "stance": "hold", "rule": "heat", "said": "studio is hot.",
         "figures": figures,
     }  # fmt: skip
-    now = time.time_ns() // 1_000_000
-    store.write_decision("studio", now, document, "studio is hot.")
+    store.write_decision("studio", round(at(1).timestamp() * 1000), document, "studio is hot.")
     (found,) = workflows.decisions(at(0))
     assert (found.stance, found.figures) == ("hold", tuple(figures))
     assert [one.title for one in mirror.changes()] == ["studio is hot."]
