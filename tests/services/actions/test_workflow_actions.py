@@ -235,7 +235,7 @@ def test_only_what_waits_is_moved(flows: Flows):
     decided(flows, "running")
     with pytest.raises(ConflictError, match="waits no longer: it runs"):
         flows.submit(MoveJob(JOB, "front"))
-    with pytest.raises(NotFoundError, match="no job .* in the queue"):
+    with pytest.raises(NotFoundError, match=r"no job .* in the queue"):
         flows.submit(MoveJob(f"{DAG}/two/train", "front"))
     for action, said in (
         (MoveJob("train", "front"), "no job: one is DAG/RUN/TASK"),
