@@ -1,5 +1,6 @@
 """``mlops run``, ``mlops workflows`` and ``mlops queue``, without a controller."""
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,8 +8,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
 from services.cli import mlops
+from services.commands.screen import Drawn
 from services.home import Home
 from services.mirror import schema
 from services.mirror.store import Store
@@ -252,6 +256,25 @@ def test_waiting_with_json_prints_one_document(desk: Desk, monkeypatch: pytest.M
     done = desk("run", "lora", "--wait", "--json", code=1)
     told = json.loads(done.stdout)
     assert (told["state"], told["action"]) == ("failed", 1)
+
+
+def test_on_a_terminal_a_bar_stays_below_the_log():
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=100, _environ={})
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn())
+    with Progress(*columns, console=console, auto_refresh=False) as progress:
+        screen = Drawn(progress, progress.add_task("queued", total=None))
+        screen.waits("it is [bold]hot[/].")
+        screen.waits("it is [bold]hot[/].")
+        screen.line("epoch [red]1\x1b[2J\tloss")
+        screen.tasks(1, 5, "fit[0]")
+        progress.refresh()
+    said = out.getvalue()
+    assert said.count("It waits: it is [bold]hot[/].") == 1
+    assert "epoch [red]1 [2J" in said
+    assert "\x1b[2J" not in said.replace("\x1b[2K", "")
+    assert "fit[0]" in said
+    assert "1/5" in said
 
 
 # Reading
