@@ -32,7 +32,7 @@ class SmallAirflow:
         self.deaf_after = ""
         """The method whose answer is lost, though it was done."""
         if not path.exists():
-            self._save({"dags": {}, "runs": {}, "tasks": {}, "writes": []})
+            self._save({"dags": {}, "runs": {}, "tasks": {}, "logs": {}, "writes": []})
 
     def adapter(self) -> Airflow:
         transport = httpx.MockTransport(self._answer)
@@ -56,6 +56,14 @@ class SmallAirflow:
             "try_number": tries, "map_index": index,
         }  # fmt: skip
         self._change("tasks", f"{dag_id}/{run_id}/{task_id}/{index}", made)
+
+    def add_log(
+        self, dag_id: str, run_id: str, task_id: str, *lines: Any, attempt: int = 1, index: int = -1
+    ) -> None:
+        """Have a task say lines: texts, or whole recorded lines."""
+        key = f"{dag_id}/{run_id}/{task_id}/{index}/{attempt}"
+        said = [one if isinstance(one, dict) else {"event": one} for one in lines]
+        self._change("logs", key, [*self.state["logs"].get(key, []), *said])
 
     @property
     def state(self) -> dict[str, Any]:
@@ -91,7 +99,7 @@ class SmallAirflow:
             raise httpx.ConnectError("nobody listens", request=request)
         parts = request.url.path.removeprefix("/api/v2/").split("/")
         body = json.loads(request.content) if request.content else {}
-        found = self._found(request.method, parts, body)
+        found = self._log(request, parts) or self._found(request.method, parts, body)
         if request.method == self.deaf_after:
             raise httpx.ReadError("the connection was lost", request=request)
         if found is None:
@@ -121,6 +129,19 @@ class SmallAirflow:
                 return {"task_instances": found, "next_cursor": None}
             case ["dags", dag_id, "clearTaskInstances"]:
                 return self._clear(dag_id, body)
+        return None
+
+    def _log(self, request: httpx.Request, parts: list[str]) -> Any:
+        """Return the lines from where the token says; a task that has not ended has a next page."""
+        match parts:
+            case ["dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "logs", attempt]:
+                state, index = self.state, request.url.params["map_index"]
+                lines = state["logs"].get(f"{dag_id}/{run_id}/{task_id}/{index}/{attempt}", [])
+                task = state["tasks"][f"{dag_id}/{run_id}/{task_id}/{index}"]
+                begin = int(request.url.params.get("token", 0))
+                ended = task["state"] in {"success", "failed"} or task["try_number"] > int(attempt)
+                token = None if ended else str(len(lines))
+                return {"content": lines[begin:], "continuation_token": token}
         return None
 
     def _trigger(self, dag_id: str, body: dict[str, Any]) -> Any:

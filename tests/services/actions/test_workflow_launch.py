@@ -13,6 +13,8 @@ from services.actions import schema
 from services.actions.executor import Executor
 from services.actions.roles import Actor
 from services.actions.workflow_launch import LaunchWorkflow, launched
+from services.data.remote import Remote
+from services.data.service import DataService
 from services.engines.registry import late_airflow
 from services.errors import (
     ConflictError,
@@ -321,3 +323,28 @@ def test_workflows_over_all_projects_take_an_unscoped_operator(flows: Flows):
     action = LaunchWorkflow("platform.compare")
     with pytest.raises(DeniedError, match="the whole platform"):
         flows.submit(action, Actor("vi", "operator", ("lora",)))
+
+
+@pytest.mark.engine
+def test_data_that_only_this_machine_has_is_told(flows: Flows, folder: Path):
+    """DVC itself works."""
+    (folder / "remote").mkdir()
+    remote = Remote(Home.locate(), str(folder / "remote"))
+    flows.context = replace(flows.context, data=DataService(remote))
+    (flows.project / "data").mkdir()
+    (flows.project / "data" / "a").write_text("one")
+    flows.context.data.configure("lora", flows.project)
+    said = " ".join(launch().consequences(flows.context))
+    assert "data" not in said  # there are files, and no version yet
+    revision = flows.context.data.track(flows.project, "data").revision
+    assert revision is not None
+    said = " ".join(launch().consequences(flows.context))
+    assert f"The data remote lacks version {revision} of its data: it waits to be sent." in said
+    flows.context.data.push_waiting()
+    assert "remote" not in " ".join(launch().consequences(flows.context))
+    said = " ".join(launch(data_revision=revision).consequences(flows.context))
+    assert f"is brought to version {revision} first" in said
+    own = Executor(flows.context)
+    assert own.submit(OWNER, launch(data_revision=revision), "k").state == "pending"
+    with pytest.raises(InputError, match="data_revision is '0123456789'"):
+        own.submit(OWNER, launch(data_revision="0123456789"), "k2")
