@@ -3,13 +3,11 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,9 +197,11 @@ class WorkersLab:
         path = home.root / "worker" / "facts.json"
         path.write_text(json.dumps(json.loads(path.read_bytes()) | facts))
         eventually(
-            lambda: (one := self.seen().get(name))
-            and one.state == "idle"
-            and all(getattr(one, fact) == value for fact, value in facts.items()),
+            lambda: (
+                (one := self.seen().get(name))
+                and one.state == "idle"
+                and all(getattr(one, fact) == value for fact, value in facts.items())
+            ),
             90,
         )
         return mac
@@ -215,9 +215,11 @@ class WorkersLab:
     def ended(self, run_id: str, timeout_s: float = 120) -> str:
         return str(
             eventually(
-                lambda: (state := self.airflow.dag_run("toy.short", run_id).state)
-                in {"success", "failed"}
-                and state,
+                lambda: (
+                    (state := self.airflow.dag_run("toy.short", run_id).state)
+                    in {"success", "failed"}
+                    and state
+                ),
                 timeout_s,
             )
         )
@@ -256,7 +258,12 @@ def running(folder: Path) -> Iterator[WorkersLab]:
 
     supervisor = Supervisor(home, specs)
     lab = WorkersLab(
-        folder, home, settings, supervisor, build_airflow(home, settings), build_edge(home, settings)
+        folder,
+        home,
+        settings,
+        supervisor,
+        build_airflow(home, settings),
+        build_edge(home, settings),
     )
     thread = threading.Thread(target=supervisor.run)
     thread.start()
@@ -268,6 +275,6 @@ def running(folder: Path) -> Iterator[WorkersLab]:
             mac.end()
         supervisor.stop()
         thread.join(60)
+        lab.airflow._client.close()
+        lab.edge._client.close()
         assert not thread.is_alive()
-        if os.environ.get("MLOPS_KEEP_LAB"):
-            shutil.copytree(folder, f"{os.environ['MLOPS_KEEP_LAB']}/{time.time():.0f}")

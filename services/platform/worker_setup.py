@@ -139,6 +139,9 @@ def spec(post: Post) -> EngineSpec:
         | {
             "AIRFLOW_HOME": str(root(home)),
             "AIRFLOW_CONFIG": str(root(home) / "airflow.cfg"),
+            # Airflow gives up after ten tries, and waits up to 90 s between two.
+            "AIRFLOW__EDGE__API_RETRIES": "5000",
+            "AIRFLOW__EDGE__API_RETRY_WAIT_MAX": "5",
             "MLOPS_WORKER": post.host,
             "MLOPS_WORKER_AWAY": "1" if post.drains else "",
             "MLOPS_AIRFLOW_SETUP": airflow.digest(configuration(post) + stamp),
