@@ -1,7 +1,7 @@
 """The machines that take tasks, as the controller knows them: asked, kept, and what follows.
 
-What was seen last is kept in ``MLOPS_HOME/run/workers.json``: a controller that starts while Airflow
-is away must not send every project back to this machine.
+What was seen last is kept in ``MLOPS_HOME/run/workers.json``: a controller that starts while
+Airflow is away must not send every project back to this machine.
 """
 
 import threading

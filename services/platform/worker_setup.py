@@ -23,7 +23,7 @@ from services.workflows.routes import EXECUTOR, queue_of
 HEARTBEAT_S = 5
 LOST_AFTER_S = 5 * HEARTBEAT_S
 """Airflow gives a worker up after five heartbeats that did not come."""
-POLL_S = 2
+POLL_S = 1
 KEY_ID = "workers"
 EXECUTORS = f"LocalExecutor,{EXECUTOR}"
 _SILENT_S = 45.0

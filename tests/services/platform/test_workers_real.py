@@ -5,8 +5,11 @@ import time
 import uuid
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
+from services.platform import secrets, worker_joining
+from services.platform.worker_joining import Invitation
 from services.workflows import away, workers
 from tests.live import eventually
 from tests.workers_lab import GIB, Mac, WorkersLab, running
@@ -108,7 +111,7 @@ def test_a_task_of_a_machine_that_lost_its_power_is_tried_again_on_another(
         return lab.seen()["studio"].state == "lost"
 
     eventually(lost, 60)
-    assert time.monotonic() - cut_at < 45
+    assert time.monotonic() - cut_at < 60  # five heartbeats of five seconds
     (loss,) = workers.losses(lab.seen().values(), lab.edge.jobs(), lab.here)
     assert loss.said.startswith(f"Worker studio was lost; its task {job} is given up a minute")
 
@@ -117,7 +120,7 @@ def test_a_task_of_a_machine_that_lost_its_power_is_tried_again_on_another(
         return lab.task(run_id).tries == 2 and lab.task(run_id).state == "running"
 
     eventually(on_mini, 120)
-    assert time.monotonic() - cut_at < 110
+    assert time.monotonic() - cut_at < 150  # Airflow's own five minutes would be more
     (loss,) = workers.losses(lab.seen().values(), lab.edge.jobs(), lab.here)
     assert loss.said == (f"Worker studio was lost; its task {job} is tried again on mini (try 2).")
     assert lab.ended(run_id) == "success"
@@ -146,7 +149,25 @@ def test_a_drained_machine_ends_its_task_and_leaves(lab: WorkersLab, run_id: str
     assert "mini" not in lab.seen()
 
 
-def test_what_keeps_a_machine_out_is_a_sentence(lab: WorkersLab, tmp_path_factory):
+def test_the_key_of_workers_opens_nothing_else(lab: WorkersLab):
+    key = secrets.airflow_worker_key(lab.home)
+    url = f"http://127.0.0.1:{lab.settings.airflow_port}"
+    with httpx.Client(base_url=url) as stranger:
+        token = worker_joining._token(key, "dags")
+        signed = {"Authorization": f"Bearer {token}"}
+        for path in ("/api/v2/dags", "/edge_worker/ui/worker", "/execution/variables/x"):
+            assert stranger.get(path, headers=signed).status_code in {401, 403}, path
+        # A token is for one request alone.
+        path = "/edge_worker/v1/jobs/fetch/studio"
+        body = {"queues": ["mlops@studio"], "free_concurrency": 1}
+        assert stranger.post(path, json=body, headers={"Authorization": token}).status_code == 403
+        # And the secret of Airflow's own tokens is no worker's.
+        other = secrets.read_secret(lab.home, "airflow-jwt.key")
+        forged = worker_joining._token(other, "jobs/fetch/studio")
+        assert stranger.post(path, json=body, headers={"Authorization": forged}).status_code == 403
+
+
+def test_what_keeps_a_machine_out_is_a_sentence(lab: WorkersLab):
     mac = lab.macs["mini"]
     port = lab.settings.airflow_port
     url = f"http://127.0.0.1:{port}"
@@ -155,8 +176,6 @@ def test_what_keeps_a_machine_out_is_a_sentence(lab: WorkersLab, tmp_path_factor
     assert "is no address" in mac.mlops("--join", "the studio", code=2)
     mac.variables["MLOPS_WORKER_TOKEN"] = token[:-10]
     assert "is not whole" in mac.mlops("--join", url, code=2)
-    from services.platform.worker_joining import Invitation
-
     other = Invitation("another key, as long as it is", "http://127.0.0.1:5000")
     mac.variables["MLOPS_WORKER_TOKEN"] = other.text()
     refused = mac.mlops("--join", url, code=1)

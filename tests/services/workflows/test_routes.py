@@ -52,6 +52,10 @@ def test_a_task_may_go_where_the_machine_fits_and_the_project_is(project, requir
     assert found.route == {"queue": queue, "executor": EXECUTOR}
 
 
+def test_while_nobody_decides_the_machine_of_the_platform_goes_first():
+    assert routed("lora", ANYWHERE, ALL, "pro").route["queue"] == "mlops@pro"
+
+
 def test_a_fitting_machine_without_the_project_is_named():
     said = routed("clip", Requirement(memory_gb=64), ALL, "hub").said
     assert said == (
