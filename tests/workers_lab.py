@@ -3,13 +3,11 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -277,6 +275,6 @@ def running(folder: Path) -> Iterator[WorkersLab]:
             mac.end()
         supervisor.stop()
         thread.join(60)
+        lab.airflow._client.close()
+        lab.edge._client.close()
         assert not thread.is_alive()
-        if os.environ.get("MLOPS_KEEP_LAB"):
-            shutil.copytree(folder, f"{os.environ['MLOPS_KEEP_LAB']}/{time.time():.0f}")

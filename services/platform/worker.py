@@ -24,7 +24,7 @@ from services.platform.keeper import Keeper
 from services.platform.logs import rotate
 from services.platform.processes import Identity
 from services.platform.state import EngineState
-from services.platform.worker_joining import Invitation
+from services.platform.worker_joining import VARIABLE, Invitation
 from services.platform.worker_projects import Projects, forget
 from services.platform.worker_setup import Post
 from services.projects import discovery
@@ -139,6 +139,8 @@ class Worker:
             raise ConflictError(
                 "This machine works already.", "`mlops worker --status` says how it is."
             )
+        # No process that is started from here needs it.
+        os.environ.pop(VARIABLE, None)
         self._ready = self._projects.ready()
         self._host = worker_setup.write_facts(self._home, self._joined.name, self._ready)
         post = Post(

@@ -23,7 +23,7 @@ from services.workflows.routes import EXECUTOR, queue_of
 HEARTBEAT_S = 5
 LOST_AFTER_S = 5 * HEARTBEAT_S
 """Airflow gives a worker up after five heartbeats that did not come."""
-POLL_S = 2
+POLL_S = 1
 KEY_ID = "workers"
 EXECUTORS = f"LocalExecutor,{EXECUTOR}"
 _SILENT_S = 45.0
@@ -139,6 +139,9 @@ def spec(post: Post) -> EngineSpec:
         | {
             "AIRFLOW_HOME": str(root(home)),
             "AIRFLOW_CONFIG": str(root(home) / "airflow.cfg"),
+            # Airflow gives up after ten tries, and waits up to 90 s between two.
+            "AIRFLOW__EDGE__API_RETRIES": "5000",
+            "AIRFLOW__EDGE__API_RETRY_WAIT_MAX": "5",
             "MLOPS_WORKER": post.host,
             "MLOPS_WORKER_AWAY": "1" if post.drains else "",
             "MLOPS_AIRFLOW_SETUP": airflow.digest(configuration(post) + stamp),
