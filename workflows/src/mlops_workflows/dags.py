@@ -33,8 +33,11 @@ def project_dags(spec_path: str) -> dict[str, DAG]:
     Raises:
         SpecError: The spec or a DAG file of the project is broken.
     """
+    from mlops_workflows.release import release
+
     spec = load(spec_path)
     made = [training(spec, spec_path, "train"), training(spec, spec_path, "retrain")]
+    made.append(release(spec, spec_path))
     if spec.federated is not None:
         from mlops_workflows.federated import federated
 
@@ -97,6 +100,11 @@ def new_dag(spec: Spec, name: str, *, schedule: str | None = None, **more: Param
         params["reason"] = Param(
             "by schedule" if schedule else "", title="Why", type="string", maxLength=500
         )
+    return dag_of(spec, name, schedule, params)
+
+
+def dag_of(spec: Spec, name: str, schedule: Any, params: dict[str, Any]) -> DAG:
+    """Return an empty DAG of the project with these parameters alone."""
     return DAG(
         dag_id=f"{spec.project}.{name}",
         dag_display_name=f"{spec.title}: {name}",
