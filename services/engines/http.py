@@ -1,6 +1,7 @@
 """The HTTP edge all engines share: httpx's exceptions become ours, here and nowhere else."""
 
 import json
+from collections.abc import Iterator
 
 import httpx
 
@@ -27,20 +28,49 @@ def ask(
     """
     try:
         response = client.request(method, path, params=params, json=body, headers=headers)
-    except httpx.TimeoutException as error:
-        raise EngineUnreachableError(
-            f"{engine} did not answer in time at {client.base_url}.",
-            "It may be busy or stopped; see `mlops status` and its log.",
-        ) from error
     except httpx.HTTPError as error:
-        raise EngineUnreachableError(
-            f"{engine} cannot be reached at {client.base_url} ({error}).",
-            "Start the platform with `mlops up`, or see `mlops doctor`.",
-        ) from error
+        raise _unreachable(client, engine, error) from error
     if response.is_success:
         return response.content
+    raise _refused(engine, method, path, response)
+
+
+def stream(
+    client: httpx.Client, engine: str, path: str, *, headers: dict[str, str] | None = None
+) -> Iterator[bytes]:
+    """Yield the body of an answer piece by piece, for what may be larger than memory.
+
+    Raises:
+        EngineUnreachableError: Nothing listens, no answer in time, or it broke off.
+        EngineRefusedError: The engine answered 4xx or 5xx.
+    """
+    try:
+        with client.stream("GET", path, headers=headers) as response:
+            if not response.is_success:
+                response.read()
+                raise _refused(engine, "GET", path, response)
+            yield from response.iter_bytes(1 << 20)
+    except httpx.HTTPError as error:
+        raise _unreachable(client, engine, error) from error
+
+
+def _unreachable(
+    client: httpx.Client, engine: str, error: httpx.HTTPError
+) -> EngineUnreachableError:
+    if isinstance(error, httpx.TimeoutException):
+        return EngineUnreachableError(
+            f"{engine} did not answer in time at {client.base_url}.",
+            "It may be busy or stopped; see `mlops status` and its log.",
+        )
+    return EngineUnreachableError(
+        f"{engine} cannot be reached at {client.base_url} ({error}).",
+        "Start the platform with `mlops up`, or see `mlops doctor`.",
+    )
+
+
+def _refused(engine: str, method: str, path: str, response: httpx.Response) -> EngineRefusedError:
     code, sentence = _reason(response)
-    raise EngineRefusedError(
+    return EngineRefusedError(
         f"{engine} refused {method} {path}: {sentence}", code=code, status=response.status_code
     )
 

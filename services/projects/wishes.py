@@ -138,6 +138,8 @@ class Wishes(BaseModel):
     weight: float = Field(default=1.0, gt=0, le=100)
     quota_hours: float | None = Field(default=None, gt=0, le=100_000)
     dags: tuple[str, ...] = ()
+    smoke: str = Field(default="", max_length=500)
+    """Loads the packaged model in the folder ``MLOPS_PACKAGE`` and asks it something."""
     federated: Federated | None = None
 
     @property

@@ -31,7 +31,7 @@ _HEAD = '''"""Airflow DAGs of {what}, made by the MLOps platform; changes here a
 _STUB = """from mlops_workflows import {function}
 
 # Of the contract {digest}
-globals().update({function}({argument!r}))
+globals().update({function}({arguments}))
 """
 _BROKEN = """from mlops_workflows.spec import SpecError
 
@@ -156,7 +156,7 @@ class Specs:
         kept = {OVER_ALL}
         for project in projects:
             kept.add(self._write(project, kept, routes or {}))
-        over_all = _stub("all projects", "build_platform", str(self.folder), "")
+        over_all = _stub("all projects", "build_platform", "", str(self.folder))
         self._put(self._stub(OVER_ALL), over_all)
         self._put(self.home.root / "airflow" / "plugins" / "mlops_plugin.py", _PLUGIN)
         self._remove_others(kept)
@@ -174,8 +174,13 @@ class Specs:
         said = json.dumps(spec_of, indent=1)
         spec = self.folder / f"{contract.id}.json"
         self._put(spec, said)
-        stub = _stub(contract.title, "build", str(spec), said)
-        self._put(self._stub(contract.id), stub)
+        self._put(self._stub(contract.id), _stub(contract.title, "build", said, str(spec)))
+        # A file each: one that raises takes neither the others nor the contract's DAGs with it.
+        for number, file in enumerate(contract.dags):
+            own = f"{contract.id}__{number}"
+            taken.add(own)
+            stub = _stub(f"{contract.title}: {file}", "build_own", said, str(spec), file)
+            self._put(self._stub(own), stub)
         return contract.id
 
     def _broken_name(self, project: Project, taken: set[str]) -> str:
@@ -233,12 +238,13 @@ class Specs:
                     ) from error
 
 
-def _stub(title: str, function: str, argument: str, said: str) -> str:
+def _stub(title: str, function: str, said: str, *arguments: str) -> str:
     # The contract's digest makes the file a new one when the contract changes: Airflow then reads
     # it at once. It reads only files that hold the words "airflow" and "dag".
     digest = hashlib.sha256(said.encode()).hexdigest()[:16]
     head = _HEAD.format(what=_plain(title))
-    return head + "\n" + _STUB.format(function=function, argument=argument, digest=digest)
+    given = ", ".join(repr(argument) for argument in arguments)
+    return head + "\n" + _STUB.format(function=function, arguments=given, digest=digest)
 
 
 def _broken(project: Project) -> str:

@@ -15,6 +15,7 @@ from services.actions import gates
 from services.errors import EngineRefusedError, InputError, NotFoundError, PlatformError
 from services.home import Home
 from services.projects.contract import Contract, Project, look
+from services.workflows import release
 
 if TYPE_CHECKING:
     from services.data.service import DataService
@@ -255,4 +256,7 @@ STEPS: Mapping[str, Callable[[Desk, Inputs], Answer]] = {
     "register": register,
     "gate": gate,
     "compare": compare,
+    "package": release.package,
+    "deploy": release.deploy,
+    "smoke": release.smoke_test,
 }

@@ -6,7 +6,10 @@ DAGs with Airflow's own ``dag.test()`` and tells each task's state and what it a
 
 import json
 import os
+import re
 import sys
+
+WATCHED = re.compile(r"mlops://[\w/-]+")
 
 
 def bag():
@@ -27,6 +30,7 @@ def listed() -> dict:
             "params": {name: dag.params.get_param(name).serialize() for name in dag.params},
             "rules": sorted({type(task.weight_rule).__name__ for task in again.tasks}),
             "schedule": None if dag.schedule is None else str(dag.schedule),
+            "assets": sorted(uri for uri in WATCHED.findall(str(dag.timetable.asset_condition))),
             "outlets": sorted(a.uri for task in dag.tasks for a in task.outlets),
         }
     return {"dags": dags, "errors": found.import_errors}

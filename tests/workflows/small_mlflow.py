@@ -14,7 +14,8 @@ import httpx
 
 from services.engines.mlflow.adapter import MLflow
 
-Answer = tuple[int, dict[str, Any]]
+Answer = tuple[int, dict[str, Any] | bytes]
+_STORED = "/api/2.0/mlflow-artifacts/artifacts"
 
 
 def _value(value: float) -> float | str:
@@ -27,19 +28,38 @@ class SmallMLflow:
 
     runs: dict[str, tuple[str, dict[str, float]]] = field(default_factory=dict)
     versions: list[dict[str, Any]] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What the server keeps, by path."""
+    fetched: list[str] = field(default_factory=list)
 
     def add(self, run_id: str, status: str = "FINISHED", **metrics: float) -> None:
         self.runs[run_id] = (status, metrics)
 
-    def register(self, run_id: str, version: int, model: str = "net") -> None:
-        made = {"name": model, "version": str(version), "run_id": run_id}
-        self.versions.append(made | {"creation_timestamp": version * 1000})
+    def register(self, run_id: str, version: int, model: str = "net", **files: bytes | str) -> None:
+        """Register a version; files by name, ``__`` for a dot and ``_in_`` for a slash."""
+        folder = f"workspaces/toy/1/{run_id}/artifacts/{model}"
+        tags = [{"key": "mlops.format", "value": "safetensors"}] if files else []
+        made = {"name": model, "version": str(version), "run_id": run_id, "tags": tags}
+        made |= {"source": f"mlflow-artifacts:/{folder}", "creation_timestamp": version * 1000}
+        self.versions.append(made)
+        for name, content in files.items():
+            path = name.replace("_in_", "/").replace("__", ".")
+            self.files[f"{folder}/{path}"] = (
+                content.encode() if isinstance(content, str) else content
+            )
 
     def answer(self, path: str, query: dict[str, str]) -> Answer:
         if path.endswith("/model-versions/search"):
             return 200, {"model_versions": self.versions}
         if path.endswith("/runs/get"):
             return self._run(query["run_id"])
+        if path.endswith(("/model-versions/get", "/model-versions/get-download-uri")):
+            return self._version(query["name"], query["version"], whole=path.endswith("/get"))
+        if path == _STORED:
+            return self._listing(query["path"])
+        if path.startswith(_STORED):
+            self.fetched.append(path.removeprefix(f"{_STORED}/"))
+            return 200, self.files[self.fetched[-1]]
         return 404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": path}
 
     def _run(self, run_id: str) -> Answer:
@@ -50,9 +70,27 @@ class SmallMLflow:
         points = [{"key": k, "value": _value(v), "timestamp": 1} for k, v in metrics.items()]
         return 200, {"run": {"info": info, "data": {"metrics": points}}}
 
+    def _version(self, name: str, version: str, *, whole: bool) -> Answer:
+        wanted = (name, version)
+        found = next((v for v in self.versions if (v["name"], v["version"]) == wanted), None)
+        if found is None:
+            return 404, {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": f"no {name}"}
+        return 200, {"model_version": found} if whole else {"artifact_uri": found["source"]}
+
+    def _listing(self, folder: str) -> Answer:
+        inner = {path.removeprefix(f"{folder}/"): len(data) for path, data in self.files.items()
+                 if path.startswith(f"{folder}/")}  # fmt: skip
+        files = [
+            {"path": n, "is_dir": False, "file_size": s} for n, s in inner.items() if "/" not in n
+        ]
+        folders = {name.partition("/")[0] for name in inner if "/" in name}
+        return 200, {"files": [*files, *({"path": n, "is_dir": True} for n in sorted(folders))]}
+
     def adapter(self) -> MLflow:
         def handle(request: httpx.Request) -> httpx.Response:
             status, body = self.answer(request.url.path, dict(request.url.params))
+            if isinstance(body, bytes):
+                return httpx.Response(status, content=body)
             return httpx.Response(status, json=body)
 
         return MLflow(httpx.Client(transport=httpx.MockTransport(handle), base_url="http://m"))
@@ -70,7 +108,7 @@ class SmallMLflow:
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
+                self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())
 
             def log_message(self, *_args: object) -> None: ...
 

@@ -115,7 +115,8 @@ def test_airflow_lists_the_dags_and_a_broken_project_breaks_only_itself(
     dags = told["dags"]
     assert set(dags) == {
         "toy.train", "toy.retrain", "toy.federated", "owner.train", "owner.retrain",
-        "owner.nightly", "platform.compare",
+        "owner.nightly", "platform.compare", "thief.train", "thief.retrain",
+        *(f"{name}.release" for name in ("toy", "owner", "thief")),
     }  # fmt: skip
     assert dags["toy.train"]["tasks"] == chain == dags["toy.retrain"]["tasks"]
     assert dags["toy.train"]["outlets"] == ["mlops://toy/passed-gates"]
@@ -133,9 +134,11 @@ def test_airflow_lists_the_dags_and_a_broken_project_breaks_only_itself(
     projects = dags["platform.compare"]["params"]["projects"]["schema"]["items"]["enum"]
     assert {"toy", "owner"} < set(projects)
     errors = {Path(file).name: text for file, text in told["errors"].items()}
-    assert set(errors) == {"mlops_dag_broken.py", "mlops_dag_thief.py"}
+    assert set(errors) == {"mlops_dag_broken.py", "mlops_dag_thief__0.py"}
     assert "cannot be run: [tool.mlops]" in errors["mlops_dag_broken.py"]
-    assert "must be named thief.SOMETHING" in errors["mlops_dag_thief.py"]
+    assert "must be named thief.SOMETHING" in errors["mlops_dag_thief__0.py"]
+    assert dags["toy.release"]["tasks"] == {"package": ["deploy"], "deploy": ["smoke"], "smoke": []}
+    assert "mlops://toy/passed-gates" in dags["toy.release"]["assets"]
 
 
 def test_a_training_goes_through_to_its_gate_and_every_task_knows_its_run(side: AirflowSide):

@@ -136,6 +136,32 @@ def test_airflows_own_variables_do_not_reach_a_project(tmp_path: Path, monkeypat
     assert said == ["[]"]
 
 
+def test_of_the_platforms_settings_a_project_sees_what_its_own_file_and_the_order_name(
+    tmp_path: Path, monkeypatch
+):
+    (tmp_path / "env").write_text("MLFLOW_TRACKING_URI=http://ours\nMLOPS_PROJECT=toy\n")
+    for name in ("MLOPS_MLFLOW_URL", "MLOPS_AIRFLOW_PASSWORD", "MLOPS_HOME", "MLFLOW_TRACKING_URI",
+                 "PYTHONPATH", "AWS_SECRET_ACCESS_KEY", "VIRTUAL_ENV"):  # fmt: skip
+        monkeypatch.setenv(name, os.environ.get(name, "of the platform"))
+    code = (
+        "import json, os\n"
+        "words = ('MLOPS', 'MLFLOW', 'PYTHON', 'AWS', 'VIRTUAL')\n"
+        "print(json.dumps({n: v for n, v in os.environ.items() if n.startswith(words)}))"
+    )
+    given = {"env_file": tmp_path / "env", "variables": {"MLOPS_CLIENT": "2"}}
+    _, said = done(tmp_path, code, told=tmp_path / "weights.json", **given)
+    seen = json.loads(said[0])
+    folders = {seen.pop("MLOPS_RUN_FILE"), seen.pop("MLOPS_PAUSE")}
+    assert all("mlops-task-" in folder for folder in folders)
+    assert seen == {
+        "MLFLOW_TRACKING_URI": "http://ours",
+        "MLOPS_PROJECT": "toy",
+        "MLOPS_CLIENT": "2",
+        "MLOPS_TASK": order(tmp_path, "").place.job,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
 def test_a_timeout_ends_the_whole_group(tmp_path: Path):
     found, _ = done(tmp_path, FAMILY + "time.sleep(60)", timeout_s=0.7)
     assert found["outcome"] == "timeout"

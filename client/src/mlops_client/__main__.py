@@ -1,4 +1,7 @@
-"""``python -m mlops_client flush [--refused]``: send what waits, from a project's folder."""
+"""``python -m mlops_client``: ``flush`` sends what waits, ``smoke FOLDER`` asks a stored model.
+
+Both from a project's folder.
+"""
 
 import sys
 
@@ -8,12 +11,16 @@ import mlops_client
 from mlops_client.project import spool_folder
 from mlops_client.spool import REFUSED
 
-_USAGE = "usage: python -m mlops_client flush [--refused]"
+_USAGE = "usage: python -m mlops_client flush [--refused] | smoke FOLDER"
 
 
 def main() -> int:
     """Run the command line."""
     arguments = sys.argv[1:]
+    if len(arguments) == 2 and arguments[0] == "smoke":
+        from mlops_client.smoke import main as smoke  # needs numpy, which sending does not
+
+        return smoke(arguments[1])
     if arguments not in (["flush"], ["flush", "--refused"]):
         print(_USAGE, file=sys.stderr)  # noqa: T201
         return 2

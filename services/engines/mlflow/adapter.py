@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator
 from typing import TypeVar
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
-from services.engines.http import Json, ask
+from services.engines.http import Json, ask, stream
 from services.engines.mlflow.models import (
     ArtifactEntry,
     Experiment,
@@ -21,6 +22,7 @@ from services.engines.mlflow.wire import (
     ExperimentsWire,
     FilesWire,
     HistoryWire,
+    LocationWire,
     ModelsWire,
     OneExperimentWire,
     OneRunWire,
@@ -31,10 +33,11 @@ from services.engines.mlflow.wire import (
     WorkspacesWire,
 )
 from services.engines.parse import parse
-from services.errors import EngineRefusedError
+from services.errors import EngineProtocolError, EngineRefusedError
 
 W = TypeVar("W", bound=Wire)
 _API = "/api/2.0/mlflow"
+_STORED = "/api/2.0/mlflow-artifacts/artifacts"
 _PAGE = 1000
 
 
@@ -50,7 +53,7 @@ class MLflow:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
-    def _get(self, workspace: str, path: str, shape: type[W], **params: str | int) -> W:
+    def _get(self, workspace: str, path: str, shape: type[W], /, **params: str | int) -> W:
         return parse(self.name, shape, self._ask("GET", workspace, path, params=dict(params)))
 
     def _post(self, workspace: str, path: str, shape: type[W], body: Json) -> W:
@@ -267,6 +270,32 @@ class MLflow:
         path = f"{_API}/model-versions/get"
         shape = self._get(workspace, path, OneVersionWire, name=model, version=version)
         return shape.model_version.to_model()
+
+    def version_folder(self, workspace: str, model: str, version: int) -> str:
+        """Return where the server keeps a version's files, for ``stored`` and ``content``."""
+        path = f"{_API}/model-versions/get-download-uri"
+        shape = self._get(workspace, path, LocationWire, name=model, version=version)
+        parts = urlsplit(shape.artifact_uri)
+        if parts.scheme != "mlflow-artifacts":
+            raise EngineProtocolError(
+                f"The files of {model} version {version} are at {shape.artifact_uri}, which MLflow "
+                "does not pass on.",
+                "Register it from a run's artifacts on the shared MLflow.",
+            )
+        return unquote(parts.path).strip("/")
+
+    def stored(self, workspace: str, folder: str) -> tuple[ArtifactEntry, ...]:
+        """Return one folder of what the server keeps; paths are whole."""
+        shape = self._get(workspace, _STORED, FilesWire, path=folder)
+        return tuple(
+            ArtifactEntry(f"{folder}/{entry.path}", entry.is_folder, entry.size_bytes)
+            for entry in shape.to_models()
+        )
+
+    def content(self, workspace: str, path: str) -> Iterator[bytes]:
+        """Yield a stored file piece by piece."""
+        headers = {"X-MLFLOW-WORKSPACE": workspace}
+        return stream(self._client, self.name, f"{_STORED}/{quote(path)}", headers=headers)
 
     def alias(self, workspace: str, model: str, alias: str) -> int | None:
         """Return the version that carries the alias, None when no version does."""

@@ -283,3 +283,9 @@ class FilesWire(Wire):
         return tuple(
             ArtifactEntry(f.path, f.is_dir, None if f.is_dir else f.file_size) for f in self.files
         )
+
+
+class LocationWire(Wire):
+    """``model-versions/get-download-uri``."""
+
+    artifact_uri: str

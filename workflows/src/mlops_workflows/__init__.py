@@ -6,7 +6,7 @@ imported inside them: the process that watches a task (``runner``) must not pay 
 
 from typing import Any
 
-__all__ = ["build", "build_platform"]
+__all__ = ["build", "build_own", "build_platform"]
 
 
 def build(spec_path: str) -> dict[str, Any]:
@@ -18,6 +18,17 @@ def build(spec_path: str) -> dict[str, Any]:
     from mlops_workflows.dags import project_dags
 
     return project_dags(spec_path)
+
+
+def build_own(spec_path: str, file: str) -> dict[str, Any]:
+    """Return the DAGs of a file of a project's own by their ids; it breaks nothing but itself.
+
+    Raises:
+        SpecError: The spec is broken, the file is not there, or a DAG in it is misnamed.
+    """
+    from mlops_workflows.dags import own_dags
+
+    return own_dags(spec_path, file)
 
 
 def build_platform(specs_folder: str) -> dict[str, Any]:

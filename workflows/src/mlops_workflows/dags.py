@@ -18,6 +18,7 @@ from mlops_workflows.tasks import PlatformTask, ProjectTask
 START = datetime(2026, 1, 1, tzinfo=UTC)
 _RETRY_DELAY = timedelta(seconds=10)
 _PATIENCE = timedelta(minutes=2)
+_TAKEN = frozenset({"train", "retrain", "release", "federated"})
 _ROUTE = ("pool", "pool_slots", "queue", "executor")
 _REVISION = Param(
     None,
@@ -29,22 +30,21 @@ _REVISION = Param(
 
 
 def project_dags(spec_path: str) -> dict[str, DAG]:
-    """Return the DAGs of the project of a spec file, those of its own among them.
+    """Return the DAGs that a project's contract makes.
 
     Raises:
-        SpecError: The spec or a DAG file of the project is broken.
+        SpecError: The spec is broken.
     """
+    from mlops_workflows.release import release
+
     spec = load(spec_path)
     made = [training(spec, spec_path, "train"), training(spec, spec_path, "retrain")]
+    made.append(release(spec, spec_path))
     if spec.federated is not None:
         from mlops_workflows.federated import federated
 
         made.append(federated(spec, spec_path))
-    made += [dag for file in spec.dags for dag in _own(spec, file)]
-    found = {dag.dag_id: dag for dag in made}
-    if len(found) < len(made):
-        raise SpecError(f"Two DAGs of {spec.project} have one name; see `dags` in [tool.mlops].")
-    return found
+    return {dag.dag_id: dag for dag in made}
 
 
 def asset(project: str) -> Asset:
@@ -99,6 +99,11 @@ def new_dag(spec: Spec, name: str, *, schedule: str | None = None, **more: Param
         params["reason"] = Param(
             "by schedule" if schedule else "", title="Why", type="string", maxLength=500
         )
+    return dag_of(spec, name, schedule, params)
+
+
+def dag_of(spec: Spec, name: str, schedule: Any, params: dict[str, Any]) -> DAG:
+    """Return an empty DAG of the project with these parameters alone."""
     return DAG(
         dag_id=f"{spec.project}.{name}",
         dag_display_name=f"{spec.title}: {name}",
@@ -152,12 +157,13 @@ def weight_rule() -> str:
     return plugin.FAIR_WEIGHT if plugin.is_registered() else "absolute"
 
 
-def _own(spec: Spec, file: str) -> list[DAG]:
-    """Return the DAGs of a file of the project's own.
+def own_dags(spec_path: str, file: str) -> dict[str, DAG]:
+    """Return the DAGs of a file of the project's own. What the file raises is not caught.
 
     Raises:
-        SpecError: It cannot be loaded, or a DAG's id is not the project's.
+        SpecError: It is not there, or a DAG's id is not the project's or taken.
     """
+    spec = load(spec_path)
     path = Path(spec.path) / file
     name = "mlops_own_" + re.sub(r"\W", "_", f"{spec.project}/{file}")
     found = importlib.util.spec_from_file_location(name, path)
@@ -166,10 +172,11 @@ def _own(spec: Spec, file: str) -> list[DAG]:
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
     found.loader.exec_module(module)
-    dags = [one for one in vars(module).values() if isinstance(one, DAG)]
-    for dag in dags:
-        if not dag.dag_id.startswith(f"{spec.project}."):
-            raise SpecError(
-                f"The DAG {dag.dag_id} of {path} must be named {spec.project}.SOMETHING."
-            )
+    dags = {one.dag_id: one for one in vars(module).values() if isinstance(one, DAG)}
+    for dag_id in dags:
+        project, _, name = dag_id.partition(".")
+        if project != spec.project or not name:
+            raise SpecError(f"The DAG {dag_id} of {path} must be named {spec.project}.SOMETHING.")
+        if name in _TAKEN:
+            raise SpecError(f"The DAG {dag_id} of {path} has the name of one of the contract.")
     return dags

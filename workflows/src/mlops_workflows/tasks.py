@@ -170,17 +170,28 @@ class PlatformTask(WatchedTask):
         spec: A spec file: it names the platform's Python.
         step: The step.
         inputs_from: Tasks whose answers the step gets.
+        events: Whether it gets what the assets told that set the run off.
+        memory_limited: Whether it runs code of the project, under the project's limit.
     """
 
     ui_color = "#e4eaf3"
 
     def __init__(
-        self, *, spec: str, step: str, inputs_from: tuple[str, ...] = (), **options: Any
+        self,
+        *,
+        spec: str,
+        step: str,
+        inputs_from: tuple[str, ...] = (),
+        events: bool = False,
+        memory_limited: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.spec = spec
         self.step = step
         self.inputs_from = tuple(inputs_from)
+        self.events = events
+        self.memory_limited = memory_limited
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Run it."""
@@ -198,6 +209,8 @@ class PlatformTask(WatchedTask):
             "params": dict(context["params"]),
             **{task: _pulled(context, task) for task in self.inputs_from},
         }
+        if self.events:
+            inputs["events"] = _told_by_assets(context)
         command = (spec.python, "-m", "services.workflows", self.step, "--project", spec.project)
         return Order(
             place=place_of(context),
@@ -208,6 +221,7 @@ class PlatformTask(WatchedTask):
             inherited=_OF_THE_PLATFORM,
             variables={"MLOPS_HOME": str(spec.home)},
             timeout_s=spec.timeout_s,
+            memory_limit_bytes=spec.memory_limit_bytes if self.memory_limited else None,
             answers=True,
         )
 
@@ -217,6 +231,12 @@ def place_of(context: Any) -> Place:
     ti = context["ti"]
     index = getattr(ti, "map_index", -1)
     return Place(ti.dag_id, ti.run_id, ti.task_id, ti.try_number, -1 if index is None else index)
+
+
+def _told_by_assets(context: Any) -> list[dict[str, Any]]:
+    """Return what came with the events that set the run off; none when a person did."""
+    events = context.get("triggering_asset_events") or {}
+    return [dict(event.extra or {}) for asset in events for event in events[asset]]
 
 
 def _pulled(context: Any, task: str) -> Any:
