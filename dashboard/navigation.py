@@ -81,13 +81,19 @@ def _is_there(path: Path) -> bool:
     return path.is_file()
 
 
+@functools.cache
 def page(name: str) -> st.Page:
     """Return the page of that name, as ``st.page_link`` and ``st.switch_page`` want it.
+
+    Made once a process: it asks the disk where its file is, and a live page has dozens of links.
 
     Raises:
         KeyError: No page has that name.
     """
-    return _as_page(next(entry for entry in entries() if entry.name == name), admin=True)
+    for entry in entries():
+        if entry.name == name:
+            return _as_page(entry, admin=True)
+    raise KeyError(name)
 
 
 def menu(*, admin: bool) -> dict[str, list[st.Page]]:
@@ -109,12 +115,18 @@ def _unknown() -> str:
     return "" if known or not _PAGE_NAME.fullmatch(name) else name
 
 
-def link(name: str, label: str, icon: str = "", **params: str | None) -> None:
-    """Draw a link to a page that keeps the scope and adds ``params`` to the address."""
+def link(
+    name: str, label: str, icon: str = "", *, hover: str | None = None, **params: str | None
+) -> None:
+    """Draw a link to a page that keeps the scope and adds ``params`` to the address.
+
+    ``hover`` is what it tells on hover: None, what the page is for; empty, nothing.
+    """
     st.page_link(
         page(name),
         label=label,
         icon=f":material/{icon}:" if icon else None,
+        help=hover,
         query_params=_query(params),
     )
 

@@ -11,17 +11,15 @@ from dashboard.registry import access as registry
 from dashboard.registry.holders import past_holders
 from dashboard.scope import Scope
 from services.actions.roles import at_least
-from services.mirror.models import Change, Freshness, ProjectSummary, RegisteredModel, Run, RunQuery
+from services.mirror.models import Change, Freshness, ProjectSummary, RegisteredModel, RunQuery
 from services.mirror.projects import CHAMPION
 
 _RECENT = timedelta(days=7)
 _BARS = timedelta(days=29)
 _FEED = 12
 _FEED_READ = 200
-_FLOOD = 200
 _FEW = 100
-_BAD_STATES = ("failed", "lost")
-_BAD = f"status in ({', '.join(_BAD_STATES)})"
+_BAD = "status in (failed, lost)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +46,13 @@ def bad_ends(found: Sequence[ProjectSummary], where: Scope) -> Mapping[str, BadE
 
 
 def bad_runs(found: Sequence[ProjectSummary], since: datetime) -> tuple[BadRuns, ...]:
-    """Return the runs that failed or were lost since then, by project and state.
-
-    One question is enough while they fit on a page; a flood of them is counted project by project.
-    """
+    """Return the runs that failed or were lost since then, by project and state."""
     ids = tuple(project.id for project in found)
-    page = state.runs(RunQuery(filter=_BAD, projects=ids, since=since, limit=_FLOOD))
-    if page.total > len(page.rows):
-        return tuple(bad for p in ids for status in _BAD_STATES for bad in _count(p, status, since))
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for run in page.rows:  # the newest first
-        groups.setdefault((run.project, run.status), []).append(run)
+    query = RunQuery(filter=_BAD, projects=ids, since=since)
     return tuple(
-        BadRuns(project, status, len(runs), runs[0]) for (project, status), runs in groups.items()
+        BadRuns(newest.project, newest.status, total, newest)
+        for total, newest in state.newest_of_each(query)
     )
-
-
-def _count(project: str, status: str, since: datetime) -> tuple[BadRuns, ...]:
-    query = RunQuery(filter=f"status = {status}", projects=(project,), since=since, limit=1)
-    page = state.runs(query)
-    return (BadRuns(project, status, page.total, page.rows[0]),) if page.rows else ()
 
 
 def needed(found: Sequence[ProjectSummary], where: Scope) -> tuple[Need, ...]:

@@ -16,22 +16,17 @@ from services.mirror.models import Best, ProjectSummary
 
 
 def draw(project: ProjectSummary, bad: BadEnds) -> None:
-    """Draw one project."""
-    with st.container(
-        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
-    ):
-        navigation.link("project", f"**{plain(project.title, 48)}**", id=project.id)
-        status.badge(project.state, why=" ".join(project.reasons))
+    """Draw one project, in few elements: the browser takes its time for each, whatever is in it."""
+    navigation.link("project", f"**{plain(project.title, 48)}**", hover="", id=project.id)
     if project.best is None:
         _no_result(project)
     else:
         _result(project, project.best)
-    st.caption(facts(project))
-    with st.container(
-        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
-    ):
-        st.markdown(" ".join(run_badges(project, bad)), width="content")
-        st.caption(f"last run {age(project.last_run_at)}", width="content")
+    st.markdown(
+        f":small[:gray[{facts(project)}]]  \n{' '.join(badges(project, bad))} "
+        f":small[:gray[last run {age(project.last_run_at)}]]",
+        help=plain(" ".join(project.reasons)) or None,
+    )
 
 
 def _no_result(project: ProjectSummary) -> None:
@@ -44,8 +39,7 @@ def _no_result(project: ProjectSummary) -> None:
 def _result(project: ProjectSummary, best: Best) -> None:
     change = delta(best.value, best.previous, best.goal, unit_of(best.metric))
     arrow = "↑" if best.goal == "max" else "↓"
-    figures, line = st.columns([5, 4], vertical_alignment="bottom", gap="xsmall")
-    with figures:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
         st.metric(
             f"{plain(best.metric, 40)} {arrow}",
             figure(best.metric, best.value),
@@ -53,7 +47,6 @@ def _result(project: ProjectSummary, best: Best) -> None:
             delta_color=_colour(change),
             delta_description="vs best before" if change else None,
         )
-    with line:
         spark.draw(best.metric, project.trend, best.baseline)
 
 
@@ -83,11 +76,13 @@ def against_baseline(best: Best) -> str:
     return f":{change.colour}[{plain(told(change))}] than baseline"
 
 
-def run_badges(project: ProjectSummary, bad: BadEnds) -> list[str]:
-    """Return badges for the runs that run, failed or were lost; one that says all is well."""
+def badges(project: ProjectSummary, bad: BadEnds) -> list[str]:
+    """Return badges for the project's state and for the runs that run, failed or were lost."""
     counts = (("running", project.running), ("failed", bad.failed), ("lost", bad.lost))
-    found = [_count_badge(state, value) for state, value in counts if value]
-    return found or [":gray-badge[:material/check: none running or failed]"]
+    return [
+        status.inline(project.state),
+        *(_count_badge(state, value) for state, value in counts if value),
+    ]
 
 
 def _count_badge(state: str, value: int) -> str:

@@ -5,29 +5,15 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard import navigation
+from dashboard.charts.theme import colours
 from dashboard.components import ages, notices, status
 from dashboard.numbers import age, counted
+from dashboard.overview import feed
 from dashboard.overview.needs import Need, foremost
 from dashboard.text import plain
 from services.mirror.models import Change, Freshness
 
 _FIRST = 6
-_ICONS = {
-    "run.started": ("play_circle", "blue"),
-    "run.finished": ("check_circle", "green"),
-    "run.failed": ("cancel", "red"),
-    "run.lost": ("help", "orange"),
-    "run.archived": ("inventory_2", "gray"),
-    "run.restored": ("unarchive", "gray"),
-    "model.registered": ("deployed_code", "violet"),
-    "alias.set": ("trophy", "green"),
-    "alias.removed": ("label_off", "orange"),
-    "project.connected": ("folder_open", "green"),
-    "project.broken": ("error", "red"),
-    "project.missing": ("folder_off", "orange"),
-    "engine.live": ("check_circle", "green"),
-    "engine.down": ("cloud_off", "red"),
-}
 
 
 def needs(found: Sequence[Need]) -> None:
@@ -38,8 +24,12 @@ def needs(found: Sequence[Need]) -> None:
     first, rest = foremost(found, _FIRST)
     _grid(first)
     if rest:
-        with st.expander(f"{len(rest)} more", icon=":material/expand_more:"):
-            _grid(rest)
+        more = st.expander(
+            f"{len(rest)} more", key="more-needs", icon=":material/expand_more:", on_change="rerun"
+        )
+        if more.open:
+            with more:
+                _grid(rest)
 
 
 def _grid(found: Sequence[Need]) -> None:
@@ -51,50 +41,36 @@ def _grid(found: Sequence[Need]) -> None:
 def _need(need: Need) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         look = status.look(need.state)
-        with st.container(gap=None):
+        since = f"  \n:small[:gray[{age(need.at)}]]" if need.at is not None else ""
+        with st.container():  # shares the line; a text alone takes all of it
             st.markdown(
                 f":{look.colour}-badge[:material/{look.icon}: {look.word}] "
-                f"**{plain(need.subject, 60)}** {notices.advice(need.sentence)}"
+                f"**{plain(need.subject, 60)}** {notices.advice(need.sentence)}{since}"
             )
-            if need.at is not None:
-                st.caption(age(need.at))
         if navigation.has(need.page):
-            navigation.link(need.page, f"**{need.label}**", icon="arrow_forward", **need.params)
+            navigation.link(
+                need.page, f"**{need.label}**", icon="arrow_forward", hover="", **need.params
+            )
 
 
 def changes(found: Sequence[Change]) -> None:
     """Draw the change feed, newest first."""
-    if not found:
+    if found:
+        st.html(feed.html(found, colours()))
+    else:
         st.caption("Nothing changed in this time.")
-        return
-    for change in found:
-        icon, colour = _ICONS.get(change.kind, ("circle", "gray"))
-        with st.container(
-            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
-        ):
-            named = change.project is None or change.project in change.title
-            project = "" if named else f" :gray[{plain(change.project, 40)}]"
-            st.markdown(
-                f":{colour}[:material/{icon}:] {plain(change.title, 160)}{project}",
-                width="stretch",
-            )
-            st.caption(age(change.at), width="content")
 
 
 def engines(found: Sequence[Freshness]) -> None:
     """Draw the state of each engine, since when, and how fresh its picture is."""
     for engine in found:
-        with st.container(
-            horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
-        ):
-            st.markdown(status.inline(engine.state, engine.title), width="stretch")
-            since = f"for {age(engine.since).removesuffix(' ago')}" if engine.since else ""
-            heard = f"heard {age(engine.last_sync)}" if engine.last_sync else "never heard of"
-            st.caption(
-                " · ".join(part for part in (since, heard) if part),
-                help=ages.exact(engine.last_sync),
-                width="content",
-            )
+        since = f"for {age(engine.since).removesuffix(' ago')}" if engine.since else ""
+        heard = f"heard {age(engine.last_sync)}" if engine.last_sync else "never heard of"
+        told = " · ".join(part for part in (since, heard) if part)
+        st.markdown(
+            f"{status.inline(engine.state, engine.title)} :small[:gray[{told}]]",
+            help=ages.exact(engine.last_sync),
+        )
 
 
 def headline(states: dict[str, int], running: int, needed: int) -> None:

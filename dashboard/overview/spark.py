@@ -15,6 +15,8 @@ from dashboard.charts.theme import Colours, colours
 from dashboard.experiments.units import figure
 
 _WIDTH, _HEIGHT_PX, _ROOM_PX = 100, 62, 6
+_END = 97
+"""Where the line ends: its dot is drawn whole."""
 # The drawing is stretched to the card's width; its lines keep their strength.
 _STROKE = "fill:none;vector-effect:non-scaling-stroke;stroke-linejoin:round;stroke-linecap:round"
 
@@ -61,7 +63,7 @@ def svg(values: Sequence[float], baseline: float | None, hues: Colours) -> str:
     """Return the drawing; at least two values, all finite."""
     known = [baseline] if baseline is not None and math.isfinite(baseline) else []
     ys = heights([*values, *known], [*values, *known])
-    step = _WIDTH / (len(values) - 1)
+    step = _END / (len(values) - 1)
     line = " ".join(f"{step * i:.4g},{y:.4g}" for i, y in enumerate(ys[: len(values)]))
     dashed = "".join(
         f'<path d="M0 {y:.4g}H{_WIDTH}" style="{_STROKE};stroke:{hues.muted};'
@@ -69,11 +71,12 @@ def svg(values: Sequence[float], baseline: float | None, hues: Colours) -> str:
         for y in ys[len(values) :]
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT_PX}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT_PX}" '
+        f'viewBox="0 0 {_WIDTH} {_HEIGHT_PX}" '
         'preserveAspectRatio="none">'
-        f'<polygon points="0,{_HEIGHT_PX} {line} {_WIDTH},{_HEIGHT_PX}" '
+        f'<polygon points="0,{_HEIGHT_PX} {line} {_END},{_HEIGHT_PX}" '
         f'style="fill:{hues.accent};fill-opacity:.08"/>{dashed}'
         f'<polyline points="{line}" style="{_STROKE};stroke:{hues.accent};stroke-width:1.8"/>'
-        f'<path d="M{_WIDTH} {ys[len(values) - 1]:.4g}h0" '
+        f'<path d="M{_END} {ys[len(values) - 1]:.4g}h0" '
         f'style="{_STROKE};stroke:{hues.accent};stroke-width:5"/></svg>'
     )

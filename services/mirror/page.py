@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from services.mirror.columns import Columns, Numbers, Positions
 from services.mirror.detail import moment
 from services.mirror.filters import GROUPS, split_field
@@ -62,6 +64,15 @@ def rows_of(
         )
         for i in range(len(shown))
     )
+
+
+def newest_of_each(columns: Columns, positions: Positions) -> tuple[tuple[int, Run], ...]:
+    """Return the first of the runs of each project in each state, and how many there are of it."""
+    projects, states = (columns.texts[name] for name in ("project", "status"))
+    kinds = projects.codes[positions].astype(np.int64) * (len(states.words) + 1)
+    kinds += states.codes[positions]
+    _, first, counts = np.unique(kinds, return_index=True, return_counts=True)
+    return tuple(zip(counts.tolist(), rows_of(columns, positions[first], ()), strict=True))
 
 
 def _words(column: Text, shown: Positions) -> list[str | None]:

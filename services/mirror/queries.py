@@ -33,17 +33,19 @@ from services.mirror.models import (
     Freshness,
     ProjectSummary,
     RegisteredModel,
+    Run,
     RunDetail,
     RunPage,
     RunQuery,
     TechniqueRow,
 )
-from services.mirror.page import cells_of, rows_of
+from services.mirror.page import cells_of, newest_of_each, rows_of
 from services.mirror.projects import goal_of, summaries, technique_rows
 from services.mirror.registry import registered_models
+from services.mirror.scope import scope_of, wanted_of
 from services.mirror.search import Search
 from services.mirror.tagged import Tagged, tagged
-from services.mirror.text import Mask, Text
+from services.mirror.text import Text
 
 if TYPE_CHECKING:
     from services.settings import Settings
@@ -163,6 +165,12 @@ class Mirror:
             found = self._matching(connection, query)
             return tuple(ids.words[code] for code in ids.codes[found])
 
+    def newest_of_each(self, query: RunQuery) -> tuple[tuple[int, Run], ...]:
+        """Return the newest matching run of each project in each state, and how many there are."""
+        with self._lock, self.connect() as connection:
+            columns = self._fresh(connection)
+            return newest_of_each(columns, self._matching(connection, query))
+
     def _fresh(self, connection: Connection) -> Columns:
         table = schema.meta
         query = select(table.c.key, table.c.value).where(table.c.key.in_(("change", schema.BORN)))
@@ -185,24 +193,10 @@ class Mirror:
             name = query.sort
             keys = lambda: search.sort_keys(query.sort)()  # noqa: E731 - not made for a known order
         order = columns.order(name, keys, descending=query.descending)
-        mask = self._scope(query)
+        mask = scope_of(columns, query)
         if node is not None:
             mask &= search.mask(node)
         return order[mask[order]]
-
-    def _scope(self, query: RunQuery) -> Mask:
-        columns = self._columns
-        mask: Mask = columns.archived[: columns.size] == query.archived
-        wanted = query.projects
-        if query.project is not None:
-            allowed = wanted is None or query.project in wanted
-            wanted = (query.project,) if allowed else ()
-        if wanted is not None:
-            mask &= columns.texts["project"].equal(*wanted)[: columns.size]
-        if query.since is not None:
-            recent = columns.started_ms[: columns.size] >= query.since.timestamp() * 1000
-            mask &= recent | columns.texts["status"].equal("running")[: columns.size]
-        return mask
 
     def run(self, run_id: str) -> RunDetail:
         """Return everything the mirror knows of a run.
@@ -221,7 +215,7 @@ class Mirror:
         with self.connect() as connection:
             with self._lock:
                 columns = self._fresh(connection)
-                mask = self._scope(scope)
+                mask = scope_of(columns, scope)
                 found = [*attribute_fields(columns, mask)]
             for kind, group in (("m", "metrics"), ("p", "params"), ("t", "tags")):
                 table = schema.keys
@@ -285,7 +279,7 @@ class Mirror:
     ) -> tuple[RegisteredModel, ...]:
         """Return the registered models with all versions."""
         with self.connect() as connection:
-            return tuple(registered_models(connection, _wanted(project, projects), None))
+            return tuple(registered_models(connection, wanted_of(project, projects), None))
 
     def model(self, project: str, name: str) -> RegisteredModel:
         """Return one registered model.
@@ -305,7 +299,7 @@ class Mirror:
         """Return what of the projects carries a tag, by the tag's value."""
         with self._lock, self.connect() as connection:
             columns = self._fresh(connection)
-            scope = self._scope(RunQuery(projects=projects))
+            scope = scope_of(columns, RunQuery(projects=projects))
             return tagged(connection, columns, scope, tag, projects)
 
     # Projects
@@ -372,7 +366,7 @@ class Mirror:
         limit: int = 50,
     ) -> tuple[Change, ...]:
         """Return lines of the change feed, newest first; ``before`` pages on by number."""
-        wanted = _wanted(project, projects)
+        wanted = wanted_of(project, projects)
         with self.connect() as connection:
             return change_lines(connection, wanted, since, kinds, before, limit)
 
@@ -386,16 +380,10 @@ class Mirror:
         """Return (UTC day, runs started, of them failed or lost), oldest first, no day left out."""
         with self._lock, self.connect() as connection:
             columns = self._fresh(connection)
-            mask = self._scope(RunQuery(project=project, projects=projects))
+            mask = scope_of(columns, RunQuery(project=project, projects=projects))
             return per_day(columns, mask, since)
 
     def freshness(self) -> tuple[Freshness, ...]:
         """Return how old the picture of each engine is."""
         with self.connect() as connection:
             return freshness(connection)
-
-
-def _wanted(project: str | None, projects: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    if project is None:
-        return projects
-    return (project,) if projects is None or project in projects else ()

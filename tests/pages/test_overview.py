@@ -1,12 +1,11 @@
 import pytest
 
 from dashboard import state
-from dashboard.overview import access
 from services.actions import history
 from services.actions.history import AliasEvent
 from services.home import Home
 from services.platform import room
-from tests.pages.conftest import Open, words
+from tests.pages.conftest import Open, said, words
 from tests.pages.roles import EVERY_ROLE
 
 
@@ -115,10 +114,10 @@ def test_a_full_disk_is_told_with_its_mend(
 
 
 def test_names_are_drawn_letter_by_letter(open_page: Open):
-    said = words(open_page("overview", mirror="failing", project="lora-finetuning"))
+    everything = said(open_page("overview", mirror="failing", project="lora-finetuning"))
 
-    assert "onerror" in said
-    assert "<img" not in said
+    assert "onerror" in everything
+    assert "<img src" not in everything
 
 
 def test_an_unknown_project_in_the_address_is_said_to_be(open_page: Open):
@@ -127,17 +126,22 @@ def test_an_unknown_project_in_the_address_is_said_to_be(open_page: Open):
     assert "There is no project" in said
 
 
-def test_a_flood_of_failures_is_counted_without_reading_it(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
-):
-    few = words(open_page("overview", range="24h"))
-    monkeypatch.setattr(access, "_FLOOD", 3)
-    state.st.cache_data.clear()
+def test_failures_of_the_range_are_counted_project_by_project(open_page: Open):
+    app = open_page("overview", range="24h")
 
-    flood = words(open_page("overview", mirror="as it is", range="24h"))
+    assert words(app).count("1 failed") == 9
+    assert words(app).count("is lost") == 1
 
-    assert flood.count("1 failed") == few.count("1 failed") == 9
-    assert flood.count("is lost") == few.count("is lost")
+
+def test_what_needs_a_person_and_does_not_fit_is_drawn_when_it_is_asked_for(open_page: Open):
+    app = open_page("overview")
+    folded = len(app.page_link)
+
+    app.session_state["more-needs"] = True
+    app.run()
+
+    assert app.expander[0].label.endswith(" more")
+    assert len(app.page_link) == folded + int(app.expander[0].label.split()[0])
 
 
 def test_a_falling_loss_has_the_colour_of_a_rising_accuracy(open_page: Open):

@@ -141,6 +141,25 @@ def test_scope_by_project_time_and_archive(store: Store, mirror: Mirror):
     assert ids(mirror, since=after) == [3, 4]
 
 
+def test_the_newest_of_each_project_and_state_with_how_many_there_are(store: Store, mirror: Mirror):
+    states = ("failed", "finished", "failed", "killed", "failed", "running")
+    store.write_runs("p", [tracked(n, status=state) for n, state in enumerate(states, 1)])
+    store.write_runs("q", [tracked(n, status="failed") for n in (7, 8)])
+
+    found = mirror.newest_of_each(RunQuery(filter="status in (failed, killed)"))
+    since = datetime.fromtimestamp(BASE_MS / 1000, UTC) + timedelta(days=900)
+
+    assert sorted(
+        (run.project, run.status, total, int(run.run_id, 16)) for total, run in found
+    ) == [
+        ("p", "failed", 3, 5),
+        ("p", "killed", 1, 4),
+        ("q", "failed", 2, 8),
+    ]
+    assert mirror.newest_of_each(RunQuery(filter="status = failed", projects=("r",))) == ()
+    assert mirror.newest_of_each(RunQuery(filter="status = failed", since=since)) == ()
+
+
 def test_a_changed_run_is_seen_by_columns_already_loaded(store: Store, mirror: Mirror):
     store.write_runs("p", [tracked(1), tracked(2)])
     assert ids(mirror, filter="metrics.loss >= 1") == [1]
