@@ -157,6 +157,23 @@ class WorkersLab:
         Specs(self.home).write(found, {"toy": routed.route})
         return routed
 
+    def mlops(self, *words: str) -> str:
+        """Run ``mlops worker`` on the platform's machine; return what it printed."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "MLFLOW_"))}
+        variables = kept | {
+            "MLOPS_HOME": str(self.home.root),
+            "MLOPS_PROJECTS_ROOT": str(self.folder / "projects"),
+            "MLOPS_AIRFLOW_PORT": str(self.settings.airflow_port),
+            "MLOPS_AIRFLOW_WORKERS": "true",
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "client" / "src")]),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "services.cli", "worker", *words],
+            cwd=ROOT, env=variables, capture_output=True, text=True, timeout=100, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def decide(self, *, released: dict[str, str], held: dict[str, str] | None = None) -> None:
         """Tell Airflow what the controller would: whole, by rename."""
         path = self.home.airflow / "weights.json"

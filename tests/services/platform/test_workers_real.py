@@ -54,6 +54,14 @@ def test_machines_tell_what_they_can_do(lab: WorkersLab, studio: Mac):
     assert (one.queues, one.projects, one.slots) == (("mlops@studio",), ("toy",), 4)
     assert seen[lab.here].projects is None
 
+    listed = lab.mlops("--list").splitlines()
+    (line,) = [line for line in listed if line.startswith("studio\t")]
+    assert line.split("\t")[3:] == ["Apple M3 Max", "toy", ""]
+    assert json.loads(lab.mlops("--list", "--json"))["losses"] == []
+    invited = json.loads(lab.mlops("--invite", "--json"))
+    assert Invitation.read(invited["token"]).key == secrets.airflow_worker_key(lab.home)
+    assert invited["url"] == f"http://127.0.0.1:{lab.settings.airflow_port}"
+
     told = studio.mlops("--status")
     assert f"studio works for http://127.0.0.1:{lab.settings.airflow_port}: live." in told
     assert "Projects: toy." in told
