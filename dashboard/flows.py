@@ -1,7 +1,7 @@
 """What the pages know of workflows and their runs.
 
-Like ``state`` and ``machines`` a place with ``st.cache_*``: reads are cached under the change number
-of workflows, which moves alone when a task goes on.
+Like ``state`` and ``machines`` a place with ``st.cache_*``: reads are cached under the change
+number of workflows, which moves alone when a task goes on.
 """
 
 from collections.abc import Mapping

@@ -94,6 +94,4 @@ def relatives(run: WorkflowRun) -> tuple[WorkflowRun, ...]:
     names = {one.dag_id for one in found.workflows} if found else set()
     names |= {run.caused_by[0]} if run.caused_by else set()
     seen = {one.dag_id for one in flows.workflows()}
-    return tuple(
-        one for name in sorted(names & seen) for one in flows.runs(name, LOOKED_BACK)
-    )
+    return tuple(one for name in sorted(names & seen) for one in flows.runs(name, LOOKED_BACK))

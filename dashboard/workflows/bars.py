@@ -1,5 +1,7 @@
-"""The last runs of a workflow as small bars: how long each took is its height, how it ended its
-colour and, for who cannot tell colours apart, its sign and its words.
+"""The last runs of a workflow as small bars.
+
+How long each took is its height, how it ended its colour and, for who cannot tell colours apart,
+its sign and its words.
 """
 
 from collections.abc import Sequence
@@ -45,4 +47,3 @@ def _bar(run: WorkflowRun, longest: float, hues: Colours, now: datetime) -> str:
         f'<div style="height:{height_px(took, longest)}px;background:{tone};border-radius:2px">'
         f"</div></a>"
     )
-

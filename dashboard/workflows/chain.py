@@ -107,7 +107,8 @@ def of_runs(
     found = {key(run)}
     while True:
         more = {key(one) for one in by_key.values() if one.caused_by in found}
-        more |= {by_key[name].caused_by for name in found} & by_key.keys()  # type: ignore[assignment]  # None is no key
+        causes = {by_key[name].caused_by for name in found}
+        more |= {cause for cause in causes if cause is not None and cause in by_key}
         if more <= found:
             break
         found |= more

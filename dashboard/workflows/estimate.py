@@ -28,9 +28,7 @@ class Estimate:
     """Tasks that never succeeded: they count as nothing."""
 
 
-def estimate(
-    workflow: Workflow, earlier: Callable[[str], Sequence[TaskRun]]
-) -> Estimate:
+def estimate(workflow: Workflow, earlier: Callable[[str], Sequence[TaskRun]]) -> Estimate:
     """Return the estimate.
 
     Args:

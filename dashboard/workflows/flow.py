@@ -180,4 +180,5 @@ def _line(one: Place, other: Place) -> str:
     x, y = 100 * (one[0] + 1 - _EDGE), (one[1] + 0.5) * ROW_PX
     to_x, to_y = 100 * (other[0] + _EDGE), (other[1] + 0.5) * ROW_PX
     half = 100 * _EDGE if to_x > x else 60
-    return f"M{x:.0f} {y:.0f}C{x + half:.0f} {y:.0f} {to_x - half:.0f} {to_y:.0f} {to_x:.0f} {to_y:.0f}"
+    curve = f"C{x + half:.0f} {y:.0f} {to_x - half:.0f} {to_y:.0f} {to_x:.0f} {to_y:.0f}"
+    return f"M{x:.0f} {y:.0f}{curve}"

@@ -1,4 +1,4 @@
-"""The run grid: tasks are rows, runs are columns, how a task ended is the cell's sign and colour."""
+"""The run grid: rows are tasks, columns runs, how a task ended is the cell's sign and colour."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,9 +67,7 @@ def html(shown: Grid, hues: Colours, now: datetime, zone: tzinfo) -> str:
     )
 
 
-def _head(
-    run: WorkflowRun, longest: float, hues: Colours, now: datetime, zone: tzinfo
-) -> str:
+def _head(run: WorkflowRun, longest: float, hues: Colours, now: datetime, zone: tzinfo) -> str:
     at = moment(run.started_at or run.queued_at, zone)
     said = markup(f"{said_of(run, now)}, {at}, {run.run_id}", 300)
     height = height_px(run_s(run, now), longest)
@@ -113,7 +111,7 @@ def _cell(name: str, run: WorkflowRun, shown: Grid, hues: Colours) -> str:
     return (
         f'<td style="{place}"><a href="{href}" title="{said}" aria-label="{said}" '
         f'style="display:block;{box}border:1px solid {tone};color:{tone};text-decoration:none;'
-        f'text-align:center;font-size:12px;line-height:{_CELL_PX - 2}px;'
+        f"text-align:center;font-size:12px;line-height:{_CELL_PX - 2}px;"
         f'background:color-mix(in srgb,{tone} 14%,transparent)">{states.shape(state)}</a></td>'
     )
 

@@ -1,5 +1,6 @@
 """A task's log as it is read page by page: what is held of it, and what is found in it."""
 
+import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -80,18 +81,13 @@ def written(line: Line) -> str:
 
 def find(lines: Iterable[Line], words: str) -> tuple[Match, ...]:
     """Return where a text is, whatever its case: at most ``MATCHES`` places, the newest ones."""
-    wanted = words.casefold()
-    if not wanted.strip():
+    if not words.strip():
         return ()
+    pattern = re.compile(re.escape(words), re.IGNORECASE)
     found: deque[Match] = deque(maxlen=MATCHES)
     for place, line in enumerate(lines):
-        folded = line.text[:LINE_LIMIT].casefold()
-        if len(folded) != len(line.text[:LINE_LIMIT]):  # a letter that is two in the other case
-            folded = line.text[:LINE_LIMIT].lower()
-        at = folded.find(wanted)
-        while at >= 0:
-            found.append(Match(place, at, at + len(wanted)))
-            at = folded.find(wanted, at + len(wanted))
+        for one in pattern.finditer(line.text[:LINE_LIMIT]):
+            found.append(Match(place, one.start(), one.end()))
     return tuple(found)
 
 

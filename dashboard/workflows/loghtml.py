@@ -1,6 +1,6 @@
 """A piece of a log as our own HTML: numbers, times, levels, and what was looked for marked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import tzinfo
 
 from dashboard.charts.theme import Colours
@@ -32,7 +32,9 @@ def html(
     by_place: dict[int, list[Match]] = {}
     for match in found:
         by_place.setdefault(match.place, []).append(match)
-    drawn = "\n".join(_line(line, by_place.get(place, ()), here, hues, zone) for place, line in lines)
+    drawn = "\n".join(
+        _line(line, by_place.get(place, ()), here, hues, zone) for place, line in lines
+    )
     # A box that is filled from its end stays there while lines come, without a script.
     return (
         f'<div tabindex="0" role="log" aria-label="log" style="display:flex;flex-direction:'
@@ -72,20 +74,9 @@ def _marked(text: str, matches: Sequence[Match], here: Match | None, hues: Colou
     return "".join([*parts, markup(text[at:])])
 
 
-def scroll_to_match(turn: object) -> str:
+def scroll_to_match(turn: int) -> str:
     """Return the script that brings the match that is looked at into view; once a ``turn``."""
     return (
-        f"<script>/* {turn!s} */ setTimeout(() => document.getElementById('{HERE}')"
+        f"<script>/* {turn:d} */ setTimeout(() => document.getElementById('{HERE}')"
         "?.scrollIntoView({block: 'nearest'}), 60)</script>"
     )
-
-
-def levels(lines: Sequence[Line]) -> Mapping[str, int]:
-    """Return how many lines are errors or warnings."""
-    found = {"error": 0, "warning": 0}
-    for line in lines:
-        if line.level in {"error", "critical"}:
-            found["error"] += 1
-        elif line.level == "warning":
-            found["warning"] += 1
-    return found
