@@ -16,6 +16,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("platform:doctor", "Name each problem of this installation and its mend."),
     "projects": ("projects:projects", "Projects: list, add, show, check."),
     "runs": ("runs:runs", "Runs: list, show, compare, techniques."),
+    "run": ("run:run", "Launch a project's training through Airflow."),
+    "workflows": (
+        "workflows:workflows",
+        "Workflows: list, show, trigger, pause, resume, retry, cancel, clear, logs.",
+    ),
+    "queue": ("queue:queue", "What runs, what waits and why; moving what waits."),
     "why": ("why:why", "Why a run, or a time on a machine, was slow."),
     "models": ("models:models", "Registered models: list, show, promote, rollback."),
     "hardware": ("hardware:hardware", "What machines say of themselves; tokens for agents."),
