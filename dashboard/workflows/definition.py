@@ -56,12 +56,18 @@ def _params(workflow: Workflow) -> None:
             "name": one.name,
             "title": str(one.schema.get("title") or one.schema.get("description") or ""),
             "type": _type(one),
-            "default": "not given" if one.default is None else str(one.default),
+            "default": _default(one.default),
             "bounds": allowed(one),
         }
         for one in workflow.params
     ]
     tables.table(rows, columns, key="workflow-params")
+
+
+def _default(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not given" if value is None else str(value)
 
 
 _TYPES = {

@@ -149,7 +149,7 @@ def _why_next(workflow: Workflow | None) -> str:
     if workflow is None:
         return "Airflow has it no more."
     by = figures.schedule(workflow)
-    return f"It runs {by}." if not workflow.schedule else f"By its schedule {by}, in UTC."
+    return f"It begins {by}." if not workflow.schedule else f"By its schedule {by}, in UTC."
 
 
 def _graph(

@@ -10,6 +10,8 @@ from services.mirror.workflow_figures import Record
 from services.mirror.workflow_models import ACTIVE_RUNS, TaskRun, Workflow, WorkflowRun
 
 NEVER = "never ran"
+_OURSELVES = "platform"
+"""As whom the platform asks Airflow: who asked the platform stands in the note."""
 BROKEN, PAUSED = "broken", "paused"
 SHOWN_STATES = ("running", "queued", "succeeded", "failed", PAUSED, BROKEN, NEVER)
 """What a list is filtered by."""
@@ -129,13 +131,13 @@ def who(run: WorkflowRun) -> str:
     note = run.note or ""
     if note.startswith("Launched by "):  # who asked the platform, which is the user Airflow knows
         return f"by {note.removeprefix('Launched by ').partition('. ')[0].rstrip('.')}"
-    return f"by {run.user}" if run.user else "by hand"
+    return f"by {run.user}" if run.user and run.user != _OURSELVES else "by hand"
 
 
 def schedule(workflow: Workflow) -> str:
     """Return when a workflow runs by itself."""
     if workflow.starts_on:
-        return "when a model passes its gates" if _on_gates(workflow) else "when data is made"
+        return "on passed gates" if _on_gates(workflow) else "on what others make"
     return workflow.schedule or "by hand"
 
 

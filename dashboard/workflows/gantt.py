@@ -138,7 +138,7 @@ def _row(bar: Bar, shown: Gantt, hues: Colours, now: datetime, marked: str) -> s
     waited, ran = waited_s(task, now), ran_s(task, now)
     took = (
         f'<div style="font-size:12px;color:{hues.muted};text-align:right;white-space:nowrap">'
-        f"{_short(waited if bar.wait else None)} · {_short(ran)}</div>"
+        f"{_took(waited if bar.wait else None, ran)}</div>"
     )
     chosen = f"background:{hues.surface};border-radius:4px;" if task.label == marked else ""
     return f'<div role="listitem">{_frame(name, middle, took, chosen)}</div>'
@@ -146,6 +146,10 @@ def _row(bar: Bar, shown: Gantt, hues: Colours, now: datetime, marked: str) -> s
 
 def _title(task: TaskRun) -> str:
     return task.title if task.map_index < 0 else f"{task.title} [{task.map_index}]"
+
+
+def _took(waited: float | None, ran: float | None) -> str:
+    return "" if waited is None and ran is None else f"{_short(waited)} · {_short(ran)}"
 
 
 def _short(seconds: float | None) -> str:

@@ -48,7 +48,9 @@ def about(param: WorkflowParam) -> str:
         parts.append(f"From {low:g} to {high:g}.")
     elif low is not None or high is not None:
         parts.append(f"At least {low:g}." if low is not None else f"At most {high:g}.")
-    parts.append(f"Default: {_NOT_GIVEN if param.default is None else param.default}.")
+    default = {None: _NOT_GIVEN, True: "on", False: "off"}
+    known = param.default is None or isinstance(param.default, bool)
+    parts.append(f"Default: {default[param.default] if known else param.default}.")
     return shortened(" ".join(part for part in parts if part), 400)
 
 
@@ -103,24 +105,17 @@ def _number(
     param: WorkflowParam, value: float | None, told: dict[str, Any], *, whole: bool
 ) -> float | None:
     low, high = _bound(param, "minimum"), _bound(param, "maximum")
-    if whole:
-        return st.number_input(
-            min_value=None if low is None else int(low),
-            max_value=None if high is None else int(high),
-            value=None if value is None else int(value),
-            step=1,
-            placeholder=_NOT_GIVEN,
-            **told,
-        )
-    return st.number_input(
-        min_value=None if low is None else float(low),
-        max_value=None if high is None else float(high),
-        value=None if value is None else float(value),
-        format="%g",
-        step=step(value, low, high),
+    kind = int if whole else float
+    found: float | None = st.number_input(
+        min_value=None if low is None else kind(low),
+        max_value=None if high is None else kind(high),
+        value=None if value is None else kind(value),
+        format=None if whole else "%g",
+        step=1 if whole else step(value, low, high),
         placeholder=_NOT_GIVEN,
         **told,
     )
+    return found
 
 
 def _bound(param: WorkflowParam, name: str) -> float | None:

@@ -79,8 +79,8 @@ def _legend(kept: Sequence[Line], found: Sequence[Line], where: Scope) -> str:
     )
     return (
         f"{shown}. Bars are the last runs, the newest at the right; a bar is as high as its run "
-        "was long and leads to it. Median and share of successes: runs that ended "
-        f"{where.sentence}."
+        "was long and leads to it. Usually: the median of successes, and their share, of the runs "
+        f"that ended {where.sentence}."
     )
 
 

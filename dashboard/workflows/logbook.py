@@ -13,7 +13,7 @@ HELD = 20_000
 LINE_LIMIT = 2_000
 """Characters of a line that are shown."""
 MATCHES = 2_000
-_FRAME = ("::group::", "::endgroup::")
+_BEGIN, _END = "::group::", "::endgroup::"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class LogBook:
     next_page: str | None = None
     ended: bool = False
     """Nothing more will come."""
+    folded: bool = False
+    """What came last is of Airflow itself, which it folds away."""
 
     @property
     def dropped(self) -> int:
@@ -54,22 +56,23 @@ class LogBook:
     def add(self, page: LogPage) -> None:
         """Take what Airflow told since the page before."""
         for line in page.lines:
-            for text in _texts(line):
+            for text in self._texts(line):
                 self.count += 1
                 self.lines.append(Line(self.count, line.at, (line.level or "").lower(), text))
         self.next_page = page.next_page
         self.ended = page.next_page is None
 
+    def _texts(self, line: LogLine) -> list[str]:
+        """Return the lines of what was said, without what Airflow says of itself round it."""
+        begins, ends = line.text.startswith(_BEGIN), line.text.startswith(_END)
+        hidden = begins or ends or self.folded
+        self.folded = (self.folded or begins) and not ends
+        texts = [] if hidden else line.text.splitlines() or [""]
+        return texts + (line.error.splitlines() if line.error else [])
+
     def text(self) -> str:
         """Return all that is held, for a file."""
         return "\n".join(written(line) for line in self.lines) + "\n"
-
-
-def _texts(line: LogLine) -> list[str]:
-    if line.text.startswith(_FRAME):  # of Airflow's own screen
-        return []
-    texts = line.text.splitlines() or [""]
-    return texts + (line.error.splitlines() if line.error else [])
 
 
 def written(line: Line) -> str:

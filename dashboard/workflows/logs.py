@@ -20,7 +20,7 @@ from dashboard.text import plain
 from dashboard.workflows import access, address, logbook, loghtml, states
 from dashboard.workflows.address import FOLLOW, LINES, MATCH, ONLY, TASK, TRY, WORDS
 from dashboard.workflows.logbook import LogBook, Match
-from services.errors import EngineError, MlopsError, PlatformError
+from services.errors import EngineError, EngineRefusedError, MlopsError, PlatformError
 from services.mirror.workflow_models import TaskRun, WorkflowRun
 
 LIVE_S = 2.0
@@ -28,6 +28,7 @@ LIVE_LINES, ENDED_LINES = 400, 2_000
 """Lines that are shown: fewer while they come, for all of them are drawn again each time."""
 _AGAIN_S = 10.0
 """So long an Airflow that did not answer is left alone."""
+_GONE = 404
 _HELD = "workflow-log"
 _RUNNING = frozenset({"running", "restarting", "deferred"})
 
@@ -153,7 +154,9 @@ def _read(held: Held, look: _Look) -> None:
             map_index=task.map_index, page=held.book.next_page,
         )  # fmt: skip
     except (EngineError, PlatformError) as error:
-        held.trouble = error
+        gone = isinstance(error, EngineRefusedError) and error.status == _GONE
+        held.book.ended = gone and not look.live  # it has no log of this try, or none yet
+        held.trouble = None if gone else error
         held.tried_at = time.monotonic()
         return
     held.trouble, held.read_at = None, datetime.now(UTC)
@@ -173,7 +176,7 @@ def _draw(held: Held, look: _Look) -> None:
     lines = list(held.book.lines)
     if not lines:
         if held.trouble is None:
-            st.caption("It has said nothing yet." if look.live else "Its log is empty.")
+            st.caption("It has said nothing yet." if look.live else "Airflow has no log of it.")
         return
     found = logbook.find(lines, look.words)
     here = _matches(found, look, len(lines)) if look.words else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,6 +21,7 @@ from dashboard.workflows import (
     flow,
     following,
     gantt,
+    grid,
     logs,
     made,
     states,
@@ -28,6 +30,9 @@ from dashboard.workflows.access import Named
 from dashboard.workflows.address import TASK
 from services.errors import MlopsError, NotFoundError
 from services.mirror.workflow_models import ENDED_TASKS, TaskRun, WorkflowRun
+
+if TYPE_CHECKING:
+    from streamlit.elements.lib.column_types import ColumnConfig
 
 LIVE_S = 2.0
 _EXPLAINED = 3
@@ -39,7 +44,7 @@ TASK_WORDS = (
 
 def draw(of: Named, run: WorkflowRun, off: str | None) -> None:
     """Draw all of it."""
-    tasks = flows.tasks(run.dag_id, run.run_id)
+    tasks = _tasks_of(of, run)
     _head(of, run)
     with st.container(horizontal=True, vertical_alignment="center"), following.buttons():
         acting.run_buttons(of, run, tasks, off)
@@ -50,14 +55,25 @@ def draw(of: Named, run: WorkflowRun, off: str | None) -> None:
             type="tertiary",
             help="Airflow's own page of this run; user and password are Airflow's.",
         )
-    following.drawn(_shape(run, tasks))
-    st.fragment(_live, run_every=LIVE_S)(run)
     _failures(run, tasks)
+    following.drawn(_shape(run, tasks))
+    st.fragment(_live, run_every=LIVE_S)(of, run)
     _chain(run)
     made.draw(tasks)
     logs.draw(run, tasks)
     _tasks(tasks)
     _parameters(run)
+
+
+def _tasks_of(of: Named, run: WorkflowRun) -> tuple[TaskRun, ...]:
+    """Return the tasks as they follow each other in the workflow."""
+    order = list(grid.in_order(of.workflow)) if of.workflow else []
+    found = flows.tasks(run.dag_id, run.run_id)
+
+    def place(one: TaskRun) -> tuple[int, int]:
+        return order.index(one.task_id) if one.task_id in order else len(order), one.map_index
+
+    return tuple(sorted(found, key=place))
 
 
 def _head(of: Named, run: WorkflowRun) -> None:
@@ -82,18 +98,18 @@ def _shape(run: WorkflowRun, tasks: Sequence[TaskRun]) -> object:
     return run.state, tuple((one.label, one.state, one.tries, one.run_ids) for one in tasks)
 
 
-def _live(run: WorkflowRun) -> None:
+def _live(of: Named, run: WorkflowRun) -> None:
     try:
-        _draw(run)
+        _draw(of, run)
     except NotFoundError:  # deleted in Airflow while the page was open
         st.info("This run is no longer there: it was deleted in Airflow.")
     except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
         notices.problem(error)
 
 
-def _draw(run: WorkflowRun) -> None:
+def _draw(of: Named, run: WorkflowRun) -> None:
     run = flows.run(run.dag_id, run.run_id)
-    tasks = flows.tasks(run.dag_id, run.run_id)
+    tasks = _tasks_of(of, run)
     following.check(_shape(run, tasks))
     hues, now = colours(), datetime.now(UTC)
     _tiles(run, tasks, now)
@@ -164,7 +180,7 @@ def _tasks(tasks: Sequence[TaskRun]) -> None:
     text = st.column_config.TextColumn
     columns = {
         "task": text("Task", width=170),
-        "state": status.column("State", TASK_WORDS),
+        "state": _wide(status.column("State", TASK_WORDS)),
         "tries": text("Try", width=60, alignment="right"),
         "waited": text("Waited", width=90, alignment="right"),
         "ran": text("Ran", width=90, alignment="right"),
@@ -176,9 +192,16 @@ def _tasks(tasks: Sequence[TaskRun]) -> None:
     tables.table([cells(one) for one in tasks], columns, key="run-tasks", max_rows_shown=14)
 
 
+def _wide(column: "ColumnConfig") -> "ColumnConfig":
+    column["width"] = 150
+    return column
+
+
 def cells(one: TaskRun) -> dict[str, object]:
     """Return a task's cells."""
-    waited, ran = figures.waited_s(one), figures.ran_s(one)
+    # Of what goes on the drawing above tells; this is drawn once.
+    waited = figures.waited_s(one) if one.started_at else None
+    ran = figures.ran_s(one) if one.ended_at else None
     memory = one.evidence.get("memory")
     peak = memory.get("peak_bytes") if isinstance(memory, dict) else None
     return {

@@ -10,15 +10,14 @@ from dashboard.workflows import address, bars, figures, states
 from dashboard.workflows.figures import Line, said_of, who
 from services.mirror.workflow_models import Workflow
 
-LENGTH = 14
+LENGTH = 12
 """Last runs that are drawn."""
 _HEADS = (
     ("Workflow", "left"),
     ("Last run", "left"),
     ("Last runs", "right"),
     ("Next run", "left"),
-    ("Median", "right"),
-    ("Succeeded", "right"),
+    ("Usually", "right"),
 )
 
 
@@ -27,7 +26,7 @@ def html(lines: Sequence[Line], hues: Colours, now: datetime, zone: tzinfo) -> s
     edge = f"border:none;border-bottom:1px solid {hues.line}"
     heads = "".join(
         f'<th scope="col" style="text-align:{side};font-weight:500;font-size:12px;color:'
-        f'{hues.muted};padding:2px 14px 4px 0;{edge}">{label}</th>'
+        f'{hues.muted};padding:2px 12px 4px 0;{edge}">{label}</th>'
         for label, side in _HEADS
     )
     rows = "".join(_row(line, hues, now, zone, edge) for line in lines)
@@ -39,26 +38,26 @@ def html(lines: Sequence[Line], hues: Colours, now: datetime, zone: tzinfo) -> s
 
 
 def _row(line: Line, hues: Colours, now: datetime, zone: tzinfo, edge: str) -> str:
-    cell = f"padding:5px 14px 5px 0;vertical-align:middle;{edge}"
-    right = f"{cell};text-align:right;white-space:nowrap"
-    share = line.record.share
+    cell = f"padding:5px 12px 5px 0;vertical-align:middle;{edge}"
     why = markup(figures.record_said(line.record), 200)
-    median = line.record.median_s
     return (
-        f'<tr><td style="{cell};min-width:180px">{_name(line, hues)}</td>'
+        f'<tr><td style="{cell};min-width:160px">{_name(line, hues)}</td>'
         f'<td style="{cell}">{_last(line, hues, now, zone)}</td>'
         f'<td style="{cell}"><div style="display:flex;justify-content:flex-end">'
         f"{bars.html(line.strip, hues, now, LENGTH)}</div></td>"
         f'<td style="{cell}">{_next(line.workflow, hues, now, zone)}</td>'
-        f'<td style="{right}">{_quiet("–", hues) if median is None else duration(median)}</td>'
-        f'<td style="{right}" title="{why}">'
-        f"{_quiet('–', hues) if share is None else _share(line, share, hues)}</td></tr>"
+        f'<td style="{cell};text-align:right;white-space:nowrap;padding-right:0" title="{why}">'
+        f"{_usually(line, hues)}</td></tr>"
     )
 
 
-def _share(line: Line, share: float, hues: Colours) -> str:
-    ended = line.record
-    return f"{percent(share)} {_quiet(f'of {ended.ended:,}', hues)}"
+def _usually(line: Line, hues: Colours) -> str:
+    """Return the median of successes, and below it their share."""
+    found = line.record
+    if found.share is None:
+        return _quiet("none ended", hues)
+    took = "no success" if found.median_s is None else duration(found.median_s)
+    return f"{took}<br>{_quiet(f'{percent(found.share)} of {found.ended:,}', hues)}"
 
 
 def _quiet(text: str, hues: Colours) -> str:
@@ -71,7 +70,7 @@ def _name(line: Line, hues: Colours) -> str:
     marks = "".join(_mark(word, hues) for word in _marks(one))
     return (
         f'<a href="{href}" style="text-decoration:none;color:{hues.text};font-weight:600">'
-        f"{markup(one.title, 80)}</a>{marks}<br>{_quiet(one.dag_id, hues)}"
+        f"{markup(one.title, 80)}</a><br>{_quiet(one.dag_id, hues)}{marks}"
     )
 
 
