@@ -105,13 +105,22 @@ def _number(
     param: WorkflowParam, value: float | None, told: dict[str, Any], *, whole: bool
 ) -> float | None:
     low, high = _bound(param, "minimum"), _bound(param, "maximum")
-    kind = int if whole else float
+    if whole:
+        counted: int | None = st.number_input(
+            min_value=None if low is None else int(low),
+            max_value=None if high is None else int(high),
+            value=None if value is None else int(value),
+            step=1,
+            placeholder=_NOT_GIVEN,
+            **told,
+        )
+        return counted
     found: float | None = st.number_input(
-        min_value=None if low is None else kind(low),
-        max_value=None if high is None else kind(high),
-        value=None if value is None else kind(value),
-        format=None if whole else "%g",
-        step=1 if whole else step(value, low, high),
+        min_value=None if low is None else float(low),
+        max_value=None if high is None else float(high),
+        value=None if value is None else float(value),
+        format="%g",
+        step=step(value, low, high),
         placeholder=_NOT_GIVEN,
         **told,
     )
