@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from services.engines.airflow.models import DagRun, TaskInstance
@@ -318,3 +319,33 @@ def _queue(now: datetime) -> dict[str, Any]:
         "rule": "", "said": "", "since": 0.0, "unknown": [],
     }  # fmt: skip
     return {"rows": [row], "hosts": [host], "shares": [], "pools": []}
+
+
+CONTRACT = """
+[project]
+name = "lora"
+version = "1"
+
+[tool.mlops]
+id = "lora-finetuning"
+title = "LoRA fine-tuning"
+train = "python train.py"
+memory_limit_gb = 8
+models = ["models/"]
+gates = { val_accuracy = ">= 0.90" }
+primary_metric = { name = "val_accuracy", goal = "max" }
+params.epochs = { type = "int", default = 3, min = 1, max = 100, title = "Epochs" }
+params.learning_rate = { type = "float", default = 0.001, min = 1e-6, max = 1.0 }
+params.optimizer = { type = "choice", choices = ["adam", "sgd", "lion"], default = "adam" }
+params.half = { type = "bool", default = true }
+"""
+
+
+def connect(url: str, folder: Path) -> None:
+    """Have the training's project a folder with a contract, as a launch wants it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pyproject.toml").write_text(CONTRACT)
+    engine, _ = schema.prepare(url)
+    said = {"title": "LoRA fine-tuning", "path": str(folder), "priority": 5}
+    Store(engine).write_project(LORA, "connected", said)
+    engine.dispose()

@@ -73,8 +73,8 @@ def said(found: Estimate) -> str:
         names = ", ".join(found.untold[:3])
         more = f" Not counted, for it never succeeded: {names}."
     return (
-        f"About {duration(found.median_s)} once it starts, by the median of earlier runs; nine of "
-        f"ten tasks took no longer than in {duration(found.late_s)} altogether.{more}"
+        f"About {duration(found.median_s)} once it starts, by the median of earlier runs; "
+        f"{duration(found.late_s)} if each task is as slow as one in ten.{more}"
     )
 
 

@@ -57,7 +57,7 @@ def _draw(where: Scope) -> None:
         st.caption(_legend(kept, found, where))
     elif found:
         st.caption("No workflow has what is looked for. Take a word or a filter away.")
-    chains(found, hues)
+    chains(found, kept, hues)
 
 
 def known(where: Scope) -> tuple[Line, ...]:
@@ -97,9 +97,14 @@ def faults(found: Sequence[WorkflowFault]) -> None:
             st.code(one.stacktrace or "Airflow told no place.", language="python", wrap_lines=True)
 
 
-def chains(found: Sequence[Line], hues: Colours) -> None:
-    """Draw what sets off what, a flow each."""
-    drawn = chain.chains(line.workflow for line in found)
+def chains(found: Sequence[Line], kept: Sequence[Line], hues: Colours) -> None:
+    """Draw what sets off what, a flow each, whole: those in which one is that is looked for."""
+    wanted = {line.workflow.dag_id for line in kept}
+    drawn = [
+        one
+        for one in chain.chains(line.workflow for line in found)
+        if any(member.dag_id in wanted for member in one.workflows)
+    ]
     if not drawn:
         return
     last = {line.workflow.dag_id: line.last for line in found}
