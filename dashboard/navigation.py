@@ -51,6 +51,13 @@ ENTRIES = (
     Entry("model", "Model", "package_2", "Work", "One model in full.", listed=False),
     Entry("data", "Data", "database", "Work", "Versions of data and models, and who uses them."),
     Entry(
+        "workflows",
+        "Workflows",
+        "account_tree",
+        "Work",
+        "Trainings and releases: their runs, tasks and logs.",
+    ),
+    Entry(
         "projects", "Projects", "folder_open", "Work", "The projects, their state and conformance."
     ),
     Entry("project", "Project", "folder", "Work", "One project in full.", listed=False),

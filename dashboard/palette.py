@@ -1,10 +1,10 @@
-"""The command palette: one search over pages, projects, models and runs (Ctrl or Cmd + K)."""
+"""The command palette: one search over pages, projects, models, workflows and runs (Ctrl + K)."""
 
 from collections.abc import Iterator
 
 import streamlit as st
 
-from dashboard import navigation, state
+from dashboard import flows, navigation, state
 from dashboard.text import plain
 from services.errors import MlopsError
 from services.mirror import filters
@@ -27,12 +27,12 @@ def button() -> None:
 @st.dialog("Go to", icon=":material/search:")
 def _open() -> None:
     words = st.text_input(
-        "Search pages, projects, models and runs",
+        "Search pages, projects, models, workflows and runs",
         key="palette-words",
         type="search",
         live="200ms",
         label_visibility="collapsed",
-        placeholder="Page, project, model, run name or id",
+        placeholder="Page, project, model, workflow, run name or id",
     ).strip()
     found = False
     for group, name, label, params in _hits(words):
@@ -72,6 +72,10 @@ def _things(words: str, folded: str) -> Iterator[tuple[str, str, str, dict[str, 
         for model in models[:_EACH]:
             params = {"of": model.project, "model": model.name}
             yield f"model · {model.project}", "model", model.name, params
+    if navigation.has("workflows"):
+        flowing = [w for w in flows.workflows() if folded in f"{w.dag_id} {w.title}".lower()]
+        for workflow in flowing[:_EACH]:
+            yield "workflow", "workflows", workflow.title, {"dag": workflow.dag_id}
     if navigation.has("run"):
         text = filters.quote(words)
         mine = state.visible_projects()

@@ -88,6 +88,17 @@ _LOOKS: Mapping[str, _Drawn] = {
     "away": ("cloud_off", "red"),
     "added": ("add_circle", "green"),
     "removed": ("do_not_disturb_on", "red"),
+    # workflows, in the words of ``dashboard.workflows.states``
+    "succeeded": _GREEN,
+    "waits for its retry": ("replay", "orange"),
+    "not reached": ("block", "orange"),
+    "skipped": ("redo", "gray"),
+    "deferred": ("schedule", "violet"),
+    "restarting": ("replay", "orange"),
+    "wants an answer": ("front_hand", "orange"),
+    "not begun": ("radio_button_unchecked", "gray"),
+    "never ran": ("radio_button_unchecked", "gray"),
+    "paused": ("pause_circle", "violet"),
 }
 
 

@@ -10,6 +10,10 @@ from services.engines.registry import read_ports
 from services.home import Home
 from services.mirror.models import Run, RunDetail
 
+TASK = "mlops.task"
+"""The tag that names who made a run: workflow, its run, the task, the try."""
+_PARTS = 4
+
 
 def draw(detail: RunDetail) -> None:
     """Draw the links in one line."""
@@ -22,6 +26,7 @@ def draw(detail: RunDetail) -> None:
                 navigation.link("model", label, icon="deployed_code", of=run.project, model=model)
             else:
                 st.badge(label, icon=":material/deployed_code:", color="violet")
+        _workflow(run)
         st.link_button(
             "In MLflow",
             mlflow_address(run),
@@ -29,6 +34,29 @@ def draw(detail: RunDetail) -> None:
             type="tertiary",
             help="MLflow's own page of this run; it asks for your MLflow token as the password.",
         )
+
+
+def _workflow(run: Run) -> None:
+    """Draw the way to the task of a workflow that made the run, if one did."""
+    made_by = task_of(run)
+    if made_by is not None and navigation.has("workflows"):
+        dag_id, run_id, task = made_by
+        navigation.link(
+            "workflows",
+            f"Task {plain(task, 40)} of {plain(dag_id, 60)}",
+            icon="account_tree",
+            dag=dag_id,
+            run=run_id,
+            task=task,
+        )
+
+
+def task_of(run: Run) -> tuple[str, str, str] | None:
+    """Return the workflow, its run and the task that made a run; None: no workflow did."""
+    parts = run.tags.get(TASK, "").split("/")
+    if len(parts) != _PARTS or not all(parts):
+        return None
+    return parts[0], parts[1], parts[2]
 
 
 def mlflow_address(run: Run) -> str:

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from services.home import Home
 from services.settings import Settings
-from tests import data_seed, hardware_seed, seed
+from tests import data_seed, hardware_seed, seed, workflows_seed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHOTS = Path(os.environ.get("MLOPS_SCREENSHOTS", "/tmp/mlops-screenshots"))
@@ -59,12 +59,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     home.create()
     settings = Settings()
     seed.fill(settings.mirror_url)
+    workflows_seed.add(settings.mirror_url)
     seed.people(settings, PASSWORD)
     hardware_seed.fill(home.telemetry)
     data_seed.fill(home, tmp_path_factory.mktemp("projects"))
     over = threading.Event()
     pulses = (
         threading.Thread(target=seed.keep_fresh, args=(settings.mirror_url, over)),
+        threading.Thread(target=workflows_seed.keep_fresh, args=(settings.mirror_url, over)),
         threading.Thread(target=hardware_seed.keep_fresh, args=(home.telemetry, over)),
     )
     try:

@@ -28,7 +28,7 @@ from tests.pages.moulds import Moulds
 APP = Path(__file__).resolve().parent.parent.parent / "dashboard" / "app.py"
 PASSWORD = "correct horse battery"
 _HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-FILLED = {"full", "failing", "empty", "down", "economics"}
+FILLED = {"full", "failing", "empty", "down", "economics", "workflows", "airflow down"}
 Open = Callable[..., AppTest]
 
 

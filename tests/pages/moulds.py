@@ -9,7 +9,7 @@ from services.actions.journal import Journal
 from services.home import Home
 from services.mirror import schema
 from services.mirror.store import Store
-from tests import economics_seed, experiments_seed, seed
+from tests import economics_seed, experiments_seed, seed, workflows_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,8 @@ class Moulds:
             "experiments": _experiments,
             "wide": _wide,
             "economics": _economics,
+            "workflows": workflows_seed.fill,
+            "airflow down": lambda url: workflows_seed.fill(url, airflow="down"),
         }
 
     def mirror(self, kind: str, home: Home) -> Store:
@@ -45,6 +47,8 @@ class Moulds:
         laid = Store(schema.open_engine(f"sqlite:///{path}"))
         for name, title in seed.ENGINES if kind != "down" else seed.ENGINES[:1]:
             laid.write_engine(name, title, "live")
+        if kind == "workflows":
+            workflows_seed.beat(laid)
         return laid
 
     def journal(self, home: Home, role: str, projects: tuple[str, ...] | None) -> str:
