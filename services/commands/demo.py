@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.errors import GateError, MlopsError, NotFoundError, PlatformError
+from services.errors import (
+    EngineUnreachableError,
+    GateError,
+    MlopsError,
+    NotFoundError,
+    PlatformError,
+)
 from services.home import Home
 
 if TYPE_CHECKING:
@@ -142,7 +148,7 @@ def _through_airflow(
         try:
             _wait(partial(_is_connected, home, mirror, contract.id, path), one)
             _wait(partial(_is_known, workflows, one.dag_id), one)
-            one.run_id = _launch(workflows, one.dag_id)
+            one.run_id = _launched(workflows, one.dag_id)
             one.tell(say, "is launched")
         except MlopsError as error:
             one.error, one.ended = error.message, True
@@ -169,6 +175,18 @@ def _is_known(workflows: "Workflows", dag_id: str) -> bool:
         return not workflows.workflow(dag_id).broken
     except NotFoundError:
         return False
+
+
+def _launched(workflows: "Workflows", dag_id: str) -> str:
+    """Launch a training; an Airflow that is busy with its start is asked again."""
+    end = time.monotonic() + _FOUND_S
+    while True:
+        try:
+            return _launch(workflows, dag_id)
+        except EngineUnreachableError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1.0)
 
 
 def _launch(workflows: "Workflows", dag_id: str) -> str:
@@ -207,9 +225,9 @@ def _waits(workflows: "Workflows") -> dict[str, str]:
 
     decided = workflows.queue()
     return {
-        row.id: f"waits for {KINDS[row.kind]}" if row.kind in KINDS else row.said
+        row.id: f"waits: {row.said}" if row.kind == "engine" else f"waits for {KINDS[row.kind]}"
         for row in (decided.rows if decided else ())
-        if row.state in {"waiting", "held"} and row.kind not in {"dependency"}
+        if row.state in {"waiting", "held"} and row.kind in KINDS and row.kind != "dependency"
     }
 
 

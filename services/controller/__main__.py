@@ -20,7 +20,7 @@ from services.actions.action import Context
 from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
-from services.controller import airflow, queue, run_use, workflows
+from services.controller import airflow, queue, run_use, workflows, workforce
 from services.controller.airflow import AirflowWatch
 from services.controller.known import Known
 from services.controller.loops import Loop
@@ -30,8 +30,9 @@ from services.controller.telemetry import INTERVAL_S, TelemetryWatch
 from services.controller.wants import Wants
 from services.controller.watch import ProjectWatch
 from services.controller.workflows import WorkflowSync
+from services.controller.workforce import Workforce
 from services.engines.mlflow.feed import FeedReader
-from services.engines.registry import Engines, build_airflow, build_engines
+from services.engines.registry import Engines, build_airflow, build_edge, build_engines
 from services.engines.silicon.machine import own_id
 from services.errors import EngineError, MlopsError, PlatformError
 from services.home import Home
@@ -178,6 +179,9 @@ def _flows(
         return [], specs.write
     store, flows = WorkflowStore(database), Workflows(mirror)
     known = Known(mirror, flows, build_airflow(home, settings, _ASKED_S))
+    here = own_id(home.run / "host-id")
+    edge = build_edge(home, settings, _ASKED_S) if settings.airflow_workers else None
+    force = Workforce(edge, here, home.run / "workers.json")
     sync = WorkflowSync(store, flows, build_airflow(home, settings), home.airflow / "evidence")
     decided = QueueLoop(
         home,
@@ -186,18 +190,20 @@ def _flows(
         build_airflow(home, settings, _ASKED_S),
         known,
         Telemetry(home.telemetry),
-        own_id(home.run / "host-id"),
+        force,
+        here,
         partial(airflow.away, mirror),
     )
 
     def publish(projects: Iterable[Project]) -> None:
         found = tuple(projects)
         known.publish(found)
-        specs.write(found)
+        specs.write(found, force.routes(found))
 
     loops = [
         Loop("workflows", sync.turn, workflows.INTERVAL_S),
         Loop("queue", decided.turn, queue.INTERVAL_S),
+        *([Loop("workers", force.turn, workforce.INTERVAL_S)] if edge else []),
     ]
     return loops, publish
 

@@ -13,15 +13,16 @@ from datetime import UTC, datetime
 import psutil
 
 from services.controller.known import Known
+from services.controller.workforce import Workforce
 from services.engines.airflow.adapter import Airflow
 from services.home import Home
 from services.mirror.workflow_models import ACTIVE_RUNS, TaskRun
 from services.mirror.workflow_queries import Workflows
 from services.mirror.workflow_store import WorkflowStore
 from services.mirror.workflow_tables import QUEUE
-from services.resources.capacity import capacities, kept_bytes
+from services.resources.capacity import capacities, with_here
 from services.resources.leases import LeaseBook, this_process
-from services.resources.models import Capacity, Lease, Owner, gib
+from services.resources.models import Capacity, Lease, Owner
 from services.resources.pools import Pool
 from services.telemetry.models import HostState, Telemetry
 from services.workflows import shown
@@ -76,6 +77,7 @@ class QueueLoop:
         airflow: Airflow,
         known: Known,
         telemetry: Telemetry,
+        workforce: Workforce,
         here: str,
         away: Callable[[], str],
         now: Callable[[], float] = time.time,
@@ -89,6 +91,7 @@ class QueueLoop:
             airflow: The engine: its pools.
             known: What is known of projects.
             telemetry: Of the machines.
+            workforce: Machines that take tasks.
             here: This machine, as telemetry names it.
             away: Returns why Airflow starts nothing now, empty when it does.
             now: Seconds since 1970.
@@ -98,6 +101,7 @@ class QueueLoop:
         self._airflow = airflow
         self._known = known
         self._telemetry = telemetry
+        self._workforce = workforce
         self._here = here
         self._away = away
         self._now = now
@@ -117,7 +121,7 @@ class QueueLoop:
         now = self._now()
         states = tuple(self._telemetry.hosts())
         policy_decisions = self._look_at_machines(states, now)
-        hosts = with_here(capacities(states, _aware(now), here=self._here), self._here)
+        hosts = self._machines(states, now)
         tasks = self._workflows.active_tasks()
         found = self._jobs(tasks, hosts)
         self._keep_leases(found, {task.job: task for task in tasks})
@@ -134,6 +138,10 @@ class QueueLoop:
 
     # What is known
 
+    def _machines(self, states: Iterable[HostState], now: float) -> tuple[Capacity, ...]:
+        told = with_here(capacities(states, _aware(now), here=self._here), self._here)
+        return self._workforce.hosts(told)
+
     def _jobs(self, tasks: Iterable[TaskRun], hosts: Sequence[Capacity]) -> Jobs:
         return jobs(
             tasks,
@@ -142,6 +150,7 @@ class QueueLoop:
             self._known,
             hosts=hosts,
             here=self._here,
+            machines_of=self._workforce.machines_of,
             away=self._away(),
         )
 
@@ -294,22 +303,6 @@ class QueueLoop:
     def _with_expected(self, row: Row) -> Row:
         known = self._kept.expected.get(row.id)
         return row if row.state == "running" or known is None else replace(row, expected=known)
-
-
-def with_here(found: tuple[Capacity, ...], here: str) -> tuple[Capacity, ...]:
-    """Return the machines with this one among them, though no telemetry tells of it."""
-    if any(one.host == here for one in found):
-        return found
-    total = psutil.virtual_memory().total
-    kept = kept_bytes(total, platform=True)
-    own = Capacity(
-        here,
-        max(0, total - kept),
-        total_bytes=total,
-        available_bytes=psutil.virtual_memory().available,
-        said=f"{gib(total)} less {gib(kept)} for the system and the platform",
-    )
-    return (*found, own)
 
 
 def _lease_of(one: Running) -> Lease:

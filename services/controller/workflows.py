@@ -24,6 +24,7 @@ from services.mirror.workflow_models import (
 )
 from services.mirror.workflow_queries import PLATFORM, Workflows
 from services.mirror.workflow_store import WorkflowStore
+from services.workflows import away
 
 INTERVAL_S = 1.0
 _WHOLE_S = 5.0
@@ -209,10 +210,17 @@ class WorkflowSync:
 
     def _read_evidence(self) -> None:
         for task in self._workflows.unread():
+            if task.state not in {"running", "restarting"}:
+                self._bring(task)
             found = evidence.read(self._folder, task)
             settled = self._is_settled(task, found)
             if settled or found != task.evidence:
                 self._store.write_evidence(key_of(task), found, settled=settled)
+
+    def _bring(self, task: TaskRun) -> None:
+        """Fetch the evidence of a try that ran on another machine."""
+        path = evidence.path_of(self._folder, task)
+        away.bring(self._airflow, path, *key_of(task)[:3], max(1, task.tries), task.map_index)
 
     def _is_settled(self, task: TaskRun, found: Mapping[str, Any]) -> bool:
         """Return whether nothing more will come: its end was told, or it ended a while ago."""

@@ -1,13 +1,11 @@
 """Heavy tasks of Airflow as jobs of the queue: what waits, what runs, and what ran."""
 
 import math
-import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.engines.silicon.machine import is_named
 from services.errors import InputError
 from services.mirror.workflow_models import ENDED_TASKS, TaskRun, Workflow, WorkflowRun
 from services.projects.contract import Contract
@@ -56,6 +54,7 @@ def jobs(
     *,
     hosts: Sequence[Capacity],
     here: str,
+    machines_of: Callable[[str], frozenset[str] | None] = lambda _project: None,
     away: str = "",
 ) -> Jobs:
     """Return what waits and what runs.
@@ -67,6 +66,7 @@ def jobs(
         known: What is known of projects.
         hosts: All machines.
         here: The machine that runs the platform.
+        machines_of: Returns on which machines a project is; None: on all.
         away: Why Airflow starts nothing now; empty when it does.
     """
     found = list(tasks)
@@ -78,12 +78,14 @@ def jobs(
         if not task.heavy:
             continue
         job = look.job(task)
-        begun = began_at(task)
+        host = host_of(task, hosts, here)
+        begun = began_at(task) if host == here else _elsewhere_since(task)
         if begun is not None:
             end = math.inf if job.expected_s is None else begun + job.expected_s
-            running.append(Running(job, host_of(task, hosts, here), begun, end))
+            running.append(Running(job, host, begun, end))
         elif task.state in _WAITING or task.state == "running":
-            waiting.append(replace(job, **look.blocked(task)))
+            machines = machines_of(job.project)
+            waiting.append(replace(job, machines=machines, **look.blocked(task)))
     return Jobs(tuple(waiting), tuple(running))
 
 
@@ -131,12 +133,14 @@ def share_of(project: str, contract: Contract | None) -> Share:
 
 
 def host_of(task: TaskRun, hosts: Sequence[Capacity], here: str) -> str:
-    """Return on which machine a task runs, by the name that telemetry has for it."""
-    said = task.evidence.get("host")
-    name = str(said.get("name") or "") if isinstance(said, dict) else ""
-    if not name or name == socket.gethostname():
-        return here
-    return next((one.host for one in hosts if is_named(one.host, name)), here)
+    """Return on which machine a task runs; a worker calls itself as telemetry calls its machine."""
+    return next((one.host for one in hosts if one.host == task.host), here)
+
+
+def _elsewhere_since(task: TaskRun) -> float | None:
+    """Return since when a task runs on another machine; its evidence comes with its end alone."""
+    started = task.started_at if task.state == "running" else None
+    return started.timestamp() if started else None
 
 
 class _Look:

@@ -262,7 +262,7 @@ def test_a_broken_contract_breaks_its_own_dags_alone_and_says_why(live: Live, ru
     path.write_text(before.replace('title = "Toy"', "title = 3"))
     try:
         live.publish()
-        seconds = live.until(lambda: "mlops_dag_toy.py" in live.errors())
+        live.until(lambda: "mlops_dag_toy.py" in live.errors())
         assert "[tool.mlops] title" in live.errors()["mlops_dag_toy.py"]
         assert set(live.errors()) == {"mlops_dag_toy.py", "demo_broken.py"}
         assert "other.train" in live.dags()
@@ -271,9 +271,7 @@ def test_a_broken_contract_breaks_its_own_dags_alone_and_says_why(live: Live, ru
     finally:
         path.write_text(before)
         live.publish()
-    seconds = live.until(
-        lambda: "mlops_dag_toy.py" not in live.errors() and "toy.train" in live.dags()
-    )
+    live.until(lambda: "mlops_dag_toy.py" not in live.errors() and "toy.train" in live.dags())
 
 
 def test_a_dag_file_of_the_projects_own_that_raises_takes_nothing_with_it(live: Live):
@@ -283,14 +281,12 @@ def test_a_dag_file_of_the_projects_own_that_raises_takes_nothing_with_it(live: 
     (live.folder / "good.py").write_text(OWN)
     (live.folder / "bad.py").write_text("raise RuntimeError('its own fault')\n")
     live.publish()
-    seconds = live.until(
-        lambda: "toy.nightly" in live.dags() and "mlops_dag_toy__1.py" in live.errors()
-    )
+    live.until(lambda: "toy.nightly" in live.dags() and "mlops_dag_toy__1.py" in live.errors())
     assert "its own fault" in live.errors()["mlops_dag_toy__1.py"]
     assert "toy.train" in live.dags()
     assert set(live.errors()) == {"mlops_dag_toy__1.py", "demo_broken.py"}
     (live.folder / "bad.py").write_text(OWN.replace("nightly", "weekly"))
-    seconds = live.until(lambda: "toy.weekly" in live.dags())
+    live.until(lambda: "toy.weekly" in live.dags())
     path.write_text(before)
     live.publish()
     live.until(lambda: not {"toy.nightly", "toy.weekly"} & live.dags())

@@ -32,11 +32,6 @@ def host_id(name: str, machine_id: str) -> str:
     return f"{short[:40]}-{_digits(machine_id)}"
 
 
-def is_named(host: str, name: str) -> bool:
-    """Return whether a machine's id was made from a host name."""
-    return host.rpartition("-")[0] == host_id(name, "").rpartition("-")[0]
-
-
 def own_id(kept: Path, ask: Run = run, name: str | None = None) -> str:
     """Return the id of this machine, the same as ever though it is renamed meanwhile.
 

@@ -12,6 +12,7 @@ import pytest
 from services.controller.known import Known
 from services.controller.queue import QueueLoop
 from services.controller.workflows import WorkflowSync
+from services.controller.workforce import Workforce
 from services.engines.silicon.models import Reading
 from services.errors import EngineUnreachableError
 from services.home import Home
@@ -82,6 +83,7 @@ class Desk:
             cast("Airflow", self.airflow),
             self.known,
             cast("Telemetry", self.machines),
+            Workforce(None, "studio", self.home.run / "workers.json"),
             "studio",
             lambda: self.away,
             lambda: self.machines.now,

@@ -278,3 +278,19 @@ def test_names_of_files_are_quoted_as_the_runner_does(tmp_path: Path):
         )  # fmt: skip
         place = Place("lora.train", run_id, task_id, 2, index)
         assert evidence.path_of(tmp_path, task) == place.file(tmp_path)
+
+
+def test_evidence_of_another_machine_is_brought_with_its_end(
+    sync: WorkflowSync, airflow: ToldAirflow, workflows: Workflows
+):
+    airflow.run()
+    airflow.task("train", "failed", host="mini-12345678")
+    airflow.brought["lora.train", "one", "train"] = {
+        "try": 1,
+        "outcome": "failed",
+        "sentence": "No.",
+    }
+    sync.turn()
+    (found,) = workflows.tasks("lora.train", "one")
+    assert found.evidence["sentence"] == "No."
+    assert workflows.unread() == ()

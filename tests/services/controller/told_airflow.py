@@ -57,6 +57,8 @@ class ToldAirflow:
     events: tuple[AssetEvent, ...] = ()
     all_pools: dict[str, Pool] = field(default_factory=dict)
     plans: dict[tuple[str, str], Any] = field(default_factory=dict)
+    brought: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    """Evidence of tasks that ran elsewhere."""
     asked: list[str] = field(default_factory=list)
     away: bool = False
 
@@ -131,8 +133,12 @@ class ToldAirflow:
             [t for t in self.all_tasks.values() if (t.dag_id, t.run_id) == (dag_id, run_id)]
         )
 
-    def xcom(self, dag_id: str, run_id: str, task_id: str) -> Any:
-        del task_id
+    def xcom(
+        self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1
+    ) -> Any:
+        del map_index
+        if key == "evidence":
+            return self.brought.get((dag_id, run_id, task_id))
         return self.plans.get((dag_id, run_id))
 
     def pools(self) -> tuple[Pool, ...]:
