@@ -62,6 +62,9 @@ ENTRIES = (
     ),
     Entry("project", "Project", "folder", "Work", "One project in full.", listed=False),
     Entry(
+        "queue", "Queue", "low_priority", "Platform", "What runs, what waits, why, and until when."
+    ),
+    Entry(
         "hardware",
         "Hardware",
         "memory",
