@@ -93,7 +93,7 @@ def test_what_a_tagged_process_used_is_in_the_sample(lab, tmp_path):
         pass
     own = next(p for p in lab.next().processes if p.pid == os.getpid())
     assert (own.owner, own.project, own.mlx_peak_bytes) == ("run:r1", "clip", 9)
-    assert own.cpu_s >= 0.04
+    assert own.cpu_s >= 0.03  # counted in ticks of the system
     assert own.memory_bytes > 1 << 20
 
 
