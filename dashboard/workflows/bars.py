@@ -17,14 +17,27 @@ HEIGHT_PX, LEAST_PX = 26, 5
 _SIGN_PX = 11
 
 
+# Each look once: every open tab gets hundreds of bars every two seconds.
+_LOOK = (
+    "<style>.wf-bars{display:flex;align-items:flex-end;justify-content:flex-end;gap:2px}"
+    ".wf-bars a{width:9px;text-decoration:none;text-align:center;font-size:9px;"
+    f"line-height:{_SIGN_PX}px}}"
+    ".wf-bars i{display:block;background:currentColor;border-radius:2px}</style>"
+)
+
+
+def look() -> str:
+    """Return how bars look: once in each drawing that holds some."""
+    return _LOOK
+
+
 def html(runs: Sequence[WorkflowRun], hues: Colours, now: datetime, length: int = 14) -> str:
     """Return the bars, the oldest first, in a place that is as wide for fewer."""
     longest = max((took for run in runs if (took := run_s(run, now))), default=0.0)
     drawn = "".join(_bar(run, longest, hues, now) for run in runs[-length:])
     return (
-        f'<div role="group" aria-label="last runs, the newest at the right" style="display:flex;'
-        f"align-items:flex-end;justify-content:flex-end;gap:2px;width:{length * 11}px;"
-        f'height:{HEIGHT_PX + _SIGN_PX}px">{drawn}</div>'
+        '<div class="wf-bars" role="group" aria-label="last runs, the newest at the right" '
+        f'style="width:{length * 11}px;height:{HEIGHT_PX + _SIGN_PX}px">{drawn}</div>'
     )
 
 
@@ -36,14 +49,10 @@ def height_px(seconds: float | None, longest_s: float) -> int:
 
 
 def _bar(run: WorkflowRun, longest: float, hues: Colours, now: datetime) -> str:
-    tone = states.tone(run.state, hues)
-    took = run_s(run, now)
     said = markup(f"{said_of(run, now)}, {who(run)}", 200)
-    # Few letters: every open tab gets hundreds of these every two seconds.
+    href = markup(address.to_run(run.dag_id, run.run_id))
+    height = height_px(run_s(run, now), longest)
     return (
-        f'<a href="{markup(address.to_run(run.dag_id, run.run_id))}" title="{said}" '
-        f'aria-label="{said}" style="width:9px;text-decoration:none;text-align:center;'
-        f'font-size:9px;line-height:{_SIGN_PX}px;color:{tone}">{states.shape(run.state)}'
-        f'<div style="height:{height_px(took, longest)}px;background:{tone};border-radius:2px">'
-        f"</div></a>"
+        f'<a href="{href}" title="{said}" style="color:{states.tone(run.state, hues)}">'
+        f'{states.shape(run.state)}<i style="height:{height}px"></i></a>'
     )

@@ -55,64 +55,65 @@ def html(shown: Grid, hues: Colours, now: datetime, zone: tzinfo) -> str:
     longest = max((took for run in shown.runs if (took := run_s(run, now))), default=0.0)
     heads = "".join(_head(run, longest, hues, now, zone) for run in shown.runs)
     rows = "".join(_row(name, title, shown, hues) for name, title in shown.tasks)
-    name = (
-        f"position:sticky;left:0;background:{hues.background};text-align:left;font-weight:400;"
-        f"font-size:12px;color:{hues.muted};padding:0 12px 0 0;vertical-align:bottom;border:none"
-    )
+    most = f", up to {duration(longest)}" if longest else ""
     return (
-        '<div style="overflow-x:auto"><table style="border-collapse:separate;border-spacing:3px;'
-        f'border:none;margin:0;width:auto"><thead><tr><th scope="col" style="{name}">'
-        f"length{f', up to {duration(longest)}' if longest else ''}</th>{heads}</tr></thead>"
+        f'{_look(hues)}<div style="overflow-x:auto"><table class="wf-grid"><thead><tr>'
+        f'<th scope="col" class="wf-name wf-quiet">length{most}</th>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _look(hues: Colours) -> str:
+    """Return how the grid looks, once: its cells come by the hundred, every two seconds."""
+    cell = f"box-sizing:border-box;width:{_CELL_PX}px;height:{_CELL_PX}px;border-radius:4px"
+    return (
+        "<style>.wf-grid{border-collapse:separate;border-spacing:3px;border:none;margin:0;"
+        "width:auto}.wf-grid td,.wf-grid th{padding:0;border:none;vertical-align:middle}"
+        f".wf-grid th.wf-name{{position:sticky;left:0;background:{hues.background};text-align:left;"
+        f"font-weight:500;font-size:13px;color:{hues.text};padding-right:12px;white-space:nowrap;"
+        "max-width:220px;overflow:hidden;text-overflow:ellipsis}"
+        f".wf-grid th.wf-quiet{{font-weight:400;font-size:12px;color:{hues.muted};"
+        "vertical-align:bottom}"
+        f".wf-grid thead th{{vertical-align:bottom;height:{HEIGHT_PX}px}}"
+        f".wf-grid thead a{{display:block;width:{_CELL_PX}px}}"
+        ".wf-grid i{display:block;margin:0 4px;background:currentColor;border-radius:2px}"
+        f".wf-grid td a{{display:block;{cell};border:1px solid currentColor;text-decoration:none;"
+        f"text-align:center;font-size:12px;line-height:{_CELL_PX - 2}px;"
+        "background:color-mix(in srgb,currentColor 14%,transparent)}"
+        f".wf-grid td b{{display:block;{cell};border:1px dashed {hues.line}}}</style>"
     )
 
 
 def _head(run: WorkflowRun, longest: float, hues: Colours, now: datetime, zone: tzinfo) -> str:
     at = moment(run.started_at or run.queued_at, zone)
     said = markup(f"{said_of(run, now)}, {at}, {run.run_id}", 300)
-    height = height_px(run_s(run, now), longest)
-    tone = states.tone(run.state, hues)
     return (
-        f'<th scope="col" style="padding:0;border:none;vertical-align:bottom;height:{HEIGHT_PX}px">'
-        f'<a href="{markup(address.to_run(run.dag_id, run.run_id))}" title="{said}" '
-        f'aria-label="{said}" style="display:block;width:{_CELL_PX}px"><div style="margin:0 4px;'
-        f'height:{height}px;background:{tone};border-radius:2px"></div></a></th>'
+        f'<th scope="col"><a href="{markup(address.to_run(run.dag_id, run.run_id))}" '
+        f'title="{said}" style="color:{states.tone(run.state, hues)}">'
+        f'<i style="height:{height_px(run_s(run, now), longest)}px"></i></a></th>'
     )
 
 
 def _row(name: str, title: str, shown: Grid, hues: Colours) -> str:
     cells = "".join(_cell(name, run, shown, hues) for run in shown.runs)
-    head = (
-        f"position:sticky;left:0;background:{hues.background};text-align:left;font-weight:500;"
-        f"font-size:13px;color:{hues.text};padding:0 12px 0 0;white-space:nowrap;border:none;"
-        "max-width:220px;overflow:hidden;text-overflow:ellipsis"
-    )
     return (
-        f'<tr><th scope="row" style="{head}" title="{markup(name, 200)}">{markup(title, 60)}</th>'
+        f'<tr><th scope="row" class="wf-name" title="{markup(name, 200)}">{markup(title, 60)}</th>'
         f"{cells}</tr>"
     )
 
 
 def _cell(name: str, run: WorkflowRun, shown: Grid, hues: Colours) -> str:
     found = shown.cells.get((run.run_id, name), ())
-    box = f"box-sizing:border-box;width:{_CELL_PX}px;height:{_CELL_PX}px;border-radius:4px;"
-    place = "padding:0;border:none"
     if not found:
-        empty = f"{box}border:1px dashed {hues.line}"
-        return (
-            f'<td style="{place}"><div style="{empty}" title="not part of this run" role="img" '
-            'aria-label="not part of this run"></div></td>'
-        )
+        none = "not part of this run"
+        return f'<td><b role="img" title="{none}" aria-label="{none}"></b></td>'
     state = states.worst(one.state for one in found)
-    tone = states.tone(state, hues)
     said = markup(cell_said(name, found, state), 300)
     one = next(task for task in found if task.state == state)
     href = markup(address.to_run(run.dag_id, run.run_id, one.label))
     return (
-        f'<td style="{place}"><a href="{href}" title="{said}" aria-label="{said}" '
-        f'style="display:block;{box}border:1px solid {tone};color:{tone};text-decoration:none;'
-        f"text-align:center;font-size:12px;line-height:{_CELL_PX - 2}px;"
-        f'background:color-mix(in srgb,{tone} 14%,transparent)">{states.shape(state)}</a></td>'
+        f'<td><a href="{href}" title="{said}" aria-label="{said}" '
+        f'style="color:{states.tone(state, hues)}">{states.shape(state)}</a></td>'
     )
 
 

@@ -35,14 +35,14 @@ def field(param: WorkflowParam, last: Mapping[str, Any], key: str) -> object:
 
 
 def label(param: WorkflowParam) -> str:
-    """Return what a parameter is called, with its name where that is another."""
-    title = str(param.schema.get("title") or "")
-    return f"{title} ({param.name})" if title and title != param.name else param.name
+    """Return what a parameter is called."""
+    return str(param.schema.get("title") or param.name)
 
 
 def about(param: WorkflowParam) -> str:
-    """Return what is to be known of a parameter: what it is, its bounds, its default."""
-    parts = [str(param.schema.get("description") or "")]
+    """Return what is to be known of a parameter: its name, what it is, its bounds, its default."""
+    parts = ["" if label(param) == param.name else f"The parameter {param.name}."]
+    parts.append(str(param.schema.get("description") or ""))
     low, high = param.schema.get("minimum"), param.schema.get("maximum")
     if low is not None and high is not None:
         parts.append(f"From {low:g} to {high:g}.")

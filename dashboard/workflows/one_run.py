@@ -184,10 +184,10 @@ def _tasks(tasks: Sequence[TaskRun]) -> None:
         "tries": text("Try", width=60, alignment="right"),
         "waited": text("Waited", width=90, alignment="right"),
         "ran": text("Ran", width=90, alignment="right"),
+        "how": text("How it ended", width=260),
         "memory": text("Most memory", width=110, alignment="right"),
         "host": text("Machine", width=140),
         "pool": text("Pool", width=150),
-        "how": text("How it ended", width=420),
     }
     tables.table([cells(one) for one in tasks], columns, key="run-tasks", max_rows_shown=14)
 

@@ -31,7 +31,8 @@ def html(lines: Sequence[Line], hues: Colours, now: datetime, zone: tzinfo) -> s
     )
     rows = "".join(_row(line, hues, now, zone, edge) for line in lines)
     return (
-        '<div style="overflow-x:auto"><table style="width:100%;border-collapse:collapse;margin:0;'
+        f'{bars.look()}<div style="overflow-x:auto"><table style="width:100%;'
+        "border-collapse:collapse;margin:0;"
         'border:none;font-variant-numeric:tabular-nums;font-size:13px;line-height:18px">'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )

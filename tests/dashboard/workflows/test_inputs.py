@@ -78,8 +78,8 @@ def test_what_is_no_json_stays_text_so_that_it_is_named():
 
 def test_what_is_to_be_known_of_a_parameter():
     param = WorkflowParam("lr", 0.1, {"title": "Rate", "minimum": 0, "maximum": 1})
-    assert inputs.label(param) == "Rate (lr)"
-    assert inputs.about(param) == "From 0 to 1. Default: 0.1."
+    assert inputs.label(param) == "Rate"
+    assert inputs.about(param) == "The parameter lr. From 0 to 1. Default: 0.1."
     assert definition.allowed(param) == "0 to 1"
     assert inputs.about(WorkflowParam("x", None, {"maximum": 2})) == (
         "At most 2. Default: not given."
