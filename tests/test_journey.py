@@ -1,7 +1,9 @@
 """The whole platform, for real: up, two projects with requirements that conflict, promote, down."""
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +15,9 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.browser.conftest import CHROMIUM, FLAGS, idle, sign_in
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECTS = ("03_Quantized_Optimization", "06_Federated_Learning")
@@ -158,6 +163,63 @@ def test_plain_mlflow_sees_the_same(demo: str, projects: Path):
         [python, "-c", script], cwd=project, capture_output=True, text=True, check=True
     )
     assert int(done.stdout) >= 3
+
+
+@contextlib.contextmanager
+def in_browser(url: str) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(base_url=url, viewport={"width": 1440, "height": 1200})
+        page.set_default_timeout(30_000)
+        yield page
+        browser.close()
+
+
+def airflow(home: Path, *arguments: str) -> str:
+    """Airflow's own command, as docs/workflows.md says."""
+    variables = {
+        **os.environ,
+        "AIRFLOW_HOME": str(home / "airflow"),
+        "AIRFLOW_CONFIG": str(home / "airflow" / "airflow.cfg"),
+        "PYTHONPATH": str(ROOT / "workflows" / "src"),
+        "MLOPS_HOME": str(home),
+    }
+    done = subprocess.run(
+        [ROOT / ".venv-airflow" / "bin" / "airflow", *arguments],
+        env=variables, capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return done.stdout[done.stdout.index("[") :]
+
+
+@pytest.mark.browser
+def test_a_launch_in_the_browser_is_followed_to_a_registered_version(
+    demo: str, mlops: Mlops, home: Path
+):
+    """The team lead's way: launch, follow the run, open the version it made."""
+    found = re.search(r"password +(\S+)", demo)
+    assert found is not None
+    engines = {one["name"]: one for one in shown(mlops, "status")["engines"]}
+    with in_browser(engines["dashboard"]["url"]) as page:
+        sign_in(page, "/workflows?dag=quantized-optimization.train", password=found[1])
+        idle(page, "Quantised optimisation: train")
+        page.get_by_role("button", name="Launch").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Launch").click()
+        dialog.get_by_role("link", name="To the run").click(timeout=60_000)
+        idle(page, "Run of Quantised optimisation: train")
+        made = re.search(r"run=([^&]+)", page.url)
+        assert made is not None
+        expect(page.get_by_text("succeeded").first).to_be_visible(timeout=300_000)
+        version = page.get_by_role("link", name=re.compile("version 2$"))
+        expect(version.first).to_be_visible(timeout=60_000)
+        version.first.click()
+        idle(page)
+        assert "/model" in page.url
+    by_airflow = airflow(home, "dags", "list-runs", "quantized-optimization.train", "-o", "json")
+    states = {one["run_id"]: one["state"] for one in json.loads(by_airflow)}
+    assert states[made[1]] == "success"  # plain Airflow shows the same
+    told = shown(mlops, "workflows", "show", f"quantized-optimization.train/{made[1]}")
+    assert told["state"] == "success"
 
 
 def test_wrong_names_are_sentences(demo: str, mlops: Mlops):
