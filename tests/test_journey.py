@@ -196,7 +196,7 @@ def test_a_launch_in_the_browser_is_followed_to_a_registered_version(
     demo: str, mlops: Mlops, home: Path
 ):
     """The team lead's way: launch, follow the run, open the version it made."""
-    found = re.search(r"password +(\S+)", demo)
+    found = re.search(r"^ +password +(\S+)$", demo, re.MULTILINE)
     assert found is not None
     engines = {one["name"]: one for one in shown(mlops, "status")["engines"]}
     with in_browser(engines["dashboard"]["url"]) as page:
