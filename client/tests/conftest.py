@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mlops_client import presence
+from mlops_client.presence import Presence
+from mlops_client.project import current
+from recorder import Recorder
 from toys import CLIENT, WORKSPACE, Server, ToyProject
 
 
@@ -60,3 +64,33 @@ def project(tmp_path: Path, plugin_path: str) -> Iterator[ToyProject]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Recorder:
+    """A program that records data and models, small enough for a test."""
+    return Recorder(tmp_path / "recorder")
+
+
+@pytest.fixture
+def root(tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of a project with data, whose versions the recorder records."""
+    for name in list(os.environ):
+        if name.startswith(("MLFLOW_", "MLOPS_")):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "toy"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "train.csv").write_text("a,b\n")
+    (folder / "pyproject.toml").write_text(
+        '[tool.mlops]\nid = "toy"\ndata = ["data/"]\nmodels = ["models/"]\n'
+    )
+    home = tmp_path / "home"
+    (home / "data" / "toy").mkdir(parents=True)
+    monkeypatch.setenv("MLOPS_TRACK", recorder.variable)
+    monkeypatch.setenv("MLOPS_HOME", str(home))
+    monkeypatch.setenv("MLOPS_PROJECT", str(folder))
+    monkeypatch.setattr(presence, "_process", presence._Process())
+    current.cache_clear()
+    yield folder
+    Presence().clear()
+    current.cache_clear()

@@ -14,6 +14,9 @@ from dashboard.registry.marks import told
 from dashboard.text import plain
 from services.mirror.models import Best, ProjectSummary
 
+_BLANK = "\u00a0"
+"""At which no line is broken."""
+
 
 def draw(project: ProjectSummary, bad: BadEnds) -> None:
     """Draw one project, in few elements: the browser takes its time for each, whatever is in it."""
@@ -22,9 +25,10 @@ def draw(project: ProjectSummary, bad: BadEnds) -> None:
         _no_result(project)
     else:
         _result(project, project.best)
+    last = f"last run {age(project.last_run_at)}".replace(" ", _BLANK)
     st.markdown(
-        f":small[:gray[{facts(project)}]]  \n{' '.join(badges(project, bad))} "
-        f":small[:gray[last run {age(project.last_run_at)}]]",
+        f":small[:gray[{facts(project)}]]  \n"
+        f"{' '.join(badges(project, bad))} :small[:gray[{last}]]",
         help=plain(" ".join(project.reasons)) or None,
     )
 

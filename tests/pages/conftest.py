@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import bcrypt
 import pytest
@@ -195,6 +196,11 @@ def said(app: AppTest) -> str:
     tiles = "\n".join(f"{one.label} {one.value}" for one in app.metric)
     listed = "\n".join(one.value.to_string() for one in app.table)
     return "\n".join((words(app), drawn, tables, tiles, listed)).replace("\\", "")
+
+
+def rows(app: AppTest) -> Any:
+    """The first table of the page."""
+    return app.dataframe[0].value
 
 
 def said_links(app: AppTest) -> str:

@@ -232,4 +232,26 @@ def ana(context: Context) -> Actor:
     return Actor("ana", "approver")
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a journal in a file lies."""
+    return tmp_path / "db" / "journal.sqlite"
+
+
+@pytest.fixture(params=BOTH)
+def url(request: pytest.FixtureRequest, path: Path) -> str:
+    """The address of a database with nothing in it."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def journal(url: str) -> Iterator[Journal]:
+    """A journal with nothing in it."""
+    journal = Journal(url)
+    yield journal
+    journal.close()
+
+
 OWNER = Actor("owner", "admin", None, "os")

@@ -13,10 +13,11 @@ from tests.services.engines.silicon import macs
 from tests.services.engines.silicon.replay import MAC, programs
 
 _HERE = "tests.services.engines.silicon"
-MACMON, COMMANDS, RECORDED = (
+MACMON, COMMANDS, RECORDED, SHARED = (
     f"{_HERE}.test_macmon",
     f"{_HERE}.test_commands",
     f"{_HERE}.test_recorded",
+    f"{_HERE}.test_recorded_shared",
 )
 CHAIN, MACHINE, TRAPS = f"{_HERE}.test_chain", f"{_HERE}.test_machine", f"{_HERE}.test_traps"
 OTHERS, PRESENCE = f"{_HERE}.test_nvidia_and_actop", "tests.services.telemetry.test_presence"
@@ -62,7 +63,7 @@ HELD = {
         (TRAPS, "test_no_command_needs_sudo_and_none_is_one_that_says_little"),
     ],
     "mactop's thermal_state is not a reading": [
-        (RECORDED, "test_recorded_mactop_replays_without_its_thermal_state"),
+        (SHARED, "test_recorded_mactop_replays_without_its_thermal_state"),
         (RECORDED, "test_mactop_zeros_that_are_no_readings"),
     ],
     "macmon before 0.8.2 misreads newer chips": [
