@@ -8,6 +8,7 @@ from dashboard import scope
 from dashboard.components import inside
 from dashboard.components.cli import command_line
 from dashboard.workflows import access, detail, listing, one_run, standing
+from dashboard.workflows.address import RUN
 
 where = scope.current()
 named = access.named()
@@ -19,7 +20,11 @@ if named is None:
 else:
     run = access.named_run(named)
     name = shlex.quote(named.dag_id)
-    if run is None:
+    if run is None and RUN in st.query_params:
+        one_run.back(named)
+        standing.notice()
+        one_run.awaited(named)
+    elif run is None:
         detail.back()
         off = standing.notice()
         detail.draw(named, where, off)

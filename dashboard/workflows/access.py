@@ -65,13 +65,14 @@ def named() -> Named | None:
 
 
 def named_run(of: Named) -> WorkflowRun | None:
-    """Return the run that the address names, None when it names none.
-
-    Raises:
-        NotFoundError: The workflow has no such run.
-    """
+    """Return the run that the address names, None when it names none or none that is known."""
     run_id = st.query_params.get(RUN, "")
-    return flows.run(of.dag_id, run_id) if run_id else None
+    if not run_id:
+        return None
+    try:
+        return flows.run(of.dag_id, run_id)
+    except NotFoundError:
+        return None
 
 
 def fault_of(workflow: Workflow) -> WorkflowFault | None:

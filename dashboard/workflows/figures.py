@@ -10,6 +10,8 @@ from services.mirror.workflow_figures import Record
 from services.mirror.workflow_models import ACTIVE_RUNS, TaskRun, Workflow, WorkflowRun
 
 NEVER = "never ran"
+_NEVER_RAN = frozenset({"upstream_failed", "skipped"})
+"""Airflow gives these a start, which is their end."""
 _OURSELVES = "platform"
 """As whom the platform asks Airflow: who asked the platform stands in the note."""
 BROKEN, PAUSED = "broken", "paused"
@@ -100,7 +102,7 @@ def waited_s(task: TaskRun, now: datetime | None = None) -> float | None:
 
 def ran_s(task: TaskRun, now: datetime | None = None) -> float | None:
     """Return how long a task's newest try ran, or has run by ``now``; None: it did not begin."""
-    if task.started_at is None:
+    if task.started_at is None or task.state in _NEVER_RAN:
         return None
     end = task.ended_at or now or datetime.now(UTC)
     return max(0.0, (end - task.started_at).total_seconds())

@@ -74,7 +74,7 @@ def _bar(task: TaskRun, begin: datetime, length: float, now: datetime) -> Bar:
     if queued is not None and (started is None or queued < started):
         until = started or ended or (now if _open(task) or task.state == "scheduled" else queued)
         wait = share(queued), share(until)
-    if started is not None:
+    if started is not None and ran_s(task, now) is not None:
         run = share(started), share(ended or now)
     return Bar(task, wait, run)
 

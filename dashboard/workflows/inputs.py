@@ -1,6 +1,7 @@
 """One input of a launch, made from a parameter's JSON schema."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from services.workflows import schema
 _LARGEST = 2**53 - 1
 """A browser's numbers are whole so far."""
 _NOT_GIVEN = "not given"
+_WORD = r"[A-Za-z0-9]+(?:_[A-Za-z0-9]+)*"
+_HARMLESS = re.compile(rf"{_WORD}(?: {_WORD})*", re.ASCII)
 _FEW = 4
 
 
@@ -39,6 +42,11 @@ def label(param: WorkflowParam) -> str:
     return str(param.schema.get("title") or param.name)
 
 
+def _written(text: str) -> str:
+    """Return a label, escaped only where markdown would change it: it is read aloud as it is."""
+    return text if _HARMLESS.fullmatch(text) else plain(text, 100)
+
+
 def about(param: WorkflowParam) -> str:
     """Return what is to be known of a parameter: its name, what it is, its bounds, its default."""
     parts = ["" if label(param) == param.name else f"The parameter {param.name}."]
@@ -57,7 +65,7 @@ def about(param: WorkflowParam) -> str:
 def _drawn(param: WorkflowParam, value: Any, key: str) -> object:  # noqa: ANN401 - JSON
     kinds = set(schema.types_of(param.schema))
     told: dict[str, Any] = {
-        "label": plain(label(param), 100),
+        "label": _written(label(param)),
         "key": key,
         "help": plain(about(param), 400),
     }

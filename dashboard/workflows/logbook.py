@@ -24,6 +24,8 @@ class Line:
     at: datetime | None
     level: str
     text: str
+    more: bool = False
+    """It goes on with what the line before began: a traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,10 @@ class LogBook:
     def add(self, page: LogPage) -> None:
         """Take what Airflow told since the page before."""
         for line in page.lines:
-            for text in self._texts(line):
+            level = (line.level or "").lower()
+            for place, text in enumerate(self._texts(line)):
                 self.count += 1
-                self.lines.append(Line(self.count, line.at, (line.level or "").lower(), text))
+                self.lines.append(Line(self.count, line.at, level, text, more=place > 0))
         self.next_page = page.next_page
         self.ended = page.next_page is None
 
@@ -78,7 +81,7 @@ class LogBook:
 def written(line: Line) -> str:
     """Return a line with its time and level, as in a file."""
     at = f"{line.at:%Y-%m-%d %H:%M:%S} " if line.at else ""
-    level = f"{line.level.upper()} " if line.level not in {"", "info"} else ""
+    level = f"{line.level.upper()} " if line.level not in {"", "info"} and not line.more else ""
     return f"{at}{level}{line.text}"
 
 

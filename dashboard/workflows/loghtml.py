@@ -52,7 +52,7 @@ def _line(
     at = f"{line.at.astimezone(zone):%H:%M:%S}" if line.at else " " * 8
     head = f'<span style="color:{hues.muted}">{line.number:>5} {at} </span>'
     text = _marked(shortened(line.text, LINE_LIMIT), matches, here, hues)
-    level = f"{line.level.upper()} " if tone in {"bad", "warn"} else ""
+    level = f"{line.level.upper()} " if tone in {"bad", "warn"} and not line.more else ""
     if tone is None:
         return f"{head}{text}"
     return f'{head}<span style="color:{getattr(hues, tone)}">{level}{text}</span>'

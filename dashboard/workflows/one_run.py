@@ -27,7 +27,7 @@ from dashboard.workflows import (
     states,
 )
 from dashboard.workflows.access import Named
-from dashboard.workflows.address import TASK
+from dashboard.workflows.address import RUN, TASK
 from services.errors import MlopsError, NotFoundError
 from services.mirror.workflow_models import ENDED_TASKS, TaskRun, WorkflowRun
 
@@ -91,6 +91,23 @@ def _head(of: Named, run: WorkflowRun) -> None:
 def _is_launcher(note: str) -> bool:
     """Return whether a note tells no more than who launched it, which is said beside it."""
     return note.startswith("Launched by ") and ". " not in note
+
+
+def awaited(of: Named) -> None:
+    """Draw that the run the address names is not known; when it is, it is drawn by itself."""
+    st.title(plain(f"Run of {of.title}", 100), anchor=False)
+    st.fragment(_await, run_every=LIVE_S)(of)
+
+
+def _await(of: Named) -> None:
+    if access.named_run(of) is not None:
+        st.rerun(scope="app")
+    run_id = st.query_params.get(RUN, "")
+    st.info(
+        f"There is no run “{plain(run_id, 120)}” of this workflow. One that was launched just now "
+        "is here within seconds; this page looks for it.",
+        icon=":material/hourglass:",
+    )
 
 
 def _shape(run: WorkflowRun, tasks: Sequence[TaskRun]) -> object:

@@ -1,5 +1,7 @@
 """The page of workflows: all, one, one run, as the app draws them over a real mirror."""
 
+from datetime import UTC, datetime
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -179,11 +181,20 @@ def _store() -> WorkflowStore:
     return WorkflowStore(flows.reads()._mirror.engine)
 
 
-@pytest.mark.parametrize("query", [{"dag": "no.such"}, ONE | {"run": "no-such"}])
-def test_what_is_not_there_is_a_sentence(open_page: Open, query: dict[str, str]):
-    app = open_page("workflows", mirror="workflows", **query)
+def test_what_is_not_there_is_a_sentence(open_page: Open):
+    app = open_page("workflows", mirror="workflows", dag="no.such")
     assert not app.exception
-    assert "There is no" in app.error[0].value
+    assert "There is no workflow" in app.error[0].value
+
+
+def test_a_run_that_is_not_there_yet_is_drawn_when_it_is(open_page: Open):
+    app = open_page("workflows", mirror="workflows", **ONE, run="new")
+    assert "this page looks for it" in app.info[0].value
+    run = seeded.dag_run(seeded.TRAIN, "new", "queued", datetime.now(UTC))
+    _store().write_runs([(seeded.LORA, run)], {})
+    app.run()
+    assert not app.info
+    assert "No task of it is queued yet" in said(app)
 
 
 # One run

@@ -94,3 +94,11 @@ def test_a_press_changes_a_number_by_a_tenth(
     value: float | None, low: float | None, high: float | None, step: float
 ):
     assert inputs.step(value, low, high) == pytest.approx(step)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("wait_s", "wait_s"), ("Learning rate", "Learning rate"), ("_a_ b", r"\_a\_ b")],
+)
+def test_a_label_is_escaped_only_where_it_must_be(text: str, written: str):
+    assert inputs._written(text) == written

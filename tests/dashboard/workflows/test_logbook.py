@@ -104,3 +104,12 @@ def test_what_was_looked_for_is_marked_and_nothing_is_taken_for_html():
 def test_a_line_of_many_letters_is_cut():
     line = Line(1, NOW, "", "x" * 10_000)
     assert len(loghtml.html([(0, line)], (), None, HUES, UTC)) < logbook.LINE_LIMIT + 1_000
+
+
+def test_a_traceback_is_of_the_level_of_its_first_line():
+    made = LogBook()
+    made.add(LogPage(said("it failed", level="error", error="one\ntwo"), None))
+    assert made.text().count("ERROR") == 1
+    drawn = loghtml.html(list(enumerate(made.lines)), (), None, HUES, UTC)
+    assert drawn.count("ERROR") == 1
+    assert drawn.count("#bad") == 3
