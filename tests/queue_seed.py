@@ -5,8 +5,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from services.engines.airflow.models import DagRun, TaskInstance
 from services.mirror import schema
 from services.mirror.store import Store
 from services.mirror.workflow_store import WorkflowStore
@@ -20,6 +20,9 @@ from services.workflows.simulation import Arrival, Outcome, Running, Setup, simu
 from services.workflows.thermal import HostPolicy
 from tests import seed
 from tests.services.mirror.workflow_things import dag_run, task
+
+if TYPE_CHECKING:
+    from services.engines.airflow.models import DagRun, TaskInstance
 
 HOSTS = (
     Capacity("studio-1a2b3c4d", 54 * GIB, 2, chip="Apple M3 Max", gpu_cores=40),

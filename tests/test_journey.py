@@ -188,7 +188,7 @@ def airflow(home: Path, *arguments: str) -> str:
         [ROOT / ".venv-airflow" / "bin" / "airflow", *arguments],
         env=variables, capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
-    return done.stdout[done.stdout.index("[") :]
+    return done.stdout[done.stdout.index("[{") :]
 
 
 @pytest.mark.browser
