@@ -224,7 +224,7 @@ def _write_waits(store: WorkflowStore, outcomes: list[Outcome], at: float) -> No
                 "begin_ms": round(first * 1000), "end_ms": None if is_open else round(last * 1000),
             }  # fmt: skip
             (opened if is_open else ended).append(row)
-    store.write_waits(ended, opened)
+    store.write_waits(ended, opened, round(at * 1000))
 
 
 def _second(number: int) -> tuple[str, str]:

@@ -22,8 +22,8 @@ def by_kind(rows: Sequence[QueueRow]) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: place.get(item[0], len(order))))
 
 
-def html(rows: Sequence[QueueRow], hues: Colours) -> str:
-    """Return the figures, the bar of reasons and its legend."""
+def html(rows: Sequence[QueueRow], hues: Colours, said: str = "") -> str:
+    """Return the figures, the bar of reasons and its legend; ``said`` stands beside the figures."""
     states = access.counted(rows)
     figures = "".join(
         f'<div><span style="font-size:26px;font-weight:600;color:{hues.text}">{count:,}</span> '
@@ -44,7 +44,8 @@ def html(rows: Sequence[QueueRow], hues: Colours) -> str:
     )
     return (
         f'<div style="font-variant-numeric:tabular-nums"><div style="display:flex;flex-wrap:wrap;'
-        f'gap:4px 28px;align-items:baseline">{figures}</div>'
+        f'gap:4px 28px;align-items:baseline">{figures}<div style="margin-left:auto;font-size:13px;'
+        f'color:{hues.muted}">{markup(said)}</div></div>'
         f'<div role="img" aria-label="{markup(told)}" style="display:flex;gap:2px;height:12px;'
         f'border-radius:6px;overflow:hidden;margin:6px 0 8px;background:{hues.line}">{bar}</div>'
         f'<div style="display:flex;flex-wrap:wrap;gap:2px 18px;font-size:13px;color:{hues.text}">'

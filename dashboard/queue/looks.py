@@ -55,8 +55,7 @@ def look(kind: str) -> Look:
 
 def word(kind: str) -> str:
     """Return a reason in a word or two."""
-    words: Mapping[str, str] = {**KINDS}
-    return words.get(kind, kind)
+    return next((said for known, said in KINDS.items() if known == kind), kind)
 
 
 def badge(kind: str) -> None:

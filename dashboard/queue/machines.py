@@ -88,10 +88,12 @@ def _card(
     if not running:
         jobs = f'<div style="{muted}">Nothing of the queue runs here.</div>'
     return (
-        f'<div style="border:1px solid {hues.line};border-radius:8px;padding:12px 14px;min-width:0">'
+        f'<div style="border:1px solid {hues.line};border-radius:8px;padding:12px 14px;'
+        'min-width:0">'
         '<div style="display:flex;justify-content:space-between;gap:10px;align-items:baseline">'
         f'<div style="min-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap">'
-        f'<b style="font-size:15px">{markup(one.name, 60)}</b>{here}</div>{_stance(one, hues)}</div>'
+        f'<b style="font-size:15px">{markup(one.name, 60)}</b>{here}</div>'
+        f"{_stance(one, hues)}</div>"
         f"{_why(one, hues, zone, now)}{_slots(one, hues)}{_memory(one, hues)}"
         f'<div style="margin-top:10px;display:grid;gap:7px">{jobs}</div></div>'
     )
@@ -155,7 +157,8 @@ def _memory(one: Host, hues: Colours) -> str:
     free = f"{gib(one.free_bytes or 0)} free" if held <= whole else "more is promised than it has"
     return (
         f'<div style="margin-top:7px;height:7px;border-radius:4px;background:{hues.line};'
-        f'overflow:hidden"><div style="width:{share:.1%};height:100%;background:{tone}"></div></div>'
+        f'overflow:hidden"><div style="width:{share:.1%};height:100%;background:{tone}"></div>'
+        "</div>"
         '<div style="display:flex;justify-content:space-between;font-size:13px;margin-top:2px">'
         f"<span>{gib(held)} held of {gib(whole)} for jobs</span>"
         f'<span style="color:{hues.muted}">{free}</span></div>'

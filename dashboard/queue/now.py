@@ -1,4 +1,4 @@
-"""The queue as it is: figures, machines, and every job with its reason; drawn again as it changes."""
+"""The queue as it is: figures, machines, every job with its reason; drawn again as it changes."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -13,7 +13,6 @@ from dashboard.queue import access, head, job, looks, machines
 from dashboard.queue.access import STATES, Filter, Queue
 from dashboard.queue.address import JOB, PAGE, REASON, STATE
 from dashboard.scope import Scope
-from dashboard.text import plain
 from services.errors import MlopsError
 from services.mirror.workflow_models import QueueRow
 from services.workflows.queue import KINDS
@@ -50,25 +49,22 @@ def _draw_head() -> None:
     hues, zone, now = colours(), state.zone(), datetime.now(UTC)
     rows = queue.decided.rows
     hosts = [machines.of(one) for one in queue.decided.hosts]
-    told(queue)
-    st.html(head.html(rows, hues))
+    if queue.old:
+        _old(queue)
+    st.html(head.html(rows, hues, f"decided {age(queue.decided.at)}"))
     if hosts:
         st.html(machines.html(hosts, rows, hues, zone, now))
     else:
         st.caption("No machine is known to the queue yet: none has sent telemetry.")
 
 
-def told(queue: Queue) -> None:
-    """Draw when it was decided; what is old is said to be."""
-    at = queue.decided.at
-    if queue.old:
-        st.warning(
-            f"**This was decided {age(at)}.** Since then nobody decided: the order below may be "
-            "another by now, and Airflow goes on by its own priorities.",
-            icon=":material/history:",
-        )
-    else:
-        st.caption(f"Decided {age(at)}. It is looked at again every second.")
+def _old(queue: Queue) -> None:
+    st.warning(
+        f"**This was decided {age(queue.decided.at)}.** Since then nobody decided: the order below "
+        "may be another by now, and Airflow goes on by its own priorities. Jobs cannot be moved "
+        "meanwhile.",
+        icon=":material/history:",
+    )
 
 
 def _filters(queue: Queue) -> None:
@@ -93,7 +89,7 @@ def _draw_table(wanted: Filter) -> None:
         return
     first = min(tables.offset(PAGE), (len(rows) - 1) // tables.PAGE_SIZE * tables.PAGE_SIZE)
     shown = rows[first : first + tables.PAGE_SIZE]
-    _table(shown, queue)
+    _table(shown)
     tables.pager(len(rows), key=PAGE, noun="job")
     if wanted.any and len(rows) < len(every):
         st.caption(f"{count(len(every) - len(rows))} more are in the queue: the filter hides them.")
@@ -102,8 +98,8 @@ def _draw_table(wanted: Filter) -> None:
 def _nothing(every: Sequence[QueueRow], wanted: Filter) -> None:
     if every and wanted.any:
         st.caption(
-            f"None of the {counted(len(every), 'job')} of the queue fits the filter: take a reason, "
-            "a state or the project away."
+            f"None of the {counted(len(every), 'job')} of the queue fits the filter: take a "
+            "reason, a state or the project away."
         )
         return
     notices.empty(
@@ -114,39 +110,37 @@ def _nothing(every: Sequence[QueueRow], wanted: Filter) -> None:
     )
 
 
-def _table(rows: Sequence[QueueRow], queue: Queue) -> None:
+def _table(rows: Sequence[QueueRow]) -> None:
     st.session_state[_SHOWN] = tuple(row.id for row in rows)
     zone, now = state.zone(), datetime.now(UTC)
     text = st.column_config.TextColumn
     columns = {
-        "position": text("#", width=45, alignment="right", help="Its place in the line."),
+        "position": text("#", width=40, alignment="right", help="Its place in the line."),
         "what": st.column_config.ButtonColumn(
-            "Job", width=235, pinned=True, type="tertiary", alignment="left", key=_OPEN,
-            on_click=_open,
+            "Job", width=225, pinned=True, type="tertiary", alignment="left", key=_OPEN,
+            on_click=_open, help="Press a job for all that is known of it.",
         ),
-        "project": text("Project", width=150),
-        "kind": looks.column("Reason", KINDS, 125),
-        "start": text("Start or end", width=150, help="Median; nine of ten times not later."),
-        "said": text("Why", width=330),
-        "unblock": text("What would unblock it", width=280),
+        "kind": looks.column("Reason", KINDS, 120),
+        "start": text("Start or end", width=145, help="Median; nine of ten times not later."),
+        "said": text("Why", width=300),
+        "unblock": text("What would unblock it", width=250),
         "host": text("Machine", width=130),
         "since": text("Since", width=85),
         "priority": text("Priority", width=65, alignment="right"),
     }  # fmt: skip
     tables.table(
-        [cells(row, queue, zone, now) for row in rows],
+        [cells(row, zone, now) for row in rows],
         columns,  # type: ignore[arg-type]  # a button column is a column
         key="queue-table",
         max_rows_shown=18,
     )
 
 
-def cells(row: QueueRow, queue: Queue, zone: tzinfo, now: datetime) -> dict[str, object]:
+def cells(row: QueueRow, zone: tzinfo, now: datetime) -> dict[str, object]:
     """Return a row's cells."""
     return {
         "position": "" if row.position is None else str(row.position),
         "what": row.what,
-        "project": queue.title(row.project) or "not yours to see",
         "kind": looks.cell(row.kind),
         "start": access.start(row, zone, now),
         "said": row.said,
@@ -163,12 +157,3 @@ def _open() -> None:
     if click is not None and click["row"] < len(shown) and shown[click["row"]]:
         st.query_params.update({JOB: shown[click["row"]]})
         st.session_state[_GO] = True
-
-
-def heading(queue: Queue) -> str:
-    """Return the page's state in a sentence, for who looks at another part of it."""
-    states = access.counted(queue.decided.rows)
-    return plain(
-        f"{states['running']} run, {states['starting']} start, {states['waiting']} wait, "
-        f"{states['held']} are held."
-    )

@@ -14,7 +14,6 @@ from dashboard.queue import history, shares_chart, stretches
 from dashboard.queue.access import Queue
 from dashboard.queue.stretches import Window
 from dashboard.scope import Scope
-from dashboard.text import plain
 from services.errors import MlopsError
 from services.workflows import recorded
 from services.workflows.models import Rules, Use
@@ -65,7 +64,8 @@ def _draw(where: Scope, queue: Queue) -> None:
     if not any(sum(one.used) for one in made):
         notices.empty(
             "No heavy job ran",
-            f"Nothing took a slot of the machines {shown.sentence}. A wider time range may show more.",
+            f"Nothing took a slot of the machines {shown.sentence}. A wider time range may show "
+            "more.",
             icon="pie_chart",
             command="mlops run PROJECT",
         )
@@ -95,10 +95,10 @@ def _fineprint(made: Sequence[Part], shown: Window) -> str:
         far = abs(sum(worst.used) - sum(worst.due)) / whole
         told = f"Farthest from its due {shown.sentence}: {percent(far, 1)} of all use. "
     return (
-        f"{told}A slot-hour is an hour of one heavy slot, or as much of the memory. Due is by weight, "
-        "and never more than what a project used or waited for; what it does not want goes to the "
-        "others. “Counts now” decays: use of a day ago counts half, and the least of it by weight "
-        "goes next."
+        f"{told}A slot-hour is an hour of one heavy slot, or as much of the memory. Due is by "
+        "weight, and never more than what a project used or waited for; what it does not want goes "
+        "to the others. “Counts now” decays: use of a day ago counts half, and the least of it by "
+        "weight goes next."
     )
 
 
@@ -165,8 +165,3 @@ def _sum(values: Sequence[float | None]) -> float | None:
 
 def _since(uses: Sequence[Use], begin: float, end: float) -> dict[str, float]:
     return {name: sum(row) for name, row in use_over_time(uses, begin, end, 1).items()}
-
-
-def title(project: str, titles: Mapping[str, str]) -> str:
-    """Return a project's title; of those that are put together, that."""
-    return "other projects" if project == OTHERS else plain(titles.get(project, project), 60)

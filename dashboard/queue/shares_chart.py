@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Spec = dict[str, object]
 _BARS_W, _BARS_H = 240, 34
 _HOUR = 3600.0
+_FURTHER = (1, 8, 2, 7)
+"""Of the diverging colours: for more projects than there are colours of series."""
 
 
 def name(project: str, titles: Mapping[str, str]) -> str:
@@ -28,7 +30,7 @@ def hue(number: int, project: str, hues: Colours) -> str:
         return hues.muted
     if number < len(hues.series):
         return hues.series[number]
-    return hues.diverging[(number * 3) % len(hues.diverging)]
+    return hues.diverging[_FURTHER[number % len(_FURTHER)] % len(hues.diverging)]
 
 
 def stacked(
@@ -41,11 +43,9 @@ def stacked(
     times = [round((start + (number + 0.5) * width) * 1000) for number in range(buckets)]
     return {
         "animation": False,
-        "legend": {"type": "scroll", "top": 0, "left": 0, "icon": "rect", "itemWidth": 12,
-                   "itemHeight": 9, "textStyle": {"color": hues.text, "fontSize": 12}},
         "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}, "confine": True,
                     "valueFormatter": "%,.2f h"},
-        "grid": {"left": 44, "right": 12, "top": 38, "bottom": 26, "outerBoundsMode": "none"},
+        "grid": {"left": 44, "right": 12, "top": 26, "bottom": 26, "outerBoundsMode": "none"},
         "xAxis": {"type": "time", "min": round(start * 1000),
                   "max": round(shown.end.timestamp() * 1000),
                   "axisLabel": {"color": hues.muted, "hideOverlap": True},
@@ -76,7 +76,7 @@ def rows(made: Sequence["Part"], titles: Mapping[str, str], hues: Colours) -> st
     top = max((max(*one.used, *one.due) for one in made), default=0.0) or 1.0
     most = max((max(sum(one.used), sum(one.due)) for one in made), default=0.0) or 1.0
     head = "".join(
-        f'<div style="{muted};padding-bottom:4px">{word}</div>'
+        f'<div style="{muted};padding:0 18px 4px 0">{word}</div>'
         for word in ("Project", "Used, and due as a line", "Used against due", "Counts now",
                      "Weight · priority", "Quota, 7 days")
     )  # fmt: skip
@@ -84,7 +84,7 @@ def rows(made: Sequence["Part"], titles: Mapping[str, str], hues: Colours) -> st
     return (
         '<div style="overflow-x:auto"><div style="display:grid;min-width:860px;'
         "grid-template-columns:minmax(130px,1.1fr) 1.5fr minmax(170px,1.2fr) .7fr .7fr "
-        "minmax(110px,.8fr);gap:0 18px;align-items:center;font-variant-numeric:tabular-nums;"
+        "minmax(110px,.8fr);align-items:center;font-variant-numeric:tabular-nums;"
         f'font-size:13px">{head}{body}</div></div>'
     )
 
@@ -92,7 +92,7 @@ def rows(made: Sequence["Part"], titles: Mapping[str, str], hues: Colours) -> st
 def _row(
     number: int, one: "Part", titles: Mapping[str, str], hues: Colours, top: float, most: float
 ) -> str:
-    line = f"border-top:1px solid {hues.line};padding:7px 0;min-width:0"
+    line = f"border-top:1px solid {hues.line};padding:7px 18px 7px 0;min-width:0"
     colour = hue(number, one.project, hues)
     waiting = f"{one.waiting} waiting" if one.waiting else "nothing waits"
     muted = f"color:{hues.muted}"

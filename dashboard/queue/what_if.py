@@ -38,8 +38,8 @@ def draw(queue: Queue) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge("simulated", icon=":material/science:", color="violet")
         st.caption(
-            "The jobs of the last 7 days go through the same policy again, under the settings below. "
-            "Nothing here changes a setting, a job or a machine.",
+            "The jobs of the last 7 days go through the same policy again, under the settings "
+            "below. Nothing here changes a setting, a job or a machine.",
             width="stretch",
         )
     if not queue.decided.shares or not queue.decided.hosts:
@@ -52,10 +52,10 @@ def draw(queue: Queue) -> None:
     wanted = _form(queue)
     if wanted is not None:
         with st.spinner("Replaying the last 7 days"):
-            st.session_state[_FOUND] = (queue.decided.at, wanted, _asked(queue, wanted))
+            st.session_state[_FOUND] = (_asked(queue, wanted),)
     found = st.session_state.get(_FOUND)
     if found is not None:
-        _draw(found[2], queue)
+        _draw(found[0], queue)
 
 
 def _draw(found: "Replay | None", queue: Queue) -> None:

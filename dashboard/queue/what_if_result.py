@@ -44,7 +44,8 @@ def exactness(error_s: float | None) -> str:
         return "How exact the replay is cannot be told: nothing of it can be compared."
     return (
         "Replayed under the settings that held, waits are "
-        f"{duration(error_s)} from the real ones in the median: smaller differences mean nothing."
+        f"{duration(error_s) if error_s >= 1 else 'less than a second'} from the real ones in the "
+        "median: smaller differences mean nothing."
     )
 
 
@@ -54,19 +55,20 @@ def rows(made: Sequence[ProjectChange], titles: dict[str, str], hues: Colours) -
     known = [w for one in made for w in (one.wait_before_s, one.wait_after_s) if w is not None]
     most = max(known, default=0.0) or 1.0
     head = "".join(
-        f'<div style="{muted};padding-bottom:4px">{word}</div>'
+        f'<div style="{muted};padding:0 18px 4px 0">{word}</div>'
         for word in ("Project", "Median wait: as it was, simulated", "Change", "Slot-hours")
     )
     body = "".join(_row(one, titles, hues, most) for one in made)
     return (
         '<div style="display:grid;grid-template-columns:minmax(130px,1.2fr) 2.6fr '
-        "minmax(110px,.8fr) minmax(120px,.8fr);gap:0 18px;align-items:center;font-variant-numeric:tabular-nums;"
+        "minmax(110px,.8fr) minmax(120px,.8fr);align-items:center;"
+        "font-variant-numeric:tabular-nums;"
         f'font-size:13px">{head}{body}</div>'
     )
 
 
 def _row(one: ProjectChange, titles: dict[str, str], hues: Colours, most: float) -> str:
-    line = f"border-top:1px solid {hues.line};padding:7px 0;min-width:0;align-self:stretch"
+    line = f"border-top:1px solid {hues.line};padding:7px 18px 7px 0;min-width:0;align-self:stretch"
     name = f"<b>{markup(titles.get(one.project, one.project), 60)}</b>"
     jobs = f'<div style="color:{hues.muted};font-size:12.5px">{counted(one.jobs, "job")}</div>'
     bars = _bar(one.wait_before_s, most, hues.muted, hues) + _bar(
@@ -86,7 +88,7 @@ def _striped(hues: Colours) -> str:
 
 
 def _bar(wait_s: float | None, most: float, fill: str, hues: Colours) -> str:
-    told = "none started" if wait_s is None else duration(wait_s)
+    told = "none started" if wait_s is None else waited(wait_s)
     share = 0.0 if wait_s is None else wait_s / most
     return (
         '<div style="display:flex;align-items:center;gap:8px;height:17px">'
@@ -94,6 +96,11 @@ def _bar(wait_s: float | None, most: float, fill: str, hues: Colours) -> str:
         f'border-radius:2px;background:{fill}"></div>'
         f'<span style="white-space:nowrap;color:{hues.text}">{markup(told)}</span></div>'
     )
+
+
+def waited(seconds: float) -> str:
+    """Return a wait in words."""
+    return "no wait" if seconds < 1 else duration(seconds)
 
 
 def _change(one: ProjectChange, hues: Colours) -> str:

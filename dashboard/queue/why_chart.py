@@ -1,6 +1,7 @@
 """Charts of why jobs waited: a lane a job, stretches in the colours of their reasons."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from dashboard.charts.theme import Colours
 from dashboard.numbers import duration
@@ -83,6 +84,8 @@ def lanes_spec(
                     "overflow": "truncate",
                     "interval": 0,
                     "fontSize": 12,
+                    "align": "left",
+                    "margin": _LEFT_PX - 4,
                 },
             },
             {"type": "value", "min": -1, "max": 1, **hidden},
@@ -170,7 +173,7 @@ def totals_spec(
             "axisTick": {"show": False},
             "axisLine": {"show": False},
             "axisLabel": {"color": hues.text, "width": _NAME_PX, "overflow": "truncate",
-                          "interval": 0},
+                          "interval": 0, "fontSize": 12, "align": "left", "margin": _LEFT_PX - 4},
         },
         "series": [
             {
@@ -191,5 +194,5 @@ def totals_px(projects: int) -> int:
     return 64 + projects * 28
 
 
-def _ms(at: object) -> int:
-    return round(at.timestamp() * 1000)  # type: ignore[attr-defined]  # a moment
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)

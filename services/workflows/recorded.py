@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
@@ -211,7 +211,7 @@ def _policies(
 
 
 def _policy(one: PolicyDecision, stance: str, said: str, since: float) -> HostPolicy:
-    known = cast("Stance", stance) if stance in STANCES else "open"
+    known: Stance = next((one for one in STANCES if one == stance), "open")
     rule: Any = one.rule if known != "open" and one.rule != "none" else "none"
     if known != "open" and rule == "none":
         rule = "heat"
