@@ -58,7 +58,6 @@ def draw(of: Named, run: WorkflowRun, off: str | None) -> None:
     _failures(run, tasks)
     following.drawn(_shape(run, tasks))
     st.fragment(_live, run_every=LIVE_S)(of, run)
-    _chain(run)
     made.draw(tasks)
     logs.draw(run, tasks)
     _tasks(tasks)
@@ -134,6 +133,7 @@ def _draw(of: Named, run: WorkflowRun) -> None:
     shown = gantt.gantt(run, tasks, now)
     if shown is None:
         st.caption("No task of it is queued yet.")
+        _chain(run)
         return
     st.html(gantt.html(shown, hues, now, st.query_params.get(TASK, "")))
     more = (
@@ -142,6 +142,7 @@ def _draw(of: Named, run: WorkflowRun) -> None:
     st.caption(
         f"Striped: waited in the queue. Full: ran, the newest try.{more} A row leads to its log."
     )
+    _chain(run)
 
 
 def _tiles(run: WorkflowRun, tasks: Sequence[TaskRun], now: datetime) -> None:

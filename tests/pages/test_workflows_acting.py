@@ -1,5 +1,7 @@
 """What is done with workflows from their page, and the logs it reads: over a small Airflow."""
 
+import socket
+import time
 from collections.abc import Callable
 
 import httpx
@@ -276,6 +278,22 @@ def test_an_airflow_that_is_known_to_be_away_is_not_asked(
     assert not app.exception
     assert "Its API server does not answer" in said(app)
     assert not asked
+
+
+@pytest.mark.engine
+def test_an_airflow_that_hangs_holds_the_page_for_seconds_at_most(
+    open_page: Open, home: Home, monkeypatch: pytest.MonkeyPatch
+):
+    (home.secrets / "airflow-passwords.json").write_text('{"platform": "x"}')
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes connections and says nothing
+        monkeypatch.setenv("MLOPS_AIRFLOW_PORT", str(silent.getsockname()[1]))
+        began = time.monotonic()
+        app = opened(open_page, **FAILED)
+        assert 2.5 < time.monotonic() - began < 8
+        assert "did not answer in time" in said(app)
+        began = time.monotonic()
+        app.run()
+        assert time.monotonic() - began < 2.5  # it is left alone for a while
 
 
 def test_a_try_without_a_log_is_said(open_page: Open, monkeypatch: pytest.MonkeyPatch):
