@@ -15,6 +15,7 @@ from services.resources.ledger import cost
 from services.resources.models import GIB, Capacity, Lease, Needs
 from services.workflows import shown
 from services.workflows.decision import Facts, decide
+from services.workflows.dispatch import lease_id
 from services.workflows.models import Job, Share, Use
 from services.workflows.simulation import Arrival, Outcome, Running, Setup, simulate
 from services.workflows.thermal import HostPolicy
@@ -89,7 +90,7 @@ def write_picture(store: WorkflowStore, outcomes: list[Outcome], at: float) -> N
     facts = Facts(
         at,
         HOSTS,
-        (serving,),
+        (serving, *(_lease(one, at) for one in running)),
         (*_held(waiting), _large(at)),
         running,
         tuple(_uses(outcomes, at)),
@@ -113,7 +114,10 @@ def keep_deciding(url: str, now: datetime | None = None) -> None:
 
 def _past(past: int, waiting: int, at: float) -> list[Outcome]:
     chance = random.Random(7)  # noqa: S311 - jobs to order, not a secret
-    arrivals = [_arrival(n, at - chance.uniform(0.01, 1) * _WEEK_S, chance) for n in range(past)]
+    bursts = [at - chance.uniform(0.03, 1) * _WEEK_S for _ in range(max(1, past // 12))]
+    arrivals = [
+        _arrival(n, chance.choice(bursts) + chance.uniform(0, 2_400), chance) for n in range(past)
+    ]
     arrivals += [_arrival(past + n, at - chance.uniform(60, 5_400), chance) for n in range(waiting)]
     return list(simulate(arrivals, Setup(HOSTS, shares(), here=HERE), at - _WEEK_S))
 
@@ -136,6 +140,11 @@ def _arrival(number: int, submitted: float, chance: random.Random) -> Arrival:
         no_estimate="none of its kind has succeeded yet",
     )
     return Arrival(job, usual * chance.uniform(0.6, 1.5))
+
+
+def _lease(one: Running, at: float) -> Lease:
+    job = one.job
+    return Lease(lease_id(job), "training", one.host, job.project, job.needs, one.begin, at)
 
 
 def _held(waiting: tuple[Job, ...]) -> Iterator[Job]:
@@ -205,7 +214,8 @@ def _write_tasks(store: WorkflowStore, outcomes: list[Outcome], at: float) -> No
 
 
 def _write_waits(store: WorkflowStore, outcomes: list[Outcome], at: float) -> None:
-    ended, opened = [], []
+    ended: list[dict[str, object]] = []
+    opened: list[dict[str, object]] = []
     for number, one in enumerate(outcomes):
         begin = one.begin if one.begin is not None and one.begin <= at else None
         stop = begin if begin is not None else at

@@ -99,7 +99,7 @@ def test_while_airflow_is_away_the_last_picture_stays_with_its_age(
     queue: Callable[..., Decided], open_page: Open, role: str, part: str
 ):
     decided = queue(12, engine="down")
-    waits = row(decided, "order")
+    waits = row(decided, "memory")
     app = opened(open_page, role=role, part=part, job=waits.id)
     assert not app.exception
     assert "Airflow has not answered" in app.warning[0].value
@@ -140,7 +140,7 @@ def test_the_address_filters_by_reason_state_and_project(
     decided = queue()
     table = opened(open_page, reason="too large").dataframe[0].value
     assert [list(kind) for kind in table["kind"]] == [["✕ too large"]]
-    project = row(decided, "order").project
+    project = row(decided, "memory").project
     wanted = [r for r in decided.rows if r.project == project and r.state == "waiting"]
     app = opened(open_page, project=project, state="waits")
     assert len(app.dataframe[0].value) == len(wanted) > 0
@@ -154,7 +154,7 @@ def test_the_address_filters_by_reason_state_and_project(
 def test_a_job_is_told_in_full_and_moved_by_who_may(
     queue: Callable[..., Decided], open_page: Open, role: str
 ):
-    waits = row(queue(), "order")
+    waits = row(queue(), "memory")
     app = opened(open_page, role=role, job=waits.id)
     told = said(app)
     assert not app.exception
@@ -191,7 +191,7 @@ def test_a_moved_job_is_noted_for_the_next_decision(
     home: Home,
     dialog_open: Callable[[str], None],
 ):
-    waits = row(queue(), "order")
+    waits = row(queue(), "memory")
     dialog_open("queue-front")
     app = opened(open_page, role="operator", job=waits.id)
     assert "It goes before all that wait, of other projects too." in said(app)
@@ -263,7 +263,7 @@ def test_a_replay_is_marked_as_simulated(
     decided = queue()
     app = opened(open_page, part="What if")
     assert "Nothing here changes a setting" in said(app)
-    app.button[-1].click().run()  # the form's: AppTest gives it no key
+    next(b for b in app.button if b.label.startswith("Replay")).click().run()
     told = said(app)
     assert not app.exception
     assert "replayed" in told
