@@ -40,6 +40,8 @@ def score(found: tuple[Check, ...]) -> float:
 def _contract_checks(path: Path, contract: Contract) -> Iterator[Check]:
     yield _entry_check(path, "train", contract.train)
     yield _entry_check(path, "evaluate", contract.evaluate)
+    if contract.smoke:
+        yield _entry_check(path, "smoke", contract.smoke)
     yield Check(
         "A primary metric is declared",
         contract.primary_metric is not None,

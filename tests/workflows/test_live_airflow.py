@@ -245,7 +245,7 @@ def epochs(live: Live) -> Any:
     return next(param.default for param in params if param.name == "epochs")
 
 
-def test_a_changed_contract_is_a_changed_dag_within_30_seconds(
+def test_a_changed_contract_is_a_changed_dag_soon(
     live: Live, record_property: Callable[[str, object], None]
 ):
     assert epochs(live) == 3
