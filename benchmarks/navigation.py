@@ -35,7 +35,7 @@ _CONNECTED = (
     '[data-test-connection-state="CONNECTED"]'
 )
 # In one script, so that no turn between Python and the browser is counted.
-_IDLE = """heading => new Promise(done => {
+IDLE = """heading => new Promise(done => {
   const state = () => document.querySelector('[data-testid="stApp"]')?.dataset.testScriptState;
   const settled = () => state() === 'notRunning'
     && document.querySelector('h1')?.textContent?.trim() === heading
@@ -139,7 +139,7 @@ def visits(page: Page, traffic: Traffic, count: int) -> None:
     for _ in range(count + 1):
         for name in (*PAGES[1:], PAGES[0]):
             before = traffic.received
-            spent = float(page.evaluate(_IDLE, name))
+            spent = float(page.evaluate(IDLE, name))
             taken[name].append((spent, (traffic.received - before) / 1000))
             page.wait_for_timeout(150)
     print(f"{'page':14}{'first':>8}{'p50':>8}{'p95':>8}{'max':>8} ms{'bound':>7}{'kB max':>9}")

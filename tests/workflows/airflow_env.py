@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from services.home import Home, toolkit_root
+from services.platform import bootstrap
 from services.projects import discovery
 from services.workflows.specs import Specs
 
@@ -16,15 +17,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def airflow_python() -> Path:
-    """Return the Python of Airflow's environment. Nothing is skipped: without it this fails."""
+    """Return the Python of Airflow's environment, which is made when it is not there.
+
+    ``MLOPS_TEST_AIRFLOW_PYTHON`` names another.
+    """
     named = os.environ.get("MLOPS_TEST_AIRFLOW_PYTHON")
-    python = Path(named) if named else toolkit_root() / ".venv-airflow" / "bin" / "python"
-    if not python.is_file():
-        raise AssertionError(
-            f"Airflow's environment is not there ({python}). `./mlops up` makes it; or name the "
-            "Python of one with MLOPS_TEST_AIRFLOW_PYTHON."
-        )
-    return python
+    if named:
+        return Path(named)
+    root = toolkit_root()
+    if not bootstrap.is_current(root, "airflow"):
+        bootstrap.make(root, "airflow", bootstrap.stamp(root, "airflow"))
+    return bootstrap.environment(root, "airflow") / "bin" / "python"
 
 
 @dataclass(frozen=True)
