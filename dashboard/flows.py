@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import machines, state
+from services.home import Home
 from services.mirror.workflow_models import (
     Decided,
     TaskRun,
@@ -22,6 +23,7 @@ from services.mirror.workflow_queries import PLATFORM, Workflows
 
 if TYPE_CHECKING:
     from services.mirror.workflow_figures import Record
+    from services.workflows.failure import Explanation
 
 Mine = tuple[str, ...] | None
 
@@ -130,6 +132,28 @@ def tasks(dag_id: str, run_id: str) -> tuple[TaskRun, ...]:
 def _tasks(number: int, dag_id: str, run_id: str) -> tuple[TaskRun, ...]:
     del number
     return reads().tasks(dag_id, run_id)
+
+
+def explanation(task: TaskRun) -> "Explanation":
+    """Return why a task failed; it is looked up anew when workflows change."""
+    return _explanation(change(), task.job, task.tries, task)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _explanation(number: int, job: str, tries: int, _task: TaskRun) -> "Explanation":
+    del number, job, tries
+    from services.engines.silicon.machine import own_id
+    from services.workflows.explaining import explained
+
+    home = Home.locate()
+    return explained(
+        _task,
+        reads().tasks(_task.dag_id, _task.run_id),
+        reads(),
+        home.airflow / "evidence",
+        machines.telemetry(),
+        own_id(home.run / "host-id"),
+    )
 
 
 def earlier(dag_id: str, task_id: str) -> tuple[TaskRun, ...]:

@@ -1,38 +1,80 @@
-"""Why a task failed, as far as its runner measured it."""
+"""Why a task failed: cause, what was measured, what is different, last lines, what to do."""
 
 import streamlit as st
 
+from dashboard import flows
+from dashboard.charts.theme import Colours, colours
 from dashboard.components.notices import advice
-from dashboard.text import plain
+from dashboard.text import markup, plain
 from services.mirror.workflow_models import TaskRun, WorkflowRun
+from services.workflows.failure import Explanation
 
-_LINES = 12
-_RUNNER = "ProjectTask"
-"""What leaves evidence when it fails: it runs a command and watches it."""
+_SHOWN = 12
+"""Differences; the rest is counted."""
 
 
 def draw_failure(task: TaskRun, run: WorkflowRun) -> None:
-    """Draw what happened, what to do, and the last lines it said."""
+    """Draw everything that is known of a failure, the cause first."""
     del run
-    said = task.evidence
+    told = flows.explanation(task)
     st.error(
-        f"**{plain(task.label, 80)} failed.** {plain(sentence(task), 600)} "
-        f"{advice(str(said.get('hint') or ''))}".strip(),
+        f"**{plain(told.task, 80)} failed.** {plain(told.cause, 600)} {advice(told.next_step)}",
         icon=":material/error:",
     )
-    lines = said.get("last_lines")
-    if isinstance(lines, list) and lines:
-        st.code("\n".join(str(line) for line in lines[-_LINES:]), language=None, wrap_lines=True)
+    if told.facts or told.different:
+        hues = colours()
+        left, right = st.columns(2, gap="large")
+        left.html(facts_html(told, hues))
+        right.html(different_html(told, hues))
+    if told.lines:
+        st.code(lines_text(told), language=None, wrap_lines=True)
+    if told.command:
+        st.code(told.command, language="sh")
 
 
-def sentence(task: TaskRun) -> str:
-    """Return what is known of how it ended."""
-    said = task.evidence
-    told = str(said.get("sentence") or "")
-    raised = said.get("exception")
-    name = str(raised.get("name") or "") if isinstance(raised, dict) else ""
-    if told:
-        return told if not name or name in told else f"{told} It raised {name}."
-    if not said and task.operator == _RUNNER:
-        return "It left no evidence: it never began, or its machine went away. Its log says more."
-    return f"It raised {name}." if name else "Its log says why."
+def facts_html(told: Explanation, hues: Colours) -> str:
+    """Return what was measured; what was not is grey, with why."""
+    rows = "".join(
+        _row(fact.label, markup(fact.said), hues.muted if not fact.known else hues.text, hues)
+        for fact in told.facts
+    )
+    return f"{_head('What was measured')}{rows}"
+
+
+def different_html(told: Explanation, hues: Colours) -> str:
+    """Return what is different from the last success."""
+    rows = "".join(
+        _row(
+            one.what,
+            f"{markup(one.before, 60) or 'not there'} → <b>{markup(one.now, 60) or 'gone'}</b>",
+            hues.text,
+            hues,
+        )
+        for one in told.different[:_SHOWN]
+    )
+    more = len(told.different) - _SHOWN
+    rest = f'<div style="padding:4px 0">and {more} more</div>' if more > 0 else ""
+    nothing = "" if rows or "No earlier" in told.compared else " Nothing that is noted differs."
+    said = f'<div style="color:{hues.muted};padding:4px 0">{markup(told.compared)}{nothing}</div>'
+    return f"{_head('What is different')}{said}{rows}{rest}"
+
+
+def lines_text(told: Explanation) -> str:
+    """Return the last lines, the one that names the exception marked."""
+    return "\n".join(
+        f"{'▸' if number == told.marked else ' '} {line}" for number, line in enumerate(told.lines)
+    )
+
+
+def _head(words: str) -> str:
+    return f'<div style="font-weight:600;padding-bottom:2px">{words}</div>'
+
+
+def _row(label: str, value: str, ink: str, hues: Colours) -> str:
+    return (
+        f'<div style="display:flex;gap:12px;justify-content:space-between;padding:4px 0;'
+        f'border-top:1px solid {hues.line};font-size:14px">'
+        f'<span style="color:{hues.muted};white-space:nowrap">{markup(label, 60)}</span>'
+        f'<span style="color:{ink};text-align:right;min-width:0;overflow-wrap:anywhere">{value}'
+        "</span></div>"
+    )

@@ -193,7 +193,7 @@ class Follower:
 
     def _cause(self, task: TaskRun) -> tuple[str, str]:
         """Return why a task failed: what its runner measured, else what its log ends with."""
-        from services.controller import evidence
+        from services.workflows import evidence
 
         found = evidence.read(Home.locate().airflow / "evidence", task)
         if found.get("sentence") and found.get("outcome") != "running":

@@ -14,6 +14,7 @@ from services.commands.output import (
     say,
     sentences,
 )
+from services.commands.workflow_why import why
 
 if TYPE_CHECKING:
     from services.actions.action import Action
@@ -89,6 +90,9 @@ def task_shape(task: "TaskRun") -> dict[str, object]:
 @click.group()
 def workflows() -> None:
     """Workflows: list, show, trigger, pause, resume, retry, cancel, clear, logs."""
+
+
+workflows.add_command(why)
 
 
 @workflows.command("list")

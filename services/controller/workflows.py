@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from services.controller import evidence
 from services.engines.airflow.adapter import Airflow
 from services.engines.airflow.models import Asset, Dag, DagRun, TaskInstance
 from services.errors import EngineRefusedError
@@ -24,7 +23,7 @@ from services.mirror.workflow_models import (
 )
 from services.mirror.workflow_queries import PLATFORM, Workflows
 from services.mirror.workflow_store import WorkflowStore
-from services.workflows import away
+from services.workflows import away, evidence
 
 INTERVAL_S = 1.0
 _WHOLE_S = 5.0

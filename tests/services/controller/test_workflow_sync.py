@@ -264,8 +264,8 @@ def test_evidence_that_cannot_be_read_is_none(
 def test_names_of_files_are_quoted_as_the_runner_does(tmp_path: Path):
     from mlops_workflows.place import Place
 
-    from services.controller import evidence
     from services.mirror.workflow_models import TaskRun
+    from services.workflows import evidence
 
     for run_id, task_id, index in (
         ("a/b", "train", 3),

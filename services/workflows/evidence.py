@@ -18,15 +18,18 @@ def path_of(folder: Path, task: TaskRun) -> Path:
     return folder / _name(task.dag_id) / _name(task.run_id) / name
 
 
-def read(folder: Path, task: TaskRun) -> dict[str, Any]:
+def whole(folder: Path, task: TaskRun) -> dict[str, Any]:
     """Return the evidence of a task's newest try, empty when there is none that can be read."""
     try:
         found = orjson.loads(path_of(folder, task).read_bytes())
     except (OSError, ValueError):
         return {}
-    if not isinstance(found, dict):
-        return {}
-    return {name: value for name, value in found.items() if name not in _LARGE}
+    return found if isinstance(found, dict) else {}
+
+
+def read(folder: Path, task: TaskRun) -> dict[str, Any]:
+    """Return what is mirrored of it: all but what is large."""
+    return {name: value for name, value in whole(folder, task).items() if name not in _LARGE}
 
 
 def _name(text: str) -> str:
