@@ -105,7 +105,8 @@ def _cause(task: TaskRun, kind: str, evidence: Mapping[str, Any], tasks: Iterabl
         return f"It did not begin, for {of}."
     said = str(evidence.get("sentence") or "")
     if said:
-        return said
+        # What an exception said is cut where it is long.
+        return said if said.rstrip().endswith((".", "!", "?")) else f"{said}…"
     if kind == "lost":
         return _LOST if not evidence else (
             "It ended without a word: what watched it was killed. Its last sign is of "

@@ -56,6 +56,7 @@ def test_a_failure_is_told_cause_first():
     assert found.different == ()
     assert "2026-03-01 10:00 UTC" in found.compared
     assert found.command == "mlops workflows logs lora.train/one train"
+    assert explain(task(), {"outcome": "failed", "sentence": "It is cut he"}).cause[-1] == "…"
 
 
 @pytest.mark.parametrize(
