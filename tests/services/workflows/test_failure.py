@@ -117,6 +117,12 @@ def test_what_is_different_is_told_the_likelier_first():
     assert differences(BEFORE, FAILED | {"git": None, "packages": None, "revisions": "odd"}) == ()
 
 
+def test_of_several_lines_with_its_name_the_last_is_marked():
+    lines = ["KeyError: 'a'", "During handling of it:", "KeyError: 'loss'", "KeyErrors: 3"]
+    assert explain(task(), FAILED | {"last_lines": lines}).marked == 2
+    assert explain(task(), FAILED | {"exception": None}).marked is None
+
+
 def test_heat_and_power_are_told_or_why_not():
     hot = Conditions("studio", 60, 1.0, thermal_max=2, thermal_s={"0": 30, "2": 30}, low_power=0.5,
                      battery=0.0, pressure_max=4)  # fmt: skip
