@@ -48,7 +48,8 @@ def _last_success(task: TaskRun, workflows: Workflows, folder: Path) -> dict[str
     began = task.started_at or task.scheduled_at
     for one in workflows.earlier(task.dag_id, task.task_id):
         is_before = began is None or one.ended_at is None or one.ended_at <= began
-        if is_before and (said := evidence.whole(folder, one)):
+        same = one.map_index == task.map_index  # parts of a mapped task are not alike
+        if same and is_before and (said := evidence.whole(folder, one)):
             return said
     return None
 
@@ -59,15 +60,18 @@ def _ran_under(
     try:
         start = datetime.fromisoformat(str(found.get("started_at")))
         end = datetime.fromisoformat(str(found.get("ended_at") or found.get("at")))
-    except ValueError:
+        if end <= start:
+            return "not known: it ended as it began"
+    except (ValueError, TypeError):  # no time, or one with a zone and one without
         return "not known: nobody noted when it ran"
-    if end <= start:
-        return "not known: it ended as it began"
     try:
         states = {one.machine.host: one.machine for one in telemetry.hosts()}
-        host = task.host if task.host in states else here
+        machine = found.get("host")
+        elsewhere = isinstance(machine, dict) and machine.get("worker") is not None
+        host = task.host if task.host in states or elsewhere else here
         if host not in states:
             return "not known: its machine sends no telemetry"
+        assert host is not None  # noqa: S101 - it is one of them
         samples = samples_of(telemetry, host, start, end)
         return conditions(samples, start, end, host=host, machine=states[host])
     except MlopsError as error:

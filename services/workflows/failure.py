@@ -12,6 +12,8 @@ from services.workflows.differences import Difference, differences
 from services.workflows.words import span
 
 _LINES = 20
+_CUT = 300
+"""Characters of an exception's text that the runner puts into its sentence."""
 _RUNNERS = frozenset({"ProjectTask", "PlatformTask"})
 """What leaves evidence when it fails: it runs a command and watches it."""
 _LOST = (
@@ -69,7 +71,7 @@ def explain(
     kind = _kind(task, evidence)
     lines = _lines(evidence)
     step, command = _next(task, kind, evidence)
-    compared = "No earlier run of it succeeded, so there is nothing to compare with."
+    compared = "No earlier success of it is known, so there is nothing to compare with."
     if before:
         when = str(before.get("ended_at") or "")[:16].replace("T", " ")
         compared = f"Compared with its last success{f', {when} UTC' if when else ''}."
@@ -105,8 +107,11 @@ def _cause(task: TaskRun, kind: str, evidence: Mapping[str, Any], tasks: Iterabl
         return f"It did not begin, for {of}."
     said = str(evidence.get("sentence") or "")
     if said:
-        # What an exception said is cut where it is long.
-        return said if said.rstrip().endswith((".", "!", "?")) else f"{said}…"
+        if said.rstrip().endswith((".", "!", "?")):
+            return said
+        text = _table(evidence.get("exception")).get("text")
+        # The runner cuts what an exception said where it is long.
+        return f"{said}…" if isinstance(text, str) and len(text) > _CUT else f"{said}."
     if kind == "lost":
         return _LOST if not evidence else (
             "It ended without a word: what watched it was killed. Its last sign is of "
@@ -229,5 +234,9 @@ def _table(found: object) -> Mapping[str, Any]:
 
 
 def _number(found: object) -> float | None:
-    known = isinstance(found, int | float) and not isinstance(found, bool)
-    return float(found) if known and math.isfinite(found) else None  # type: ignore[arg-type]  # checked
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    try:
+        return float(found) if math.isfinite(found) else None
+    except OverflowError:
+        return None

@@ -40,7 +40,7 @@ def test_what_is_different_is_told_before_and_now_and_bounded():
 
 def test_nothing_different_is_said():
     assert "Nothing that is noted differs." in different_html(told(), HUES)
-    first = told(compared="No earlier run of it succeeded, so there is nothing to compare with.")
+    first = told(compared="No earlier success of it is known, so there is nothing to compare with.")
     assert "Nothing that is noted differs." not in different_html(first, HUES)
 
 

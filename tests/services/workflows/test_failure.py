@@ -56,7 +56,10 @@ def test_a_failure_is_told_cause_first():
     assert found.different == ()
     assert "2026-03-01 10:00 UTC" in found.compared
     assert found.command == "mlops workflows logs lora.train/one train"
-    assert explain(task(), {"outcome": "failed", "sentence": "It is cut he"}).cause[-1] == "…"
+    raised = {"outcome": "failed", "sentence": "ValueError: shape", "exception": {"text": "shape"}}
+    assert explain(task(), raised).cause == "ValueError: shape."
+    cut = raised | {"exception": {"text": "x" * 400}}
+    assert explain(task(), cut).cause == "ValueError: shape…"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +148,8 @@ def test_what_was_not_measured_is_no_zero():
     told = facts(explain(task(), nothing))
     assert told["Most memory"][1] is False
     assert told["Free disk"] == ("could not be asked", False)
+    huge = {"outcome": "failed", "memory": {"peak_bytes": 10**400}, "seconds": 10**400}
+    assert facts(explain(task(), huge))["Most memory"][1] is False
     assert not any("0.0" in said or said.startswith("0") for said, _ in told.values())
 
 
