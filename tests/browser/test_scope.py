@@ -62,7 +62,7 @@ def test_the_palette_finds_and_opens_with_the_keyboard(page: Page):
     expect(search).to_be_focused()
 
     page.keyboard.type("clip")
-    page.get_by_role("dialog").get_by_role("link", name="CLIP fine-tuning").click()
+    page.get_by_role("dialog").get_by_role("link", name="CLIP fine-tuning", exact=True).click()
 
     idle(page, "CLIP fine-tuning")
 
