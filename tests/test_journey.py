@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,12 @@ def test_a_launch_in_the_browser_is_followed_to_a_registered_version(
     demo: str, mlops: Mlops, home: Path
 ):
     """The team lead's way: launch, follow the run, open the version it made."""
+    # In a thread of its own: the other browser tests' Playwright holds this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(_launched_and_followed, demo, mlops, home).result()
+
+
+def _launched_and_followed(demo: str, mlops: Mlops, home: Path) -> None:
     found = re.search(r"^ +password +(\S+)$", demo, re.MULTILINE)
     assert found is not None
     engines = {one["name"]: one for one in shown(mlops, "status")["engines"]}

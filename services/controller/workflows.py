@@ -238,7 +238,9 @@ def project_of(dag_id: str) -> str:
 def project_of_file(file: str) -> str:
     """Return whose file it is: ``mlops_dag_ID.py``, else the platform's."""
     name = Path(file).stem
-    return name.removeprefix(_STUB) if name.startswith(_STUB) else PLATFORM
+    if not name.startswith(_STUB):
+        return PLATFORM
+    return name.removeprefix(_STUB).partition("__")[0]  # a DAG file of its own: ID__N
 
 
 def key_of(task: TaskRun) -> tuple[str, str, str, int]:

@@ -171,7 +171,9 @@ def test_a_broken_file_is_its_projects_alone(
     sync: WorkflowSync, airflow: ToldAirflow, workflows: Workflows
 ):
     airflow.faults = (
-        ImportFault("dags/mlops_dag_vision.py", None, "Traceback\n\nSpecError: It is broken.", T0),
+        ImportFault(
+            "dags/mlops_dag_vision__1.py", None, "Traceback\n\nSpecError: It is broken.", T0
+        ),
         ImportFault("dags/other.py", None, "", T0),
     )
     sync.turn()
