@@ -31,7 +31,7 @@ def buttons(row: QueueRow, queue: Queue, off: str | None) -> None:
                 f"Move {row.what} to the {move}",
                 lambda action=action: action,  # type: ignore[misc]  # bound now, not when it is called
                 f"Move to the {move}",
-                f"mlops queue move {name} --{move}",
+                f"mlops queue --move {name} {move}",
             ),
             key=f"queue-{move}",
             icon=icon,
@@ -43,7 +43,7 @@ def buttons(row: QueueRow, queue: Queue, off: str | None) -> None:
             f"Priority of {row.what}",
             lambda: _priority(row),
             "Set it",
-            f"mlops queue move {name} --priority N",
+            f"mlops queue --priority {name} N",
         ),
         key="queue-priority",
         icon="low_priority",

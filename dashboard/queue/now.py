@@ -1,7 +1,8 @@
 """The queue as it is: figures, machines, every job with its reason; drawn again as it changes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -17,35 +18,39 @@ from services.errors import MlopsError
 from services.mirror.workflow_models import QueueRow
 from services.workflows.queue import KINDS
 
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
 LIVE_S = 2.0
 _OPEN, _SHOWN, _GO = "queue:open", "queue:rows", "queue:go"
 
 
 def draw(where: Scope, queue: Queue, off: str | None) -> None:
     """Draw all of it."""
-    live(_draw_head)
+    above = st.container()
     if access.named():
         job.draw(queue, off)
     _filters(queue)
-    live(lambda: _draw_table(access.chosen(where)))
+    # A fragment, so that it closes no dialog; one for both, for each costs by itself.
+    st.fragment(_draw, run_every=LIVE_S)(above, st.container(), access.chosen(where))
 
 
-def live(draw_it: Callable[[], object]) -> None:
-    """Draw, and again every two seconds: a fragment, so that it closes no dialog doing so."""
-    st.fragment(_told, run_every=LIVE_S)(draw_it)
-
-
-def _told(draw_it: Callable[[], object]) -> None:
+def _draw(above: "DeltaGenerator", below: "DeltaGenerator", wanted: Filter) -> None:
+    if st.session_state.pop(_GO, False):
+        st.rerun(scope="app")  # out of the fragment, to the job that was clicked
     try:
-        draw_it()
+        queue = access.queue()
+        if queue is None:
+            return
+        with above:
+            _draw_head(queue)
+        with below:
+            _draw_table(queue, wanted)
     except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
         notices.problem(error)
 
 
-def _draw_head() -> None:
-    queue = access.queue()
-    if queue is None:
-        return
+def _draw_head(queue: Queue) -> None:
     hues, zone, now = colours(), state.zone(), datetime.now(UTC)
     rows = queue.decided.rows
     hosts = [machines.of(one) for one in queue.decided.hosts]
@@ -76,12 +81,7 @@ def _filters(queue: Queue) -> None:
         located.several("State", list(STATES.values()), name=STATE)
 
 
-def _draw_table(wanted: Filter) -> None:
-    if st.session_state.pop(_GO, False):
-        st.rerun(scope="app")  # out of the fragment, to the job that was clicked
-    queue = access.queue()
-    if queue is None:
-        return
+def _draw_table(queue: Queue, wanted: Filter) -> None:
     every = queue.decided.rows
     rows = [row for row in every if wanted.takes(row)]
     if not rows:

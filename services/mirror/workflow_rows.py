@@ -1,8 +1,9 @@
 """Rows of the workflow tables as what they stand for, and back."""
 
+import functools
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -100,14 +101,20 @@ def task_of(row: Row[Any]) -> TaskRun:
 
 def decided_of(row: Row[Any]) -> Decided:
     """Return the queue as it was decided last."""
-    said = _read(row.document)
     at = datetime.fromtimestamp(row.at_ms / 1000, UTC)
+    return replace(_picture(row.document), at=at)
+
+
+@functools.lru_cache(maxsize=2)
+def _picture(document: bytes) -> Decided:
+    """Read a picture once: every open tab asks for it every two seconds, and it changes less."""
+    said = _read(document)
     rows = tuple(
         QueueRow(**{**one, **{name: _time(one[name]) for name in _QUEUE_TIMES}})
         for one in said["rows"]
     )
     hosts, shares, pools = (tuple(said[name]) for name in ("hosts", "shares", "pools"))
-    return Decided(at, rows, hosts, shares, pools)
+    return Decided(datetime.min.replace(tzinfo=UTC), rows, hosts, shares, pools)
 
 
 def wait_of(row: Row[Any]) -> Wait:

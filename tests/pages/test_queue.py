@@ -64,8 +64,12 @@ def opened(open_page: Open, **given: object) -> AppTest:
     return open_page("queue", mirror="laid", **given)
 
 
-def row(decided: Decided, kind: str, project: str = ""):
-    return next(r for r in decided.rows if r.kind == kind and project in ("", r.project))
+def row(decided: Decided, kind: str):
+    return next(r for r in decided.rows if r.kind == kind)
+
+
+def waiting(decided: Decided):
+    return next(r for r in decided.rows if r.state == "waiting" and r.expected_at is not None)
 
 
 @pytest.mark.parametrize("role", EVERY_ROLE)
@@ -99,7 +103,7 @@ def test_while_airflow_is_away_the_last_picture_stays_with_its_age(
     queue: Callable[..., Decided], open_page: Open, role: str, part: str
 ):
     decided = queue(12, engine="down")
-    waits = row(decided, "memory")
+    waits = waiting(decided)
     app = opened(open_page, role=role, part=part, job=waits.id)
     assert not app.exception
     assert "Airflow has not answered" in app.warning[0].value
@@ -140,7 +144,7 @@ def test_the_address_filters_by_reason_state_and_project(
     decided = queue()
     table = opened(open_page, reason="too large").dataframe[0].value
     assert [list(kind) for kind in table["kind"]] == [["✕ too large"]]
-    project = row(decided, "memory").project
+    project = waiting(decided).project
     wanted = [r for r in decided.rows if r.project == project and r.state == "waiting"]
     app = opened(open_page, project=project, state="waits")
     assert len(app.dataframe[0].value) == len(wanted) > 0
@@ -154,7 +158,7 @@ def test_the_address_filters_by_reason_state_and_project(
 def test_a_job_is_told_in_full_and_moved_by_who_may(
     queue: Callable[..., Decided], open_page: Open, role: str
 ):
-    waits = row(queue(), "memory")
+    waits = waiting(queue())
     app = opened(open_page, role=role, job=waits.id)
     told = said(app)
     assert not app.exception
@@ -191,7 +195,7 @@ def test_a_moved_job_is_noted_for_the_next_decision(
     home: Home,
     dialog_open: Callable[[str], None],
 ):
-    waits = row(queue(), "memory")
+    waits = waiting(queue())
     dialog_open("queue-front")
     app = opened(open_page, role="operator", job=waits.id)
     assert "It goes before all that wait, of other projects too." in said(app)
@@ -207,10 +211,8 @@ def test_jobs_of_projects_one_may_not_see_have_no_names(
     decided = queue()
     hidden = [r for r in decided.rows if r.project not in MINE]
     for part in PARTS:
-        told = said(opened(open_page, projects=MINE, part=part)) + "".join(
-            str(one.proto)
-            for one in opened(open_page, projects=MINE, part=part).get("echarts_chart")
-        )
+        app = opened(open_page, projects=MINE, part=part)
+        told = said(app) + "".join(one.proto.spec for one in app.get("echarts_chart"))
         for other in hidden:
             assert other.id not in told, part
             assert other.project not in told, part
@@ -257,13 +259,11 @@ def test_shares_are_used_against_due(queue: Callable[..., Decided], open_page: O
     assert len(app.get("echarts_chart")) == 1
 
 
-def test_a_replay_is_marked_as_simulated(
-    queue: Callable[..., Decided], open_page: Open, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_replay_is_marked_as_simulated(queue: Callable[..., Decided], open_page: Open):
     decided = queue()
     app = opened(open_page, part="What if")
     assert "Nothing here changes a setting" in said(app)
-    next(b for b in app.button if b.label.startswith("Replay")).click().run()
+    next(one for one in app.button if one.label.startswith("Replay")).click().run()
     told = said(app)
     assert not app.exception
     assert "replayed" in told
