@@ -2,13 +2,17 @@
 into the mirror the way the controller writes it."""
 
 import random
+import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from services.mirror import schema
+from services.mirror.events import now_ms
+from services.mirror.queries import Mirror
 from services.mirror.store import Store
+from services.mirror.workflow_queries import Workflows
 from services.mirror.workflow_store import WorkflowStore
 from services.mirror.workflow_tables import QUEUE
 from services.resources.ledger import cost
@@ -109,6 +113,31 @@ def keep_deciding(url: str, now: datetime | None = None) -> None:
     with engine.begin() as connection:
         at_ms = round((now or datetime.now(UTC)).timestamp() * 1000)
         connection.exec_driver_sql("UPDATE pictures SET at_ms = ? WHERE name = ?", (at_ms, QUEUE))
+    engine.dispose()
+
+
+def keep_fresh(url: str, over: threading.Event) -> None:
+    """Decide the same again every second until ``over``, and say that Airflow lives."""
+    engine, _ = schema.prepare(url)
+    store = Store(engine)
+    while not over.wait(1.0):
+        store.write_engine("airflow", "Airflow", "live")
+        keep_deciding(url)
+    engine.dispose()
+
+
+def hold_all(url: str) -> None:
+    """Decide that everything is held: Airflow went away."""
+    engine, _ = schema.prepare(url)
+    found = Workflows(Mirror(url)).queue()
+    assert found is not None
+    document = asdict(found)
+    del document["at"]
+    document["rows"] = [
+        row | {"state": "held", "kind": "engine", "said": "Airflow does not answer."}
+        for row in document["rows"]
+    ]
+    WorkflowStore(engine).write_picture(QUEUE, now_ms(), document)
     engine.dispose()
 
 

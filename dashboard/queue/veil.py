@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from services.mirror.workflow_models import Decided, QueueRow
 from services.mirror.workflow_queries import PLATFORM
+from services.workflows.words import capital
 
 SOMEBODY = "a job of another project"
-_HOLDERS = re.compile(r"\bthe (job|endpoint) (\S+?)(?=[,.;:]?(?:\s|$))")
+_HOLDERS = re.compile(r"\b(the|The) (job|endpoint) (\S+?)(?=[,.;:]?(?:\s|$))")
 
 
 class Veil:
@@ -61,10 +62,12 @@ class Veil:
         return replace(row, id="", project="", what=SOMEBODY, said="", unblock="", expected_said="")
 
     def _holder(self, found: re.Match[str]) -> str:
-        kind, name = found.groups()
+        article, kind, name = found.groups()
         if self.sees(name.partition(".")[0]):
             return found[0]
-        return SOMEBODY if kind == "job" else "an endpoint of another project"
+        # Whose an endpoint is, its name does not tell.
+        told = SOMEBODY if kind == "job" else "an endpoint"
+        return capital(told) if article == "The" else told
 
 
 def _pattern(names: Iterable[str]) -> re.Pattern[str] | None:

@@ -32,9 +32,9 @@ def draw(found: Replay, queue: Queue, hues: Colours) -> None:
 def fairness(found: Replay) -> str:
     """Return how far from fair shares both sides are, as a sentence."""
     return (
-        "The project farthest from its fair share under these weights: "
-        f"**{percent(found.error_before, 1)}** of all use as it was, "
-        f"**{percent(found.error_after, 1)}** simulated."
+        "Held against these weights, six hours by six hours, "
+        f"**{percent(found.error_before, 1)}** of all use went to projects that were not due it "
+        f"as it was, **{percent(found.error_after, 1)}** simulated."
     )
 
 

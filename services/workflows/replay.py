@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.resources.ledger import cost
-from services.workflows.models import Share
-from services.workflows.simulation import Arrival, Outcome, Setup, share_error
-from services.workflows.whatif import Recorded, WhatIf, what_if
+from services.workflows.models import Share, Use
+from services.workflows.recorded import due_over_time
+from services.workflows.simulation import Outcome, Setup
+from services.workflows.whatif import Recorded, WhatIf, use_over_time, what_if
 
 MOST = 600
 """Newest jobs that are replayed: so many take seconds, and more would take minutes."""
+
+
+STRETCH_S = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +22,8 @@ class Replay:
 
     found: WhatIf
     error_before: float
-    """How far the project farthest from its fair share was, of all use, 0–1; under the shares that
-    are asked about, so that both sides are held against the same aim."""
+    """Of all use, 0–1, how much went to projects that were not due it; both sides are held against
+    the shares that are asked about. See ``astray``."""
     error_after: float
     too_many: int
     """Older jobs that were left out because there were more than ``MOST``."""
@@ -40,22 +44,49 @@ def replay(
     kept = recorded[-MOST:]
     found = what_if(kept, then, other, begin, end)
     before = [
-        Outcome(priced.job, "", one.begin, one.end)
-        for one in kept
-        if one.begin is not None and one.end is not None
-        for priced in [_priced(one, then)]
-    ]
-    arrivals = [
-        Arrival(_priced(one, then).job, one.end - one.begin)
+        Outcome(replace(one.job, cost=cost(one.job.needs, then.hosts)), "", one.begin, one.end)
         for one in kept
         if one.begin is not None and one.end is not None
     ]
     return Replay(
         found,
-        share_error(before, arrivals, other.shares, begin, end),
-        share_error(found.outcomes, arrivals, other.shares, begin, end),
+        astray(before, other.shares, begin, end),
+        astray(found.outcomes, other.shares, begin, end),
         len(recorded) - len(kept),
     )
+
+
+def astray(
+    outcomes: Sequence[Outcome], shares: Mapping[str, Share], begin: float, end: float
+) -> float:
+    """Return how much of all use went to projects that were not due it then, 0–1.
+
+    Over stretches of six hours or so: over a whole week everybody who waits long enough has had
+    what they wanted, and every order looks fair. Half the sum of distances between what each
+    project used and was due, which is what would have to change hands (total variation).
+    """
+    buckets = max(1, round((end - begin) / STRETCH_S))
+    uses = [
+        Use(one.job.project, one.begin, one.end, one.job.cost, one.job.id)
+        for one in outcomes
+        if one.begin is not None
+    ]
+    lines = [
+        Use(one.job.project, one.job.submitted, one.begin, one.job.cost, one.job.id)
+        for one in outcomes
+    ]
+    used = use_over_time(uses, begin, end, buckets)
+    waited = use_over_time(lines, begin, end, buckets)
+    weights = {name: share.weight for name, share in shares.items()}
+    due = due_over_time(used, waited, weights)
+    nothing = (0.0,) * buckets
+    distance = sum(
+        abs(had - owed)
+        for name, row in due.items()
+        for had, owed in zip(used.get(name, nothing), row, strict=True)
+    )
+    whole = sum(sum(row) for row in used.values())
+    return distance / 2 / whole if whole else 0.0
 
 
 def changed(then: Setup, shares: Mapping[str, Share], slots: Mapping[str, int]) -> Setup:
@@ -70,7 +101,3 @@ def changed(then: Setup, shares: Mapping[str, Share], slots: Mapping[str, int]) 
         replace(host, gpu_slots=slots.get(host.host, host.gpu_slots)) for host in then.hosts
     )
     return replace(then, hosts=hosts, shares={**then.shares, **shares})
-
-
-def _priced(one: Recorded, setup: Setup) -> Recorded:
-    return replace(one, job=replace(one.job, cost=cost(one.job.needs, setup.hosts)))
