@@ -72,7 +72,7 @@ def html(
             running.setdefault(row.host, []).append(row)
     cards = "".join(_card(one, running.get(one.name, []), hues, zone, now) for one in hosts)
     return (
-        '<div style="display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));'
+        '<div style="display:grid;grid-template-columns:repeat(auto-fit,minmax(270px,1fr));'
         f'gap:12px;font-variant-numeric:tabular-nums">{cards}</div>'
     )
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Spec = dict[str, object]
 _BARS_W, _BARS_H = 240, 34
 _HOUR = 3600.0
+_NEARLY = 0.8
+"""Of a quota: what is used beyond it is warned of."""
 _FURTHER = (1, 8, 2, 7)
 """Of the diverging colours: for more projects than there are colours of series."""
 
@@ -78,13 +80,13 @@ def rows(made: Sequence["Part"], titles: Mapping[str, str], hues: Colours) -> st
     head = "".join(
         f'<div style="{muted};padding:0 18px 4px 0">{word}</div>'
         for word in ("Project", "Used, and due as a line", "Used against due", "Counts now",
-                     "Weight · priority", "Quota, 7 days")
+                     "May take")
     )  # fmt: skip
     body = "".join(_row(n, one, titles, hues, top, most) for n, one in enumerate(made))
     return (
-        '<div style="overflow-x:auto"><div style="display:grid;min-width:860px;'
-        "grid-template-columns:minmax(130px,1.1fr) 1.5fr minmax(170px,1.2fr) .7fr .7fr "
-        "minmax(110px,.8fr);align-items:center;font-variant-numeric:tabular-nums;"
+        '<div style="overflow-x:auto"><div style="display:grid;min-width:560px;'
+        "grid-template-columns:minmax(112px,1.1fr) 1.3fr minmax(120px,1.2fr) minmax(84px,.6fr) "
+        "minmax(112px,1fr);align-items:center;font-variant-numeric:tabular-nums;"
         f'font-size:13px">{head}{body}</div></div>'
     )
 
@@ -102,8 +104,7 @@ def _row(
         _bars(one, colour, hues, top),
         _bullet(one, colour, hues, most),
         _now(one, hues),
-        f"{_figure(one.weight)} · {_figure(one.priority)}" if one.weight is not None else "",
-        _quota(one, hues),
+        _limits(one, hues),
     )
     return "".join(f'<div style="{line};align-self:stretch">{cell}</div>' for cell in cells)
 
@@ -158,16 +159,20 @@ def _now(one: "Part", hues: Colours) -> str:
     )
 
 
-def _quota(one: "Part", hues: Colours) -> str:
+def _limits(one: "Part", hues: Colours) -> str:
+    """Return weight, priority and quota."""
+    if one.weight is None:
+        return ""
+    told = f"weight {_figure(one.weight)} · priority {_figure(one.priority)}"
     if one.quota_hours is None:
-        return f'<span style="color:{hues.muted}">{"none" if one.project else ""}</span>'
+        return f'{told}<div style="color:{hues.muted};font-size:12.5px">no quota</div>'
     used = one.quota_used_s / _HOUR
     share = min(1.0, used / one.quota_hours) if one.quota_hours else 1.0
-    tone = hues.bad if share >= 1 else hues.warn if share > 0.8 else hues.good
+    tone = hues.bad if share >= 1 else hues.warn if share > _NEARLY else hues.good
     return (
-        f'<div style="height:6px;border-radius:3px;background:{hues.line};overflow:hidden"><div '
-        f'style="width:{share:.0%};height:100%;background:{tone}"></div></div>'
-        f'<div style="margin-top:3px">{used:.1f} of {one.quota_hours:g} h</div>'
+        f'{told}<div style="height:5px;border-radius:3px;background:{hues.line};overflow:hidden;'
+        f'margin:3px 0 1px"><div style="width:{share:.0%};height:100%;background:{tone}"></div>'
+        f'</div><span style="font-size:12.5px">{used:.1f} of {one.quota_hours:g} h in 7 days</span>'
     )
 
 

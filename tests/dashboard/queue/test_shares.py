@@ -36,8 +36,8 @@ def test_projects_one_may_not_see_are_one_without_a_name():
 def test_a_row_tells_used_against_due_the_share_now_and_the_quota():
     drawn = shares_chart.rows([LORA, VISION], {"lora": "LoRA <b>"}, HUES)
     for told in (
-        "LoRA &lt;b&gt;", "1.0 h", "of 0.8 h due", "25 %", "of 50 %", "3.6 of 4 h", "2 waiting",
-        "wants nothing", "nothing waits", "1 · 5",
+        "LoRA &lt;b&gt;", "1.0 h", "of 0.8 h due", "25 %", "of 50 %", "3.6 of 4 h in 7 days",
+        "2 waiting", "wants nothing", "nothing waits", "weight 1 · priority 5", "no quota",
     ):  # fmt: skip
         assert told in drawn, told
     assert HUES.warn in drawn  # nine tenths of the quota
