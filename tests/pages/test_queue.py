@@ -189,6 +189,14 @@ def test_a_job_that_runs_cannot_be_moved_and_leads_to_its_run(
     assert f"Run {seed.run_id(1, 0)[:8]}" in said_links(app)
 
 
+def test_nothing_is_moved_by_an_old_decision(queue: Callable[..., Decided], open_page: Open):
+    waits = waiting(queue(12))
+    app = opened(open_page, role="operator", job=waits.id)
+    assert "This was decided 12 min ago" in app.warning[0].value
+    assert app.button(key="queue-front").disabled
+    assert "The queue is old" in app.button(key="queue-front").help
+
+
 def test_a_moved_job_is_noted_for_the_next_decision(
     queue: Callable[..., Decided],
     open_page: Open,
