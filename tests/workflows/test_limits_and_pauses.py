@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 JOB = "toy.train/manual__2026-01-01T00:00:00+00:00/train"
 WHY = "studio is at thermal level 3 (trapping): training is asked to save its state and pause."
+# The count is written by rename: a job may be stopped in the middle of a write.
 COUNTS = (
-    "import pathlib, time\n"
+    "import pathlib, time\nnew = pathlib.Path('new')\n"
     "for n in range({steps}):\n"
-    "    pathlib.Path('count').write_text(str(n)); time.sleep(0.05)\n"
+    "    new.write_text(str(n)); new.replace('count'); time.sleep(0.05)\n"
 )
 SAVES = (
-    "import pathlib, time, mlops_client\n"
+    "import pathlib, time, mlops_client\nnew = pathlib.Path('new')\n"
     "for n in range({steps}):\n"
-    "    pathlib.Path('count').write_text(str(n)); time.sleep(0.05)\n"
+    "    new.write_text(str(n)); new.replace('count'); time.sleep(0.05)\n"
     "    if mlops_client.checkpoint_requested():\n"
     "        {saves}\n"
 )
