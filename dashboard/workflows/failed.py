@@ -26,8 +26,15 @@ def draw_failure(task: TaskRun, run: WorkflowRun) -> None:
         left, right = st.columns(2, gap="large")
         left.html(facts_html(told, hues))
         right.html(different_html(told, hues))
+    _what_to_do(told)
     if told.lines:
+        st.markdown("**Its last lines**")
         st.code(lines_text(told), language=None, wrap_lines=True)
+
+
+def _what_to_do(told: Explanation) -> None:
+    if told.setting or told.command:
+        st.markdown("**What to do**")
     if told.setting:
         st.code(f"[tool.mlops]\n{told.setting}", language="toml")
     if told.command:

@@ -92,7 +92,8 @@ def _ran_under(
         if host not in states:
             return "not known: its machine sends no telemetry"
         assert host is not None  # noqa: S101 - it is one of them
-        start = max(start, end - _LOOKED_AT)
+        is_long = end - start > _LOOKED_AT
+        start = end - _LOOKED_AT if is_long else start
         samples = samples_of(telemetry, host, start, end)
         machine_of = states[host]
         owner = owner_of(task.run_ids[0]) if task.run_ids else OTHERS
@@ -102,6 +103,7 @@ def _ran_under(
             power,
             power_of,
             why_slow(samples, start, end, machine=machine_of, owner=owner).causes,
+            _LOOKED_AT.total_seconds() if is_long else None,
         )
     except MlopsError as error:
         return f"not known: {error.message}"

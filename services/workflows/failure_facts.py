@@ -31,7 +31,7 @@ def facts_of(
     pauses = evidence.get("pauses")
     if isinstance(pauses, list) and pauses:
         yield Fact("Paused", f"{len(pauses)} times by the thermal policy")
-    yield from _surroundings(ran_under)
+    yield from _surroundings(ran_under, kind)
     host = table(evidence.get("host"))
     if host.get("name"):
         yield Fact("Machine", str(host["name"]))
@@ -75,10 +75,10 @@ def _environment(
     if was and now:
         same = "; as at its last success" if was == now else "; not as at its last success"
     said = f"{count:,} package{'' if count == 1 else 's'}{python}{same}"
-    return Fact("Environment", said, telling=telling or (bool(same) and was != now))
+    return Fact("Environment", said, telling=telling)
 
 
-def _surroundings(ran_under: Surroundings | str) -> Iterator[Fact]:
+def _surroundings(ran_under: Surroundings | str, kind: str) -> Iterator[Fact]:
     """Heat and power while it ran; what the machine does not tell is said to be so."""
     if isinstance(ran_under, str):
         if ran_under:
@@ -88,7 +88,9 @@ def _surroundings(ran_under: Surroundings | str) -> Iterator[Fact]:
     if found.coverage <= 0:
         yield Fact("Heat and power", "no sample was taken meanwhile", known=False)
         return
-    yield _heat(found)
+    if ran_under.last_s is not None:
+        yield Fact("Heat and power", f"of its last {span(ran_under.last_s)}")
+    yield _heat(found, telling=kind == "timeout")
     if found.pressure_max is None:
         yield Fact("Memory pressure", "its machine does not tell", known=False)
     else:
@@ -97,14 +99,14 @@ def _surroundings(ran_under: Surroundings | str) -> Iterator[Fact]:
     yield _power(ran_under)
     if ran_under.causes:
         titles = "; ".join(cause.title for cause in ran_under.causes[:3])
-        yield Fact("Slowed down by", titles, telling=True)
+        yield Fact("Slowed down by", titles, telling=kind == "timeout")
 
 
-def _heat(found: Conditions) -> Fact:
+def _heat(found: Conditions, *, telling: bool) -> Fact:
     if found.thermal_max is None:
         return Fact("Heat", "its machine does not tell", known=False)
     hot = f", throttled {found.throttled:.0%} of the time" if found.throttled else ""
-    return Fact("Heat", f"level {found.thermal_max} at most{hot}", telling=bool(hot))
+    return Fact("Heat", f"level {found.thermal_max} at most{hot}", telling=telling and bool(hot))
 
 
 def _supply(found: Conditions) -> Fact:

@@ -49,6 +49,8 @@ class Surroundings:
     """Of what: the whole machine, the GPU alone …"""
     causes: tuple[Cause, ...] = ()
     """What slowed the machine down meanwhile."""
+    last_s: float | None = None
+    """So much of its end was looked at; None: all of it."""
 
 
 def table(found: object) -> Mapping[str, Any]:

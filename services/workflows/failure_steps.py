@@ -170,7 +170,7 @@ def _typed(value: bool | float | str) -> str:  # noqa: FBT001 - a parameter of a
 def _timeout(case: Case) -> Step:
     limit, took = number(case.evidence.get("timeout_s")), number(case.before.get("seconds"))
     causes = () if isinstance(case.ran_under, str) else case.ran_under.causes
-    said = [f"Its machine was slowed down: {causes[0].suggestion}"] if causes else []
+    said = [f"Its machine was slowed down. {causes[0].suggestion}"] if causes else []
     if took:
         said.append(f"Its last success took {span(took)}.")
     said.append("Raise its timeout, or give it less to do.")

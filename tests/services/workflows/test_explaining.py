@@ -58,7 +58,9 @@ def test_heat_power_and_pressure_are_those_of_the_time_it_ran():
     assert told["Power"] == ("plugged in", True, False)
     assert told["Power drawn"] == ("28.0 W by the whole machine, on average", True, False)
     assert "hrottled" in told["Slowed down by"][0]
-    assert found.next_step.startswith("Its machine was slowed down: ")
+    assert found.next_step.startswith("Its machine was slowed down. ")
+    other = facts(why(cool_then_hot, outcome="data"))
+    assert other["Heat"] == ("level 3 at most, throttled 50% of the time", True, False)
     before = why(cool_then_hot, ended_at=at(60).isoformat())
     assert facts(before)["Heat"] == ("level 0 at most", True, False)
     assert "Slowed down by" not in facts(before)
@@ -74,7 +76,11 @@ def test_a_machine_that_does_not_tell_is_not_said_to_be_cool():
 
 def test_of_a_long_task_the_end_is_looked_at():
     long_ago = (at(0) - timedelta(days=9)).isoformat()
-    assert facts(why(recording(130, HOT), started_at=long_ago))["Heat"][0].startswith("level 3")
+    told = facts(why(recording(130, HOT), started_at=long_ago))
+    assert told["Heat"][0].startswith("level 3")
+    assert told["Heat and power"] == ("of its last 2.0 h", True, False)
+    long_before = recording(60, HOT, begin_s=-9000) + recording(130, BUSY)
+    assert facts(why(long_before, started_at=long_ago))["Heat"][0] == "level 0 at most"
 
 
 def test_airflow_is_asked_only_for_what_left_no_evidence(tmp_path: Path):

@@ -317,7 +317,7 @@ def test_heat_and_power_are_told_or_why_not():
         task(), FAILED | {"outcome": "timeout"}, ran_under=replace(watts, causes=(cause,))
     )
     assert facts(slowed)["Slowed down by"] == ("Throttled", True)
-    assert slowed.next_step.startswith("Its machine was slowed down: Let it cool.")
+    assert slowed.next_step.startswith("Its machine was slowed down. Let it cool.")
     told = facts(explain(task(), FAILED, ran_under="not known: it is away"))
     assert told["Heat and power"] == ("not known: it is away", False)
 
