@@ -7,7 +7,7 @@ from dashboard.charts.theme import Colours, colours
 from dashboard.components.notices import advice
 from dashboard.text import markup, plain
 from services.mirror.workflow_models import TaskRun, WorkflowRun
-from services.workflows.failure import Explanation
+from services.workflows.failure import Explanation, Fact
 
 _SHOWN = 12
 """Differences; the rest is counted."""
@@ -26,19 +26,31 @@ def draw_failure(task: TaskRun, run: WorkflowRun) -> None:
         left, right = st.columns(2, gap="large")
         left.html(facts_html(told, hues))
         right.html(different_html(told, hues))
+    _what_to_do(told)
     if told.lines:
+        st.markdown("**Its last lines**")
         st.code(lines_text(told), language=None, wrap_lines=True)
+
+
+def _what_to_do(told: Explanation) -> None:
+    if told.setting or told.command:
+        st.markdown("**What to do**")
+    if told.setting:
+        st.code(f"[tool.mlops]\n{told.setting}", language="toml")
     if told.command:
-        st.code(told.command, language="sh")
+        st.code(told.command, language="sh", wrap_lines=True)
 
 
 def facts_html(told: Explanation, hues: Colours) -> str:
-    """Return what was measured; what was not is grey, with why."""
-    rows = "".join(
-        _row(fact.label, markup(fact.said), hues.muted if not fact.known else hues.text, hues)
-        for fact in told.facts
-    )
+    """Return what was measured; what was not is grey, with why, what tells the cause is marked."""
+    rows = "".join(_row(one.label, *_measured(one, hues), hues) for one in told.facts)
     return f"{_head('What was measured')}{rows}"
+
+
+def _measured(fact: Fact, hues: Colours) -> tuple[str, str]:
+    if fact.telling:
+        return f"▸ <b>{markup(fact.said)}</b>", hues.bad
+    return markup(fact.said), hues.text if fact.known else hues.muted
 
 
 def different_html(told: Explanation, hues: Colours) -> str:

@@ -17,6 +17,7 @@ from dashboard.workflows.address import FIND, KIND, STATE
 from dashboard.workflows.figures import SHOWN_STATES, Line, lines, matching
 from services.errors import MlopsError
 from services.mirror.workflow_models import WorkflowFault
+from services.workflows.faults import explain_fault
 
 LIVE_S = 2.0
 _MOST_KINDS = 8
@@ -87,10 +88,11 @@ def _legend(kept: Sequence[Line], found: Sequence[Line], where: Scope) -> str:
 def faults(found: Sequence[WorkflowFault]) -> None:
     """Draw the files that make no workflow: the cause, and where it was raised."""
     for one in found:
-        name = one.file.rpartition("/")[2]
+        name, told = one.file.rpartition("/")[2], explain_fault(one)
+        place = f" In {plain(told.place, 200)}." if told.place else ""
         st.error(
-            f"**{plain(name, 80)} makes no workflow.** {plain(one.cause, 500)} "
-            "Mend the project's contract or its file; Airflow reads it within seconds.",
+            f"**{plain(name, 80)} makes no workflow.** {plain(told.cause, 500)}{place} "
+            f"{plain(told.next_step, 300)}",
             icon=":material/error:",
         )
         with st.expander(f"Where it was raised, {age(one.at)}", icon=":material/segment:"):

@@ -1,6 +1,8 @@
 """``mlops workflows why``: why a run failed, task by task."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -10,10 +12,12 @@ from services.home import Home
 
 if TYPE_CHECKING:
     from services.mirror.workflow_models import TaskRun
+    from services.workflows.explaining import Log
     from services.workflows.failure import Explanation
 
 _FAILED = frozenset({"failed", "up_for_retry"})
 _WIDTH = 34
+_LINES, _MOST_LINES = 200, 20_000
 
 
 @click.command()
@@ -60,7 +64,24 @@ def explanations(run: str, label: str | None) -> list["Explanation"]:
         raise NotFoundError(f"{run[:100]} has no task {label[:100]!r}.", f"Its tasks: {names}.")
     telemetry, here = Store(home.telemetry), own_id(home.run / "host-id")
     folder = home.airflow / "evidence"
-    return [explained(one, tasks, known, folder, telemetry, here) for one in wanted]
+    log = _log()
+    return [explained(one, tasks, known, folder, telemetry, here, log) for one in wanted]
+
+
+def _log() -> "Log":
+    """Return how Airflow's log of a task is read; nothing of it when Airflow cannot be asked."""
+    from services.commands.acting import context
+    from services.commands.following import LogReader
+    from services.errors import MlopsError
+
+    def read(task: "TaskRun") -> Sequence[str]:
+        try:
+            reader = LogReader(context().airflow, task, max(1, task.tries), whole=True)
+            return tuple(islice(reader.news(), _MOST_LINES))[-_LINES:]
+        except MlopsError:  # what Airflow says of it is more than is needed
+            return ()
+
+    return read
 
 
 def _is_wanted(task: "TaskRun", label: str | None) -> bool:
@@ -71,7 +92,8 @@ def text(one: "Explanation") -> list[str]:
     """Return an explanation as it is printed, line by line."""
     lines = [f"{one.task}: {one.cause}", ""]
     lines += [
-        f"  {fact.label:<{_WIDTH}} {fact.said if fact.known else f'({fact.said})'}"
+        f"{'▸' if fact.telling else ' '} {fact.label:<{_WIDTH}} "
+        f"{fact.said if fact.known else f'({fact.said})'}"
         for fact in one.facts
     ]
     lines += ["", f"  {one.compared}"]
@@ -86,6 +108,8 @@ def text(one: "Explanation") -> list[str]:
             for number, line in enumerate(one.lines)
         ]
     lines += ["", f"  {one.next_step}"]
+    if one.setting:
+        lines.append(f"  In [tool.mlops]: {one.setting}")
     if one.command:
         lines.append(f"  {one.command}")
     return [*lines, ""]

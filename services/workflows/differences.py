@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.workflows.failure_parts import amount, number
+from services.workflows.words import span
+
 _SHORT = 12
 _MOST = 40
 
@@ -13,7 +16,8 @@ class Difference:
     """One thing that is not as it was."""
 
     what: str
-    """``code``, ``data``, ``models``, ``package NAME``, ``parameter NAME``, ``machine``."""
+    """``code``, ``data``, ``models``, ``package NAME``, ``parameter NAME``, ``memory limit``,
+    ``timeout``, ``machine``."""
     before: str
     """Empty: it was not there."""
     now: str
@@ -27,7 +31,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[Diff
         before: Evidence of the last success.
         now: Evidence of the try that failed.
     """
-    found = [*_code(before, now), *_tables(before, now), *_packages(before, now)]
+    found = [*_code(before, now), *_tables(before, now), *_limits(before, now)]
+    found += _packages(before, now)
     old, new = _at(before, "host", "name"), _at(now, "host", "name")
     if old and new and old != new:
         found.append(Difference("machine", str(old), str(new)))
@@ -54,6 +59,22 @@ def _tables(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Diffe
         for name in sorted(old.keys() & new.keys(), key=str):
             if old[name] != new[name]:
                 yield Difference(f"{word}{name}", _shown(old[name]), _shown(new[name]))
+        # A parameter that the contract has no more, or has now; without any, none was told.
+        for name in sorted(old.keys() ^ new.keys(), key=str) if old and new else ():
+            yield Difference(
+                f"{word}{name}",
+                _shown(old[name]) if name in old else "",
+                _shown(new[name]) if name in new else "",
+            )
+
+
+def _limits(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:
+    old, new = (number(_at(one, "memory", "limit_bytes")) for one in (before, now))
+    if old is not None and new is not None and old != new:
+        yield Difference("memory limit", amount(old), amount(new))
+    old, new = (number(one.get("timeout_s")) for one in (before, now))
+    if old is not None and new is not None and old != new:
+        yield Difference("timeout", span(old), span(new))
 
 
 def _packages(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Difference]:

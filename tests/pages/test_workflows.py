@@ -225,6 +225,9 @@ def test_a_failed_run_says_why_and_what_to_do(open_page: Open):
     assert "train failed." in error
     assert "It ended with exit code 1" in error
     assert "Log the metric that the contract names" in error
+    typed = f"mlops workflows logs {seeded.TRAIN}/{seeded.FAILED} train"
+    assert typed in [code.value for code in app.code]
+    assert "**What to do**" in [one.value for one in app.markdown]
 
 
 def test_a_mapped_task_is_told_part_by_part(open_page: Open):

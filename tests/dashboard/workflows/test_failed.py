@@ -48,3 +48,11 @@ def test_the_line_of_the_exception_is_marked():
     assert lines_text(told(lines=("a", "KeyError: b", "c"), marked=1)) == (
         "  a\n▸ KeyError: b\n  c"
     )
+
+
+def test_what_tells_the_cause_is_marked():
+    facts = (Fact("Most memory", "8.3 GB of 8.0 GB", telling=True), Fact("Free disk", "70 GB"))
+    telling, other = facts_html(told(facts=facts), HUES).split("Free disk")
+    assert "▸ <b>8.3 GB of 8.0 GB</b>" in telling
+    assert HUES.bad in telling
+    assert HUES.bad not in other
