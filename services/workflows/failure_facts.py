@@ -4,7 +4,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from services.telemetry.conditions import Conditions
-from services.workflows.failure_parts import Fact, Surroundings, amount, inside, number, table
+from services.workflows.failure_parts import (
+    Fact,
+    Surroundings,
+    amount,
+    inside,
+    number,
+    table,
+    words,
+)
 from services.workflows.words import span
 
 
@@ -18,9 +26,9 @@ def facts_of(
     code, signal = evidence.get("exit_code"), evidence.get("signal")
     if signal or code is not None:
         yield Fact("Ended by", str(signal) if signal else f"exit code {code}")
-    raised = table(evidence.get("exception"))
-    if raised.get("name"):
-        yield Fact("Exception", str(raised["name"]))
+    raised = words(inside(evidence, "exception", "name"))
+    if raised:
+        yield Fact("Exception", raised)
     yield from _memory(table(evidence.get("memory")), telling=kind == "memory")
     seconds, timeout = number(evidence.get("seconds")), number(evidence.get("timeout_s"))
     if seconds is not None:
@@ -28,13 +36,20 @@ def facts_of(
         yield Fact("Ran for", f"{span(seconds)}{most}", telling=kind == "timeout")
     yield _disk(evidence, telling=kind == "disk")
     yield _environment(evidence, before, telling=kind == "packages")
-    pauses = evidence.get("pauses")
-    if isinstance(pauses, list) and pauses:
-        yield Fact("Paused", f"{len(pauses)} times by the thermal policy")
+    yield from _pauses(evidence)
     yield from _surroundings(ran_under, kind)
-    host = table(evidence.get("host"))
-    if host.get("name"):
-        yield Fact("Machine", str(host["name"]))
+    host = words(inside(evidence, "host", "name"))
+    if host:
+        yield Fact("Machine", host)
+
+
+def _pauses(evidence: Mapping[str, Any]) -> Iterator[Fact]:
+    pauses, paused_s = evidence.get("pauses"), number(evidence.get("paused_s"))
+    if not isinstance(pauses, list) or not pauses:
+        return
+    times = "once" if len(pauses) == 1 else f"{len(pauses)} times"
+    lasted = "" if paused_s is None else f", {span(paused_s)} in all"
+    yield Fact("Paused", f"{times} by the thermal policy{lasted}")
 
 
 def _memory(memory: Mapping[str, Any], *, telling: bool) -> Iterator[Fact]:

@@ -376,6 +376,15 @@ def numbers(found: object) -> set[float]:
     return {float(found)} if is_one and math.isfinite(found) else set()  # type: ignore[arg-type]
 
 
+def test_names_are_words_and_pauses_have_a_length():
+    odd = FAILED | {"exception": {"name": {"7": 1}, "text": None}, "host": {"name": [1]}}
+    assert not {"Exception", "Machine"} & facts(explain(task(), odd)).keys()
+    once = FAILED | {"pauses": [{"why": "heat"}], "paused_s": 120.0}
+    assert facts(explain(task(), once))["Paused"][0] == "once by the thermal policy, 2 min in all"
+    often = FAILED | {"pauses": [{}, {}], "paused_s": None}
+    assert facts(explain(task(), often))["Paused"][0] == "2 times by the thermal policy"
+
+
 @given(SHAPED)
 def test_no_figure_is_told_that_the_file_does_not_hold(said: dict[str, Any]):
     found = explain(task(), said)

@@ -20,7 +20,7 @@ def write_whole(path: Path, document: dict[str, Any]) -> None:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(document, file, indent=1)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException:  # an interrupt, too, must leave no half file behind; raised again
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
