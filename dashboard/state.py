@@ -1,8 +1,8 @@
 """What the pages know: the mirror, the journal, the person, how old the picture is.
 
-With ``machines`` the only place with ``st.cache_*``. Reads are cached under the mirror's change
-number: what was read under a number is true until the number moves. Ages are not, so they come from
-``engines()``.
+With ``machines``, ``flows`` and ``journalled`` the only place with ``st.cache_*``. Reads are cached
+under the mirror's change number: what was read under a number is true until the number moves. Ages
+are not, so they come from ``engines()``.
 """
 
 from dataclasses import replace
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, cast
 import streamlit as st
 
 from dashboard.numbers import zone_of
-from dashboard.scope import Scope
 from services.errors import PlatformError
 from services.home import Home
 from services.mirror.models import (
@@ -30,14 +29,11 @@ from services.mirror.queries import Mirror
 from services.settings import Settings
 
 if TYPE_CHECKING:
-    from services.access import Access, Session, User
+    from services.access import Access, User
     from services.actions.action import Context
-    from services.actions.audit import Entry
-    from services.actions.deployments import Deployment
-    from services.actions.executor import ActionRecord, Executor, State
+    from services.actions.executor import Executor
     from services.actions.journal import Journal
     from services.actions.roles import Actor
-    from services.actions.verification import Verification, Verified
     from services.data.picture import Picture
     from services.engines.mlflow.adapter import MLflow
     from services.platform.doctor import Finding
@@ -317,73 +313,6 @@ def _runs_per_day(
 ) -> tuple[tuple[date, int, int], ...]:
     del change
     return mirror().runs_per_day(project, since=since, projects=mine)
-
-
-# Reads of the journal: always as it is now
-
-
-def actions(
-    where: Scope, *, who: str = "", states: tuple[str, ...] = (), before: int | None = None
-) -> tuple["ActionRecord", ...]:
-    """Return actions in the scope, newest first."""
-    return executor().history(
-        project=where.project,
-        projects=visible_projects(),
-        actor=who,
-        states=cast("tuple[State, ...]", states),
-        since=where.since,
-        before=before,
-    )
-
-
-def deployments(
-    start: datetime, end: datetime, mine: tuple[str, ...] | None
-) -> tuple["Deployment", ...]:
-    """Return what was promoted, deployed and checked out then in ``mine``, None for all."""
-    from services.actions import deployments as done
-
-    return done.deployments(journal(), start, end, mine)
-
-
-def audit_entries(
-    where: Scope, *, who: str = "", what: str = "", before: int | None = None
-) -> tuple["Entry", ...]:
-    """Return audit entries in the scope, newest first."""
-    from services.actions import audit
-
-    return audit.entries(
-        journal(),
-        project=where.project,
-        projects=visible_projects(),
-        actor=who,
-        what=what,
-        since=where.since,
-        before=before,
-    )
-
-
-def audit_verdict(*, whole: bool = False) -> "Verified":
-    """Return whether the chain of seals holds: its new entries checked now, all of it if asked."""
-    return _verification().look(whole=whole)
-
-
-@st.cache_resource(show_spinner=False)
-def _verification() -> "Verification":
-    from services.actions.verification import Verification
-
-    return Verification(journal())
-
-
-def sessions() -> tuple["Session", ...]:
-    """Return who is signed in, newest first."""
-    return access().sessions()
-
-
-def people() -> tuple["User", ...]:
-    """Return all accounts by name."""
-    from services.access import store
-
-    return store.everyone(journal())
 
 
 @st.cache_resource(show_spinner=False)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import scope, state
+from dashboard import journalled, scope
 from dashboard.components import journal, located, notices, older
 from dashboard.components.tables import PAGE_SIZE
 
@@ -23,7 +23,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 
 before = older.cursor()
 if view == "actions":
-    records = state.actions(where, who=who, states=tuple(how), before=before)
+    records = journalled.actions(where, who=who, states=tuple(how), before=before)
     if records:
         chosen = journal.action_table(records)
         older.draw([record.id for record in records], PAGE_SIZE)
@@ -39,7 +39,7 @@ if view == "actions":
         )
 else:
     journal.verdict()
-    entries = state.audit_entries(where, who=who, what=what, before=before)
+    entries = journalled.audit_entries(where, who=who, what=what, before=before)
     if entries:
         noted = journal.audit_table(entries)
         older.draw([entry.number for entry in entries], PAGE_SIZE)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import journalled, state
 from dashboard.components import actions, located, notices, people, platform
 from dashboard.components.cli import command_line
 from services.actions import roles
@@ -18,14 +18,14 @@ view = located.choice(
 )
 if view == "people":
     people.add(off)
-    chosen = people.table(state.people())
+    chosen = people.table(journalled.people())
     if chosen is not None:
         people.change(chosen, off)
     else:
         st.caption("Select a person to change role, scope or password.")
     command_line("mlops users list", "mlops users add NAME --role viewer")
 elif view == "sessions":
-    people.sessions_table(state.sessions())
+    people.sessions_table(journalled.sessions())
     command_line("mlops users list")
 else:
     st.subheader("Engines")

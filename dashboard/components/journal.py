@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import journalled, state
 from dashboard.components import actions, ages, status, tables
 from dashboard.numbers import age, duration
 from dashboard.text import plain
@@ -112,7 +112,7 @@ def verdict() -> None:
             icon=":material/verified_user:",
             help="Walks the chain from its first entry, as happens once a day by itself.",
         )
-    verified = state.audit_verdict(whole=whole)
+    verified = journalled.audit_verdict(whole=whole)
     found = verified.verdict
     with place.container(width="content"):
         if found.broken_at is None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dashboard import machines, navigation, scope, state
+from dashboard import journalled, machines, navigation, scope, state
 from dashboard.charts.timeline import Tone
 from dashboard.hardware import access
 from services.actions.deployments import Deployment
@@ -73,7 +73,7 @@ def happened(host: HostState, start: datetime, end: datetime) -> Happened:
     except MlopsError as error:
         unknown.append(f"Which runs began and ended cannot be told: {error.message}")
     try:
-        found += _deployments(state.deployments(start, end, mine), titles)
+        found += _deployments(journalled.deployments(start, end, mine), titles)
     except MlopsError as error:
         unknown.append(f"What was promoted and deployed cannot be told: {error.message}")
     return Happened(tuple(sorted(found, key=lambda one: one.at)), tuple(unknown))

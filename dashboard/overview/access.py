@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from dashboard import state
+from dashboard import journalled, state
 from dashboard.overview import needs
 from dashboard.overview.needs import BadRuns, Need
 from dashboard.registry import access as registry
@@ -59,7 +59,7 @@ def needed(found: Sequence[ProjectSummary], where: Scope) -> tuple[Need, ...]:
     """Return what needs the person, the most pressing first."""
     since = recent(where)
     by_id = {project.id: project for project in found}
-    recorded = [r for r in state.actions(where) if (r.finished_at or r.submitted_at) >= since]
+    recorded = [r for r in journalled.actions(where) if (r.finished_at or r.submitted_at) >= since]
     return needs.ordered(
         (
             *needs.of_engines(state.engines()),

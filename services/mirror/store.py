@@ -5,16 +5,16 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, func, select, update
 
 from services.engines.mlflow.models import Model, Point, TrackedRun, Version
 from services.mirror import schema
 from services.mirror.connection import Reading, writing
 from services.mirror.curves import merged_curve
 from services.mirror.events import Event, alias_events, now_ms, run_events, run_title, version_event
-from services.mirror.metadata import metadata
 from services.mirror.models import EngineState
 from services.mirror.rows import metric_row, model_row, run_row, version_row
+from services.mirror.statements import append_events, count_on, insert, upsert
 
 _CHUNK = 500
 _FEED_DAYS_FIRST_READ = 7
@@ -130,9 +130,9 @@ class Store:
             for name, value in run.tags.items():
                 key = self._key(connection, "t", name)
                 tag_rows.append({"key_id": key, "rid": rid, "value": value})
-        _insert(connection, "metrics", metric_rows)
-        _insert(connection, "params", param_rows)
-        _insert(connection, "tags", tag_rows)
+        insert(connection, "metrics", metric_rows)
+        insert(connection, "params", param_rows)
+        insert(connection, "tags", tag_rows)
 
     def _key(self, connection: Connection, kind: str, name: str) -> int:
         known = self._keys.get((kind, name))
@@ -243,8 +243,8 @@ class Store:
             }
             for table in (schema.models, schema.versions):
                 connection.execute(delete(table).where(table.c.project == project))
-            _insert(connection, "models", [model_row(project, model) for model in models])
-            _insert(connection, "versions", [version_row(project, v) for v in versions])
+            insert(connection, "models", [model_row(project, model) for model in models])
+            insert(connection, "versions", [version_row(project, v) for v in versions])
             made = [v for v in versions if (v.model, v.version) not in old_versions]
             append_events(connection, [version_event(project, version) for version in made])
             aliases = alias_events(project, models, old_aliases)
@@ -350,53 +350,3 @@ def _meta(connection: Connection, key: str) -> str | None:
 
 def _put_meta(connection: Connection, key: str, value: str) -> None:
     upsert(connection, "meta", ("key",), [{"key": key, "value": value}])
-
-
-def count_on(connection: Connection, key: str = "change") -> int:
-    """Count on in one statement: two that read the old number first would both write the same."""
-    counted = text(
-        "INSERT INTO meta (key, value) VALUES (:key, '1') ON CONFLICT (key) DO UPDATE "
-        "SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT) RETURNING value"
-    )
-    return int(connection.execute(counted, {"key": key}).scalar_one())
-
-
-def append_events(connection: Connection, events: Sequence[Event]) -> None:
-    """Put lines into the change feed; whoever does counts the change on."""
-    _insert(
-        connection,
-        "changes",
-        [
-            {
-                "at_ms": event.at_ms,
-                "kind": event.kind,
-                "project": event.project,
-                "subject": event.subject,
-                "title": event.title,
-                "before": event.before,
-                "after": event.after,
-            }
-            for event in events
-        ],
-    )
-
-
-def _insert(connection: Connection, table: str, rows: list[dict[str, object]]) -> None:
-    if rows:
-        connection.execute(metadata.tables[table].insert(), rows)
-
-
-def upsert(
-    connection: Connection, table: str, keys: tuple[str, ...], rows: list[dict[str, object]]
-) -> None:
-    """Insert or replace rows by their key; SQLite and Postgres share this form."""
-    if not rows:
-        return
-    quoted = {name: f'"{name}"' for name in rows[0]}
-    rest = ", ".join(f"{quoted[n]} = excluded.{quoted[n]}" for n in rows[0] if n not in keys)
-    statement = (
-        f"INSERT INTO {table} ({', '.join(quoted.values())}) "  # noqa: S608 - names of our own schema
-        f"VALUES ({', '.join(':' + name for name in rows[0])}) "
-        f"ON CONFLICT ({', '.join(quoted[name] for name in keys)}) DO UPDATE SET {rest}"
-    )
-    connection.execute(text(statement), rows)

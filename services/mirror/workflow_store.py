@@ -11,7 +11,7 @@ from services.engines.airflow.models import DagRun, TaskInstance
 from services.mirror import workflow_tables as tables
 from services.mirror.connection import writing
 from services.mirror.events import Event, now_ms
-from services.mirror.store import append_events, count_on, upsert
+from services.mirror.statements import append_events, count_on, upsert
 from services.mirror.workflow_models import ACTIVE_RUNS, Workflow, WorkflowFault
 from services.mirror.workflow_rows import packed, workflow_document
 
