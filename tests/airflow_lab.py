@@ -24,6 +24,21 @@ from services.settings import Settings
 from tests.live import eventually
 
 DAGS = Path(__file__).parent / "services" / "engines" / "airflow" / "dags"
+DRILL = """
+[project]
+name = "drill"
+version = "1"
+
+[tool.mlops]
+id = "drill"
+title = "Drill"
+train = "python train.py"
+memory_limit_gb = 1
+params.epochs = { type = "int", default = 3, min = 1, max = 100 }
+params.wait_s = { type = "float", default = 0 }
+params.fail = { type = "bool", default = false }
+"""
+"""The contract of the project whose workflow ``drill.train`` tests launch."""
 START_S = 300.0
 """The first start on a machine makes the environment."""
 

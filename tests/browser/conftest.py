@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -63,12 +64,26 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     seed.people(settings, PASSWORD)
     hardware_seed.fill(home.telemetry)
     data_seed.fill(home, tmp_path_factory.mktemp("projects"))
+    try:
+        with alive(
+            home,
+            partial(seed.keep_fresh, settings.mirror_url),
+            partial(workflows_seed.keep_fresh, settings.mirror_url),
+            partial(hardware_seed.keep_fresh, home.telemetry),
+        ) as served:
+            yield served
+    finally:
+        if before is None:
+            del os.environ["MLOPS_HOME"]
+        else:
+            os.environ["MLOPS_HOME"] = before
+
+
+@contextlib.contextmanager
+def alive(home: Home, *beats: Callable[[threading.Event], object]) -> Iterator[Served]:
+    """Serve the dashboard while others keep what it shows fresh, each until its event is set."""
     over = threading.Event()
-    pulses = (
-        threading.Thread(target=seed.keep_fresh, args=(settings.mirror_url, over)),
-        threading.Thread(target=workflows_seed.keep_fresh, args=(settings.mirror_url, over)),
-        threading.Thread(target=hardware_seed.keep_fresh, args=(home.telemetry, over)),
-    )
+    pulses = [threading.Thread(target=beat, args=(over,)) for beat in beats]
     try:
         with serving(home) as url:
             for pulse in pulses:
@@ -79,10 +94,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         for pulse in pulses:
             if pulse.ident is not None:
                 pulse.join()
-        if before is None:
-            del os.environ["MLOPS_HOME"]
-        else:
-            os.environ["MLOPS_HOME"] = before
+
+
+@contextlib.contextmanager
+def tab(browser: Browser, served: Served, height: int = 960) -> Iterator[Page]:
+    """Open a page in a browser profile of its own, 1440 wide, light."""
+    context = browser.new_context(
+        viewport={"width": 1440, "height": height}, color_scheme="light", base_url=served.url
+    )
+    context.set_default_timeout(15_000)
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
 
 
 @contextlib.contextmanager

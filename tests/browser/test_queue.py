@@ -1,8 +1,8 @@
 """The page of the queue in a browser: from a reason to a job, to its place, and back."""
 
 import re
-import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -16,7 +16,7 @@ from services.mirror.workflow_models import QueueRow
 from services.mirror.workflow_queries import Workflows
 from services.settings import Settings
 from tests import queue_seed, seed
-from tests.browser.conftest import PASSWORD, Served, idle, serving, shot, sign_in
+from tests.browser.conftest import PASSWORD, Served, alive, idle, shot, sign_in, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 QUEUE = "Queue"
@@ -33,31 +33,18 @@ def queued(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         seed.fill(settings.mirror_url)
         queue_seed.fill(settings.mirror_url, waiting=200, past=120)
         seed.people(settings, PASSWORD)
-        over = threading.Event()
-        pulses = [
-            threading.Thread(target=beat, args=(settings.mirror_url, over))
-            for beat in (seed.keep_fresh, queue_seed.keep_fresh)
-        ]
-        try:
-            with serving(home) as url:
-                for pulse in pulses:
-                    pulse.start()
-                yield Served(url, home)
-        finally:
-            over.set()
-            for pulse in pulses:
-                if pulse.ident is not None:
-                    pulse.join()
+        with alive(
+            home,
+            partial(seed.keep_fresh, settings.mirror_url),
+            partial(queue_seed.keep_fresh, settings.mirror_url),
+        ) as served:
+            yield served
 
 
 @pytest.fixture
 def page(browser: Browser, queued: Served) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 1250}, color_scheme="light", base_url=queued.url
-    )
-    context.set_default_timeout(15_000)
-    yield context.new_page()
-    context.close()
+    with tab(browser, queued, 1250) as found:
+        yield found
 
 
 def rows() -> tuple[QueueRow, ...]:

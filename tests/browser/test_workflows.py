@@ -2,8 +2,8 @@
 
 import os
 import re
-import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -13,7 +13,7 @@ from services.mirror import schema
 from services.mirror.workflow_store import WorkflowStore
 from services.settings import Settings
 from tests import seed, workflows_seed
-from tests.browser.conftest import PASSWORD, Served, idle, serving, shot, sign_in
+from tests.browser.conftest import PASSWORD, Served, alive, idle, shot, sign_in, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 LIST, DAG = "Workflows", "LoRA fine-tuning: train"
@@ -32,31 +32,18 @@ def flowing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         workflows_seed.add(settings.mirror_url)
         workflows_seed.connect(settings.mirror_url, tmp_path_factory.mktemp("lora"))
         seed.people(settings, PASSWORD)
-        over = threading.Event()
-        pulses = [
-            threading.Thread(target=beat, args=(settings.mirror_url, over))
-            for beat in (seed.keep_fresh, workflows_seed.keep_fresh)
-        ]
-        try:
-            with serving(home) as url:
-                for pulse in pulses:
-                    pulse.start()
-                yield Served(url, home)
-        finally:
-            over.set()
-            for pulse in pulses:
-                if pulse.ident is not None:
-                    pulse.join()
+        with alive(
+            home,
+            partial(seed.keep_fresh, settings.mirror_url),
+            partial(workflows_seed.keep_fresh, settings.mirror_url),
+        ) as served:
+            yield served
 
 
 @pytest.fixture
 def page(browser: Browser, flowing: Served) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 1200}, color_scheme="light", base_url=flowing.url
-    )
-    context.set_default_timeout(15_000)
-    yield context.new_page()
-    context.close()
+    with tab(browser, flowing, 1200) as found:
+        yield found
 
 
 def test_from_the_list_to_a_log_and_back_without_a_new_page_load(page: Page):

@@ -22,27 +22,13 @@ from services.mirror.workflow_queries import Workflows
 from services.mirror.workflow_store import WorkflowStore
 from services.settings import Settings
 from tests import seed
-from tests.airflow_lab import Lab
+from tests.airflow_lab import DRILL, Lab
 from tests.browser.conftest import PASSWORD, Served, idle, serving, shot, sign_in
 
 pytestmark = [
     pytest.mark.browser, pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(400),
 ]  # fmt: skip
 DAG = "Drill: train"
-CONTRACT = """
-[project]
-name = "drill"
-version = "1"
-
-[tool.mlops]
-id = "drill"
-title = "Drill"
-train = "python train.py"
-memory_limit_gb = 1
-params.epochs = { type = "int", default = 3, min = 1, max = 100 }
-params.wait_s = { type = "float", default = 0 }
-params.fail = { type = "bool", default = false }
-"""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +45,7 @@ def drilled(airflow_lab_shared: Lab, tmp_path_factory: pytest.TempPathFactory) -
         store = seed.empty(settings.mirror_url)
         seed.people(settings, PASSWORD)
         folder = tmp_path_factory.mktemp("drill")
-        (folder / "pyproject.toml").write_text(CONTRACT)
+        (folder / "pyproject.toml").write_text(DRILL)
         store.write_project("drill", "connected", {"title": "Drill", "path": str(folder)})
         over = threading.Event()
         follower = threading.Thread(target=_control, args=(settings, lab, folder, over))

@@ -32,27 +32,13 @@ from services.mirror.store import Store
 from services.projects.contract import require
 from services.settings import Settings
 from services.workflows.specs import document
-from tests.airflow_lab import Lab
+from tests.airflow_lab import DRILL, Lab
 from tests.live import eventually
 from tests.services.actions.conftest import OWNER, Clock, build
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(400)]
 
 TRAIN = "drill.train"
-DRILL = """
-[project]
-name = "drill"
-version = "1"
-
-[tool.mlops]
-id = "drill"
-title = "Drill"
-train = "python train.py"
-memory_limit_gb = 1
-params.epochs = { type = "int", default = 3, min = 1, max = 100 }
-params.wait_s = { type = "float", default = 0 }
-params.fail = { type = "bool", default = false }
-"""
 STUBBORN = """
 [project]
 name = "stubborn"
