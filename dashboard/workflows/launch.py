@@ -15,10 +15,9 @@ from services.actions import launch_outlook
 from services.actions.workflow_launch import LaunchWorkflow, launched
 from services.errors import MlopsError
 from services.mirror.workflow_models import Workflow, WorkflowRun
-from services.resources.needs import needs_of, past_runs
+from services.resources.needs import needs_of_project
 from services.workflows.form import OF_CONTRACT
 
-_GB = 1_000_000_000
 LAST, DEFAULT = "As last launched", "Defaults"
 _LOOKED_BACK = 20
 _NOTE = 500
@@ -84,13 +83,7 @@ def _memory_said(of: Named) -> str:
         contract = launch_outlook.contract_of(state.context(), of.scope)
         if contract is None:
             return "How much memory it needs is up to the projects it trains."
-        declared = contract.needs.memory_gb
-        needs = needs_of(
-            None if declared is None else round(declared * _GB),
-            past_runs(state.mirror(), contract.id),
-            gpu_slots=contract.needs.gpu_slots,
-            limit_bytes=round(contract.memory_limit_gb * _GB),
-        )
+        needs = needs_of_project(state.mirror(), contract.id, contract)
     except MlopsError as error:
         return f"How much memory it needs is not known: {error.message}"
     return f"Memory: {needs.said}."

@@ -16,12 +16,11 @@ from services.home import Home
 from services.projects.contract import Contract, require
 from services.resources.capacity import capacities, with_here
 from services.resources.ledger import Ledger
-from services.resources.models import Admission, Capacity, Needs, Never
-from services.resources.needs import needs_of, past_runs
+from services.resources.models import Admission, Capacity, Never
+from services.resources.needs import needs_of_project
 from services.workflows.form import OF_CONTRACT, Form
-from services.workflows.routing import ANYWHERE, Requirement, of_table, route
+from services.workflows.routing import required, route
 
-_GB = 1_000_000_000
 _COMPARE = "platform.compare"
 
 
@@ -153,7 +152,7 @@ def room(
 ) -> Iterator[str]:
     """Yield what is to be known of the machines: which fit, or that none can be promised."""
     for one, answer, hosts in _answers(context, dag_id, contract, given):
-        to = route(_requirement(one), hosts, _here())
+        to = route(required(one), hosts, _here())
         if not to.hosts:
             yield f"{one.title} waits until a machine of its kind joins. {to.said}"
         elif isinstance(answer, Never):
@@ -169,7 +168,7 @@ def _answers(
         return
     hosts = machines(context)
     for one in contracts:
-        yield one, Ledger(hosts).admit(_needs(context, one)), hosts
+        yield one, Ledger(hosts).admit(needs_of_project(context.mirror, one.id, one)), hosts
 
 
 def _trained(
@@ -192,21 +191,3 @@ def machines(context: Context) -> tuple[Capacity, ...]:
 
 def _here() -> str:
     return own_id(Home.locate().run / "host-id")
-
-
-def _needs(context: Context, contract: Contract) -> Needs:
-    declared = contract.needs.memory_gb
-    return needs_of(
-        None if declared is None else round(declared * _GB),
-        past_runs(context.mirror, contract.id),
-        gpu_slots=contract.needs.gpu_slots,
-        limit_bytes=round(contract.memory_limit_gb * _GB),
-    )
-
-
-def _requirement(contract: Contract) -> Requirement:
-    asked = contract.needs.model_dump(include={"gpu_cores", "memory_gb", "chip", "host"})
-    try:
-        return of_table({name: value for name, value in asked.items() if value})
-    except InputError:  # a chip that nobody knows: no machine is left out for it
-        return ANYWHERE

@@ -12,12 +12,11 @@ from services.mirror.workflow_models import TaskRun
 from services.mirror.workflow_queries import PLATFORM, Workflows
 from services.projects.contract import Contract, Project
 from services.resources.models import Needs
-from services.resources.needs import needs_of, past_runs
+from services.resources.needs import needs_of_project
 from services.workflows.forecast import Lengths, lengths
 from services.workflows.jobs import seconds_of
 
 _FRESH_S = 30.0
-_GB = 1_000_000_000
 _PLAN = "plan"
 
 
@@ -62,18 +61,7 @@ class Known:
         kept = self._needs.get(project)
         if kept is not None and self._now() - kept[0] < _FRESH_S:
             return kept[1]
-        contract = self.contract(project)
-        past = past_runs(self._mirror, project)
-        if contract is None:
-            found = needs_of(None, past)
-        else:
-            declared = contract.needs.memory_gb
-            found = needs_of(
-                None if declared is None else round(declared * _GB),
-                past,
-                gpu_slots=contract.needs.gpu_slots,
-                limit_bytes=round(contract.memory_limit_gb * _GB),
-            )
+        found = needs_of_project(self._mirror, project, self.contract(project))
         self._needs[project] = (self._now(), found)
         return found
 

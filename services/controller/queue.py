@@ -60,7 +60,8 @@ class _Kept:
     told_at: float = float("-inf")
     pools: tuple[Pool, ...] = ()
     pools_at: float = float("-inf")
-    intervals: tuple[Interval, ...] = ()
+    intervals: tuple[Interval, ...] | None = None
+    """What each job runs or waits for since when; None: the mirror was not asked yet."""
     uses: tuple[Use, ...] = ()
     uses_of: object = None
     pauses: Mapping[str, str] = field(default_factory=dict)
@@ -292,8 +293,13 @@ class QueueLoop:
 
     def _show(self, facts: Facts, decided: Decided, now: float) -> None:
         rows = tuple(self._with_expected(row) for row in decided.rows)
-        ended, opened = followed(self._kept.intervals, rows, now)
-        if ended or {one.job for one in opened} != {one.job for one in self._kept.intervals}:
+        known = self._kept.intervals
+        if known is None:  # those of the controller before this one go on
+            known = tuple(
+                shown.interval(one) for one in self._workflows.waits(_aware(now)) if not one.end
+            )
+        ended, opened = followed(known, rows, now)
+        if ended or {one.job for one in opened} != {one.job for one in known}:
             at_ms = round(now * 1000)
             self._store.write_waits(map(shown.wait, ended), map(shown.wait, opened), at_ms)
         self._kept.intervals = opened

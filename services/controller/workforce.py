@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from services.engines.airflow.edge import Edge
-from services.errors import InputError, PlatformError
+from services.errors import PlatformError
 from services.platform.files import read_json, write_json
-from services.projects.contract import Contract, Project
+from services.projects.contract import Project
 from services.resources.models import Capacity
 from services.workflows import routes, routing, workers
 from services.workflows.routes import Machine
-from services.workflows.routing import Requirement
 from services.workflows.workers import Loss, Worker
 
 INTERVAL_S = 2.0
@@ -97,7 +96,7 @@ class Workforce:
             return {}
         machines, here = self._machines(), self._here
         return {
-            one.id: routes.routed(one.id, _requirement(one), machines, here).route
+            one.id: routes.routed(one.id, routing.required(one), machines, here).route
             for one in (project.contract for project in projects)
             if one is not None
         }
@@ -108,14 +107,6 @@ class Workforce:
         if any(one.capacity.host == self._here for one in found):
             return found
         return (*found, Machine(Capacity(self._here, None)))
-
-
-def _requirement(contract: Contract) -> Requirement:
-    asked = contract.needs.model_dump(include={"gpu_cores", "memory_gb", "chip", "host"})
-    try:
-        return routing.of_table(asked)
-    except InputError:  # a chip that nobody knows: no machine is left out for it
-        return routing.ANYWHERE
 
 
 def _lasting(one: Worker) -> Worker:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from services.mirror.models import Run, RunQuery
 from services.mirror.queries import Mirror
+from services.projects.contract import Contract
 from services.resources.models import GIB, Needs, gib
 
 LOOKED_AT = 10
@@ -17,6 +18,7 @@ margins are ours, no figure is published; of few runs it is wider."""
 AFTER_KILL = 1.5
 """A run that was killed for memory would have taken more: it counts half as much again."""
 
+_GB = 1_000_000_000
 _TRAINED = "status = finished and not tags.mlops.role = evaluation"
 """An evaluation takes little: ten of them would hide what training takes."""
 _COLUMNS = ("metrics.system/peak_memory_bytes", "metrics.system/mlx_peak_bytes",
@@ -48,6 +50,24 @@ def past_runs(mirror: Mirror, project: str, limit: int = LOOKED_AT) -> tuple[Pas
     """
     query = RunQuery(filter=_TRAINED, project=project, limit=limit, columns=_COLUMNS)
     return tuple(past for run in mirror.runs(query).rows if (past := _past(run)))
+
+
+def needs_of_project(mirror: Mirror, project: str, contract: Contract | None) -> Needs:
+    """Return what a training of a project needs: declared, else as its last runs took.
+
+    Raises:
+        PlatformError: The mirror cannot be read.
+    """
+    past = past_runs(mirror, project)
+    if contract is None:
+        return needs_of(None, past)
+    declared = contract.needs.memory_gb
+    return needs_of(
+        None if declared is None else round(declared * _GB),
+        past,
+        gpu_slots=contract.needs.gpu_slots,
+        limit_bytes=round(contract.memory_limit_gb * _GB),
+    )
 
 
 def needs_of(

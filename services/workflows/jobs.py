@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from services.errors import InputError
 from services.mirror.workflow_models import ENDED_TASKS, TaskRun, Workflow, WorkflowRun
 from services.projects.contract import Contract
 from services.resources.ledger import cost
 from services.resources.models import Capacity, Needs
 from services.workflows.forecast import Lengths
 from services.workflows.models import Blocked, Job, Share, Use
-from services.workflows.routing import ANYWHERE, Requirement, of_table
+from services.workflows.routing import required
 from services.workflows.simulation import Running
 
 _WAITING = frozenset(
@@ -174,7 +173,7 @@ class _Look:
             priority=contract.priority if contract else _ORDINARY,
             expected_s=lengths.median_s,
             late_s=lengths.late_s,
-            requires=_requirement(contract),
+            requires=required(contract),
             no_estimate="" if lengths.median_s is not None else lengths.said,
         )
 
@@ -222,16 +221,6 @@ def _submitted(task: TaskRun, run: WorkflowRun | None) -> float:
     asked = (run.queued_at or run.started_at) if run else None
     at = asked or task.scheduled_at or task.queued_at
     return at.timestamp() if at else 0.0
-
-
-def _requirement(contract: Contract | None) -> Requirement:
-    if contract is None:
-        return ANYWHERE
-    asked = contract.needs.model_dump(include={"gpu_cores", "memory_gb", "chip", "host"})
-    try:
-        return of_table({name: value for name, value in asked.items() if value})
-    except InputError:  # a chip that nobody knows: no machine is left out for it
-        return ANYWHERE
 
 
 def _seconds(said: object) -> float | None:

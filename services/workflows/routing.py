@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.errors import InputError
+from services.projects.contract import Contract
 from services.resources.models import GIB, Capacity
 
 QUEUE_HERE = "default"
@@ -100,6 +101,17 @@ def of_table(table: Mapping[str, object]) -> Requirement:
     return Requirement(
         int(cores), _number(table, "memory_gb"), chip, str(table.get("host") or "").strip()
     )
+
+
+def required(contract: Contract | None) -> Requirement:
+    """Return what a project asks of its machine; a chip that nobody knows leaves no machine out."""
+    if contract is None:
+        return ANYWHERE
+    asked = contract.needs.model_dump(include={"gpu_cores", "memory_gb", "chip", "host"})
+    try:
+        return of_table(asked)
+    except InputError:
+        return ANYWHERE
 
 
 def route(requirement: Requirement, hosts: Sequence[Capacity], here: str = "") -> Route:

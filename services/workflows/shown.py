@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import cast
 
+from services.mirror.workflow_models import Wait
 from services.resources.ledger import Ledger
 from services.resources.models import Capacity
 from services.workflows.decision import Decided, Facts
 from services.workflows.fair import Standing
 from services.workflows.models import Share
-from services.workflows.queue import Interval, Row
+from services.workflows.queue import Interval, Kind, Row
 from services.workflows.thermal import HostPolicy
 
 
@@ -104,3 +106,10 @@ def wait(one: Interval) -> dict[str, object]:
 
 def _iso(at: float | None) -> str | None:
     return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()
+
+
+def interval(one: Wait) -> Interval:
+    """Return a stretch of waiting as it was stored."""
+    end = one.end.timestamp() if one.end else None
+    kind = cast("Kind", one.kind)
+    return Interval(one.job, one.project, kind, one.said, one.begin.timestamp(), end)

@@ -54,7 +54,7 @@ def test_it_compares_with_the_last_success_before_it(store: WorkflowStore):
     assert told.startswith("train: It ended with exit code 1: KeyError: 'loss'.")
     assert "d0 → d1" in told
     assert "▸ KeyError: 'loss'" in told
-    assert "(its machine sends no telemetry)" in told or "not known" in told
+    assert "(not known: nobody noted when it ran)" in told
     (found,) = json.loads(why("lora.train/bad", "--json"))
     assert (found["kind"], found["different"][0]["before"]) == ("failed", "d0")
 
