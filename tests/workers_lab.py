@@ -55,14 +55,14 @@ from datetime import UTC, datetime
 from airflow.sdk import DAG, Param
 from mlops_workflows.dags import beside, heavy
 from mlops_workflows.spec import load
-from mlops_workflows.tasks import ProjectTask
+from mlops_workflows.tasks import HeavyTask, ProjectTask
 
 path = os.environ["MLOPS_HOME"] + "/airflow/specs/toy.json"
 spec = load(path)
 with DAG("toy.short", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC),
          params={"wait_s": Param(0.0, type="number")}, is_paused_upon_creation=False,
          default_args={"retries": 2, "retry_delay": 1.0}) as dag:
-    train = ProjectTask(task_id="train", spec=path, entry="train", **heavy(spec))
+    train = HeavyTask(task_id="train", spec=path, entry="train", **heavy(spec))
     check = ProjectTask(task_id="evaluate", spec=path, entry="evaluate", **beside(spec, "train"))
     train >> check
 """

@@ -20,6 +20,7 @@ LORA, DIFFUSION, CLIP, FEDERATED = (
 TRAIN, RELEASE = f"{LORA}.train", f"{LORA}.release"
 RUNNING, FAILED, MADE, RELEASED = "train-running", "train-03", "train-11", "release-1"
 CAUSE = "KeyError: 'no such metric: val_acuracy'"
+OPERATORS = {"evaluate": "ProjectTask"} | dict.fromkeys(("train", "client", "server"), "HeavyTask")
 STEPS = ("data_pull", "train", "evaluate", "register", "gate")
 PASSED = f"mlops://{LORA}/passed-gates"
 EPOCHS = WorkflowParam(
@@ -123,9 +124,9 @@ def line_of(steps: tuple[str, ...], mapped: str = "") -> tuple[WorkflowTask, ...
         WorkflowTask(
             step,
             step.replace("_", " "),
-            "ProjectTask" if step in {"train", "evaluate", "client", "server"} else "PlatformTask",
+            OPERATORS.get(step, "PlatformTask"),
             steps[n + 1 : n + 2],
-            "mlops_default",
+            "default_pool",
             step == mapped,
             1,
         )
@@ -147,9 +148,9 @@ def _workflows(now: datetime) -> Iterator[Workflow]:
         LORA, "LoRA fine-tuning", "release", starts_on=(PASSED,), tasks=release, params=()
     )
     clients = (
-        WorkflowTask("server", "server", "ProjectTask", ("evaluate",), "mlops_default", False, 0),
-        WorkflowTask("client", "client", "ProjectTask", ("evaluate",), "mlops_default", True, 0),
-        WorkflowTask("evaluate", "evaluate", "ProjectTask", (), "mlops_default", False, 0),
+        WorkflowTask("server", "server", "HeavyTask", ("evaluate",), "default_pool", False, 0),
+        WorkflowTask("client", "client", "HeavyTask", ("evaluate",), "default_pool", True, 0),
+        WorkflowTask("evaluate", "evaluate", "ProjectTask", (), "default_pool", False, 0),
     )
     yield workflow(FEDERATED, "Federated learning", "federated", tasks=clients)
     yield workflow(
@@ -222,12 +223,12 @@ def task(
         "state": state,
         "tries": 1 if begun else 0,
         "max_tries": 1,
-        "operator": "ProjectTask",
+        "operator": OPERATORS.get(task_id, "PlatformTask"),
         "scheduled_at": begin,
         "queued_at": begin,
         "started_at": begin + timedelta(seconds=4) if begun and begin else None,
         "ended_at": begin + timedelta(seconds=4 + seconds) if over and begin else None,
-        "pool": "mlops_default",
+        "pool": "default_pool",
         "pool_slots": 1,
         "queue": None,
         "priority_weight": 1005,

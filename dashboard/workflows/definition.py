@@ -104,6 +104,7 @@ def _tasks(workflow: Workflow) -> None:
         "retries": text("Retries", width=80, alignment="right"),
     }
     does = {
+        "HeavyTask": "a command of the project that waits for its turn",
         "ProjectTask": "a command of the project",
         "PlatformTask": "a step of the platform",
     }

@@ -198,7 +198,7 @@ def _flows(
     def publish(projects: Iterable[Project]) -> None:
         found = tuple(projects)
         known.publish(found)
-        specs.write(found, force.routes(found))
+        specs.write(found, force.routes(found, known.needs))
 
     loops = [
         Loop("workflows", sync.turn, workflows.INTERVAL_S),

@@ -261,14 +261,12 @@ class QueueLoop:
         kept = self._kept
         held = {one.job.id: one.said for one in decided.dispatch.waits}
         weights = {one.job.id: one.weight for one in decided.line.places}
-        basis = (dict(decided.released), held, weights, tuple(kept.policies.values()))
         told = (
             dict(decided.released),
             held,
             weights,
             {n: p.paused for n, p in kept.policies.items()},
         )
-        del basis
         if told != kept.told or not 0 <= now - kept.told_at < _TELL_S:
             tell_airflow(self._file, decided, now, kept.pauses)
             kept.told, kept.told_at = told, now

@@ -5,7 +5,7 @@ Airflow is away must not send every project back to this machine.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,10 +14,10 @@ from typing import Any
 from services.engines.airflow.edge import Edge
 from services.errors import PlatformError
 from services.platform.files import read_json, write_json
-from services.projects.contract import Project
-from services.resources.models import Capacity
+from services.projects.contract import Contract, Project
+from services.resources.models import Capacity, Needs
 from services.workflows import routes, routing, workers
-from services.workflows.routes import Machine
+from services.workflows.routes import Machine, Routed
 from services.workflows.workers import Loss, Worker
 
 INTERVAL_S = 2.0
@@ -87,19 +87,28 @@ class Workforce:
             return frozenset({self._here})
         return frozenset(routes.hosts_with(project, self._machines()))
 
-    def routes(self, projects: Iterable[Project]) -> dict[str, dict[str, object]]:
+    def routes(
+        self, projects: Iterable[Project], needs: Callable[[str], Needs]
+    ) -> dict[str, dict[str, object]]:
         """Return the route of each project's heavy task, for ``Specs.write``.
 
-        Without workers there is none: Airflow's own defaults hold.
+        Args:
+            projects: All of them.
+            needs: Returns what a training of a project needs.
+
+        Raises:
+            PlatformError: It cannot be known now.
         """
-        if self._edge is None:
-            return {}
-        machines, here = self._machines(), self._here
         return {
-            one.id: routes.routed(one.id, routing.required(one), machines, here).route
+            one.id: self._routed(one, needs).route
             for one in (project.contract for project in projects)
             if one is not None
         }
+
+    def _routed(self, one: Contract, needs: Callable[[str], Needs]) -> Routed:
+        if self._edge is None:
+            return routes.here_alone(needs(one.id), self._here)
+        return routes.routed(one.id, routing.required(one), self._machines(), self._here)
 
     def _machines(self) -> tuple[Machine, ...]:
         """Return all machines; this one also before its worker came."""

@@ -32,6 +32,7 @@ _CURVES_A_RUN = 16
 _CURVE_INTERVAL_S = 2.0
 _POSITION = "mlflow.feed"
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
+_GONE = "gone"
 DEFAULT_WORKSPACE = "default"
 
 
@@ -73,6 +74,8 @@ class MirrorSync:
         self._experiments: dict[str, tuple[str, ...]] = {}
         self._host = socket.gethostname()
         self._next_poll = 0.0
+        self._stopped: dict[int, int] = {}
+        """When a run's process was last seen stopped, in ms since 1970, by ``rid``."""
         self._curves_due: dict[str, tuple[float, str, tuple[str, ...]]] = {}
 
     def cycle(self) -> Cycle:
@@ -253,13 +256,19 @@ class MirrorSync:
                 select(table).where(table.c.status == "running", ~table.c.archived)
             ).all()
             pids = self._local_pids(connection, [row.rid for row in running])
-        lost = {}
+        lost, stopped = {}, {}
         for row in running:
-            local = row.host == self._host and row.rid in pids
-            gone = local and not psutil.pid_exists(pids[row.rid])
-            why = self._why_lost(row.heartbeat_ms, row.sign_ms, gone=gone)
+            state = _state(pids[row.rid]) if row.host == self._host and row.rid in pids else ""
+            # Paused: it gives no sign of life until it goes on, and then takes a moment.
+            if state == psutil.STATUS_STOPPED:
+                stopped[row.rid] = now_ms()
+            elif row.rid in self._stopped:
+                stopped[row.rid] = self._stopped[row.rid]
+            since = stopped.get(row.rid, 0)
+            why = self._why_lost(row.heartbeat_ms, row.sign_ms, since, gone=state == _GONE)
             if why:
                 lost[row.run_id] = why
+        self._stopped = stopped
         return lost
 
     @staticmethod
@@ -274,12 +283,14 @@ class MirrorSync:
         )
         return {row.rid: int(row.value) for row in found if row.value.isdigit()}
 
-    def _why_lost(self, heartbeat_ms: int | None, sign_ms: int | None, *, gone: bool) -> str:
+    def _why_lost(
+        self, heartbeat_ms: int | None, sign_ms: int | None, stopped_ms: int, *, gone: bool
+    ) -> str:
         if gone:
             return "its process has ended without closing the run"
         limit_s = self._lost_after_s if heartbeat_ms else self._lost_without_heartbeat_s
-        newest = heartbeat_ms or sign_ms
-        age_s = math.inf if newest is None else (now_ms() - newest) / 1000
+        newest = max(heartbeat_ms or sign_ms or 0, stopped_ms)
+        age_s = (now_ms() - newest) / 1000 if newest else math.inf
         if age_s <= limit_s:
             return ""
         what = "heartbeat" if heartbeat_ms else "metric"
@@ -300,6 +311,16 @@ def collect(notes: Iterable[Note]) -> _Dirty:
         if valid:
             dirty.runs.setdefault(note.workspace, set()).update(valid)
     return dirty
+
+
+def _state(pid: int) -> str:
+    """Return how psutil calls what a process of this machine does."""
+    try:
+        return str(psutil.Process(pid).status())
+    except psutil.NoSuchProcess:
+        return _GONE
+    except psutil.Error:
+        return ""
 
 
 def _span(seconds: float) -> str:

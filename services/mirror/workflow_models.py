@@ -103,7 +103,8 @@ class TaskRun:
     project: str
     title: str
     operator: str | None
-    """``ProjectTask`` runs a command of a project, ``PlatformTask`` a step of the platform."""
+    """``HeavyTask``: a command of a project that waits for its turn, ``ProjectTask``: another one,
+    ``PlatformTask``: a step of the platform."""
     state: TaskState
     tries: int
     max_tries: int
@@ -133,7 +134,7 @@ class TaskRun:
     @property
     def heavy(self) -> bool:
         """Return whether it waits for its turn: it trains, whatever its project calls it."""
-        return self.operator == "ProjectTask" and self.task_id != "evaluate"
+        return self.operator == "HeavyTask"
 
     @property
     def run_ids(self) -> tuple[str, ...]:

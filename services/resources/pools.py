@@ -1,8 +1,8 @@
 """Airflow's pools as the ledger wants them: names, slots, and which one a task goes through.
 
-A task has one pool in Airflow. A heavy one goes through the slots of its machine, all others
-through the memory of theirs; what heavy tasks and endpoints hold is taken off the memory pool, so
-that the two together never promise more than there is.
+A task has one pool in Airflow. One that takes heavy slots goes through those of its machine, one
+that trains without goes through its memory; what heavy tasks and endpoints hold is taken off the
+memory pool, so that the two together never promise more than there is.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,6 @@ from services.resources.ledger import Ledger
 from services.resources.models import Capacity, Lease, Needs, gib
 
 UNIT_BYTES = 256 * 1024**2
-DEFAULT = "mlops_default"
-DEFAULT_SLOTS = 16
-"""For what needs nothing of note: checks, registering, asking an engine."""
 
 Opening = Literal["open", "single", "no_heavy", "closed"]
 """How far a machine's pools are open: as the ledger says; one heavy job; light ones alone; nothing
@@ -50,12 +47,12 @@ def place(needs: Needs, host: str) -> tuple[str, int]:
 
 
 def pools(ledger: Ledger, openings: Mapping[str, Opening] | None = None) -> tuple[Pool, ...]:
-    """Return all pools, the default one first.
+    """Return the pools of all machines. What needs nothing of note goes through Airflow's own one.
 
     Slots are capacities, not what is free: Airflow itself counts what runs in a pool.
     """
     given = openings or {}
-    found = [Pool(DEFAULT, DEFAULT_SLOTS, "Tasks that need nothing of note.")]
+    found: list[Pool] = []
     for host in ledger.hosts:
         opening = given.get(host.host, "open")
         found += [_heavy(host, ledger, opening), _memory(host, ledger, opening)]

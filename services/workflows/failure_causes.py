@@ -11,7 +11,7 @@ from services.workflows.failure_parts import amount, inside, number, table, word
 
 _CUT = 300
 """Characters of an exception's text that the runner puts into its sentence."""
-_RUNNERS = frozenset({"ProjectTask", "PlatformTask"})
+_RUNNERS = frozenset({"HeavyTask", "ProjectTask", "PlatformTask"})
 """What leaves evidence when it fails: it runs a command and watches it."""
 _FULL = ("No space left on device", "Disk quota exceeded")
 _LOST = (

@@ -137,9 +137,12 @@ def host_of(task: TaskRun, hosts: Sequence[Capacity], here: str) -> str:
 
 
 def _elsewhere_since(task: TaskRun) -> float | None:
-    """Return since when a task runs on another machine; its evidence comes with its end alone."""
-    started = task.started_at if task.state == "running" else None
-    return started.timestamp() if started else None
+    """Return since when a task runs on another machine; its evidence comes with its end alone.
+
+    Airflow's start of a task that was held is when it began to wait.
+    """
+    known = [at.timestamp() for at in (task.started_at, task.queued_at) if at]
+    return max(known, default=None) if task.state == "running" else None
 
 
 class _Look:

@@ -11,7 +11,7 @@ from services.controller.workforce import Workforce
 from services.engines.airflow.edge import Edge
 from services.errors import EngineUnreachableError
 from services.projects import discovery
-from services.resources.models import GIB
+from services.resources.models import GIB, Needs
 from services.workflows.routes import EXECUTOR
 from tests.services.projects.test_projects import GOOD, make
 from tests.services.resources.machines import mac
@@ -27,6 +27,10 @@ STUDIO = HUB | {
         "mlops_projects": '["demo-project"]', "mlops_memory_bytes": 64 * GIB, "mlops_gpu_cores": 40,
     },
 }  # fmt: skip
+
+
+def needs(_project: str) -> Needs:
+    return Needs(GIB)
 
 
 class Engine:
@@ -56,7 +60,9 @@ def test_without_workers_everything_stays_here(tmp_path: Path):
     force = Workforce(None, "hub", tmp_path / "workers.json")
     force.turn()
     assert force.seen == ()
-    assert force.routes(demo(tmp_path)) == {}
+    assert force.routes(demo(tmp_path), needs) == {
+        "demo-project": {"pool": "mlops_gpu@hub", "pool_slots": 1}
+    }
     assert force.hosts([mac("hub")]) == (mac("hub"),)
     assert force.machines_of("demo-project") == {"hub"}
 
@@ -66,9 +72,9 @@ def test_a_project_goes_to_machines_that_have_it_and_fit(tmp_path: Path):
     force = Workforce(engine.edge(), "hub", tmp_path / "workers.json")
     projects = demo(tmp_path, "\n[tool.mlops.needs]\ngpu_cores = 16\n")
     # Before the first look: this machine, which does not fit.
-    assert force.routes(projects)["demo-project"]["queue"] == "mlops.nowhere"
+    assert force.routes(projects, needs)["demo-project"]["queue"] == "mlops.nowhere"
     force.turn()
-    assert force.routes(projects) == {
+    assert force.routes(projects, needs) == {
         "demo-project": {"queue": "mlops@studio", "executor": EXECUTOR}
     }
     assert force.machines_of("demo-project") == {"hub", "studio"}
@@ -80,12 +86,12 @@ def test_a_machine_is_asked_for_by_memory_too_and_an_unknown_chip_leaves_none_ou
     force = Workforce(Engine(HUB, STUDIO).edge(), "hub", tmp_path / "workers.json")
     force.turn()
     large = demo(tmp_path, "\n[tool.mlops.needs]\nmemory_gb = 48\n")
-    assert force.routes(large)["demo-project"]["queue"] == "mlops@studio"
+    assert force.routes(large, needs)["demo-project"]["queue"] == "mlops@studio"
     (tmp_path / "root" / "a" / "pyproject.toml").write_text(
         GOOD + '\n[tool.mlops.needs]\nchip = "68000"\n'
     )
     odd = discovery.found(tmp_path / "root", ())
-    assert force.routes(odd)["demo-project"]["queue"] == "mlops@hub"
+    assert force.routes(odd, needs)["demo-project"]["queue"] == "mlops@hub"
 
 
 def test_a_restart_while_airflow_is_away_changes_no_route(tmp_path: Path):

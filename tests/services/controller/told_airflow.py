@@ -34,13 +34,13 @@ def dag(dag_id: str = "lora.train", **more: Any) -> Dag:
 
 
 def step(task_id: str, *downstream: str, operator: str = "PlatformTask") -> Task:
-    return Task(task_id, task_id, operator, downstream, "mlops_default", 1, 1.0, 0, "all_success",
+    return Task(task_id, task_id, operator, downstream, "default_pool", 1, 1.0, 0, "all_success",
                 mapped=False)  # fmt: skip
 
 
 STEPS = (
     step("data_pull", "train"),
-    step("train", "gate", operator="ProjectTask"),
+    step("train", "gate", operator="HeavyTask"),
     step("gate"),
 )
 
@@ -71,7 +71,7 @@ class ToldAirflow:
 
     def task(self, task_id: str, state: str, dag_id: str = "lora.train", run_id: str = "one",
              **more: Any) -> None:  # fmt: skip
-        operator = "ProjectTask" if task_id == "train" else "PlatformTask"
+        operator = "HeavyTask" if task_id == "train" else "PlatformTask"
         made = task(task_id, state, dag_id, run_id, **{"operator": operator, **more})
         self.all_tasks[dag_id, run_id, task_id, made.map_index] = made
 

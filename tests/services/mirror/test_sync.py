@@ -1,7 +1,9 @@
 """The sync against an MLflow played by a few dictionaries that answers like the adapter."""
 
 import os
+import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -212,6 +214,34 @@ def test_a_run_that_died_silently_is_lost(
     shown = mirror.runs(RunQuery()).rows[0]
     assert shown.status == status
     assert shown.status_reason.startswith(why)
+
+
+def test_a_run_whose_process_is_paused_is_not_lost_nor_while_it_wakes(
+    sync: MirrorSync, played: Played, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+):
+    with subprocess.Popen(["sleep", "60"]) as process:
+        tags = {
+            "mlops.host": socket.gethostname(),
+            "mlops.pid": str(process.pid),
+            "mlops.heartbeat": str(time.time() - 300),
+        }
+        run = running(1, tags, 400)
+        played.runs = {run.run_id: run}
+
+        def status() -> str:
+            sync.cycle()
+            return mirror.runs(RunQuery()).rows[0].status
+
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        assert status() == "running"
+        process.send_signal(signal.SIGCONT)
+        os.waitid(os.P_PID, process.pid, os.WCONTINUED)
+        assert status() == "running"
+        later = int((time.time() + 120) * 1000)
+        monkeypatch.setattr("services.mirror.sync.now_ms", lambda: later)
+        assert status() == "lost"
+        process.kill()
 
 
 def test_artifacts_are_listed_folders_followed(sync: MirrorSync, mirror: Mirror):

@@ -13,7 +13,7 @@ from services.resources.capacity import Rule, capacities, kept_bytes
 from services.resources.ledger import Ledger
 from services.resources.models import GIB
 from services.resources.needs import PastRun, needs_of, past_runs
-from services.resources.pools import DEFAULT, UNIT_BYTES, Pool, place, pools
+from services.resources.pools import UNIT_BYTES, Pool, place, pools
 from tests import economics_seed, seed
 from tests.services.resources.machines import NOW, lease, mac, needs, state
 
@@ -171,7 +171,7 @@ def test_pools_follow_from_the_ledger():
         (mac(memory_gb=30),),
         (lease("task:a", 8, 1), lease("task:light", 3, 0), lease("deployment:chat", 6, 0)),
     )
-    assert pools(ledger)[1:] == (
+    assert pools(ledger) == (
         Pool("mlops_gpu@studio", 1, "Heavy jobs on studio."),
         Pool(
             "mlops_memory@studio",
@@ -179,22 +179,21 @@ def test_pools_follow_from_the_ledger():
             "16.0 GB of studio in units of 256 MB; heavy jobs and endpoints hold 14.0 GB.",
         ),
     )
-    assert pools(ledger)[0].name == DEFAULT
 
 
 def test_the_thermal_policy_shrinks_and_closes_pools():
     ledger = Ledger((mac(memory_gb=30, gpu_slots=3),))
-    assert [one.slots for one in pools(ledger)[1:]] == [3, 120]
-    assert [one.slots for one in pools(ledger, {"studio": "single"})[1:]] == [1, 120]
-    assert [one.slots for one in pools(ledger, {"studio": "no_heavy"})[1:]] == [0, 120]
-    closed = pools(ledger, {"studio": "closed"})[1:]
+    assert [one.slots for one in pools(ledger)] == [3, 120]
+    assert [one.slots for one in pools(ledger, {"studio": "single"})] == [1, 120]
+    assert [one.slots for one in pools(ledger, {"studio": "no_heavy"})] == [0, 120]
+    closed = pools(ledger, {"studio": "closed"})
     assert [one.slots for one in closed] == [0, 0]
     assert closed[0].said == "Closed on studio by the thermal policy."
 
 
 def test_a_silent_machine_has_closed_pools():
     absent = mac(absent="it has been silent for 5 min")
-    found = pools(Ledger((absent,)))[1]
+    found = pools(Ledger((absent,)))[0]
     assert (found.slots, found.said) == (
         0,
         "Closed: studio takes no job, it has been silent for 5 min.",
@@ -202,7 +201,7 @@ def test_a_silent_machine_has_closed_pools():
 
 
 def test_memory_that_is_promised_twice_leaves_no_slot():
-    assert pools(Ledger((mac(memory_gb=4),), (lease("deployment:chat", 6, 0),)))[2].slots == 0
+    assert pools(Ledger((mac(memory_gb=4),), (lease("deployment:chat", 6, 0),)))[1].slots == 0
 
 
 def test_a_task_goes_through_the_pool_of_what_it_needs():

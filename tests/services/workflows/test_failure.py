@@ -42,7 +42,7 @@ FAILED: dict[str, Any] = BEFORE | {
 }  # fmt: skip
 
 
-def task(state: str = "failed", operator: str = "ProjectTask") -> TaskRun:
+def task(state: str = "failed", operator: str = "HeavyTask") -> TaskRun:
     return TaskRun(
         "lora.train", "one", "train", -1, "lora", "train", operator, state, 1, 0, at(1), at(2),  # type: ignore[arg-type]
         at(3), at(9), "default_pool", None, 1, "vm", None,

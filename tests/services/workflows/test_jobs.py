@@ -35,7 +35,7 @@ class Told:
 
 
 def task(task_id: str = "train", state: str = "running", **more: object) -> TaskRun:
-    operator = "ProjectTask" if task_id in {"train", "server", "client"} else "PlatformTask"
+    operator = "HeavyTask" if task_id in {"train", "server", "client"} else "PlatformTask"
     given = TaskRun(
         "lora.train", "one", task_id, -1, "lora", task_id, operator, state, 1, 0, at(1), at(2),  # type: ignore[arg-type]
         at(3), None, "default_pool", None, 1, "vm", None,

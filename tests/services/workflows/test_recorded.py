@@ -39,11 +39,11 @@ def ran(
     evidence |= {} if end is None else {"ended_at": at(end).isoformat()}
     said: dict[str, Any] = {
         "dag_id": f"{project}.train", "run_id": run, "task_id": "train", "map_index": -1,
-        "title": "train", "operator": "ProjectTask",
+        "title": "train", "operator": "HeavyTask",
         "state": "success" if end is not None else "running" if begin is not None else "scheduled",
         "tries": 1, "max_tries": 0, "scheduled_at": at(asked), "queued_at": at(asked),
         "started_at": at(asked), "ended_at": None if end is None else at(end),
-        "pool": "mlops_default", "queue": None, "weight": 1, "host": None, "note": None,
+        "pool": "default_pool", "queue": None, "weight": 1, "host": None, "note": None,
         "evidence": evidence,
     }  # fmt: skip
     return TaskRun(project=project, **{**said, **more})
@@ -59,7 +59,7 @@ def test_only_the_time_of_the_command_is_use_and_only_of_heavy_tasks():
         ran("two", 0, 150, None),
         ran("three", 0, None, None),
         ran("gate", 0, 10, 20, operator="PlatformTask"),
-        ran("check", 0, 10, 20, task_id="evaluate"),
+        ran("check", 0, 10, 20, task_id="evaluate", operator="ProjectTask"),
     ]
     first, second = recorded.uses(tasks, {}, HOSTS, ZERO + 300)
     assert (first.begin, first.end, first.project) == (ZERO + 100, ZERO + 200, "lora")

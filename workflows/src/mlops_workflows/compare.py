@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from mlops_workflows.dags import START, weight_rule
 from mlops_workflows.spec import Parameter, Spec, SpecError, load
-from mlops_workflows.tasks import PlatformTask, ProjectTask
+from mlops_workflows.tasks import HeavyTask, PlatformTask
 
 _MOST = 200
 _OWN_DEFAULT = "as the project does it"
@@ -75,7 +75,7 @@ def comparison(paths: Mapping[str, str]) -> DAG:
         ready = PlatformTask.partial(task_id="prepare", step="data-pull").expand_kwargs(
             distinct.override(task_id="projects")(planned)
         )
-        train = ProjectTask.partial(
+        train = HeavyTask.partial(
             task_id="train", entry="train", max_active_tis_per_dagrun=1, trigger_rule="all_done"
         ).expand_kwargs(planned)
         table = PlatformTask(

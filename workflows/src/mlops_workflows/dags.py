@@ -13,13 +13,14 @@ from mlops_workflows import plugin
 from mlops_workflows.pausing import UNCOUNTED_S
 from mlops_workflows.queues import BESIDE
 from mlops_workflows.spec import Spec, SpecError, load
-from mlops_workflows.tasks import PlatformTask, ProjectTask
+from mlops_workflows.tasks import HeavyTask, PlatformTask, ProjectTask
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 _RETRY_DELAY = timedelta(seconds=10)
 _PATIENCE = timedelta(minutes=2)
 _TAKEN = frozenset({"train", "retrain", "release", "federated"})
-_ROUTE = ("pool", "pool_slots", "queue", "executor")
+_POOL = ("pool", "pool_slots")
+_MACHINE = ("queue", "executor")
 _REVISION = Param(
     None,
     title="Version of the data",
@@ -56,7 +57,7 @@ def training(spec: Spec, spec_path: str, name: str) -> DAG:
     """Return ``train`` or ``retrain``: data pull → train → evaluate → register → gate."""
     with new_dag(spec, name, schedule=spec.schedule if name == "retrain" else None) as dag:
         data = PlatformTask(task_id="data_pull", spec=spec_path, step="data-pull")
-        train = ProjectTask(task_id="train", spec=spec_path, entry="train", **heavy(spec))
+        train = HeavyTask(task_id="train", spec=spec_path, entry="train", **heavy(spec))
         evaluate = evaluation(spec, spec_path)
         data >> train >> evaluate >> registration(spec, spec_path)
     return dag
@@ -65,7 +66,7 @@ def training(spec: Spec, spec_path: str, name: str) -> DAG:
 def evaluation(spec: Spec, spec_path: str, trained: str = "train") -> ProjectTask | PlatformTask:
     """Return the project's own evaluation, else the check that the training told its metric."""
     if spec.evaluate:
-        where = _watch(spec) | beside(spec, trained)
+        where = {"execution_timeout": _most(spec)} | beside(spec, trained)
         return ProjectTask(task_id="evaluate", spec=spec_path, entry="evaluate", **where)
     return PlatformTask(
         task_id="evaluate", spec=spec_path, step="evaluate-check", inputs_from=(trained,)
@@ -130,10 +131,16 @@ def parameter(one: Any) -> Param:
     return Param(one.default, **one.schema())
 
 
-def heavy(spec: Spec) -> dict[str, Any]:
-    """Return what a task that trains is given: its place in pools, and a second line of timeout."""
-    routed = {key: spec.route[key] for key in _ROUTE if spec.route.get(key)}
-    return routed | _watch(spec)
+def heavy(spec: Spec, *, pooled: bool = True) -> dict[str, Any]:
+    """Return what a task that trains is given: its place in pools, and a second line of timeout.
+
+    Args:
+        spec: The project.
+        pooled: Whether it takes a slot; who trains as part of another task does not.
+    """
+    keys = (*_POOL, *_MACHINE) if pooled else _MACHINE
+    routed = {key: spec.route[key] for key in keys if spec.route.get(key)}
+    return routed | {"at_most": _most(spec)}
 
 
 def beside(spec: Spec, task: str) -> dict[str, Any]:
@@ -142,11 +149,10 @@ def beside(spec: Spec, task: str) -> dict[str, Any]:
     return {"executor": executor, "queue": f"{BESIDE}{task}"} if executor else {}
 
 
-def _watch(spec: Spec) -> dict[str, Any]:
+def _most(spec: Spec) -> timedelta:
     # The runner ends it in time; should the runner hang, Airflow does a little later.
     # Neither the time it may be paused nor a timeout of its own is known to Airflow.
-    most_s = spec.timeout_s + UNCOUNTED_S
-    return {"execution_timeout": timedelta(seconds=most_s) + _PATIENCE}
+    return timedelta(seconds=spec.timeout_s + UNCOUNTED_S) + _PATIENCE
 
 
 def weight_rule() -> str:

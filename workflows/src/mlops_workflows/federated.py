@@ -13,7 +13,7 @@ from airflow.sdk import DAG, Param, task
 
 from mlops_workflows.dags import evaluation, heavy, new_dag, registration
 from mlops_workflows.spec import Spec
-from mlops_workflows.tasks import PlatformTask, ProjectTask
+from mlops_workflows.tasks import HeavyTask, PlatformTask
 
 
 def federated(spec: Spec, spec_path: str) -> DAG:
@@ -31,19 +31,19 @@ def federated(spec: Spec, spec_path: str) -> DAG:
     with new_dag(spec, "federated", **own) as dag:
         data = PlatformTask(task_id="data_pull", spec=spec_path, step="data-pull")
         meeting = meet.override(task_id="meeting")()
-        server = ProjectTask(
+        server = HeavyTask(
             task_id="server",
             spec=spec_path,
             entry="server",
             variables_from="meeting",
             **heavy(spec),
         )
-        clients = ProjectTask.partial(
+        clients = HeavyTask.partial(
             task_id="client",
             spec=spec_path,
             entry="client",
             variables_from="meeting",
-            **heavy(spec),
+            **heavy(spec, pooled=False),
         ).expand(number=meeting)
         ended = seen.override(task_id="clients_ended", trigger_rule="all_done")()
         data >> meeting >> [server, clients]

@@ -1,4 +1,4 @@
-"""Waiting for the controller's word: a held task is deferred and costs no slot.
+"""Waiting for the controller's word: a held task begins in Airflow's triggerer and costs no slot.
 
 When the controller has been silent for a while nothing is held: Airflow goes on by pools and
 priorities.
@@ -7,44 +7,57 @@ priorities.
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TriggerEvent
 
-from mlops_workflows.place import Place
-from mlops_workflows.told import ToldFile, Verdict, key
+from mlops_workflows.told import ToldFile, key
 
 _UNSEEN_S = 30.0
 _PAUSE_S = 1.0
-_FILES: dict[Path, ToldFile] = {}
+_FILE = ToldFile()
 
-
-def verdict(home: Path, place: Place) -> Verdict:
-    """Return whether a task may start now."""
-    file = _FILES.setdefault(home, ToldFile(home / "airflow" / "weights.json"))
-    return file.verdict(key(place.dag, place.run, place.label))
+verdict = _FILE.verdict
+"""Return whether a task may start now, by its ``told.key``."""
 
 
 class Released(BaseTrigger):
     """Fires when a held task may start."""
 
-    def __init__(self, home: str, dag: str, run: str, label: str) -> None:
+    def __init__(self, name: str = "") -> None:
+        """Begin.
+
+        Args:
+            name: The task's ``told.key``; empty: that of the task which Airflow began here.
+        """
         super().__init__()
-        self.home = home
-        self.place = Place(dag, run, label, 0)
+        self.name = name
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return how Airflow makes it again."""
-        place = self.place
-        given = {"home": self.home, "dag": place.dag, "run": place.run, "label": place.task}
-        return "mlops_workflows.hold.Released", given
+        return f"{Released.__module__}.{Released.__qualname__}", {"name": self.name}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; a task that the controller never looks at is not held for ever."""
+        name = self.name or name_of(self.task_instance)
         began = time.monotonic()
-        while not (found := verdict(Path(self.home), self.place)).may_start:
+        said = ""
+        while not (found := verdict(name)).may_start:
+            if found.seen and found.said != said:
+                said = found.said
+                self.log.info("It waits: %s", said)
             if not found.seen and time.monotonic() - began > _UNSEEN_S:
                 break
             await asyncio.sleep(_PAUSE_S)
         yield TriggerEvent({"waited_s": time.monotonic() - began})
+
+
+IN_TRIGGERER = StartTriggerArgs(
+    trigger_cls=f"{Released.__module__}.{Released.__qualname__}", next_method="resume"
+)
+"""Has Airflow begin a task there: no process and no slot until it is released."""
+
+
+def name_of(ti: Any) -> str:
+    """Return the ``told.key`` of a task instance."""
+    return key(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,6 @@ from mlops_workflows.starting import NoEvidenceError, Watched
 
 _FINAL = frozenset({"cancelled", "timeout", "not started", "packages", "data"})
 """Outcomes that another try would only repeat."""
-
-HEAVY = frozenset({"train", "server", "client"})
-"""Commands that wait for their turn; whoever evaluates has had it."""
 
 MACHINE = "MLOPS_WORKER"
 """The variable in which a worker names its machine; a task of the scheduler's own has none."""
@@ -102,25 +100,8 @@ class ProjectTask(WatchedTask):
         self.number = number
 
     def execute(self, context: Any) -> dict[str, Any]:
-        """Run it, as soon as it may."""
+        """Run it."""
         spec = _spec(self.spec)
-        place = place_of(context)
-        found = hold.verdict(spec.home, place)
-        here = not found.host or found.host == os.environ.get(MACHINE, found.host)
-        if self.entry in HEAVY and not (found.may_start and here):
-            self.log.info("It waits: %s", found.said if here else f"It goes to {found.host}.")
-            self.defer(
-                trigger=hold.Released(str(spec.home), place.dag, place.run, place.label),
-                method_name="resume",
-            )
-        return self._run(spec, context)
-
-    def resume(self, context: Any, event: Any = None) -> dict[str, Any]:
-        """Run it after it was held."""
-        del event
-        return self._run(_spec(self.spec), context)
-
-    def _run(self, spec: Spec, context: Any) -> dict[str, Any]:
         found = self.follow(self._order(spec, context), context["ti"])
         return {
             "project": spec.project,
@@ -159,6 +140,42 @@ class ProjectTask(WatchedTask):
             data=spec.data,
             told=spec.home / "airflow" / "weights.json",
         )
+
+
+class HeavyTask(ProjectTask):
+    """A command that waits for its turn: training, alone or as a part of a federation.
+
+    Args:
+        at_most: How long it may run once it does; Airflow counts its own ``execution_timeout`` from
+            when the task began to wait.
+    """
+
+    start_from_trigger = True
+    start_trigger_args = hold.IN_TRIGGERER
+
+    def __init__(self, *, at_most: timedelta | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.at_most = at_most
+
+    def pre_execute(self, context: Any) -> None:
+        """Begin to count."""
+        del context
+        self.execution_timeout = self.at_most
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        """Run it as soon as it may: who runs a task by hand comes here, past the triggerer."""
+        name = hold.name_of(context["ti"])
+        found = hold.verdict(name)
+        here = not found.host or found.host == os.environ.get(MACHINE, found.host)
+        if not (found.may_start and here):
+            self.log.info("It waits: %s", found.said if here else f"It goes to {found.host}.")
+            self.defer(trigger=hold.Released(name), method_name="resume")
+        return super().execute(context)
+
+    def resume(self, context: Any, event: Any = None) -> dict[str, Any]:
+        """Run it: it was released."""
+        del event
+        return super().execute(context)
 
 
 class PlatformTask(WatchedTask):
