@@ -219,19 +219,20 @@ def test_a_run_that_died_silently_is_lost(
 def test_a_run_whose_process_is_paused_is_not_lost_nor_while_it_wakes(
     sync: MirrorSync, played: Played, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ):
-    with subprocess.Popen(["sleep", "60"]) as process:
-        tags = {
-            "mlops.host": socket.gethostname(),
-            "mlops.pid": str(process.pid),
-            "mlops.heartbeat": str(time.time() - 300),
-        }
-        run = running(1, tags, 400)
-        played.runs = {run.run_id: run}
+    process = subprocess.Popen(["sleep", "60"])
+    tags = {
+        "mlops.host": socket.gethostname(),
+        "mlops.pid": str(process.pid),
+        "mlops.heartbeat": str(time.time() - 300),
+    }
+    run = running(1, tags, 400)
+    played.runs = {run.run_id: run}
 
-        def status() -> str:
-            sync.cycle()
-            return mirror.runs(RunQuery()).rows[0].status
+    def status() -> str:
+        sync.cycle()
+        return mirror.runs(RunQuery()).rows[0].status
 
+    try:
         process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
         assert status() == "running"
@@ -241,7 +242,9 @@ def test_a_run_whose_process_is_paused_is_not_lost_nor_while_it_wakes(
         later = int((time.time() + 120) * 1000)
         monkeypatch.setattr("services.mirror.sync.now_ms", lambda: later)
         assert status() == "lost"
+    finally:
         process.kill()
+        process.wait()
 
 
 def test_artifacts_are_listed_folders_followed(sync: MirrorSync, mirror: Mirror):
