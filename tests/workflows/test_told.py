@@ -28,9 +28,14 @@ NAME = "lora.train/one/train"
 
 class Clock:
     now = 0.0
+    awake = 0.0
 
     def __call__(self) -> float:
         return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.awake += seconds
 
 
 @pytest.fixture
@@ -40,7 +45,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def file(tmp_path: Path, clock: Clock) -> ToldFile:
-    return ToldFile(tmp_path / "weights.json", clock)
+    return ToldFile(tmp_path / "weights.json", clock, lambda: clock.awake)
 
 
 def tell(file: ToldFile, clock: Clock, **document: object) -> Path:
@@ -98,22 +103,36 @@ def test_who_is_released_may_start_and_who_is_held_hears_why(file: ToldFile, clo
 
 def test_decisions_of_a_controller_that_ended_hold_nobody(file: ToldFile, clock: Clock):
     tell(file, clock, held={"b": "studio is hot."})
-    clock.now += FRESH_S - 2
+    clock.sleep(FRESH_S - 2)
     assert file.verdict("b").may_start is False
-    clock.now += 2
+    clock.sleep(2)
     assert file.verdict("b").may_start is True
     assert file.verdict("b").said == (
         "Nothing was decided for 61 s: Airflow's own pools and order hold."
     )
 
 
+def test_a_clock_that_is_set_and_a_machine_that_slept_start_nothing(file: ToldFile, clock: Clock):
+    tell(file, clock, held={"b": "studio is hot."}, pause={"a": "studio is hot."})
+    assert file.verdict("b").may_start is False
+    tell(file, clock, held={"b": "studio is warm."}, pause={"a": "studio is warm."})
+    assert file.verdict("b").may_start is False
+    for jump in (8 * 3600.0, -16 * 3600.0):
+        clock.now += jump
+        assert (file.verdict("b").said, file.pause("a")) == ("studio is warm.",) * 2
+    clock.now += 16 * 3600.0
+    clock.sleep(FRESH_S + 1)
+    assert file.verdict("b").may_start is True
+    assert file.pause("a") == ""
+
+
 def test_who_runs_is_paused_by_fresh_decisions_alone(file: ToldFile, clock: Clock):
     assert file.pause("a") == ""
     tell(file, clock, pause={"a": "studio is hot."})
     assert (file.pause("a"), file.pause("b")) == ("studio is hot.", "")
-    clock.now += FRESH_S - 2
+    clock.sleep(FRESH_S - 2)
     assert file.pause("a") == "studio is hot."
-    clock.now += 4
+    clock.sleep(4)
     assert file.pause("a") == ""
 
 

@@ -66,15 +66,24 @@ def key(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
 class ToldFile:
     """The file; it is read when it is not the one that was read last."""
 
-    def __init__(self, path: Path | None = None, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        now: Callable[[], float] = time.time,
+        awake: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Begin.
 
         Args:
             path: The file; None: that of this installation, looked up at each reading.
             now: Seconds since 1970.
+            awake: Seconds that this machine was awake.
         """
         self._path = path
         self._now = now
+        self._awake = awake
+        self._changed_at = float("-inf")
+        """When it was seen to change, by ``awake``; of what the first look found nobody knows."""
         self._seen: tuple[str, int, int, int] | None = None
         self._told = Told()
 
@@ -86,6 +95,8 @@ class ToldFile:
             seen = (str(path), state.st_mtime_ns, state.st_size, state.st_ino)
             if seen == self._seen:
                 return self._told
+            if self._seen is not None:
+                self._changed_at = self._awake()
             self._seen = seen  # before it is read: a broken one is complained of once
             self._told = _parsed(json.loads(path.read_bytes()), state.st_mtime)
         except FileNotFoundError:
@@ -111,7 +122,7 @@ class ToldFile:
         if told.written_at is None:
             said = "Nothing was decided yet: Airflow's own pools and order hold."
             return Verdict(may_start=True, said=said)
-        age_s = self._now() - told.written_at
+        age_s = self._age_s(told.written_at)
         if age_s > FRESH_S:
             said = f"Nothing was decided for {age_s:.0f} s: Airflow's own pools and order hold."
             return Verdict(may_start=True, said=said)
@@ -127,9 +138,17 @@ class ToldFile:
         When nothing was decided for a while nobody watches over what is paused: it goes on.
         """
         told = self.read()
-        if told.written_at is None or self._now() - told.written_at > FRESH_S:
+        if told.written_at is None or self._age_s(told.written_at) > FRESH_S:
             return ""
         return told.paused.get(name, "")
+
+    def _age_s(self, written_at: float) -> float:
+        """Return for how long nothing was decided.
+
+        A clock that was set and a machine that slept make no decision old: on waking all that is
+        held would start at once.
+        """
+        return min(self._now() - written_at, self._awake() - self._changed_at)
 
 
 def _parsed(document: Any, written_at: float) -> Told:
