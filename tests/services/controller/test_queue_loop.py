@@ -365,6 +365,28 @@ def test_airflow_is_told_now_and_then_though_nothing_is_new(desk: Desk):
     assert desk.told["at"] > first
 
 
+@pytest.mark.parametrize("hours", [8, -8])
+def test_a_clock_that_jumps_starts_nothing_loses_nothing_and_the_line_goes_on(
+    desk: Desk, hours: int
+):
+    desk.waits("lora")
+    desk.waits("vision")
+    desk.turn()
+    desk.runs("lora")
+    desk.turn()
+    told_at = (desk.home.airflow / "weights.json").stat().st_mtime_ns
+    desk.turn(hours * 3600.0)
+    assert desk.told["released"] == {}
+    assert (desk.home.airflow / "weights.json").stat().st_mtime_ns > told_at
+    assert desk.leases == {LORA: "studio"}
+    assert (desk.row(LORA), desk.row(VISION)) == (("running", "running"), ("waiting", "order"))
+    desk.runs("lora", ended=True)
+    desk.turn()
+    assert desk.told["released"] == {VISION: "studio"}
+    assert desk.leases == {VISION: "studio"}
+    assert [one.job for one in desk.workflows.waits(at(0)) if one.end and one.end < one.begin] == []
+
+
 def test_this_machine_takes_jobs_before_any_telemetry(desk: Desk, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(desk.machines, "hosts", lambda: ())
     desk.waits("lora")
