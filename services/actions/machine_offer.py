@@ -177,9 +177,10 @@ def _of_slots(now: Standing, after: Capacity) -> Iterator[str]:
         return
     if slots == 0:
         yield "No heavy job starts there; jobs that take no heavy slot still do."
-    elif now.held_slots >= slots and now.held_slots:
+    elif now.held_slots >= slots:
+        verb = "is" if now.held_slots == 1 else "are"
         yield (
-            f"{now.held_slots} of its heavy slots are taken: the next heavy job starts when "
+            f"{now.held_slots} of its heavy slots {verb} taken: the next heavy job starts when "
             f"fewer than {slots} are."
         )
     if slots > max(1, now.present.gpu_slots):
