@@ -78,7 +78,7 @@ def present(now: Standing) -> str:
 
 def _fields(now: Standing) -> OfferMachine:
     said, own, host = now.offer, now.measured, now.host
-    memory = None if own.memory_bytes is None else f"{own.memory_bytes / GIB:.1f}"
+    memory = "Not known" if own.memory_bytes is None else f"{own.memory_bytes / GIB:.1f}"
     given = None if said is None or said.memory_bytes is None else said.memory_bytes / GIB
     columns = st.columns(3)
     with columns[0]:
@@ -88,7 +88,7 @@ def _fields(now: Standing) -> OfferMachine:
             MOST_SLOTS,
             value=None if said is None else said.gpu_slots,
             step=1,
-            placeholder=f"{own.gpu_slots}, as measured",
+            placeholder=str(own.gpu_slots),
             key=f"{_KEY}-slots-{host}",
             help="0 keeps heavy jobs away. Empty: as measured.",
         )
@@ -99,7 +99,7 @@ def _fields(now: Standing) -> OfferMachine:
             value=given,
             step=1.0,
             format="%g",
-            placeholder="Not known" if memory is None else f"{memory}, as measured",
+            placeholder=memory,
             key=f"{_KEY}-memory-{host}",
             help=_HELP,
         )
@@ -110,7 +110,7 @@ def _fields(now: Standing) -> OfferMachine:
             value=None if said is None else said.power_w,
             step=5.0,
             format="%g",
-            placeholder="Not limited",
+            placeholder="No limit",
             key=f"{_KEY}-power-{host}",
             help="Counted from what earlier runs drew. Empty: not limited.",
         )

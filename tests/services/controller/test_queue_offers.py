@@ -94,6 +94,28 @@ def test_what_runs_goes_on_when_slots_are_taken_away(desk: Desk):
     assert list(desk.told["released"]) == [left]
 
 
+def test_what_earlier_jobs_took_is_counted_by_what_is_offered_now(desk: Desk):
+    desk.turn()
+    (first,) = desk.told["released"]
+    name = first.partition(".")[0]
+    desk.runs(name)
+    desk.turn()
+    desk.runs(name, ended=True)
+    desk.turn()
+    assert used(desk, name) == pytest.approx(60, abs=1)  # all of the one slot
+    desk.loop.turn()
+    give(desk, gpu_slots=0)
+    desk.loop.turn()  # nothing of Airflow is new
+    kept = 8e9 / machine(desk)["memory_bytes"]
+    assert used(desk, name) == pytest.approx(60 * kept, abs=1)  # its share of the memory
+
+
+def used(desk: Desk, project: str) -> float:
+    found = desk.workflows.queue()
+    assert found is not None
+    return float(next(one["used_s"] for one in found.shares if one["project"] == project))
+
+
 def test_memory_that_is_kept_back_holds_and_says_by_how_much(desk: Desk):
     give(desk, memory_bytes=4 * GIB)
     desk.turn()
