@@ -69,7 +69,7 @@ def present(now: Standing) -> str:
         memory = "nobody knows how much memory it has"
     else:
         memory = f"{gib(own.memory_bytes)} of memory: {own.said}"
-    told = f"As measured it offers one heavy job at a time and {memory}. Power is not limited."
+    told = f"As measured it offers one heavy job at a time and {memory}; power is not limited."
     if now.offer is None:
         return told
     at = moment(datetime.fromtimestamp(now.offer.at, UTC), state.zone())

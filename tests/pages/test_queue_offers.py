@@ -7,9 +7,14 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from services.home import Home
+from services.mirror import schema
+from services.mirror.events import now_ms
 from services.mirror.workflow_models import Decided
+from services.mirror.workflow_store import WorkflowStore
+from services.mirror.workflow_tables import QUEUE
 from services.resources.models import GIB
 from services.resources.offers import Offer, Offers
+from services.settings import Settings
 from tests import queue_seed
 from tests.pages.conftest import Open, said
 from tests.pages.roles import EVERY_ROLE
@@ -120,6 +125,36 @@ def test_another_machine_as_it_is_and_back_as_measured(
     assert "It takes 1 heavy job at a time; now 2." in said(app)
     app.button(key="acting-do").click().run()
     assert asked() == (f"Have {STUDIO} offer what was measured", "pending")
+
+
+def test_one_machine_is_not_chosen_and_nobody_has_to_know_its_memory(
+    queue: Laid, open_page: Open, dialog_open: Dialog
+):
+    only = dict(queue().hosts[2]) | {"memory_bytes": None, "free_bytes": None, "total_bytes": None}
+    lay(only)
+    dialog_open("queue-offer")
+    app = opened(open_page, role="admin")
+    assert "Change what it offers" in [one.label for one in app.button]
+    assert [one.key for one in app.selectbox if one.key == "queue-offer-host"] == []
+    assert "and nobody knows how much memory it has; power is not limited" in said(app)
+    app.number_input(key=f"queue-offer-memory-{MINI}").set_value(8.0).run()
+    assert "it has 8.0 GB; now no memory that anybody knows of" in said(app)
+
+
+def test_without_machines_there_is_nothing_to_offer(queue: Laid, open_page: Open):
+    queue()
+    lay()
+    app = opened(open_page, role="admin")
+    assert "No machine is known to the queue yet" in said(app)
+    assert "queue-offer" not in [one.key for one in app.button]
+
+
+def lay(*hosts: dict[str, object]) -> None:
+    """Decide over these machines instead."""
+    engine, _ = schema.prepare(Settings().mirror_url)
+    picture = {"rows": [], "hosts": list(hosts), "shares": [], "pools": []}
+    WorkflowStore(engine).write_picture(QUEUE, now_ms(), picture)
+    engine.dispose()
 
 
 def test_more_than_the_machine_has_is_a_sentence(queue: Laid, open_page: Open, dialog_open: Dialog):

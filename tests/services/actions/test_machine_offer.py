@@ -201,6 +201,7 @@ def test_before_the_first_decision_this_machine_is_known(flows: Flows):
         connection.exec_driver_sql("DELETE FROM pictures")
     (own,) = machine_room.standings(flows.context)
     assert own.here
+    assert "It takes 2 heavy jobs at a time" in told(flows, host=own.host, slots=2)
     assert flows.done(OfferMachine(own.host, 2)).state == "done"
     assert machine_room.standing(flows.context, own.host).present.gpu_slots == 2
 
