@@ -61,6 +61,11 @@ class Home:
         """What machines did over time, one folder a machine."""
         return self.root / "telemetry"
 
+    @property
+    def machines(self) -> Path:
+        """What administrators said that machines offer to jobs: a file beside the settings."""
+        return self.root / "machines.json"
+
     def create(self) -> None:
         """Make the folders, a new home and the secrets readable by their owner alone."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from services.mirror.store import Store
 from services.mirror.workflow_queries import Workflows
 from services.mirror.workflow_store import WorkflowStore
 from services.mirror.workflow_tables import QUEUE
+from services.resources.capacity import Rule, ruled
 from services.resources.ledger import cost
 from services.resources.models import GIB, Capacity, Lease, Needs
 from services.workflows import shown
@@ -30,10 +31,15 @@ if TYPE_CHECKING:
     from services.engines.airflow.models import DagRun, TaskInstance
 
 HOSTS = (
-    Capacity("studio-1a2b3c4d", 54 * GIB, 2, chip="Apple M3 Max", gpu_cores=40),
-    Capacity("book-5e6f7a8b", 38 * GIB, 1, chip="Apple M5 Pro", gpu_cores=16),
-    Capacity("mini-3a4b5c6d", 11 * GIB, 1, chip="Apple M2", gpu_cores=10),
-)
+    ruled(
+        Capacity("studio-1a2b3c4d", int(64 * GIB * 0.85), chip="Apple M3 Max", gpu_cores=40,
+                 total_bytes=64 * GIB),
+        Rule(54 * GIB, 2),
+    ),
+    Capacity("book-5e6f7a8b", 38 * GIB, chip="Apple M5 Pro", gpu_cores=16,
+             total_bytes=int(38 * GIB / 0.85)),
+    Capacity("mini-3a4b5c6d", 11 * GIB, chip="Apple M2", gpu_cores=10, total_bytes=13 * GIB),
+)  # fmt: skip
 HERE = HOSTS[0].host
 HOT = "book-5e6f7a8b is at thermal level 2 (heavy): no new heavy job starts."
 _MINUTES = (14, 42, 9, 11, 25, 31, 38, 18, 52)

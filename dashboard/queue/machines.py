@@ -16,6 +16,8 @@ from services.mirror.workflow_models import QueueRow
 from services.resources.models import gib
 
 _NAMED = 3
+_BOXES = 16
+"""More slots than that are drawn as a bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ class Host:
     said: str
     since: datetime | None
     unknown: tuple[str, ...]
+    given: str = ""
+    """What an administrator said of it, as a sentence."""
+    power_w: float | None = None
 
     @property
     def held_bytes(self) -> int | None:
@@ -59,6 +64,8 @@ def of(said: Mapping[str, Any]) -> Host:
         if isinstance(since, int | float) and since
         else None,
         unknown=tuple(said.get("unknown") or ()),
+        given=str(said.get("given") or ""),
+        power_w=said.get("power_w"),
     )
 
 
@@ -95,6 +102,7 @@ def _card(
         f'<b style="font-size:15px">{markup(one.name, 60)}</b>{here}</div>'
         f"{_stance(one, hues)}</div>"
         f"{_why(one, hues, zone, now)}{_slots(one, hues)}{_memory(one, hues)}"
+        f"{_given(one, hues)}"
         f'<div style="margin-top:10px;display:grid;gap:7px">{jobs}</div></div>'
     )
 
@@ -132,16 +140,54 @@ def _why(one: Host, hues: Colours, zone: tzinfo, now: datetime) -> str:
 
 def _slots(one: Host, hues: Colours) -> str:
     busy = max(0, one.slots - one.free_slots)
-    boxes = "".join(
-        f'<span style="display:inline-block;width:14px;height:14px;border-radius:3px;'
-        f"border:1px solid {hues.accent if n < busy else hues.line};"
-        f'background:{hues.accent if n < busy else "transparent"}"></span>'
-        for n in range(min(max(one.slots, busy), 16))
+    drawn = max(one.slots, busy)
+    boxes = (
+        _bar(busy / drawn, hues)
+        if drawn > _BOXES
+        else "".join(
+            f'<span style="flex:none;width:14px;height:14px;border-radius:3px;'
+            f"border:1px solid {_box(n, busy, one.slots, hues)};"
+            f'background:{_box(n, busy, one.slots, hues) if n < busy else "transparent"}"></span>'
+            for n in range(drawn)
+        )
     )
-    told = f"{busy} of {one.slots} heavy {'slot' if one.slots == 1 else 'slots'} taken"
     return (
-        '<div style="display:flex;gap:4px;align-items:center;margin-top:9px;font-size:13px">'
-        f'{boxes}<span style="margin-left:4px">{told}</span></div>'
+        '<div style="display:flex;flex-wrap:wrap;gap:4px;align-items:center;margin-top:9px;'
+        f'font-size:13px">{boxes}<span style="margin-left:{4 if drawn else 0}px">'
+        f"{slots_said(busy, one.slots)}</span></div>"
+    )
+
+
+def _box(place: int, busy: int, slots: int, hues: Colours) -> str:
+    if place >= busy:
+        return hues.line
+    return hues.warn if place >= slots else hues.accent
+
+
+def _bar(share: float, hues: Colours) -> str:
+    return (
+        f'<div style="flex:1 0 100%;height:7px;border-radius:4px;background:{hues.line};'
+        f'overflow:hidden"><div style="width:{min(1.0, share):.1%};height:100%;'
+        f'background:{hues.accent}"></div></div>'
+    )
+
+
+def slots_said(busy: int, slots: int) -> str:
+    """Return how many heavy slots are taken; more than there are after somebody took some away."""
+    if not slots and not busy:
+        return "No heavy slot: heavy jobs go elsewhere"
+    if busy > slots:
+        return f"{busy} heavy {'slot' if busy == 1 else 'slots'} taken, more than its {slots}"
+    return f"{busy} of {slots} heavy {'slot' if slots == 1 else 'slots'} taken"
+
+
+def _given(one: Host, hues: Colours) -> str:
+    if not one.given:
+        return ""
+    sign = f'<span style="color:{hues.accent}" aria-hidden="true">✎</span>'
+    return (
+        f'<div style="font-size:12.5px;color:{hues.muted};margin-top:6px">{sign} '
+        f"{markup(one.given)}</div>"
     )
 
 

@@ -10,7 +10,7 @@ from dashboard import state
 from dashboard.charts.theme import colours
 from dashboard.components import located, notices, tables
 from dashboard.numbers import age, count, counted
-from dashboard.queue import access, head, job, looks, machines
+from dashboard.queue import access, head, job, looks, machines, offers
 from dashboard.queue.access import STATES, Filter, Queue
 from dashboard.queue.address import JOB, PAGE, REASON, STATE
 from dashboard.scope import Scope
@@ -28,6 +28,7 @@ _OPEN, _SHOWN, _GO = "queue:open", "queue:rows", "queue:go"
 def draw(where: Scope, queue: Queue, off: str | None) -> None:
     """Draw all of it."""
     above = st.container()
+    offers.button(queue, off)
     if access.named():
         job.draw(queue, off)
     _filters(queue)

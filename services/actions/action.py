@@ -15,6 +15,7 @@ from services.data.service import DataService
 from services.engines.registry import late_airflow
 from services.home import Home
 from services.mirror.queries import Mirror
+from services.resources.offers import Offers
 from services.telemetry.fleet import Fleet
 from services.workflows.kept import Overrides
 
@@ -84,6 +85,7 @@ class Context:
     fleet: Fleet = field(default_factory=Fleet.here)
     airflow: "Airflow" = field(default_factory=_airflow_here)
     overrides: Overrides = field(default_factory=Overrides.here)
+    offers: Offers = field(default_factory=Offers.here)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from services.actions.data_prune import DataPrune
 from services.actions.data_pull import DataPull
 from services.actions.data_push import DataPush
 from services.actions.data_share import DataShare
+from services.actions.machine_offer import OfferMachine
 from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
 from services.actions.promote import Promote, Rollback
 from services.actions.queue_move import MoveJob
@@ -53,6 +54,7 @@ ACTIONS: dict[str, type[Any]] = {
         CancelRun,
         ClearTasks,
         MoveJob,
+        OfferMachine,
     )
 }
 

@@ -152,7 +152,7 @@ def room(
 ) -> Iterator[str]:
     """Yield what is to be known of the machines: which fit, or that none can be promised."""
     for one, answer, hosts in _answers(context, dag_id, contract, given):
-        to = route(required(one), hosts, _here())
+        to = route(required(one), hosts, here())
         if not to.hosts:
             yield f"{one.title} waits until a machine of its kind joins. {to.said}"
         elif isinstance(answer, Never):
@@ -184,10 +184,12 @@ def _trained(
 
 
 def machines(context: Context) -> tuple[Capacity, ...]:
-    """Return the machines jobs may go to, this one among them."""
-    here = _here()
-    return with_here(capacities(context.fleet.states(), datetime.now(UTC), here=here), here)
+    """Return the machines jobs may go to, this one among them, with what administrators gave."""
+    own, rules = here(), context.offers.rules()
+    found = capacities(context.fleet.states(), datetime.now(UTC), rules, here=own)
+    return with_here(found, own, rules)
 
 
-def _here() -> str:
+def here() -> str:
+    """Return the machine of the platform, as telemetry names it."""
     return own_id(Home.locate().run / "host-id")

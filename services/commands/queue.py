@@ -1,10 +1,11 @@
-"""``mlops queue``: what runs, what waits and why; moving what waits."""
+"""``mlops queue``: what runs, what waits and why; moving what waits; what machines offer."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from services.commands import queue_machine
 from services.commands.output import json_option, print_json, print_table, say, sentences
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ _OLD_S = 30.0
 @click.option(
     "--priority", nargs=2, metavar="JOB N", help="Give a waiting job a priority, 1 to 10."
 )
+@click.option("--machine", metavar="HOST", help="Show what a machine offers to jobs.")
+@click.option("--slots", metavar="N", help="With --machine: heavy jobs at a time, or `measured`.")
+@click.option("--memory-gb", metavar="X", help="With --machine: memory for jobs, or `measured`.")
+@click.option("--power-w", metavar="X", help="With --machine: most watts of jobs, or `none`.")
+@click.option("--as-measured", is_flag=True, help="With --machine: take away all that was said.")
 @json_option
 @sentences
 def queue(
@@ -28,13 +34,40 @@ def queue(
     project: str | None,
     move: tuple[str, str] | None,
     priority: tuple[str, str] | None,
+    machine: str | None,
+    slots: str | None,
+    memory_gb: str | None,
+    power_w: str | None,
+    as_measured: bool,
     as_json: bool,
 ) -> None:
-    """Show the queue of heavy jobs, with the reason why each waits; or move one."""
-    if move or priority:
+    """Show the queue of heavy jobs, with the reason why each waits; or move one.
+
+    With --machine: show what a machine offers to jobs, or say it, as an administrator.
+    """
+    changes = any(one is not None for one in (slots, memory_gb, power_w)) or as_measured
+    _check_together(machine, changes=changes, jobs=bool(project or move or priority))
+    if machine is not None and changes:
+        queue_machine.change(machine, slots, memory_gb, power_w, as_measured=as_measured)
+    elif machine is not None:
+        queue_machine.show(machine, as_json=as_json)
+    elif move or priority:
         _move(move, priority)
     else:
         _show(project, as_json=as_json)
+
+
+def _check_together(machine: str | None, *, changes: bool, jobs: bool) -> None:
+    from services.errors import InputError
+
+    if changes and machine is None:
+        raise InputError(
+            "It is not said which machine is meant.", "Name it: --machine HOST; `mlops hardware`."
+        )
+    if machine is not None and jobs:
+        raise InputError(
+            "--machine goes with none of --project, --move, --priority.", "Say one after the other."
+        )
 
 
 def _move(move: tuple[str, str] | None, priority: tuple[str, str] | None) -> None:

@@ -23,6 +23,7 @@ from services.mirror.workflow_tables import QUEUE
 from services.resources.capacity import capacities, with_here
 from services.resources.leases import LeaseBook, this_process
 from services.resources.models import Capacity, Lease, Owner
+from services.resources.offers import Offers
 from services.resources.pools import Pool
 from services.telemetry.models import HostState, Telemetry
 from services.workflows import shown
@@ -86,7 +87,7 @@ class QueueLoop:
         """Begin.
 
         Args:
-            home: Of the installation: the files of leases, overrides and stances.
+            home: Of the installation: the files of leases, overrides, stances and offers.
             store: Where the queue is written for pages.
             workflows: What Airflow said last.
             airflow: The engine: its pools.
@@ -109,6 +110,7 @@ class QueueLoop:
         self._file = home.airflow / "weights.json"
         self._leases = LeaseBook(home.run / "leases.json", now)
         self._overrides = Overrides(home.run / "overrides.json")
+        self._offers = Offers(home.machines)
         self._stances = Stances(home.run / "policy.json")
         self._kept = _Kept(self._stances.read())
 
@@ -140,8 +142,9 @@ class QueueLoop:
     # What is known
 
     def _machines(self, states: Iterable[HostState], now: float) -> tuple[Capacity, ...]:
-        told = with_here(capacities(states, _aware(now), here=self._here), self._here)
-        return self._workforce.hosts(told)
+        rules = self._offers.rules()
+        told = capacities(states, _aware(now), rules, here=self._here)
+        return self._workforce.hosts(with_here(told, self._here, rules), rules)
 
     def _jobs(self, tasks: Iterable[TaskRun], hosts: Sequence[Capacity]) -> Jobs:
         return jobs(
@@ -176,7 +179,10 @@ class QueueLoop:
 
     def _uses(self, now: float, hosts: Sequence[Capacity]) -> tuple[Use, ...]:
         kept = self._kept
-        basis = (self._workflows.change(), tuple(one.memory_bytes for one in hosts))
+        basis = (
+            self._workflows.change(),
+            tuple((one.memory_bytes, one.gpu_slots) for one in hosts),
+        )
         if kept.uses_of != basis:
             ended = self._workflows.ended_tasks(_aware(now - _LOOKED_BACK_S))
             kept.uses, kept.uses_of = uses(ended, self._known, hosts), basis

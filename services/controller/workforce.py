@@ -5,7 +5,7 @@ Airflow is away must not send every project back to this machine.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from services.engines.airflow.edge import Edge
 from services.errors import PlatformError
 from services.platform.files import read_json, write_json
 from services.projects.contract import Contract, Project
+from services.resources.capacity import Rule
 from services.resources.models import Capacity, Needs
 from services.workflows import routes, routing, workers
 from services.workflows.routes import Machine, Routed
@@ -71,12 +72,21 @@ class Workforce:
         with self._guard:
             return self._losses
 
-    def hosts(self, telemetry: Iterable[Capacity]) -> tuple[Capacity, ...]:
-        """Return what the ledger may count on; see ``routes.with_workers``."""
+    def hosts(
+        self, telemetry: Iterable[Capacity], rules: Mapping[str, Rule] | None = None
+    ) -> tuple[Capacity, ...]:
+        """Return what the ledger may count on; see ``routes.with_workers``.
+
+        Args:
+            telemetry: The machines that telemetry knows, with what administrators said of them.
+            rules: The same for those that a worker alone tells of.
+        """
         known = tuple(telemetry)
         if self._edge is None:
             return known
-        return routes.with_workers(known, workers.machines(self.seen, self._here), self._here)
+        return routes.with_workers(
+            known, workers.machines(self.seen, self._here, rules), self._here
+        )
 
     def machines_of(self, project: str) -> frozenset[str] | None:
         """Return the machines on which a project is, for ``Job.machines``.

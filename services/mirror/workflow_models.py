@@ -174,13 +174,17 @@ class Decided:
     at: datetime
     rows: tuple[QueueRow, ...]
     hosts: tuple[Mapping[str, Any], ...]
-    """{"host", "here", "memory_bytes", "gpu_slots", "free_bytes", "free_slots", "absent", "stance",
-    "rule", "said", "since", "unknown"}: machines, what is free, where the thermal policy stands."""
+    """{"host", "here", "memory_bytes", "gpu_slots", "free_bytes", "free_slots", "total_bytes",
+    "power_w", "given", "absent", "stance", "rule", "said", "since", "unknown"}: machines, what is
+    free, what an administrator said of them, where the thermal policy stands."""
     shares: tuple[Mapping[str, Any], ...]
     """{"project", "weight", "priority", "quota_hours", "used_s", "committed_s", "share", "due",
     "waiting"}: what a project may take, and how much of it it had (``fair.Standing``)."""
     pools: tuple[Mapping[str, Any], ...]
     """{"name", "slots", "said"}."""
+    asks: tuple[Mapping[str, Any], ...] = ()
+    """{"what", "jobs", "memory_bytes", "gpu_slots", "power_w", "hosts"}: what waiting jobs ask of a
+    machine, and which are of the kind they ask for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,8 @@ def _picture(document: bytes) -> Decided:
         for one in said["rows"]
     )
     hosts, shares, pools = (tuple(said[name]) for name in ("hosts", "shares", "pools"))
-    return Decided(datetime.min.replace(tzinfo=UTC), rows, hosts, shares, pools)
+    asks = tuple(said.get("asks", ()))  # a picture of an earlier version has none
+    return Decided(datetime.min.replace(tzinfo=UTC), rows, hosts, shares, pools, asks)
 
 
 def wait_of(row: Row[Any]) -> Wait:

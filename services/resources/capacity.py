@@ -1,7 +1,7 @@
 """What machines offer to jobs, from what telemetry knows of them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import psutil
@@ -31,6 +31,51 @@ class Rule:
 NO_RULE = Rule()
 
 
+def measured(host: str, total: int | None, *, platform: bool) -> Capacity:
+    """Return what a machine offers unasked: one heavy job at a time, its memory less a reserve.
+
+    Args:
+        host: The machine, as telemetry names it.
+        total: Its memory in bytes; None: nobody knows.
+        platform: Whether it runs the platform, whose engines are kept room for.
+    """
+    if total is None:
+        said = "nobody knows how much memory it has: its telemetry does not tell"
+        return Capacity(host, None, said=said)
+    kept = kept_bytes(total, platform=platform)
+    who = "the system and the platform" if platform else "the system"
+    said = f"{gib(total)} less {gib(kept)} for {who}"
+    return Capacity(host, max(0, total - kept), total_bytes=total, said=said)
+
+
+def ruled(capacity: Capacity, rule: Rule | None) -> Capacity:
+    """Return a machine as an administrator wants it; what no rule speaks of stays as measured."""
+    if rule is None or rule == NO_RULE:
+        return capacity
+    memory, slots = rule.memory_bytes, rule.gpu_slots
+    said = capacity.said if memory is None else f"an administrator gave {gib(memory)} to jobs"
+    return replace(
+        capacity,
+        memory_bytes=capacity.memory_bytes if memory is None else memory,
+        gpu_slots=capacity.gpu_slots if slots is None else slots,
+        power_w=capacity.power_w if rule.power_w is None else rule.power_w,
+        said=said,
+        given=f"An administrator gave {given(rule)}.",
+    )
+
+
+def given(rule: Rule) -> str:
+    """Return what a rule gives as a phrase, e.g. ``2 heavy slots, 20.0 GB and 60 W``."""
+    parts = []
+    if rule.gpu_slots is not None:
+        parts.append(f"{rule.gpu_slots} heavy {'slot' if rule.gpu_slots == 1 else 'slots'}")
+    if rule.memory_bytes is not None:
+        parts.append(f"{gib(rule.memory_bytes)} of memory")
+    if rule.power_w is not None:
+        parts.append(f"{rule.power_w:.4g} W")
+    return " and ".join((", ".join(parts[:-1]), parts[-1])) if len(parts) > 1 else "".join(parts)
+
+
 def capacities(
     states: Iterable[HostState],
     now: datetime,
@@ -47,61 +92,45 @@ def capacities(
         here: The machine that runs the platform: the engines are kept room for on it alone, and it
             is never absent, for we are on it.
     """
-    given = rules or {}
-    found = (
-        _capacity(state, now, given.get(state.machine.host, NO_RULE), here=here) for state in states
-    )
+    said = rules or {}
+    found = (_capacity(state, now, said.get(state.machine.host), here=here) for state in states)
     return tuple(sorted(found, key=lambda one: one.host))
 
 
-def with_here(found: tuple[Capacity, ...], here: str) -> tuple[Capacity, ...]:
+def with_here(
+    found: tuple[Capacity, ...], here: str, rules: Mapping[str, Rule] | None = None
+) -> tuple[Capacity, ...]:
     """Return the machines with this one among them, though no telemetry tells of it."""
     if any(one.host == here for one in found):
         return found
     memory = psutil.virtual_memory()
-    kept = kept_bytes(memory.total, platform=True)
-    own = Capacity(
-        here,
-        max(0, memory.total - kept),
-        total_bytes=memory.total,
-        available_bytes=memory.available,
-        said=f"{gib(memory.total)} less {gib(kept)} for the system and the platform",
-    )
-    return (*found, own)
+    own = measured(here, memory.total, platform=True)
+    own = replace(own, available_bytes=memory.available)
+    return (*found, ruled(own, (rules or {}).get(here)))
 
 
 def kept_bytes(total: int, *, platform: bool) -> int:
     """Return how much of a machine's memory is not given to jobs."""
-    return max(SYSTEM_BYTES + (PLATFORM_BYTES if platform else 0), int(total * KEPT_SHARE))
+    return max(least_bytes(platform=platform), int(total * KEPT_SHARE))
 
 
-def _capacity(state: HostState, now: datetime, rule: Rule, *, here: str) -> Capacity:
+def least_bytes(*, platform: bool) -> int:
+    """Return what no administrator can give away: the system and the platform need it to run."""
+    return SYSTEM_BYTES + (PLATFORM_BYTES if platform else 0)
+
+
+def _capacity(state: HostState, now: datetime, rule: Rule | None, *, here: str) -> Capacity:
     machine = state.machine
     local = machine.host == here
     total = machine.memory_bytes or _read(state, "memory_total_bytes")
-    budget, said = _budget(total, rule, local=local)
-    return Capacity(
-        host=machine.host,
-        memory_bytes=budget,
-        gpu_slots=1 if rule.gpu_slots is None else rule.gpu_slots,
-        power_w=rule.power_w,
-        total_bytes=total,
+    own = replace(
+        measured(machine.host, total, platform=local),
         available_bytes=None if _silence(state, now) else _read(state, "memory_available_bytes"),
         chip=machine.chip,
         gpu_cores=machine.gpu_cores,
-        said=said,
         absent="" if local else _silence(state, now),
     )
-
-
-def _budget(total: int | None, rule: Rule, *, local: bool) -> tuple[int | None, str]:
-    if rule.memory_bytes is not None:
-        return rule.memory_bytes, f"an administrator gave {gib(rule.memory_bytes)} to jobs"
-    if total is None:
-        return None, "nobody knows how much memory it has: its telemetry does not tell"
-    kept = kept_bytes(total, platform=local)
-    who = "the system and the platform" if local else "the system"
-    return max(0, total - kept), f"{gib(total)} less {gib(kept)} for {who}"
+    return ruled(own, rule)
 
 
 def _read(state: HostState, metric: str) -> int | None:

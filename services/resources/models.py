@@ -29,6 +29,8 @@ class Capacity:
     gpu_cores: int | None = None
     said: str = ""
     """Where the budget comes from."""
+    given: str = ""
+    """What an administrator said of it, as a sentence; empty: it offers what was measured."""
     absent: str = ""
     """Why it takes no job now, e.g. that it is silent; empty when it does."""
 

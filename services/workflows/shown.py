@@ -1,5 +1,6 @@
 """The queue as it is written for pages: see ``services.mirror.workflow_models.Decided``."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from services.workflows.decision import Decided, Facts
 from services.workflows.fair import Standing
 from services.workflows.models import Share
 from services.workflows.queue import Interval, Kind, Row
+from services.workflows.routing import route
 from services.workflows.thermal import HostPolicy
 
 
@@ -23,6 +25,7 @@ def picture(facts: Facts, decided: Decided) -> dict[str, object]:
         "hosts": [_host(one, ledger, facts) for one in facts.hosts],
         "shares": shares(facts.shares, decided.line.standings),
         "pools": [asdict(pool) for pool in decided.pools],
+        "asks": _asks(facts),
     }
 
 
@@ -36,6 +39,9 @@ def _host(one: Capacity, ledger: Ledger, facts: Facts) -> dict[str, object]:
         "gpu_slots": one.gpu_slots,
         "free_bytes": None if one.memory_bytes is None else free.memory_bytes,
         "free_slots": free.gpu_slots,
+        "total_bytes": one.total_bytes,
+        "power_w": one.power_w,
+        "given": one.given,
         "absent": one.absent,
         "stance": policy.stance,
         "rule": policy.rule,
@@ -43,6 +49,24 @@ def _host(one: Capacity, ledger: Ledger, facts: Facts) -> dict[str, object]:
         "since": policy.since,
         "unknown": list(policy.unknown),
     }
+
+
+def _asks(facts: Facts) -> list[dict[str, object]]:
+    """Return what waiting jobs ask of a machine, those that ask for the same together."""
+    alike = Counter(
+        (one.what or one.id, one.needs, one.requires, one.machines) for one in facts.waiting
+    )
+    found: list[dict[str, object]] = []
+    for (what, needs, requires, machines), count in alike.items():
+        there = [one for one in facts.hosts if machines is None or one.host in machines]
+        asked = {
+            "memory_bytes": needs.memory_bytes,
+            "gpu_slots": needs.gpu_slots,
+            "power_w": needs.power_w,
+        }
+        hosts = list(route(requires, there, facts.here).hosts)
+        found.append({"what": what, "jobs": count, **asked, "hosts": hosts})
+    return found
 
 
 def shares(

@@ -7,13 +7,13 @@ project's ``retries`` say: the lost try counts as one of them.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from services.engines.airflow.models import EdgeJob, EdgeWorker
-from services.resources.capacity import kept_bytes
-from services.resources.models import Capacity, gib
+from services.resources.capacity import Rule, measured, ruled
+from services.resources.models import gib
 from services.workflows.routes import QUEUE, Machine
 
 State = Literal["starting", "idle", "busy", "draining", "drained", "lost", "left"]
@@ -109,9 +109,13 @@ def losses(workers: Iterable[Worker], jobs: Sequence[EdgeJob], here: str = "") -
     return tuple(sorted(found, key=lambda one: str(one.lost_at), reverse=True))
 
 
-def machines(workers: Iterable[Worker], here: str) -> tuple[Machine, ...]:
+def machines(
+    workers: Iterable[Worker], here: str, rules: Mapping[str, Rule] | None = None
+) -> tuple[Machine, ...]:
     """Return the machines as the ledger and the routes know them; those that left are none."""
-    return tuple(_machine(one, here) for one in workers if one.state != "left")
+    said = rules or {}
+    there = (one for one in workers if one.state != "left")
+    return tuple(_machine(one, here, said.get(one.host)) for one in there)
 
 
 def job_of(job: EdgeJob) -> str:
@@ -141,21 +145,17 @@ def _worker(one: EdgeWorker, jobs: Sequence[EdgeJob]) -> Worker:
     )
 
 
-def _machine(one: Worker, here: str) -> Machine:
+def _machine(one: Worker, here: str, rule: Rule | None) -> Machine:
     total = one.memory_bytes
-    kept = None if total is None else kept_bytes(total, platform=one.host == here)
-    budget = None if total is None or kept is None else max(0, total - kept)
-    said = "" if total is None else f"{gib(total)}, as its worker tells"
-    capacity = Capacity(
-        host=one.host,
-        memory_bytes=budget,
-        total_bytes=total,
+    own = replace(
+        measured(one.host, total, platform=one.host == here),
         chip=one.chip,
         gpu_cores=one.gpu_cores,
-        said=said,
+        said="" if total is None else f"{gib(total)}, as its worker tells",
         absent="" if one.state in TAKES or one.host == here else f"its worker is {one.state}",
     )
-    return Machine(capacity, None if one.projects is None else frozenset(one.projects))
+    projects = None if one.projects is None else frozenset(one.projects)
+    return Machine(ruled(own, rule), projects)
 
 
 def _next(job: EdgeJob, jobs: Iterable[EdgeJob]) -> EdgeJob | None:

@@ -82,6 +82,33 @@ def test_a_machine_is_told_with_slots_memory_stance_and_since():
         assert part in told, part
 
 
+def test_what_an_administrator_gave_is_told():
+    assert "✎" not in drawn()
+    assert "An administrator gave 2 heavy slots &lt;" in drawn(
+        given="An administrator gave 2 heavy slots <"
+    )
+
+
+@pytest.mark.parametrize(
+    ("slots", "free", "boxes", "told"),
+    [
+        (1, 1, 1, "0 of 1 heavy slot taken"),
+        (16, 4, 16, "12 of 16 heavy slots taken"),
+        (64, 32, 0, "32 of 64 heavy slots taken"),
+        (1, -1, 2, "2 heavy slots taken, more than its 1"),
+        (0, 0, 0, "No heavy slot: heavy jobs go elsewhere"),
+        (0, -1, 1, "1 heavy slot taken, more than its 0"),
+    ],
+)
+def test_slots_are_drawn_one_by_one_and_many_as_a_bar(slots: int, free: int, boxes: int, told: str):
+    said = drawn(gpu_slots=slots, free_slots=free)
+    assert said.count("width:14px;height:14px") == boxes
+    assert told in said
+    assert ("width:50.0%;height:100%" in said) == (slots == 64)
+    over = max(0, -free)
+    assert said.count("background:#warn") == over
+
+
 def test_a_machine_nobody_knows_the_memory_of_is_unavailable_and_not_zero():
     told = drawn(memory_bytes=None, free_bytes=None)
     assert "Memory unavailable: nobody knows how much it has" in told

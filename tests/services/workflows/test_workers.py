@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from services.engines.airflow.models import EdgeJob, EdgeWorker
+from services.resources.capacity import Rule
 from services.resources.models import GIB
 from services.workflows import workers
 from services.workflows.workers import Loss, Worker
@@ -58,6 +59,14 @@ def test_the_machines_of_the_ledger():
     )  # fmt: skip
     assert drained[0].said == "It takes no task. New disk."
     assert workers.machines(drained, "hub")[0].capacity.absent == "its worker is drained"
+
+
+def test_what_an_administrator_gave_counts_for_the_machines_of_workers():
+    found = workers.seen((STUDIO, HUB), ())
+    hub, studio = workers.machines(found, "hub", {"studio": Rule(20 * GIB, 2)})
+    assert (studio.capacity.memory_bytes, studio.capacity.gpu_slots) == (20 * GIB, 2)
+    assert studio.capacity.total_bytes == 64 * GIB  # what it asks for is of the whole machine
+    assert (hub.capacity.gpu_slots, hub.capacity.given) == (1, "")
 
 
 def test_what_tells_nonsense_is_not_believed():
