@@ -54,6 +54,8 @@ class Platform:
     projects: Path
     plugins: str
     """The import path on which the client is installed."""
+    airflow: bool = False
+    """Most tests do without: it has a lab of its own."""
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def variables(self) -> dict[str, str]:
@@ -62,7 +64,7 @@ class Platform:
             "MLOPS_HOME": str(self.home.root),
             "MLOPS_PROJECTS_ROOT": str(self.projects),
             "MLOPS_LOST_AFTER_S": str(LOST_AFTER_S),
-            "MLOPS_AIRFLOW_ENABLED": "false",  # it has a lab of its own
+            "MLOPS_AIRFLOW_ENABLED": str(self.airflow),
             "PYTHONPATH": str(ROOT),
         }
 
@@ -139,12 +141,13 @@ class Platform:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Platform]:
+def running(folder: Path, *, airflow: bool = False) -> Iterator[Platform]:
     """Start a platform with one connected project; end it and all it started."""
     home = Home(folder / "home")
     home.create()
     (folder / "projects").mkdir()
-    platform = Platform(home, folder / "projects", installed_client(folder / "client"))
+    client = installed_client(folder / "client")
+    platform = Platform(home, folder / "projects", client, airflow)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLOPS_HOME", str(home.root))
         seed.people(Settings(), PASSWORD)

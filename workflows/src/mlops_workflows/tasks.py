@@ -16,8 +16,9 @@ from mlops_workflows.place import Place
 from mlops_workflows.spec import Spec, SpecError, load
 from mlops_workflows.starting import NoEvidenceError, Watched
 
-_FINAL = frozenset({"cancelled", "timeout", "not started", "packages", "data"})
-"""Outcomes that another try would only repeat."""
+_FINAL = frozenset({"timeout", "not started", "packages", "data"})
+"""Outcomes that another try would only repeat. ``cancelled`` is none: who cancels tells Airflow,
+which starts no other try; else the platform went down, or its scheduler was killed."""
 
 MACHINE = "MLOPS_WORKER"
 """The variable in which a worker names its machine; a task of the scheduler's own has none."""
