@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from services.errors import MlopsError
+from services.errors import MlopsError, NotFoundError
 from services.mirror.workflow_models import TaskRun
 from services.mirror.workflow_queries import Workflows
 from services.telemetry.asking import samples_of
@@ -60,7 +60,23 @@ def explained(
     ran_under = _ran_under(task, found, telemetry, here) if task.state in _BEGUN else ""
     untold = task.state in _BEGUN and found.get("outcome") in {None, "running", "succeeded"}
     said = log(task) if log is not None and untold else ()
+    if task.state == "upstream_failed":
+        tasks = _before(task, tasks, workflows)
     return explain(task, found, before=before, ran_under=ran_under, tasks=tasks, log=said)
+
+
+def _before(task: TaskRun, tasks: Sequence[TaskRun], workflows: Workflows) -> Sequence[TaskRun]:
+    """Return the tasks of its run that it waits for; all when its workflow is not known now."""
+    try:
+        known = workflows.workflow(task.dag_id)
+    except NotFoundError:
+        return tasks
+    found: set[str] = set()
+    new = {task.task_id}
+    while new:
+        new = {one.task_id for one in known.tasks if new.intersection(one.downstream)} - found
+        found |= new
+    return [one for one in tasks if one.task_id in found]
 
 
 def _last_success(task: TaskRun, workflows: Workflows, folder: Path) -> dict[str, object] | None:

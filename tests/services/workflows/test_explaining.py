@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from services.engines.silicon.models import Machine
-from services.mirror.workflow_models import TaskRun
+from services.errors import NotFoundError
+from services.mirror.workflow_models import TaskRun, WorkflowTask
 from services.telemetry.models import HostState
 from services.workflows.explaining import explained
 from services.workflows.failure import Explanation
@@ -29,8 +31,15 @@ HOT = {**BUSY, "thermal_level": 3, "gpu_mhz": 700.0, "memory_pressure": 4}
 class NoSuccess:
     """A mirror in which the task never succeeded."""
 
+    tasks: tuple[WorkflowTask, ...] | None = None
+
     def earlier(self, dag_id: str, task_id: str) -> tuple[TaskRun, ...]:
         return ()
+
+    def workflow(self, dag_id: str) -> SimpleNamespace:
+        if self.tasks is None:
+            raise NotFoundError(f"There is no workflow {dag_id}.")
+        return SimpleNamespace(tasks=self.tasks)
 
 
 def why(
@@ -95,3 +104,38 @@ def test_airflow_is_asked_only_for_what_left_no_evidence(tmp_path: Path):
     found = why((), log=log, outcome="running", sentence="")
     assert asked == ["train"]
     assert found.cause.startswith("Its worker was not heard of any more")
+
+
+def test_who_fails_for_others_names_those_it_waits_for_alone():
+    def step(task_id: str, *downstream: str) -> WorkflowTask:
+        return WorkflowTask(task_id, task_id, "HeavyTask", downstream, "", False, 0)
+
+    tasks = tuple(
+        replace(task(state), task_id=name)
+        for name, state in {
+            "pull": "success", "server": "failed", "client": "failed",
+            "check": "upstream_failed", "gate": "upstream_failed",
+        }.items()
+    )  # fmt: skip
+    mirror = NoSuccess()
+    telemetry = Kept(HostState(MAC, at(120), ()), samples=())
+
+    def cause() -> str:
+        return explained(
+            tasks[-1],
+            tasks,
+            mirror,
+            Path("/nowhere"),
+            telemetry,
+            HOST,  # type: ignore[arg-type]
+        ).cause
+
+    assert cause() == "It did not begin, for server, client failed."
+    mirror.tasks = (
+        step("pull", "server", "client"),
+        step("server", "check"),
+        step("client"),
+        step("check", "gate"),
+        step("gate"),
+    )
+    assert cause() == "It did not begin, for server failed."
