@@ -219,6 +219,8 @@ def _sections(home: Home, settings: "Settings", port: int) -> dict[str, dict[str
             # A scheduler that was killed leaves tasks nobody runs: its heir looks for them soon.
             "orphaned_tasks_check_interval": "30",
         },
+        # All that is held waits there, and whoever is released must be among those it looks at.
+        "triggerer": {"capacity": "10000"},
         "dag_processor": {
             "refresh_interval": str(_REREAD_S),
             "min_file_process_interval": str(_REREAD_S),
