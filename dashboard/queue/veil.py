@@ -1,4 +1,4 @@
-"""What a person reads of jobs of projects they may not see: that there is one, and no name."""
+"""What a person reads of jobs: by the name on the page; of projects they may not see no name."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _HOLDERS = re.compile(r"\b(the|The) (job|endpoint) (\S+?)(?=[,.;:]?(?:\s|$))")
 
 
 class Veil:
-    """Takes the names out that a person may not read."""
+    """Calls jobs as the page does, and takes the names out that a person may not read."""
 
     def __init__(
         self, mine: Iterable[str] | None, decided: Decided, titles: Mapping[str, str]
@@ -27,6 +27,7 @@ class Veil:
         """
         self._mine = None if mine is None else frozenset(mine)
         self._names: re.Pattern[str] | None = None
+        self._whats = {row.id: row.what for row in decided.rows if self.sees(row.project)}
         if self._mine is None:
             return
         hidden = [row for row in decided.rows if not self.sees(row.project)]
@@ -42,18 +43,16 @@ class Veil:
         return self._mine is None or project == PLATFORM or project in self._mine
 
     def sentence(self, text: str) -> str:
-        """Return a sentence without the names of others."""
-        if self._mine is None or not text:
-            return text
+        """Return a sentence with jobs called as on the page, without the names of others."""
         text = _HOLDERS.sub(self._holder, text)
+        if self._mine is None:
+            return text
         if self._jobs is not None:
             text = self._jobs.sub(SOMEBODY, text)
         return text if self._names is None else self._names.sub("another project", text)
 
     def row(self, row: QueueRow) -> QueueRow:
         """Return a job as the person may read it; of one of others only why it waits."""
-        if self._mine is None:
-            return row
         if self.sees(row.project):
             said, unblock = self.sentence(row.said), self.sentence(row.unblock)
             return replace(
@@ -64,7 +63,8 @@ class Veil:
     def _holder(self, found: re.Match[str]) -> str:
         article, kind, name = found.groups()
         if self.sees(name.partition(".")[0]):
-            return found[0]
+            what = self._whats.get(name)
+            return f"“{what}”" if what else found[0]
         # Whose an endpoint is, its name does not tell.
         told = SOMEBODY if kind == "job" else "an endpoint"
         return capital(told) if article == "The" else told

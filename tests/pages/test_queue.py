@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from dashboard.queue import what_if
+from dashboard.queue.veil import Veil
 from services.home import Home
 from services.mirror import schema
 from services.mirror.queries import Mirror
@@ -117,7 +118,8 @@ def test_jobs_are_told_with_reason_place_start_and_what_would_unblock_them(
     queue: Callable[..., Decided], open_page: Open
 ):
     decided = queue()
-    first = next(r for r in decided.rows if r.position == 1)
+    first = Veil(None, decided, {}).row(next(r for r in decided.rows if r.position == 1))
+    assert "“" in first.said, "it names who has the room as the page does"
     table = opened(open_page).dataframe[0].value
     cells = table[table["position"] == "1"].iloc[0]
     assert (cells["what"], cells["said"]) == (first.what, first.said)
@@ -158,7 +160,8 @@ def test_the_address_filters_by_reason_state_and_project(
 def test_a_job_is_told_in_full_and_moved_by_who_may(
     queue: Callable[..., Decided], open_page: Open, role: str
 ):
-    waits = waiting(queue())
+    decided = queue()
+    waits = Veil(None, decided, {}).row(waiting(decided))
     app = opened(open_page, role=role, job=waits.id)
     told = said(app)
     assert not app.exception

@@ -19,6 +19,16 @@ def test_who_sees_all_reads_all():
     assert veil.sentence("the job vision.train/x/train") == "the job vision.train/x/train"
 
 
+@pytest.mark.parametrize("mine", [None, ("vision",)])
+def test_a_job_that_stands_on_the_page_is_called_as_there(mine: tuple[str, ...] | None):
+    veil = Veil(mine, PICTURE, TITLES)
+    told = "It needs the heavy slot of mini, taken by the job vision.train/manual__1/train."
+    assert veil.sentence(told) == "It needs the heavy slot of mini, taken by “Vision net: train”."
+    found = veil.row(row(said="", unblock="The job vision.train/manual__1/train ends.",
+                         project="vision"))  # fmt: skip
+    assert found.unblock == "“Vision net: train” ends."
+
+
 def test_a_job_of_another_project_has_no_name_and_no_sentence():
     found = Veil(("lora",), PICTURE, TITLES).row(OTHER)
     assert (found.id, found.project, found.what) == ("", "", SOMEBODY)
