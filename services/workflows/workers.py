@@ -93,7 +93,8 @@ def seen(workers: Iterable[EdgeWorker], jobs: Sequence[EdgeJob]) -> tuple[Worker
 def losses(workers: Iterable[Worker], jobs: Sequence[EdgeJob], here: str = "") -> tuple[Loss, ...]:
     """Return what was lost with machines that are silent, the last first.
 
-    A task that went on elsewhere has a later try; one that was refused another has none.
+    A task that went on elsewhere has a later try; one that was refused another has none. Airflow
+    gives a lost try the state of its task: ``deferred`` when its next one already waits.
 
     Args:
         workers: All machines.
@@ -104,7 +105,7 @@ def losses(workers: Iterable[Worker], jobs: Sequence[EdgeJob], here: str = "") -
     found = [
         _loss(job, lost[job.worker], _next(job, jobs), here)
         for job in jobs
-        if job.worker in lost and job.state not in {"success", "skipped", "deferred"}
+        if job.worker in lost and job.state not in {"success", "skipped"}
     ]
     return tuple(sorted(found, key=lambda one: str(one.lost_at), reverse=True))
 

@@ -186,6 +186,18 @@ class Job:
         return found
 
 
+def in_runner(folder: Path, patch: pytest.MonkeyPatch, statements: str) -> None:
+    """Have the runner, a process of its own, run statements as it starts: a shorter patience."""
+    path = folder / "site"
+    path.mkdir()
+    (path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if any('mlops_workflows.runner' in a for a in sys.orig_argv):\n"
+        f"    {statements}\n"
+    )
+    patch.setenv("PYTHONPATH", str(path))
+
+
 def test_a_job_pauses_goes_on_and_the_time_does_not_count_against_its_timeout(tmp_path: Path):
     with Controller(tmp_path) as controller:
         job = Job(tmp_path, COUNTS.format(steps=60), timeout_s=6.0)
@@ -240,16 +252,12 @@ def test_a_project_that_asks_saves_its_state_before_it_is_stopped(tmp_path: Path
 
 
 def test_one_that_asks_and_does_not_save_is_stopped_after_a_while(tmp_path: Path, monkeypatch):
-    path = tmp_path / "site"
-    path.mkdir()
-    # The runner is a process of its own: its patience is made shorter as it starts.
-    (path / "sitecustomize.py").write_text(
-        "import sys\n"
-        "if any('mlops_workflows.runner' in a for a in sys.orig_argv):\n"
-        "    import mlops_workflows.pausing as p\n"
-        "    p.Pauses.__init__.__defaults__ = (2.0, *p.Pauses.__init__.__defaults__[1:])\n"
+    in_runner(
+        tmp_path,
+        monkeypatch,
+        "import mlops_workflows.pausing as p; "
+        "p.Pauses.__init__.__defaults__ = (2.0, *p.Pauses.__init__.__defaults__[1:])",
     )
-    monkeypatch.setenv("PYTHONPATH", str(path))
     with Controller(tmp_path) as controller:
         job = Job(tmp_path, SAVES.format(steps=150, saves="pass"))
         until(lambda: job.count >= 3)
@@ -263,15 +271,14 @@ def test_one_that_asks_and_does_not_save_is_stopped_after_a_while(tmp_path: Path
     assert f"It is paused. {WHY} It did not save its state within 2 s." in job.said
 
 
-def test_when_the_controller_is_killed_its_pauses_end(tmp_path: Path):
+def test_when_the_controller_is_killed_its_pauses_end(tmp_path: Path, monkeypatch):
+    in_runner(tmp_path, monkeypatch, "from mlops_workflows import told; told.FRESH_S = 3.0")
     with Controller(tmp_path) as controller:
         job = Job(tmp_path, COUNTS.format(steps=40))
         until(lambda: job.count >= 3)
         controller.pause()
         until(job.is_stopped)
         controller.die()
-        old = time.time() - 61
-        os.utime(controller.file, (old, old))
         found = job.result()
     assert found["outcome"] == "succeeded"
     assert found["pauses"][0]["to"] is not None

@@ -145,7 +145,7 @@ def test_a_drained_machine_ends_its_task_and_leaves(lab: WorkersLab, run_id: str
     job = f"toy.short/{run_id}/train"
     lab.decide(released={job: "mini"})
     lab.trigger(run_id, wait_s=8.0)
-    eventually(lambda: lab.seen()["mini"].state == "busy")
+    eventually(lambda: f"{job}/1" in lab.seen()["mini"].running)
     said = mini.mlops("--leave")
     assert said.strip() == "This machine is no worker any more; its tokens are gone from here."
     assert mini.process.wait(10) == 0

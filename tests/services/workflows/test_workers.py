@@ -94,6 +94,8 @@ def test_a_lost_task_and_where_it_is_tried_again():
     )
     (loss,) = lost(TRAIN, replace(again, worker=None, queue="mlops@mini", state="queued"))
     assert loss.again_on == "mini"
+    (loss,) = lost(replace(TRAIN, state="deferred"))
+    assert "is given up a minute after" in loss.said
     (loss,) = lost(TRAIN, replace(again, state="deferred"))
     assert loss.again_on is None
     assert loss.said.endswith("is tried again as soon as it is given a machine.")
