@@ -126,6 +126,21 @@ def test_a_clock_that_is_set_and_a_machine_that_slept_start_nothing(file: ToldFi
     assert file.pause("a") == ""
 
 
+def test_after_a_clock_was_set_back_a_controller_that_ended_holds_nothing(
+    file: ToldFile, clock: Clock, tmp_path: Path
+):
+    path = tell(file, clock, held={"b": "studio is hot."}, pause={"a": "studio is hot."})
+    assert file.verdict("b").may_start is False
+    clock.now -= 16 * 3600.0
+    late = ToldFile(path, lambda: clock.now, lambda: clock.awake)
+    for one in (file, late):  # one that saw it before, and a process that began after
+        assert one.verdict("b").said == "studio is hot."
+    clock.sleep(FRESH_S + 1)
+    for one in (file, late):
+        assert one.verdict("b").may_start is True
+        assert one.pause("a") == ""
+
+
 def test_who_runs_is_paused_by_fresh_decisions_alone(file: ToldFile, clock: Clock):
     assert file.pause("a") == ""
     tell(file, clock, pause={"a": "studio is hot."})

@@ -82,8 +82,10 @@ class ToldFile:
         self._path = path
         self._now = now
         self._awake = awake
-        self._changed_at = float("-inf")
-        """When it was seen to change, by ``awake``; of what the first look found nobody knows."""
+        self._looked_at = 0.0
+        """When what it holds was first seen, by ``awake``."""
+        self._changed = False
+        """Whether it was new then; of what the first look found nobody knows."""
         self._seen: tuple[str, int, int, int] | None = None
         self._told = Told()
 
@@ -95,8 +97,7 @@ class ToldFile:
             seen = (str(path), state.st_mtime_ns, state.st_size, state.st_ino)
             if seen == self._seen:
                 return self._told
-            if self._seen is not None:
-                self._changed_at = self._awake()
+            self._looked_at, self._changed = self._awake(), self._seen is not None
             self._seen = seen  # before it is read: a broken one is complained of once
             self._told = _parsed(json.loads(path.read_bytes()), state.st_mtime)
         except FileNotFoundError:
@@ -146,9 +147,13 @@ class ToldFile:
         """Return for how long nothing was decided.
 
         A clock that was set and a machine that slept make no decision old: on waking all that is
-        held would start at once.
+        held would start at once. Nor do they keep one new: after a clock was set back the file's
+        time says nothing for hours.
         """
-        return min(self._now() - written_at, self._awake() - self._changed_at)
+        by_clock, awake = self._now() - written_at, self._awake() - self._looked_at
+        if by_clock < 0:
+            return awake
+        return min(by_clock, awake) if self._changed else by_clock
 
 
 def _parsed(document: Any, written_at: float) -> Told:
