@@ -30,7 +30,7 @@ from services.engines.silicon.models import Machine, Reading, Sample
 from services.home import Home, toolkit_root
 from services.settings import Settings
 from services.telemetry import tokens
-from services.telemetry.batches import pack
+from services.telemetry.batches import encode, pack
 from services.telemetry.collector import Collector
 
 BOUND_S, BOUND_TIMES, BOUND_POLICY_S = 6.0, 1.2, 5.0
@@ -103,7 +103,7 @@ def policy(home: Home, airflow: Airflow, runs: int) -> list[float]:
     def send(level: float) -> None:
         reading = Reading("thermal_level", level, "measured", "benchmark")
         sample = Sample(_HOT, datetime.now(UTC), 1.0, (reading,))
-        collector.send(pack(machine, (), (sample,)))
+        collector.send(pack(machine, (), (encode(sample),)))
 
     def slots() -> int:
         return next((one.slots for one in airflow.pools() if one.name == pool), -1)
