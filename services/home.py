@@ -62,6 +62,11 @@ class Home:
         return self.root / "telemetry"
 
     @property
+    def serving(self) -> Path:
+        """Bundles, bentos, the prediction log, and what models were measured to take."""
+        return self.root / "serving"
+
+    @property
     def machines(self) -> Path:
         """What administrators said that machines offer to jobs: a file beside the settings."""
         return self.root / "machines.json"

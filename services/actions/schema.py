@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     MetaData,
@@ -163,6 +164,48 @@ wants = Table(
     Column("subject", Text, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     UniqueConstraint("kind", "subject"),
+)
+
+serving_endpoints = Table(
+    "serving_endpoints",
+    metadata,
+    Column("name", String(320), primary_key=True),  # PROJECT.MODEL
+    Column("project", String(64), nullable=False),
+    Column("model", String(256), nullable=False),
+    Column("desired", Text, nullable=False),  # JSON: services.serving.models.Endpoint
+    Column("generation", BigInteger, nullable=False),  # grows with every change
+    Column("changed_ms", BigInteger, nullable=False),
+)
+
+serving_events = Table(
+    "serving_events",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("name", String(320), nullable=False),
+    Column("version", Integer),  # NULL: of the endpoint as a whole
+    Column("kind", String(20), nullable=False),  # services.serving.models.EventKind
+    Column("said", Text, nullable=False),
+    Column("action_id", BigInteger),  # NULL: the platform did it by itself
+    Column("actor", String(120), nullable=False),
+    Index("serving_events_name", "name", "id"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),  # also the beginning of the key itself
+    Column("project", String(64), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("hash", String(64), nullable=False),  # SHA-256 of the key: it is random, not a password
+    Column("models", Text),  # JSON list of models of the project; NULL is all
+    Column("rate_per_s", Float, nullable=False),
+    Column("concurrency", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("created_by", String(120), nullable=False),
+    Column("expires_ms", BigInteger),  # NULL: never
+    Column("revoked_ms", BigInteger),  # NULL: it is good
+    Index("api_keys_project", "project"),
 )
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
