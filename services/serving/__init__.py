@@ -1,1 +1,1 @@
-"""Serving: registered versions as endpoints, within the machine's memory, without a dropped request."""
+"""Serving: registered versions as endpoints, within memory, without a dropped request."""
