@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from services.actions import serving
 from services.actions.action import Context, Deed, Lane, Step
 from services.actions.deploying_steps import Deploying
+from services.actions.promote import CHAMPION
 from services.actions.roles import Actor, Role, require
 from services.errors import ConflictError, InputError
 from services.resources.models import GIB
@@ -61,9 +62,7 @@ class Deploy:
     @property
     def title(self) -> str:
         """What it does."""
-        which = (
-            f"version {self.version}" if self.version is not None else (self.alias or "champion")
-        )
+        which = f"version {self.version}" if self.version is not None else (self.alias or CHAMPION)
         how = {
             "canary": f" as a canary {self._reach}",
             "shadow": " as a shadow",
@@ -153,9 +152,7 @@ class Deploy:
             if value is not None and not least <= value <= most:  # NaN is in no range
                 raise InputError(f"{said} is {value:g}; it is {least:g} to {most:g}.")
         if self.percent == 0:
-            raise InputError(
-                "A canary of 0 % is asked nothing.", "By header it can be asked alone."
-            )
+            raise InputError("A canary of 0 % is asked nothing.", "By header it is asked alone.")
 
     def _bounds(self) -> Iterator[tuple[str, float | None, float, float]]:
         yield "The share of the canary in percent", self.percent, 0, 100
@@ -221,8 +218,8 @@ class Deploy:
         name = serving.name_of(self.project, self.model)
         yield from self._answers(version, name, live)
         yield (
-            f"Version {version} is loaded with {serving.replicas(target)} and asked its own example "
-            "before anybody gets an answer of it."
+            f"Version {version} is loaded with {serving.replicas(target)} and asked its own "
+            "example before anybody gets an answer of it."
         )
         if self.strategy == "blue-green":
             yield "No request is dropped: what is under way is answered by who began it."
@@ -238,13 +235,13 @@ class Deploy:
     def _answers(self, version: int, name: str, live: Target | None) -> Iterator[str]:
         if self.strategy == "shadow":
             yield (
-                f"Version {version} is asked a copy of every request; its answers are compared with "
-                f"version {live.version if live else '–'}'s and nobody gets them."
+                f"Version {version} is asked a copy of every request; its answers are compared "
+                f"with those of version {live.version if live else '–'}, and nobody gets them."
             )
         elif self.strategy == "canary" and self.header:
             yield (
-                f"Only requests with the header X-Model-Version: {version} reach it; all others are "
-                "answered as now."
+                f"Only requests with the header X-Model-Version: {version} reach it; all others "
+                "are answered as now."
             )
         elif self.strategy == "canary":
             yield (
@@ -262,8 +259,8 @@ class Deploy:
             yield f"If it does not load or answer well it goes back {back} by itself."
             return
         yield (
-            f"If it does not load or answer well, or a guard speaks within {self.watch_s:g} s after "
-            f"the switch, it goes back {back} by itself."
+            f"If it does not load or answer well, or a guard speaks within {self.watch_s:g} s "
+            f"after the switch, it goes back {back} by itself."
         )
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:

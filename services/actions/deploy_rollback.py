@@ -101,7 +101,7 @@ class RollbackDeployment:
                 self.project, self.model, self._as_live(now.live, version)
             )
         except MlopsError as error:
-            found, room = None, (error.message,)
+            room: tuple[str, ...] = (error.message,)
         else:
             room = (found.said,) if found else ()
         return (
@@ -114,9 +114,8 @@ class RollbackDeployment:
     @staticmethod
     def _as_live(live: Target | None, version: int) -> Target:
         """Return the target: served as what is live, but its own memory planned."""
-        return replace(
-            live or Target(version), version=version, memory_bytes=0, memory_said="", alias=""
-        )
+        served = live or Target(version)
+        return replace(served, version=version, memory_bytes=0, memory_said="", alias="")
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
         """Return the steps; the version was fixed when it was asked for."""

@@ -11,7 +11,7 @@ from services.actions import serving
 from services.actions.action import Context, Deed, NotYetError, Step
 from services.errors import ConflictError, PlatformError
 from services.serving import store
-from services.serving.models import EndpointStatus, Rollout, RolloutStatus, Target
+from services.serving.models import EndpointStatus, EventKind, Rollout, RolloutStatus, Target
 from services.serving.status import ServingStatus
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Deploying:
         """Have the signed package there."""
         mlflow = cast("MLflow", self.context.registry)
         info = self.context.serving.package(mlflow, self._folder, *self._at)
-        return f"{info.format}, {info.weights_bytes / 1e6:.2f} MB of weights, served as {info.interface}"
+        size = f"{info.weights_bytes / 1e6:.2f} MB of weights"
+        return f"{info.format}, {size}, served as {info.interface}"
 
     def bento(self) -> str:
         """Have the bento there."""
@@ -106,7 +107,7 @@ class Deploying:
             )  # fmt: skip
         return f"{self.name} is to serve version {self.version}"
 
-    def _events(self, kinds: tuple[store.EventKind, ...]) -> tuple[store.Event, ...]:
+    def _events(self, kinds: tuple[EventKind, ...]) -> tuple[store.Event, ...]:
         return store.events(self.context.journal, self.name, 5, kinds, action_id=self.deed.id)
 
     def follow(self) -> str:
