@@ -125,11 +125,18 @@ class Deploying:
             return begun[0].said
         now = serving.endpoint_of(self.context, self.project, self.model)
         if now is None or now.rollout is None or now.rollout.action_id != self.deed.id:
+            _outcome_of_others(self._since())
             raise PlatformError(
                 f"The rollout of version {self.version} was ended by something else.",
                 f"`mlops deployments {self.project}/{self.model} --history` tells what happened.",
             )
         raise progress(self.context.serving.status(), self.name, self.deed.id)
+
+    def _since(self) -> tuple[store.Event, ...]:
+        """Return the end of the endpoint as a whole, if it came after this was begun."""
+        begun = self._events(("deploy",))
+        after, name = (begun[0].id if begun else 0), self.name
+        return store.events(self.context.journal, name, 1, ("undeployed",), after=after)
 
     def withdraw(self) -> None:
         """Wish for it no longer, unless it ended."""
@@ -167,6 +174,11 @@ def said_of(rollout: RolloutStatus) -> str:
     return f"{last.name}: {last.said}" if last.said else f"{last.name} …"
 
 
+def _outcome_of_others(events: tuple[store.Event, ...]) -> None:
+    if events:
+        _outcome(events[0])
+
+
 def _outcome(event: store.Event) -> str:
     if event.kind == "live":
         return event.said or f"version {event.version} is live"
@@ -175,7 +187,8 @@ def _outcome(event: store.Event) -> str:
         "failed": "Nothing else was live, so the endpoint is gone again.",
         "undeployed": "The endpoint was taken out of service.",
     }[event.kind]
-    raise PlatformError(f"Version {event.version} did not become live: {event.said}", where)
+    which = "It" if event.version is None else f"Version {event.version}"
+    raise PlatformError(f"{which} did not become live: {event.said}", where)
 
 
 def _strategy(wish: Rollout) -> str:

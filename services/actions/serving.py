@@ -125,7 +125,7 @@ def servable(context: Context, project: str, model: str, version: int) -> ModelV
             f"Version {version} of {model} is archived.",
             "Restore it on the page Models, or name another version.",
         )
-    if found.status not in {"", "READY"}:
+    if found.status.lower() not in {"", "ready"}:
         raise ConflictError(f"Version {version} of {model} is {found.status} in the registry.")
     if found.format == "pickle":
         raise ConflictError(
