@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from services.actions import serving
 from services.actions.action import Context, Deed, NotYetError, Step
-from services.errors import ConflictError, PlatformError
+from services.errors import PlatformError
 from services.serving import store
 from services.serving.models import EndpointStatus, EventKind, Rollout, RolloutStatus, Target
 from services.serving.status import ServingStatus
@@ -49,7 +49,7 @@ class Deploying:
         return (
             Step(f"Package and sign version {self.version}", self.package),
             Step("Make its bento", self.bento),
-            Step("Plan its memory", self.plan),
+            Step("Try it and plan its memory", self.plan),
             Step("Begin the rollout", self.begin, self.withdraw),
             Step("Follow the rollout", self.follow, self.withdraw),
         )
@@ -75,16 +75,17 @@ class Deploying:
         return f"`bentoml list` shows it as {tag}"
 
     def plan(self) -> str:
-        """Write down what a replica reserves; refuse what does not fit."""
+        """Try it once, write down what a replica reserves; refuse what does not fit."""
         target = self.rollout.target
-        found = self.context.serving.outlook(self.project, self.model, target)
+        at = (self.project, self.model, target)
+        pinned = serving.pinned(self.context)
+        self.context.serving.measure(self._folder, *at, pinned)
+        found = self.context.serving.outlook(*at, pinned)
         if found is None:
             raise PlatformError(
                 f"The package of {self.model} version {self.version} went away.", "Deploy it again."
             )
-        if not found.fits:
-            room = f"Room would be made by: {'; '.join(found.room)}." if found.room else ""
-            raise ConflictError(found.said, room)
+        serving.check_fits(found)
         if not self.planned:
             target = replace(target, memory_bytes=found.memory_bytes, memory_said=found.memory_said)
         self.deed.memory["target"] = asdict(target)

@@ -70,6 +70,10 @@ class Bench(Workbench):
         self.calls.append(f"bento {version}")
         return f"{project}-{model}:{version}"
 
+    def measure(self, *args: Any, **_: Any) -> None:
+        self.calls.append(f"measure {args[3].version}")
+        self._fail("measure")
+
     def outlook(self, *args: Any, **_: Any) -> Outlook | None:
         packaged = f"package {args[2].version}" in self.calls
         return self.said.get("outlook") if packaged or self.said.get("known") else None
@@ -80,7 +84,14 @@ class Bench(Workbench):
             raise error
 
 
-FITS = Outlook(True, "It fits on studio: 12.0 GB stay free.", 300 * MIB, "measured", "mlx", "MLX.")
+FITS = Outlook(
+    True,
+    "It fits on studio: 12.0 GB stay free.",
+    300 * MIB,
+    "measured",
+    backend="mlx",
+    backend_reason="MLX.",
+)
 TOO_LARGE = Outlook(
     False,
     "It needs 40.0 GB, 10.0 GB more than studio has.",

@@ -44,10 +44,10 @@ def test_it_is_followed_step_by_step_until_it_is_live(lab: Lab):
     assert record.state == "pending"
     assert record.title == "Deploy net version 2"
     assert [step.name for step in record.steps] == [
-        "Package and sign version 2", "Make its bento", "Plan its memory", "Begin the rollout",
-        "Follow the rollout",
+        "Package and sign version 2", "Make its bento", "Try it and plan its memory",
+        "Begin the rollout", "Follow the rollout",
     ]  # fmt: skip
-    assert lab.bench.calls == ["package 2", "bento 2"]
+    assert lab.bench.calls == ["package 2", "bento 2", "measure 2"]
     assert record.steps[-1].detail == "The serving engine looks at it in a moment."
     wish = lab.endpoint()
     assert wish is not None
@@ -64,7 +64,7 @@ def test_it_is_followed_step_by_step_until_it_is_live(lab: Lab):
     ended = lab.record(record)
     assert (ended.state, ended.error) == ("done", "")
     assert "Version 2 answers all requests." in ended.result
-    assert lab.bench.calls == ["package 2", "bento 2"]
+    assert lab.bench.calls == ["package 2", "bento 2", "measure 2"]
     assert events(lab) == [("deploy", 2), ("live", 2)]
 
 
