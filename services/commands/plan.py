@@ -1,4 +1,4 @@
-"""``mlops plan``: what a version would take of the memory, and whether it fits, before it starts."""
+"""``mlops plan``: what a version would take of the memory, and whether it fits."""
 
 from typing import TYPE_CHECKING, cast
 

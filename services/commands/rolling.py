@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -43,18 +44,42 @@ def roll(action: "Action", *, wait: bool, yes: bool = True) -> None:
             say("No controller runs, so it begins with `mlops up`.", err=True)
         return
     try:
-        ended = _followed(here, record)
+        ended = _to_end(here, record, _timed())
     except KeyboardInterrupt:
         say(f"{record.title} goes on without you: `mlops deployments` tells of it.", err=True)
         raise SystemExit(_INTERRUPTED) from None
     _tell(ended)
 
 
-def _followed(context: "Context", record: "ActionRecord") -> "ActionRecord":
+def followed(context: "Context", action: "Action", tell: Callable[[str], None]) -> "ActionRecord":
+    """Ask for an action, tell each step as it goes, and return it as it ended.
+
+    Raises:
+        MlopsError: It was refused.
+    """
+    from services.actions.executor import Executor
+    from services.commands.acting import actor
+
+    record = Executor(context).submit(actor(), action, secrets.token_hex(12))
+    return _to_end(context, record, tell)
+
+
+def _timed() -> Callable[[str], None]:
+    began = time.monotonic()
+
+    def tell(said: str) -> None:
+        say(f"{time.monotonic() - began:5.1f} s  {said}")
+
+    return tell
+
+
+def _to_end(
+    context: "Context", record: "ActionRecord", tell: Callable[[str], None]
+) -> "ActionRecord":
     from services.actions.executor import Executor
     from services.commands.acting import controller_lives
 
-    executor, began = Executor(context), time.monotonic()
+    executor = Executor(context)
     told: dict[str, str] = {}
     while True:
         if not controller_lives():
@@ -64,7 +89,7 @@ def _followed(context: "Context", record: "ActionRecord") -> "ActionRecord":
             said = f"{step.name}: {step.detail}" if step.detail else f"{step.name} …"
             if told.get(step.name) != said:
                 told[step.name] = said
-                say(f"{time.monotonic() - began:5.1f} s  {said}")
+                tell(said)
         if record.ended:
             return record
         time.sleep(_LOOK_S)
