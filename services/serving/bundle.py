@@ -13,6 +13,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ MODEL, INFO, MANIFEST, SIGNATURE = "model", "serving.json", "manifest.json", "si
 _LONGEST = 16 << 20
 """Of the manifest and of ``serving.json``."""
 _CHUNK = 1 << 20
+_LOOKS, _EXCHANGE_S = 50, 0.02
 _KEPT = ("project", "model", "version", "run_id", "git_commit", "data_revision", "source",
          "registered_ms")  # fmt: skip
 
@@ -108,9 +110,15 @@ def open(  # noqa: A001 - bundle.open, as gzip.open
         BundleError: There is none, or something about it is not as it was signed.
     """
     folder = paths.bundle(home, project, model, version)
-    if not folder.exists() and folder.parent.is_dir():
-        with _locked(folder):  # somebody is about to put it there
-            pass
+    for _ in range(_LOOKS):
+        before = _mark(folder)
+        try:
+            return _opened(home, folder, project, model, version)
+        except BundleError:
+            exchanging = before is None and any(_left(folder, "old"))
+            if not exchanging and _mark(folder) == before:
+                raise
+        time.sleep(_EXCHANGE_S)  # somebody is exchanging it, which takes two renames
     return _opened(home, folder, project, model, version)
 
 
@@ -137,6 +145,20 @@ def versions(home: Home, project: str, model: str) -> tuple[int, ...]:
 
 
 # Reading
+
+
+def _mark(folder: Path) -> tuple[int, int] | None:
+    """Return which folder it is, None when there is none: another one after an exchange."""
+    try:
+        seen = folder.lstat()
+    except OSError:
+        return None
+    return seen.st_ino, seen.st_ctime_ns
+
+
+def _left(target: Path, kind: str) -> Iterator[Path]:
+    """Yield what a build has beside its target: new ones, old ones."""
+    return target.parent.glob(f".{kind}-{target.name}-*")
 
 
 def _opened(home: Home, folder: Path, project: str, model: str, version: int) -> Bundle:
@@ -360,9 +382,8 @@ def _swap(new: Path, target: Path) -> None:
 
 def _sweep(target: Path) -> None:
     """Delete what a build that was killed left; whoever builds holds the lock."""
-    for kind in ("new", "old"):
-        for left in target.parent.glob(f".{kind}-{target.name}-*"):
-            _delete(left)
+    for left in [*_left(target, "new"), *_left(target, "old")]:
+        _delete(left)
 
 
 def _delete(path: Path) -> None:
