@@ -275,25 +275,26 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from services.home import Home
-from services.serving import bundle
+from services.serving import bundle, disk
 from services.workflows import packaging
 from tests.services.serving.packages import contract
 
 home, folder, step = Home(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
-before = getattr(bundle, step)
+place = bundle if hasattr(bundle, step) else disk
+before = getattr(place, step)
 def die(*args):
     if step == "_swap":
         before(*args)
     os.kill(os.getpid(), signal.SIGKILL)
-setattr(bundle, step, die)
-if step == "_delete":  # in the middle of the exchange: the old one is away, the new one there
+setattr(place, step, die)
+if step == "delete":  # in the middle of the exchange: the old one is away, the new one there
     bundle._sweep = lambda target: None
 packed = packaging.read(packaging.folder_of(home, "toy", "net", 3))
 bundle.of_package(packed, home, folder, contract(title="killed"))
 """
 
 
-@pytest.mark.parametrize("step", ["_copied", "_seal", "_swap", "_delete"])
+@pytest.mark.parametrize("step", ["_copied", "seal", "_swap", "delete"])
 def test_a_build_that_was_killed_leaves_a_whole_bundle_or_none(
     made: Bundle, packed: Package, home: Home, folder: Path, step: str
 ):
@@ -301,7 +302,7 @@ def test_a_build_that_was_killed_leaves_a_whole_bundle_or_none(
         [sys.executable, "-c", KILLED, str(home.root), str(folder), step], check=False, timeout=60
     )
     assert done.returncode == -9
-    killed_late = step in {"_swap", "_delete"}
+    killed_late = step in {"_swap", "delete"}
     assert opened(home).info.title == ("killed" if killed_late else "")
     again = bundle.of_package(packed, home, folder, contract(title="after"))
     assert opened(home) == again
