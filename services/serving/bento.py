@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ _LONGEST_NAME = 63
 _LARGEST_FILE = 8 << 20
 """Of a project's code."""
 _LABEL = "mlops.contents"
+_BUNDLE = "bundle/"
 _TEMPLATE = Path(__file__).with_name("bento_service.tmpl")
 
 
@@ -63,16 +65,13 @@ def build(home: Home, bundle: Bundle, project_folder: Path, python: Path | None 
     """
     tag = tag_of(bundle)
     place = _place(home, tag)
+    sources = dict(_sources(home, bundle, project_folder))
     with disk.locked(place), disk.told(f"The bento {tag}"):
-        with tempfile.TemporaryDirectory(prefix="mlops-bento-") as scratch:
-            context = Path(scratch)
-            _gather(home, bundle, project_folder, context)
-            contents = _contents(context)
-            if _there(place) == contents:
-                return tag
-            _describe(bundle, project_folder, context, tag, contents)
-            disk.delete(place)
-            _run(home, context, tag, python or Path(sys.executable))
+        contents = _contents(bundle, sources)
+        if _there(place) == contents:
+            return tag
+        disk.delete(place)
+        _made(home, bundle, project_folder, sources, contents, python or Path(sys.executable))
     if _there(place) != contents:
         raise PlatformError(
             f"BentoML built {tag}, and it is not in {place}.",
@@ -112,21 +111,17 @@ def _there(place: Path) -> str | None:
 # What is in it
 
 
-def _gather(home: Home, bundle: Bundle, project_folder: Path, context: Path) -> None:
-    for one in bundle_safety.files(bundle.folder):
-        _put(bundle.folder / one.path, context / "bundle" / one.path)
-    for name, file in _client():
-        _put(file, context / "client" / name)
-    for name, file in _code(project_folder):
-        _put(file, context / "project" / name)
+def _sources(home: Home, bundle: Bundle, project_folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield every file of a bento: its path in there, where it is now."""
     signing.public_key(home)
-    _put(home.secrets / signing.PUBLIC, context / "signing.pub")
-    _put(_TEMPLATE, context / "service.py")
-
-
-def _put(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target, follow_symlinks=False)
+    yield "service.py", _TEMPLATE
+    yield "signing.pub", home.secrets / signing.PUBLIC
+    for one in bundle_safety.files(bundle.folder):
+        yield f"{_BUNDLE}{one.path}", bundle.folder / one.path
+    for name, file in _client():
+        yield f"client/{name}", file
+    for name, file in _code(project_folder):
+        yield f"project/{name}", file
 
 
 def _client() -> Iterator[tuple[str, Path]]:
@@ -155,18 +150,46 @@ def _package(folder: Path, top: Path) -> Iterator[tuple[str, Path]]:
             yield "/".join(parts), file
 
 
-def _contents(context: Path) -> str:
+def _contents(bundle: Bundle, sources: Mapping[str, Path]) -> str:
     """Return one mark over all files: another file makes another bento."""
-    digest = hashlib.sha256()
-    for one in bundle_safety.files(context):
-        with (context / one.path).open("rb") as file:
-            digest.update(
-                f"{one.path} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode()
-            )
+    digest = hashlib.sha256(bundle.digest.encode())
+    for name, file in sources.items():
+        if not name.startswith(_BUNDLE):
+            found = hashlib.sha256(file.read_bytes()).hexdigest()
+            digest.update(f"{name} {found}\n".encode())
     return digest.hexdigest()[:32]
 
 
-def _describe(bundle: Bundle, project_folder: Path, context: Path, tag: str, contents: str) -> None:
+def _made(
+    home: Home,
+    bundle: Bundle,
+    project_folder: Path,
+    sources: Mapping[str, Path],
+    contents: str,
+    python: Path,
+) -> None:
+    store = paths.bentos(home)
+    store.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Beside the store, not in it: BentoML would pack the store into the bento.
+    with tempfile.TemporaryDirectory(prefix=".bento-", dir=home.serving) as scratch:
+        context = Path(scratch)
+        for name, file in sources.items():
+            _put(file, context / name)
+        described = yaml.safe_dump(_described(bundle, project_folder, contents))
+        (context / "bentofile.yaml").write_text(described, encoding="utf-8")
+        _run(home, context, tag_of(bundle), python)
+
+
+def _put(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another disk
+        shutil.copyfile(source, target, follow_symlinks=False)
+
+
+def _described(bundle: Bundle, project_folder: Path, contents: str) -> dict[str, Any]:
+    """Return what BentoML is told: a ``bentofile.yaml``."""
     info = bundle.info
     labels = {
         _LABEL: contents,
@@ -174,36 +197,26 @@ def _describe(bundle: Bundle, project_folder: Path, context: Path, tag: str, con
         "mlops.model": info.model,
         "mlops.version": str(info.version),
         "mlops.interface": info.interface,
-        "mlops.run": info.run_id or "",
-        "mlops.data": info.data_revision or "",
-        "mlops.git": info.git_commit or "",
-        "mlops.backend": info.preferred_backend or "",
+        "mlops.run": info.run_id,
+        "mlops.data": info.data_revision,
+        "mlops.git": info.git_commit,
+        "mlops.backend": info.preferred_backend,
     }
-    said: dict[str, Any] = {
+    title = f"{info.title}. " if info.title else ""
+    columns = ", ".join(f"{one.name} ({one.datatype})" for one in info.inputs)
+    return {
         "service": "service:Model",
-        "name": tag.partition(":")[0],
-        "description": _description(bundle),
+        "name": tag_of(bundle).partition(":")[0],
+        "description": f"{title}{bundle.name} of {info.project}: {info.interface}. POST /predict "
+        f"with rows or columns of {columns}.",
         "labels": {name: value for name, value in labels.items() if value},
         "include": ["service.py", "signing.pub", "bundle/**", "client/**", "project/**"],
         "python": {"packages": _packages(project_folder), "lock_packages": False},
     }
-    (context / "bentofile.yaml").write_text(yaml.safe_dump(said), encoding="utf-8")
-
-
-def _description(bundle: Bundle) -> str:
-    info = bundle.info
-    title = f"{info.title}. " if info.title else ""
-    columns = ", ".join(f"{one.name} ({one.datatype})" for one in info.inputs)
-    return (
-        f"{title}{info.model} version {info.version} of {info.project}: {info.interface}. "
-        f"POST /predict with rows or columns of {columns}."
-    )
 
 
 def _packages(project_folder: Path) -> list[str]:
     """Return what the project depends on: what a container of the bento installs."""
-    import tomllib
-
     try:
         said = tomllib.loads((project_folder / "pyproject.toml").read_text(encoding="utf-8"))
         found = [str(one) for one in said["project"]["dependencies"]]
@@ -217,8 +230,6 @@ def _packages(project_folder: Path) -> list[str]:
 
 def _run(home: Home, context: Path, tag: str, python: Path) -> None:
     version = tag.partition(":")[2]
-    store = paths.bentos(home)
-    store.mkdir(mode=0o700, parents=True, exist_ok=True)
     arguments = [str(python), "-m", "bentoml", "build", "--version", version, "-o", "tag", "."]
     try:
         done = subprocess.run(
