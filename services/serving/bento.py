@@ -230,7 +230,9 @@ def _packages(project_folder: Path) -> list[str]:
 
 def _run(home: Home, context: Path, tag: str, python: Path) -> None:
     version = tag.partition(":")[2]
-    arguments = [str(python), "-m", "bentoml", "build", "--version", version, "-o", "tag", "."]
+    # Named, because BentoML looks for no file below a hidden folder such as `.mlops` by itself.
+    arguments = [str(python), "-m", "bentoml", "build", "--bentofile", "bentofile.yaml"]
+    arguments += ["--version", version, "--output", "tag", "."]
     try:
         done = subprocess.run(
             arguments,
