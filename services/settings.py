@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     telemetry_days: float = Field(default=730.0, gt=0)
     """How long it is kept by ten minutes, and events with it."""
 
+    serving_enabled: bool = False
+    """Whether registered models are served here."""
+
     session_days: float = Field(default=7.0, gt=0)
     log_level: str = "INFO"
 

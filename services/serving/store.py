@@ -21,6 +21,8 @@ from services.errors import ConflictError, NotFoundError
 from services.serving.models import Endpoint, EventKind, Rollout, Target
 
 KEY_PREFIX = "mlk_"
+ALL_PROJECTS = "*"
+"""The project of a key that opens the models of all; an admin's to give."""
 _ENDPOINTS, _EVENTS, _KEYS = schema.serving_endpoints, schema.serving_events, schema.api_keys
 
 
@@ -198,16 +200,32 @@ def record_event(
 
 
 def events(
-    journal: Journal, name: str, limit: int = 100, kinds: Sequence[EventKind] = ()
+    journal: Journal,
+    name: str,
+    limit: int = 100,
+    kinds: Sequence[EventKind] = (),
+    *,
+    action_id: int | None = None,
+    after: int = 0,
 ) -> tuple[Event, ...]:
     """Return an endpoint's history, newest first.
+
+    Args:
+        journal: Where it lies.
+        name: Of the endpoint.
+        limit: The most of them.
+        kinds: Those alone; () is all.
+        action_id: What came of one action alone.
+        after: Only what came after the event of this id.
 
     Raises:
         JournalError: The journal cannot be read.
     """
-    query = select(_EVENTS).where(_EVENTS.c.name == name)
+    query = select(_EVENTS).where(_EVENTS.c.name == name, _EVENTS.c.id > after)
     if kinds:
         query = query.where(_EVENTS.c.kind.in_(kinds))
+    if action_id is not None:
+        query = query.where(_EVENTS.c.action_id == action_id)
     query = query.order_by(_EVENTS.c.id.desc()).limit(limit)
     with journal.read() as connection:
         rows = connection.execute(query).all()
@@ -264,6 +282,8 @@ class ApiKey:
 
     def opens(self, project: str, model: str) -> bool:
         """Return whether it is for a model."""
+        if self.project == ALL_PROJECTS:
+            return True
         return project == self.project and (self.models is None or model in self.models)
 
 
