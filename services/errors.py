@@ -77,3 +77,7 @@ class PlatformError(MlopsError):
 
 class JournalError(PlatformError):
     """The journal could not be read or written; what was under way goes on when it can be."""
+
+
+class BundleError(PlatformError):
+    """A version's files or bundle are refused or damaged; nothing of them was loaded."""

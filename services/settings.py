@@ -111,7 +111,30 @@ class Settings(BaseSettings):
     """How long it is kept by ten minutes, and events with it."""
 
     serving_enabled: bool = False
-    """Whether registered models are served here."""
+    """Whether registered versions can be deployed: starts Ray, the gateway and the prediction
+    log."""
+
+    serving_ray_address: str = ""
+    """An existing Ray cluster of which this machine is a node, e.g. ``127.0.0.1:6379``; empty starts
+    our own. Its nodes need the resource ``unified_memory_mb``."""
+
+    serving_ray_token: Path | None = None
+    """File with the token of that cluster; our own Ray gets one of ours."""
+
+    serving_memory_gb: float | None = Field(default=None, gt=0)
+    """The most that all endpoints together may reserve; empty: what this machine offers to jobs."""
+
+    gateway_port: int = Field(default=8090, ge=1, le=65535)
+    """Preferred port of the gateway; a taken one is replaced by a free one, which is remembered."""
+
+    gateway_listen: str = "127.0.0.1"
+    """An address of this machine at which applications reach the gateway; 0.0.0.0 is all of them."""
+
+    gateway_hosts: tuple[str, ...] = ()
+    """Names under which applications may ask the gateway, beside those of this machine itself."""
+
+    predictions_days: float = Field(default=90.0, gt=0)
+    """How long predictions and feedback are kept."""
 
     session_days: float = Field(default=7.0, gt=0)
     log_level: str = "INFO"
@@ -184,7 +207,7 @@ class Settings(BaseSettings):
             )
         return self
 
-    @field_validator("telemetry_listen")
+    @field_validator("telemetry_listen", "gateway_listen")
     @classmethod
     def _an_address(cls, address: str) -> str:
         import ipaddress
@@ -193,6 +216,14 @@ class Settings(BaseSettings):
             return str(ipaddress.ip_address(address))
         except ValueError:
             raise ValueError("it is no IP address, e.g. 127.0.0.1 or 0.0.0.0") from None
+
+    @field_validator("serving_ray_address")
+    @classmethod
+    def _a_cluster(cls, address: str) -> str:
+        host, _, port = address.rpartition(":")
+        if address and not (host and port.isdigit()):
+            raise ValueError("it is no address of a Ray cluster, e.g. 127.0.0.1:6379")
+        return address
 
     @field_validator("telemetry_key")
     @classmethod

@@ -69,6 +69,9 @@ class EngineSpec:
     """A process that has not become ready by then is taken for failed."""
     hang_timeout_s: float = 60.0
     """One that was ready and has not answered for so long is started again."""
+    outlived_by: str = ""
+    """Processes with this variable in their environment go on when it crashed, for its next life
+    takes them over; they end when it is stopped."""
     fault: Callable[[], str] = str
     """Says why it must not be started now; empty when it may."""
     setup: Setup | None = None
@@ -193,6 +196,40 @@ def telemetry(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
     )  # fmt: skip
 
 
+def serving(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
+    """Return the serving engine: Ray, and what of the deployments is wanted."""
+    del settings, ports
+    return EngineSpec(
+        "serving", "Serving", HeartbeatProbe(home.run / "serving.json"),
+        (interpreter(), "-m", "services.serving"), version=version_of("ray"),
+        # It ends Ray and the model servers itself, in this order; they have 10 s for what they do.
+        stop_scope="leader", stop_timeout_s=20.0, outlived_by=SERVES_ON,
+    )  # fmt: skip
+
+
+def gateway(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
+    """Return the gateway, at which applications ask the models."""
+    del home, settings
+    port = ports["gateway"]
+    url = f"http://{LOOPBACK}:{port}"
+    return EngineSpec(
+        "gateway", "Gateway", HttpProbe(f"{url}/healthz"),
+        (interpreter(), "-m", "services.gateway", "--port", str(port)),
+        url=url, port=port, version=version_of("efficientai-mlops"),
+        stop_timeout_s=15.0,  # it answers what it was asked before
+    )  # fmt: skip
+
+
+def predictions(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
+    """Return who keeps the prediction log: tables out of what the gateway wrote down."""
+    del settings, ports
+    return EngineSpec(
+        "predictions", "Predictions", HeartbeatProbe(home.run / "predictions.json"),
+        (interpreter(), "-m", "services.predictions"), version=version_of("efficientai-mlops"),
+        stop_timeout_s=10.0,
+    )  # fmt: skip
+
+
 Builder = Callable[[Home, "Settings", Ports], EngineSpec]
 
 
@@ -219,6 +256,10 @@ class Part:
     title: str
 
 
+SERVING = {"serving", "gateway", "predictions"}
+"""What runs only where registered versions are deployed."""
+SERVES_ON = "MLOPS_REPLICA"
+"""In the environment of model servers."""
 WORKER = "airflow-worker"
 """Takes Airflow's tasks for this machine, where other machines take some too."""
 PARTS: dict[str, Part] = {
@@ -236,6 +277,9 @@ BUILDERS: dict[str, Builder] = {
     "airflow": _airflow("airflow"),
     **{name: _airflow(name) for name in PARTS},
     WORKER: _worker,
+    "serving": serving,
+    "gateway": gateway,
+    "predictions": predictions,
 }
 """In the order in which they are started: what people look at first comes first."""
 
@@ -248,6 +292,8 @@ def wanted(settings: "Settings") -> tuple[str, ...]:
         without = parts | {"airflow", WORKER}
     elif settings.airflow_url:
         without = parts | {WORKER}
+    if not settings.serving_enabled:
+        without |= SERVING
     return tuple(name for name in BUILDERS if name not in without)
 
 
@@ -258,6 +304,8 @@ def preferred_ports(settings: "Settings") -> dict[str, int]:
         own["mlflow"] = settings.mlflow_port
     if settings.airflow_enabled and not settings.airflow_url:
         own["airflow"] = settings.airflow_port
+    if settings.serving_enabled:
+        own["gateway"] = settings.gateway_port
     return own
 
 

@@ -124,7 +124,7 @@ class Keeper:
                 self._phase("stopping", "It is started again.")
                 self._finish()
                 continue
-            self._finish()
+            self._finish(stopped=False)
             self._pause(reason, time.monotonic() - began)
         self._phase("stopping")
         self._finish()
@@ -292,8 +292,12 @@ class Keeper:
 
     # Ending
 
-    def _finish(self) -> None:
-        """End the process and everything it started; nothing of it is left."""
+    def _finish(self, *, stopped: bool = True) -> None:
+        """End the process and everything it started; nothing of it is left.
+
+        When it was not stopped but ended or hung, what serves on without it is left to its next
+        life.
+        """
         leader = self._state.leader
         if self.spec.external or leader is None:
             return
@@ -306,7 +310,11 @@ class Keeper:
         known = {process.pid: process for process in members}
         for process in processes.marked(self._home.root, self.spec.name):
             known.setdefault(process.pid, process)
-        self._end_all(list(known.values()))
+        ending = list(known.values())
+        if not stopped and self.spec.outlived_by:
+            staying = processes.carrying(self.spec.outlived_by, ending)
+            ending = [process for process in ending if process.pid not in staying]
+        self._end_all(ending)
         self._change(leader=None, members=())
 
     def _end_all(self, members: list[psutil.Process]) -> None:

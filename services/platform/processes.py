@@ -68,6 +68,16 @@ def marked(home: Path, engine: str = "") -> list[psutil.Process]:
     return found
 
 
+def carrying(variable: str, among: Iterable[psutil.Process]) -> set[int]:
+    """Return the ids of those with a variable in their environment."""
+    found = set()
+    for process in among:
+        with contextlib.suppress(psutil.Error, OSError):
+            if variable in process.environ():
+                found.add(process.pid)
+    return found
+
+
 def family(leader: Identity, recorded: Iterable[Identity] = ()) -> list[psutil.Process]:
     """Return the living of: a leader, its group, what was recorded of it, and all descendants."""
     roots = [found for one in (leader, *recorded) if (found := one.process())]

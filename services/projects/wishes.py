@@ -1,4 +1,4 @@
-"""What a contract may say about its workflows: parameters, needs, timeout, schedule, federation."""
+"""What a contract may say about workflows and serving: parameters, needs, schedule."""
 
 import math
 import re
@@ -13,6 +13,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from services.projects.serving import Serve
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,49}$"
 RESERVED = frozenset({"reason", "data_revision", "clients"})
@@ -141,6 +143,10 @@ class Wishes(BaseModel):
     smoke: str = Field(default="", max_length=500)
     """Loads the packaged model in the folder ``MLOPS_PACKAGE`` and asks it something."""
     federated: Federated | None = None
+    serve: dict[Annotated[str, Field(min_length=1, max_length=250)], Serve] = Field(
+        default_factory=dict, max_length=200
+    )
+    """How models are served, by their registered names."""
 
     @property
     def timeout_s(self) -> float:

@@ -1,276 +1,200 @@
-"""Asks a deployed model through the gateway, as any application does: for the try-it form."""
+"""Asking one model server directly: what the check before a switch does.
+
+The gateway has a client of its own, made for many requests at once; this one asks one thing and
+waits.
+"""
 
 import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import socket
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
-import httpx
+import numpy as np
 
-from services.errors import (
-    EngineProtocolError,
-    EngineRefusedError,
-    EngineUnreachableError,
-)
-from services.serving.models import Field
+from services.errors import PlatformError
+from services.serving.models import BundleInfo, Field
 
-TITLE = "Gateway"
-_DEFAULT_WAIT_S = 35.0
+_HEAD = struct.Struct("<II")
+_HEADER_LIMIT = 1 << 20
+_BODY_LIMIT = 128 << 20
+_TYPES = {
+    "BOOL": np.bool_, "INT8": np.int8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64,
+    "UINT8": np.uint8, "UINT16": np.uint16, "UINT32": np.uint32, "UINT64": np.uint64,
+    "FP16": np.float16, "FP32": np.float32, "FP64": np.float64,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """One column of an answer: its values flat, row by row."""
+class Column:
+    """One column of an answer."""
 
     name: str
     datatype: str
     shape: tuple[int, ...]
-    data: tuple[Any, ...]
+    values: Any
+    """A numpy array, or a list of texts."""
 
     @property
-    def rows(self) -> tuple[tuple[Any, ...], ...]:
-        """Return the values of each row."""
-        count = self.shape[0] if self.shape else 1
-        each = len(self.data) // count if count else 0
-        return tuple(self.data[n * each : (n + 1) * each] for n in range(count))
+    def finite(self) -> bool:
+        """Whether every number of it is one."""
+        if self.datatype not in {"FP16", "FP32", "FP64"}:
+            return True
+        return bool(np.isfinite(self.values).all())
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back, and how."""
+class Answered:
+    """What a model server answered."""
 
-    outputs: tuple[Output, ...] = ()
+    columns: tuple[Column, ...]
     text: str = ""
-    """What a text model wrote."""
-    finish: str = ""
-    """Why it stopped writing."""
-    tokens: int | None = None
-    """Written; None: not told."""
-    version: int | None = None
-    backend: str = ""
-    request_id: str = ""
-    latency_ms: float = 0.0
-    """From here to here, the gateway's part and the model's in it."""
-    first_ms: float | None = None
-    """Until the first of a text was there."""
-
-    def output(self, name: str) -> Output | None:
-        """Return one column, None when the answer has none of that name."""
-        return next((one for one in self.outputs if one.name == name), None)
+    model_ms: float | None = None
 
 
-class Gateway:
-    """The gateway, as somebody with an API key."""
+def ask(
+    address: str, info: BundleInfo, columns: Mapping[str, Any], *, timeout_s: float = 20.0
+) -> Answered:
+    """Return a model server's answer to a request.
 
-    def __init__(self, client: httpx.Client, key: str) -> None:
-        self._client = client
-        self._headers = {"Authorization": f"Bearer {key}"}
+    Raises:
+        PlatformError: It does not answer, or says no.
+    """
+    inputs, body = encoded(info, columns)
+    header = {"id": 1, "op": "infer", "inputs": inputs, "parameters": {}, "deadline_ms": None}
+    said, content = _exchange(address, header, body, timeout_s)
+    outputs = []
+    at = 0
+    for one in said.get("outputs", ()):
+        end = at + int(one["bytes"])
+        outputs.append(_decoded(one, content[at:end]))
+        at = end
+    timing = said.get("timing") or {}
+    return Answered(tuple(outputs), str(said.get("text") or ""), timing.get("model_ms"))
 
-    def infer(
-        self,
-        name: str,
-        columns: Mapping[str, Sequence[Any]],
-        fields: Sequence[Field],
-        version: int | None = None,
-    ) -> Answer:
-        """Ask by the Open Inference Protocol; a column holds one value, or one list, a row.
 
-        Raises:
-            EngineUnreachableError: Nothing listens, or no answer in time.
-            EngineRefusedError: The gateway or the model said no, and why.
-            EngineProtocolError: The answer is none.
-        """
-        path = f"/v2/models/{quote(name, safe='')}"
-        path += f"/versions/{version}" if version is not None else ""
-        began = time.perf_counter()
-        reply = self._post(f"{path}/infer", body_of(columns, fields))
-        took = (time.perf_counter() - began) * 1000
-        said = _json(reply)
+def stats(address: str, *, timeout_s: float = 2.0) -> dict[str, Any]:
+    """Return what a model server counts.
+
+    Raises:
+        PlatformError: It does not answer.
+    """
+    said, _ = _exchange(address, {"id": 1, "op": "stats"}, b"", timeout_s)
+    found = said.get("stats")
+    return found if isinstance(found, dict) else {}
+
+
+def healthy(address: str, *, timeout_s: float = 2.0) -> None:
+    """Let a model server pass that says it is ready.
+
+    Raises:
+        PlatformError: It does not answer, or is not.
+    """
+    said, _ = _exchange(address, {"id": 1, "op": "health"}, b"", timeout_s)
+    if said.get("state") != "ready":
+        raise PlatformError(f"The model server says that it is {said.get('state')!r}, not ready.")
+
+
+def encoded(info: BundleInfo, columns: Mapping[str, Any]) -> tuple[list[dict[str, Any]], bytes]:
+    """Return columns as the wire has them.
+
+    Raises:
+        PlatformError: A column is not what the schema says.
+    """
+    heads: list[dict[str, Any]] = []
+    parts: list[bytes] = []
+    for field in info.inputs:
+        if field.name not in columns:
+            continue
         try:
-            outputs = tuple(_output(one) for one in said["outputs"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise EngineProtocolError(
-                "The gateway's answer is not of the Open Inference Protocol."
+            shape, content = _column(field, columns[field.name])
+        except (ValueError, TypeError, OverflowError) as error:
+            raise PlatformError(
+                f"The example of {field.name} is not of its type {field.datatype}: {error}."
             ) from error
-        return Answer(outputs, **_told(reply, said), latency_ms=took)
-
-    def write(
-        self, name: str, prompt: str, most: int, version: int | None = None
-    ) -> Iterator[str | Answer]:
-        """Let a text model write; yield the text piece by piece, and at the end what is told of it.
-
-        Raises:
-            EngineUnreachableError: Nothing listens, no answer in time, or it broke off.
-            EngineRefusedError: The gateway or the model said no, and why.
-        """
-        body = {"model": name, "prompt": prompt, "max_tokens": most, "stream": True,
-                "stream_options": {"include_usage": True}}  # fmt: skip
-        headers = self._headers | ({} if version is None else {"X-Model-Version": str(version)})
-        began = time.perf_counter()
-        first: float | None = None
-        text, finish, tokens = "", "", None
-        try:
-            with self._client.stream("POST", "/v1/completions", json=body, headers=headers) as reply:
-                if not reply.is_success:
-                    reply.read()
-                    raise _refused(reply)
-                for said in _events(reply):
-                    piece, ended, written = _piece(said)
-                    finish, tokens = ended or finish, tokens if written is None else written
-                    if piece:
-                        first = first or (time.perf_counter() - began) * 1000
-                        text += piece
-                        yield piece
-                told = _told(reply, {})
-        except httpx.HTTPError as error:
-            raise _unreachable(error) from error
-        took = (time.perf_counter() - began) * 1000
-        yield Answer((), text, finish, tokens, **told, latency_ms=took, first_ms=first)
-
-    def feedback(self, request_id: str, label: object) -> None:
-        """Tell what was true of a request.
-
-        Raises:
-            EngineUnreachableError: Nothing listens, or no answer in time.
-            EngineRefusedError: The gateway does not take it, and why.
-        """
-        self._post(f"/feedback/{quote(request_id, safe='')}", {"label": label})
-
-    def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
-        try:
-            reply = self._client.post(path, json=body, headers=self._headers)
-        except httpx.HTTPError as error:
-            raise _unreachable(error) from error
-        if not reply.is_success:
-            raise _refused(reply)
-        return reply
-
-
-def client(url: str, wait_s: float = _DEFAULT_WAIT_S) -> httpx.Client:
-    """Return a connection to the gateway; the caller closes it."""
-    return httpx.Client(base_url=url, timeout=httpx.Timeout(wait_s, connect=3.0), trust_env=False)
-
-
-def body_of(columns: Mapping[str, Sequence[Any]], fields: Sequence[Field]) -> dict[str, Any]:
-    """Return a request's body: only the columns that are given."""
-    known = {one.name: one for one in fields}
-    inputs = []
-    for name, rows in columns.items():
-        flat = [value for row in rows for value in _flat(row)]
-        each = known[name].shape[1:]
-        inputs.append(
-            {
-                "name": name,
-                "shape": [len(rows), *each],
-                "datatype": known[name].datatype,
-                "data": flat,
-            }
+        heads.append(
+            {"name": field.name, "datatype": field.datatype, "shape": shape, "bytes": len(content)}
         )
-    return {"inputs": inputs}
+        parts.append(content)
+    return heads, b"".join(parts)
 
 
-def _events(reply: httpx.Response) -> Iterator[dict[str, Any]]:
-    """Yield the documents of server-sent events."""
-    held: list[str] = []
-    for line in reply.iter_lines():
-        if line.startswith("data:"):
-            held.append(line[5:].lstrip())
-        elif not line and held:
-            data, held = "\n".join(held), []
-            if data == "[DONE]":
-                return
-            try:
-                said = json.loads(data)
-            except ValueError as error:
-                raise EngineProtocolError("The gateway's stream cannot be read.") from error
-            if isinstance(said, dict):
-                yield said
+def _column(field: Field, values: Any) -> tuple[list[int], bytes]:
+    if field.datatype == "BYTES":
+        texts = [str(one).encode() for one in np.ravel(np.asarray(values, dtype=object))]
+        shape = [len(texts), *field.shape[1:]] if math.prod(field.shape[1:]) == 1 else [len(texts)]
+        return shape, b"".join(struct.pack("<I", len(one)) + one for one in texts)
+    array = np.asarray(values, dtype=_TYPES[field.datatype])
+    wanted = (-1, *field.shape[1:]) if field.shape else array.shape
+    if -1 not in wanted[1:]:
+        array = array.reshape(wanted)
+    return list(array.shape), np.ascontiguousarray(array).tobytes()
 
 
-def _piece(said: Mapping[str, Any]) -> tuple[str, str, int | None]:
-    """Return the text of an event, why it ended, and how many tokens were written."""
-    if error := said.get("error"):
-        told = error.get("message", "") if isinstance(error, dict) else str(error)
-        raise EngineRefusedError(f"It stopped while it wrote: {told}")
-    choices = said.get("choices") or [{}]
-    usage = said.get("usage") or {}
-    first = choices[0]
-    return str(first.get("text") or ""), str(first.get("finish_reason") or ""), usage.get(
-        "completion_tokens"
-    )
+def _decoded(said: Mapping[str, Any], content: bytes) -> Column:
+    shape = tuple(int(one) for one in said["shape"])
+    datatype = str(said["datatype"])
+    if datatype == "BYTES":
+        return Column(str(said["name"]), datatype, shape, _texts(content))
+    array = np.frombuffer(content, dtype=_TYPES[datatype]).reshape(shape)
+    return Column(str(said["name"]), datatype, shape, array)
 
 
-def _flat(row: object) -> Iterator[object]:
-    if isinstance(row, list | tuple):
-        for one in row:
-            yield from _flat(one)
-    else:
-        yield row
+def _texts(content: bytes) -> list[str]:
+    found, at = [], 0
+    while at < len(content):
+        (length,) = struct.unpack_from("<I", content, at)
+        found.append(content[at + 4 : at + 4 + length].decode(errors="replace"))
+        at += 4 + length
+    return found
 
 
-def _output(said: Mapping[str, Any]) -> Output:
-    return Output(
-        str(said["name"]),
-        str(said["datatype"]),
-        tuple(int(one) for one in said["shape"]),
-        tuple(_flat(said["data"])),
-    )
-
-
-def _told(reply: httpx.Response, said: Mapping[str, Any]) -> dict[str, Any]:
-    version = reply.headers.get("x-model-version") or str(said.get("model_version") or "")
-    return {
-        "version": int(version) if version.isdecimal() else None,
-        "backend": reply.headers.get("x-backend", ""),
-        "request_id": reply.headers.get("x-request-id") or str(said.get("id") or ""),
-    }
-
-
-def _json(reply: httpx.Response) -> dict[str, Any]:
+def _exchange(
+    address: str, header: Mapping[str, Any], body: bytes, timeout_s: float
+) -> tuple[dict[str, Any], bytes]:
+    told = json.dumps(header).encode()
     try:
-        said = reply.json()
-    except ValueError as error:
-        raise EngineProtocolError("The gateway's answer is no JSON.") from error
-    if not isinstance(said, dict):
-        raise EngineProtocolError("The gateway's answer is no JSON object.")
-    return said
+        with _connected(address, timeout_s) as connection:
+            connection.sendall(_HEAD.pack(len(told), len(body)) + told + body)
+            header_bytes, body_bytes = _HEAD.unpack(_exactly(connection, _HEAD.size))
+            if header_bytes > _HEADER_LIMIT or body_bytes > _BODY_LIMIT:
+                raise PlatformError("The model server's answer is larger than it may be.")
+            said = json.loads(_exactly(connection, header_bytes))
+            content = _exactly(connection, body_bytes)
+    except (OSError, ValueError) as error:
+        why = "no answer in time" if isinstance(error, TimeoutError) else error
+        raise PlatformError(f"The model server does not answer: {why}.") from error
+    if not isinstance(said, dict) or not said.get("ok"):
+        fault = said.get("error") if isinstance(said, dict) else None
+        message = fault.get("message") if isinstance(fault, dict) else said
+        raise PlatformError(f"The model server answers with an error: {message}")
+    return said, content
 
 
-def _refused(reply: httpx.Response) -> EngineRefusedError:
-    """Return what the gateway said, from its problem document or OpenAI's envelope."""
+def _connected(address: str, timeout_s: float) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    made.settimeout(timeout_s)
     try:
-        said = reply.json()
-    except ValueError:
-        said = {}
-    inner = said.get("error") if isinstance(said, dict) else None
-    told, name = "", None
-    if isinstance(inner, dict):
-        told, name = str(inner.get("message", "")), inner.get("param")
-    elif isinstance(said, dict):
-        told, name = str(said.get("detail") or inner or ""), said.get("field")
-    where = f" (field “{name}”)" if name else ""
-    return EngineRefusedError(
-        f"{told or f'The gateway answered {reply.status_code}.'}{where}",
-        _HINTS.get(reply.status_code, ""),
-        status=reply.status_code,
-    )
+        made.connect(address.removeprefix("unix:"))
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
-_HINTS = {
-    429: "It has as much to do as it takes: ask again in a moment.",
-    503: "The model is not loaded now: its deployment's page says why.",
-    504: "Nobody waited longer than the deployment's deadline: ask again, or see its latency.",
-}
+def _exactly(connection: socket.socket, count: int) -> bytes:
+    parts: list[bytes] = []
+    while count:
+        part = connection.recv(min(count, 1 << 20))
+        if not part:
+            raise ConnectionError("it closed the connection")
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
 
 
-def _unreachable(error: httpx.HTTPError) -> EngineUnreachableError:
-    if isinstance(error, httpx.TimeoutException):
-        return EngineUnreachableError(
-            "The gateway did not answer in time.", "See the deployment's latency and its log."
-        )
-    return EngineUnreachableError(
-        "The gateway does not answer.",
-        "See `mlops status`; `mlops restart gateway` starts it again.",
-    )
+def columns_of(answered: Answered) -> Sequence[str]:
+    """Return the names of an answer's columns."""
+    return [one.name for one in answered.columns]
