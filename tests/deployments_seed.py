@@ -1,4 +1,4 @@
-"""Six endpoints of six kinds in service, as the engines would leave them: desired, seen, passing."""
+"""Six endpoints of six kinds in service, as the engines would leave them."""
 
 import os
 import threading
@@ -71,7 +71,9 @@ def endpoints() -> tuple[Endpoint, ...]:
 # What the engines wrote
 
 
-def replica(name: str, version: int, number: int, mb: int, logs: Path, **more: Any) -> ReplicaStatus:
+def replica(
+    name: str, version: int, number: int, mb: int, logs: Path, **more: Any
+) -> ReplicaStatus:
     given: dict[str, Any] = {
         "id": f"{name}:{version}:{number}-a1b{number}",
         "state": "ready",
@@ -96,7 +98,9 @@ def statuses(home: Home, now: float) -> dict[str, EndpointStatus]:
         return VersionStatus(number, phase, reserved_bytes=mb * MB, **given | more)
 
     def seen(name: str, phase: Any, *versions: VersionStatus, **more: Any) -> EndpointStatus:
-        return EndpointStatus(name, phase, versions=versions, since=now - 42.0, generation=3, **more)
+        return EndpointStatus(
+            name, phase, versions=versions, since=now - 42.0, generation=3, **more
+        )
 
     clip = version(CLIP, 1, "live", 700, 1, share=1.0)
     loading = version(FEW, 1, "loading", 640, 1, said="Reads 212 MB of weights.")

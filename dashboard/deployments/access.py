@@ -1,19 +1,18 @@
 """What the page reads, limited to the scope and to what the person may see."""
 
-import time
 from dataclasses import dataclass
 
 import streamlit as st
 
 from dashboard import state
 from dashboard.deployments.address import DEPLOYMENT
-from dashboard.deployments.seen import Seen, joined
-from dashboard.scope import Scope
+from services.actions.deploy_rollback import RollbackDeployment
 from services.errors import MlopsError, NotFoundError
 from services.home import Home
 from services.mirror.models import ModelVersion, RegisteredModel
-from services.serving import figures, routes, status, store
+from services.serving import figures, looking, routes, status, store
 from services.serving.figures import Figures
+from services.serving.looking import Deployment, Energy
 from services.serving.models import BundleInfo
 from services.serving.routes import Route
 from services.serving.status import ServingStatus
@@ -26,7 +25,7 @@ _EVENTS = 200
 class Picture:
     """All endpoints the person may see, and how fresh each half of the picture is."""
 
-    endpoints: tuple[Seen, ...]
+    endpoints: tuple[Deployment, ...]
     status: ServingStatus | None
     """What the serving engine last wrote; None: it never wrote."""
     figures: Figures | None
@@ -37,36 +36,20 @@ class Picture:
         """Whether the serving engine wrote lately."""
         return self.status is not None and not self.status.stale()
 
-    @property
-    def age_s(self) -> float | None:
-        """How old what is told of replicas is."""
-        return None if self.status is None else max(0.0, time.time() - self.status.at)
 
-
-def picture(project: str | None = None) -> Picture:
+def picture(project: str | None = None, energy: Energy | None = None) -> Picture:
     """Return all endpoints, or those of a project.
 
     Raises:
         JournalError: What is wanted cannot be read.
     """
     home, mine = Home.locate(), state.visible_projects()
-    known, passing = status.read(home), figures.read(home)
+    if project is not None:
+        mine = (project,) if mine is None or project in mine else ()
+    found = looking.deployments(home, state.journal(), mine, energy)
+    passing = figures.read(home)
     passing = None if passing is None or passing.stale() else passing
-    found = joined(store.endpoints(state.journal(), mine), known, passing)
-    return Picture(
-        tuple(
-            one
-            for one in found
-            if (mine is None or one.project in mine) and project in (None, one.project)
-        ),
-        known,
-        passing,
-    )
-
-
-def scoped(where: Scope) -> Picture:
-    """Return the endpoints in scope."""
-    return picture(where.project)
+    return Picture(found, status.read(home), passing)
 
 
 def name() -> str:
@@ -74,12 +57,13 @@ def name() -> str:
     return st.query_params.get(DEPLOYMENT, "")[:400]
 
 
-def one(named: str) -> Seen | None:
+def one(named: str, energy: Energy | None = None) -> Deployment | None:
     """Return an endpoint, None when it is not there or the person may not see it."""
-    return next((seen for seen in picture().endpoints if seen.name == named), None)
+    project = named.partition(".")[0]
+    return next((seen for seen in picture(project, energy).endpoints if seen.name == named), None)
 
 
-def named(wanted: str) -> Seen:
+def named(wanted: str) -> Deployment:
     """Return the endpoint that the address names; one that was ended has its history still.
 
     Raises:
@@ -91,11 +75,22 @@ def named(wanted: str) -> Seen:
     project, _, model = wanted.partition(".")
     mine = state.visible_projects()
     if model and (mine is None or project in mine) and events(wanted, 1):
-        return Seen(wanted, project, model, "stopped", "It is not in service any more.", None)
+        return ended(wanted)
     raise NotFoundError(
         f"There is no deployment “{wanted[:100]}” in the projects you see.",
         "Choose one in the table of all deployments, or deploy a version from its model's page.",
     )
+
+
+def ended(wanted: str) -> Deployment:
+    """Return an endpoint that is in service no more."""
+    project, _, model = wanted.partition(".")
+    return Deployment(
+        wanted, project, model, None, None, "", "stopped", "It is not in service any more.",
+        0, 0, 0, {}, 0, 0, 0, None, None, None, 0, None, 0, None, "It is not in service.",
+        None, None, (), pinned=False, idle_after_s=0.0, privacy="full", stale="",
+        figures_stale="",
+    )  # fmt: skip
 
 
 def events(of: str, limit: int = _EVENTS) -> tuple[Event, ...]:
@@ -103,9 +98,11 @@ def events(of: str, limit: int = _EVENTS) -> tuple[Event, ...]:
     return store.events(state.journal(), of, limit)
 
 
-def earlier(of: Seen) -> tuple[int, ...]:
+def earlier(of: Deployment) -> tuple[int, ...]:
     """Return the versions it can be rolled back to, the last one first."""
-    return store.earlier_live(state.journal(), of.name, of.live)
+    if of.live is None:
+        return ()
+    return RollbackDeployment(of.project, of.model).earlier(state.context())
 
 
 def route(of: str) -> Route | None:

@@ -11,8 +11,8 @@ from dashboard.charts.theme import Colours, colours
 from dashboard.deployments import pictures
 from dashboard.numbers import counted, number, percent
 from dashboard.text import markup, plain
-from services.serving.asking import Answer, Output
 from services.serving.models import BundleInfo
+from services.serving.visiting import Answer, Output
 
 _CONFIDENCES = ("confidence", "probability", "score")
 _PICTURES = 12
@@ -137,7 +137,9 @@ def _vectors(one: Output, key: str) -> None:
         f"**{plain(one.name)}**: {counted(len(rows), 'vector')} of {wide:,} numbers, length "
         f"{number(float(norms[0]), 3)}, begins with {plain(first)} …"
     )
-    drawn = {f"row {n + 1}": (range(wide), [float(v) for v in row]) for n, row in enumerate(rows[:4])}
+    drawn = {
+        f"row {n + 1}": (range(wide), [float(v) for v in row]) for n, row in enumerate(rows[:4])
+    }
     small.lines(drawn, key=key, x_name="place in the vector", height_px=160)
     if len(rows) > 1:
         alike = rows @ rows.T / np.maximum(np.outer(norms, norms), 1e-12)

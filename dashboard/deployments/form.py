@@ -156,7 +156,9 @@ def _number(one: Field, start: object, told: dict[str, Any]) -> float | None:
     high = _bound(one.max, kind)
     known = start if isinstance(start, int | float) and not isinstance(start, bool) else None
     value = None if known is None else kind(known)
-    if value is not None and ((low is not None and value < low) or (high is not None and value > high)):
+    if value is not None and (
+        (low is not None and value < low) or (high is not None and value > high)
+    ):
         value = None
     return st.number_input(  # type: ignore[no-any-return]  # its type is that of the bounds
         min_value=low,

@@ -1,7 +1,6 @@
 """What was live when, and everything else that happened to an endpoint."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 import streamlit as st
@@ -9,47 +8,23 @@ import streamlit as st
 from dashboard import state
 from dashboard.charts.theme import Colours, colours
 from dashboard.deployments import access, looks
-from dashboard.deployments.seen import Seen
 from dashboard.numbers import age, duration, moment
 from dashboard.text import markup
+from services.serving import looking
+from services.serving.looking import Deployment, Span
 from services.serving.store import Event
 
 _SHOWN = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch in which one version answered."""
-
-    version: int
-    begin: float
-    end: float | None
-    """None: it answers still."""
-    said: str
-    actor: str
-
-
-def spans(events: Sequence[Event]) -> tuple[Span, ...]:
-    """Return what was live when, newest first; events come newest first."""
-    found: list[Span] = []
-    end: float | None = None
-    for one in events:
-        if one.kind == "live" and one.version is not None:
-            found.append(Span(one.version, one.at, end, one.said, one.actor))
-            end = one.at
-        elif one.kind == "undeployed":
-            end = one.at
-    return tuple(found)
-
-
-def draw(seen: Seen) -> None:
+def draw(seen: Deployment) -> None:
     """Draw both."""
     events = access.events(seen.name)
     if not events:
         st.caption("Nothing has happened to it yet.")
         return
     zone, now, hues = state.zone(), datetime.now(UTC), colours()
-    found = spans(events)
+    found = looking.spans(state.journal(), seen.name)
     st.markdown("**What was live when**")
     if found:
         st.html(spans_html(found, hues, zone, now))
@@ -61,8 +36,8 @@ def draw(seen: Seen) -> None:
 
 def spans_html(found: Sequence[Span], hues: Colours, zone: tzinfo, now: datetime) -> str:
     """Return the stretches as a bar over time and a list."""
-    begin = found[-1].begin
-    whole = max(1.0, now.timestamp() - begin)
+    begin = found[-1].began_at
+    whole = max(1.0, (now - begin).total_seconds())
     bar = "".join(_part(one, begin, whole, hues, now, zone) for one in found)
     rows = "".join(_row(one, hues, zone, now) for one in found)
     told = "; ".join(f"version {one.version} for {_lasted(one, now)}" for one in found[:12])
@@ -74,12 +49,12 @@ def spans_html(found: Sequence[Span], hues: Colours, zone: tzinfo, now: datetime
 
 
 def _part(
-    one: Span, begin: float, whole: float, hues: Colours, now: datetime, zone: tzinfo
+    one: Span, begin: datetime, whole: float, hues: Colours, now: datetime, zone: tzinfo
 ) -> str:
-    end = one.end or now.timestamp()
-    left, width = (one.begin - begin) / whole * 100, max(0.4, (end - one.begin) / whole * 100)
+    left = (one.began_at - begin).total_seconds() / whole * 100
+    width = max(0.4, _seconds(one, now) / whole * 100)
     colour = hues.series[one.version % len(hues.series)]
-    told = f"Version {one.version}, {_clock(one.begin, zone)}, for {_lasted(one, now)}"
+    told = f"Version {one.version}, {moment(one.began_at, zone)}, for {_lasted(one, now)}"
     return (
         f'<div title="{markup(told)}" style="position:absolute;top:0;bottom:0;left:{left:.2f}%;'
         f"width:{width:.2f}%;background:{colour};color:{hues.background};font-size:11px;"
@@ -89,10 +64,10 @@ def _part(
 
 def _row(one: Span, hues: Colours, zone: tzinfo, now: datetime) -> str:
     colour = hues.series[one.version % len(hues.series)]
-    until = "now" if one.end is None else _clock(one.end, zone)
+    until = "now" if one.ended_at is None else moment(one.ended_at, zone)
     return _cells(
         f'<span style="color:{colour}">■</span> <b>{one.version}</b>',
-        _clock(one.begin, zone),
+        moment(one.began_at, zone),
         until,
         _lasted(one, now),
         markup(one.said, 300),
@@ -128,7 +103,7 @@ def _table(heads: Sequence[str], rows: str, hues: Colours) -> str:
     )
     return (
         '<div style="overflow-x:auto"><table style="width:100%;border-collapse:collapse;margin:0;'
-        "border:none;font-size:13px;line-height:18px;font-variant-numeric:tabular-nums\">"
+        'border:none;font-size:13px;line-height:18px;font-variant-numeric:tabular-nums">'
         f"<thead><tr>{drawn}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -152,4 +127,8 @@ def _clock(at: float, zone: tzinfo) -> str:
 
 
 def _lasted(one: Span, now: datetime) -> str:
-    return duration(max(0.0, (one.end or now.timestamp()) - one.begin))
+    return duration(_seconds(one, now))
+
+
+def _seconds(one: Span, now: datetime) -> float:
+    return max(0.0, ((one.ended_at or now) - one.began_at).total_seconds())

@@ -8,7 +8,8 @@ import streamlit as st
 from dashboard.charts.theme import Colours
 from dashboard.components.status import Colour
 from dashboard.text import plain
-from services.serving.models import EventKind, Phase, RolloutStatus, RolloutStep
+from services.serving.looking import RolloutLook
+from services.serving.models import EventKind, Phase, RolloutStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def look(phase: str) -> Look:
     return next((found for known, found in _LOOKS.items() if known == phase), _UNKNOWN)
 
 
-def outcome(rollout: RolloutStatus) -> Look:
+def outcome(rollout: RolloutLook) -> Look:
     """Return how the end of a rollout is drawn."""
     return _OUTCOMES.get(rollout.outcome, _UNKNOWN)
 

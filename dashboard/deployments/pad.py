@@ -82,7 +82,9 @@ export default function (component) {
     pad.focus()
     event.preventDefault()
   }
-  pad.onpointermove = event => { if (held.down) dab(...at(event), erasing() || event.buttons === 2) }
+  pad.onpointermove = event => {
+    if (held.down) dab(...at(event), erasing() || event.buttons === 2)
+  }
   pad.onpointerup = pad.onpointercancel = () => { if (held.down) { held.down = false; tell() } }
   pad.oncontextmenu = event => event.preventDefault()
   pad.onkeydown = event => {

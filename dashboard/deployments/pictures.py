@@ -26,9 +26,10 @@ class Frame:
     high: int
     wide: int
     channels: int
-    flat: bool
     low: float
     top: float
+    flat: bool = False
+    """A row is one list of numbers, not a list of lines."""
 
     @property
     def drawn(self) -> bool:
@@ -42,11 +43,13 @@ def frame(field: Field) -> Frame | None:
     low, top = _scale(field)
     if len(shape) == 1:
         side = field.side or math.isqrt(max(0, shape[0]))
-        return Frame(side, side, 1, True, low, top) if side and side * side == shape[0] else None
+        return (
+            Frame(side, side, 1, low, top, flat=True) if side and side * side == shape[0] else None
+        )
     if len(shape) == 2:
-        return Frame(shape[0], shape[1], 1, False, low, top)
+        return Frame(shape[0], shape[1], 1, low, top)
     if len(shape) == 3 and shape[2] in {1, _COLOURS}:
-        return Frame(shape[0], shape[1], shape[2], False, low, top)
+        return Frame(shape[0], shape[1], shape[2], low, top)
     return None
 
 

@@ -10,9 +10,9 @@ from dashboard.charts.theme import Colours, colours
 from dashboard.components import located
 from dashboard.deployments import log
 from dashboard.deployments.address import REPLICA
-from dashboard.deployments.seen import Seen, VersionSeen
 from dashboard.numbers import age, moment, size
 from dashboard.text import markup
+from services.serving.looking import Deployment, VersionLook
 from services.serving.models import ReplicaStatus
 
 _STATES = {
@@ -21,13 +21,23 @@ _STATES = {
     "ending": ("◌", "muted", "ending"),
     "lost": ("✕", "bad", "lost"),
 }
-_HEADS = ("Replica", "State", "Version", "Machine", "Process", "Memory", "Peak", "Restarts", "Since")
+_HEADS = (
+    "Replica",
+    "State",
+    "Version",
+    "Machine",
+    "Process",
+    "Memory",
+    "Peak",
+    "Restarts",
+    "Since",
+)
 
 
-def draw(seen: Seen, *, old: bool) -> None:
+def draw(seen: Deployment, *, old: bool) -> None:
     """Draw the table of replicas."""
     if not any(one.replicas for one in seen.versions):
-        idle = seen.phase == "idle"
+        idle = seen.state == "idle"
         st.caption(
             "No replica runs: it was scaled to zero, and the next request starts one."
             if idle
@@ -37,7 +47,7 @@ def draw(seen: Seen, *, old: bool) -> None:
     st.html(html(seen.versions, colours(), old=old))
 
 
-def html(versions: Sequence[VersionSeen], hues: Colours, *, old: bool) -> str:
+def html(versions: Sequence[VersionLook], hues: Colours, *, old: bool) -> str:
     """Return the table."""
     heads = "".join(
         f'<th scope="col" style="text-align:{_side(head)};font-weight:500;font-size:12px;color:'
@@ -60,10 +70,10 @@ def _side(head: str) -> str:
     return "right" if head in {"Process", "Memory", "Peak", "Restarts", "Since"} else "left"
 
 
-def _row(one: ReplicaStatus, of: VersionSeen, hues: Colours, *, old: bool) -> str:
+def _row(one: ReplicaStatus, of: VersionLook, hues: Colours, *, old: bool) -> str:
     sign, tone, word = _STATES.get(one.state, ("?", "muted", one.state))
     hue: str = hues.muted if old else getattr(hues, tone)
-    reserved = of.reserved_bytes // len(of.replicas) if of.reserved_bytes else None
+    reserved = of.reserved_bytes or None
     over = one.peak_bytes is not None and reserved is not None and one.peak_bytes > reserved
     began = datetime.fromtimestamp(one.started_at, UTC) if one.started_at else None
     restarts = str(one.restarts)
@@ -97,7 +107,7 @@ def short(name: str) -> str:
     return name.partition(":")[2] or name
 
 
-def logs(seen: Seen) -> None:
+def logs(seen: Deployment) -> None:
     """Draw the log of one of the replicas, of the one the address names."""
     known = {short(one.id): one for v in seen.versions for one in v.replicas if one.log}
     if not known:

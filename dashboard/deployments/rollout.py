@@ -8,7 +8,8 @@ from dashboard.charts.theme import Colours, colours
 from dashboard.deployments import looks
 from dashboard.numbers import duration
 from dashboard.text import markup, plain
-from services.serving.models import RolloutStatus, RolloutStep
+from services.serving.looking import RolloutLook
+from services.serving.models import RolloutStep
 
 _STRATEGIES = {
     "blue-green": "blue/green: beside the live version, then all requests at once",
@@ -26,11 +27,11 @@ _WHAT = {
 }
 
 
-def draw(rollout: RolloutStatus, now: float | None = None) -> None:
+def draw(rollout: RolloutLook, now: float | None = None) -> None:
     """Draw it."""
     at = time.time() if now is None else now
     shown = looks.outcome(rollout)
-    lasted = duration(max(0.0, (rollout.ended_at or at) - rollout.began_at))
+    lasted = _lasted(rollout, at)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**Version {rollout.version}**", width="content")
         looks.badge(shown, why=rollout.said)
@@ -44,9 +45,16 @@ def draw(rollout: RolloutStatus, now: float | None = None) -> None:
     st.html(html(rollout, colours(), at))
 
 
-def html(rollout: RolloutStatus, hues: Colours, at: float) -> str:
+def _lasted(rollout: RolloutLook, at: float) -> str:
+    if rollout.began_at is None:
+        return "not begun"
+    end = rollout.ended_at.timestamp() if rollout.ended_at else at
+    return duration(max(0.0, end - rollout.began_at.timestamp()))
+
+
+def html(rollout: RolloutLook, hues: Colours, at: float) -> str:
     """Return its steps as a list."""
-    over = rollout.ended_at is not None
+    over = not rollout.running
     steps = "".join(_step(one, hues, at, over=over) for one in rollout.steps)
     done = sum(one.state == "done" for one in rollout.steps)
     return (
@@ -64,7 +72,8 @@ def _step(one: RolloutStep, hues: Colours, at: float, *, over: bool) -> str:
     weight = "600" if one.state == "running" else "500"
     text = hues.muted if idle else hues.text
     return (
-        f'<li style="display:grid;grid-template-columns:22px 84px 1fr auto;gap:0 8px;padding:3px 0">'
+        f'<li style="display:grid;grid-template-columns:22px 84px 1fr auto;gap:0 8px;'
+        f'padding:3px 0">'
         f'<span style="color:{tone};font-weight:700" aria-hidden="true">{shown.sign}</span>'
         f'<span style="color:{text};font-weight:{weight}">{markup(one.name, 40)}</span>'
         f'<span style="color:{text};overflow-wrap:anywhere">{markup(said, 600)}</span>'

@@ -35,7 +35,7 @@ def notice() -> str | None:
 
 def enabled() -> bool:
     """Return whether this installation serves models."""
-    return bool(getattr(state.settings(), "serving_enabled", True))
+    return state.settings().serving_enabled
 
 
 def reason(found: Picture) -> str | None:

@@ -1,15 +1,15 @@
 """The table of deployments as one drawing: an endpoint's versions below each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 from dashboard.charts.theme import Colours
 from dashboard.deployments import address, looks
-from dashboard.deployments.energy import Energy
 from dashboard.deployments.looks import Look
-from dashboard.deployments.seen import Seen, VersionSeen
 from dashboard.numbers import age, moment, number, percent, size
 from dashboard.text import markup
+from services.serving.figures import WINDOW_S
+from services.serving.looking import Deployment, VersionLook
 
 _HEADS = (
     ("Deployment", "left"),
@@ -24,13 +24,13 @@ _HEADS = (
     ("Energy / 1,000", "right"),
     ("Changed", "right"),
 )
+_ENERGY = "Its share of what the machine drew, by a thousand predictions."
 NONE = "–"
 """Stands where nothing is known; why is told on hover."""
 
 
 def html(
-    found: Sequence[Seen],
-    used: Mapping[tuple[str, int], Energy],
+    found: Sequence[Deployment],
     hues: Colours,
     now: datetime,
     zone: tzinfo,
@@ -44,7 +44,7 @@ def html(
         f'{hues.muted};padding:2px 12px 4px 0;white-space:nowrap;{edge}">{label}</th>'
         for label, side in _HEADS
     )
-    bodies = "".join(_Rows(one, used, hues, now, zone, old=old).html() for one in found)
+    bodies = "".join(_Rows(one, hues, now, zone, old=old).html() for one in found)
     return (
         '<div style="overflow-x:auto" tabindex="0" role="region" aria-label="Deployments">'
         '<table style="width:100%;border-collapse:collapse;margin:0;border:none;'
@@ -58,20 +58,19 @@ class _Rows:
 
     def __init__(
         self,
-        seen: Seen,
-        used: Mapping[tuple[str, int], Energy],
+        seen: Deployment,
         hues: Colours,
         now: datetime,
         zone: tzinfo,
         *,
         old: bool,
     ) -> None:
-        self._seen, self._used, self._hues = seen, used, hues
+        self._seen, self._hues = seen, hues
         self._now, self._zone, self._old = now, zone, old
 
     def html(self) -> str:
         """Return them, one a version."""
-        versions = self._seen.versions or (None,)
+        versions = sorted(self._seen.versions, key=lambda one: -one.traffic) or [None]
         rows = []
         for place, one in enumerate(versions):
             last = place == len(versions) - 1
@@ -87,34 +86,34 @@ class _Rows:
         seen, hues = self._seen, self._hues
         href = markup(address.to(seen.name))
         pinned = ' <span title="Never ended to make room">⚲ pinned</span>'
-        mark = pinned if seen.endpoint and seen.endpoint.pinned else ""
+        mark = pinned if seen.pinned else ""
         name = (
             f'<a href="{href}" style="text-decoration:none;color:{hues.text};font-weight:600">'
             f"{markup(seen.model, 60)}</a><br>{self._quiet(seen.project, mark)}"
         )
-        shown = looks.look(seen.phase)
+        shown = looks.look(seen.state)
         below = self._below()
-        state = f'{self._state(shown)}{f"<br>{below}" if below else ""}'
+        state = f"{self._state(shown)}{f'<br>{below}' if below else ''}"
         return self._cell(name, rows=rows, more="min-width:130px") + self._cell(
             state, rows=rows, why=seen.said, more="min-width:104px"
         )
 
     def _below(self) -> str:
         seen = self._seen
-        bad = seen.went_wrong
-        if bad is not None:
+        bad = seen.rollout
+        if bad is not None and bad.outcome in {"rolled-back", "failed"}:
             shown = looks.outcome(bad)
             tone = looks.hue(shown, self._hues)
             return (
                 f'<span style="color:{tone};font-size:12px" title="{markup(bad.said, 400)}">'
                 f"{shown.sign} version {bad.version} {shown.word}</span>"
             )
-        if seen.rolling is not None and seen.phase not in {"live", "idle"}:
-            return self._quiet(f"version {seen.rolling}")
+        if bad is not None and bad.running and seen.state not in {"live", "idle"}:
+            return self._quiet(f"version {bad.version}")
         return ""
 
     def _tail(self, rows: int) -> str:
-        at = self._seen.changed
+        at = self._seen.last_change
         if at is None:
             return self._cell(NONE, rows=rows, side="right", why="It is not known.")
         return self._cell(
@@ -125,17 +124,19 @@ class _Rows:
             more="padding-right:0",
         )
 
-    def _of(self, one: VersionSeen, edge: str) -> str:
-        backend = one.backend or NONE
+    def _of(self, one: VersionLook, edge: str) -> str:
+        backend, seen = one.backend or NONE, self._seen
         return "".join(
             (
                 self._cell(self._version(one), edge=edge, why=one.said),
                 self._cell(
                     markup(backend), edge=edge, why=one.backend_reason or "It is not loaded."
                 ),
-                self._cell(replicas(one), edge=edge, side="right", why=_replicas_why(one)),
-                self._cell(*requests(one), edge=edge, side="right"),
-                self._cell(*latency(one), edge=edge, side="right"),
+                self._cell(
+                    replicas(one, seen), edge=edge, side="right", why=_replicas_why(one, seen)
+                ),
+                self._cell(*requests(one, seen.figures_stale), edge=edge, side="right"),
+                self._cell(*latency(one, seen.figures_stale), edge=edge, side="right"),
                 self._errors(one, edge),
                 self._cell(*memory(one), edge=edge, side="right"),
                 self._energy(one, edge),
@@ -146,18 +147,18 @@ class _Rows:
         why = "None of its versions is loaded."
         return "".join(self._cell(NONE, edge=edge, why=why) for _ in range(len(_HEADS) - 3))
 
-    def _version(self, one: VersionSeen) -> str:
+    def _version(self, one: VersionLook) -> str:
         hues = self._hues
-        share = traffic(one)
+        share = traffic(one, self._seen)
         bar = ""
-        if one.share > 0:
+        if one.traffic > 0:
             bar = (
                 f'<div style="height:4px;width:64px;border-radius:2px;background:{hues.line}">'
-                f'<div style="height:4px;border-radius:2px;width:{one.share * 100:.0f}%;'
+                f'<div style="height:4px;border-radius:2px;width:{one.traffic * 100:.0f}%;'
                 f'background:{hues.accent}"></div></div>'
             )
         phase = ""
-        if one.phase != self._seen.phase or len(self._seen.versions) > 1:
+        if one.phase != self._seen.state or len(self._seen.versions) > 1:
             shown = looks.look(one.phase)
             phase = f" {self._state(shown, small=True)}"
         return (
@@ -165,17 +166,19 @@ class _Rows:
             f'<span style="color:{hues.muted}"> {share}</span>{phase}</span>{bar}'
         )
 
-    def _errors(self, one: VersionSeen, edge: str) -> str:
-        text, why, bad = errors(one)
+    def _errors(self, one: VersionLook, edge: str) -> str:
+        text, why, bad = errors(one, self._seen.figures_stale)
         tone = f"color:{self._hues.bad};font-weight:600" if bad else ""
         return self._cell(f'<span style="{tone}">{text}</span>', why, edge=edge, side="right")
 
-    def _energy(self, one: VersionSeen, edge: str) -> str:
-        found = self._used.get((self._seen.name, one.version))
-        if found is None or found.joules is None:
-            why = found.why if found else "Nothing was asked of it."
-            return self._cell(NONE, why, edge=edge, side="right")
-        return self._cell(f"{number(found.joules, 3)} J", found.why, edge=edge, side="right")
+    def _energy(self, one: VersionLook, edge: str) -> str:
+        seen = self._seen
+        if one.version != seen.version:
+            return self._cell(NONE, "It is told of the live version.", edge=edge, side="right")
+        if seen.energy_j_per_1000 is None:
+            return self._cell(NONE, seen.energy_reason, edge=edge, side="right")
+        shown = f'<span style="white-space:nowrap">{number(seen.energy_j_per_1000, 3)} J</span>'
+        return self._cell(shown, _ENERGY, edge=edge, side="right")
 
     def _state(self, shown: Look, *, small: bool = False) -> str:
         tone = self._hues.muted if self._old else looks.hue(shown, self._hues)
@@ -207,52 +210,66 @@ class _Rows:
         )
 
 
-def traffic(one: VersionSeen) -> str:
+def traffic(one: VersionLook, of: Deployment) -> str:
     """Return how requests reach a version, in a word or two."""
-    if one.role:
-        return one.role
-    return percent(one.share) if one.share > 0 else "no requests"
+    rollout = of.rollout
+    if rollout is not None and rollout.running and rollout.version == one.version:
+        if one.phase == "shadow":
+            return "shadow"
+        if rollout.header and not rollout.promote:
+            return "by header"
+    return percent(one.traffic) if one.traffic > 0 else "no requests"
 
 
-def replicas(one: VersionSeen) -> str:
+def wanted(one: VersionLook, of: Deployment) -> int | None:
+    """Return how many replicas a version is to have now; None: it is being ended."""
+    if one.phase in {"draining", "stopped", "rolling-back", "rolled-back", "failed"}:
+        return None
+    running = sum(replica.state != "ending" for replica in one.replicas)
+    return running if one.phase == "idle" else max(of.min_replicas, running)
+
+
+def replicas(one: VersionLook, of: Deployment) -> str:
     """Return how many replicas answer, of how many."""
-    return f"{one.ready}/{NONE if one.wanted is None else one.wanted}"
+    whole = wanted(one, of)
+    return f"{one.ready}/{NONE if whole is None else whole}"
 
 
-def _replicas_why(one: VersionSeen) -> str:
-    if one.wanted is None:
+def _replicas_why(one: VersionLook, of: Deployment) -> str:
+    whole = wanted(one, of)
+    if whole is None:
         return "It is being ended."
-    bounds = "" if one.target is None else f", at least {one.target.min_replicas}"
-    most = "" if one.most is None else f", at most {one.most}"
-    return f"{one.ready} of {one.wanted} answer{bounds}{most}."
+    return f"{one.ready} of {whole} answer; at least {of.min_replicas}, at most {of.max_replicas}."
 
 
-def requests(one: VersionSeen) -> tuple[str, str]:
+def requests(one: VersionLook, stale: str) -> tuple[str, str]:
     """Return requests a second, and what is to be known of them."""
-    if one.per_s is None or one.figures is None:
-        return NONE, "The gateway does not answer: nobody counts requests."
-    waiting = f", {one.figures.in_flight} under way" if one.figures.in_flight else ""
-    told = f"{one.figures.requests:,} in the last minute, {one.figures.total:,} in all{waiting}."
-    return f'<span style="white-space:nowrap">{number(one.per_s, 3)}/s</span>', told
+    if stale:
+        return NONE, stale
+    found = one.figures
+    waiting = f", {found.in_flight} under way" if found.in_flight else ""
+    told = f"{found.requests:,} in the last minute, {found.total:,} in all{waiting}."
+    shown = number(found.requests / WINDOW_S, 3)
+    return f'<span style="white-space:nowrap">{shown}/s</span>', told
 
 
-def latency(one: VersionSeen) -> tuple[str, str]:
+def latency(one: VersionLook, stale: str) -> tuple[str, str]:
     """Return the three quantiles, and why there are none."""
     found = one.figures
-    if found is None:
-        return NONE, "The gateway does not answer."
+    if stale:
+        return NONE, stale
     if found.p50_ms is None:
         return NONE, "Nobody asked it in the last minute."
-    shown = " · ".join(NONE if v is None else number(v, 3) for v in
-                       (found.p50_ms, found.p95_ms, found.p99_ms))  # fmt: skip
+    known = (found.p50_ms, found.p95_ms, found.p99_ms)
+    shown = " · ".join(NONE if v is None else number(v, 3) for v in known)
     return f'<span style="white-space:nowrap">{shown} ms</span>', "Of the last minute."
 
 
-def errors(one: VersionSeen) -> tuple[str, str, bool]:
+def errors(one: VersionLook, stale: str) -> tuple[str, str, bool]:
     """Return the share of errors, what it is of, and whether there are any."""
     found = one.figures
-    if found is None:
-        return NONE, "The gateway does not answer.", False
+    if stale:
+        return NONE, stale, False
     refused = f" {found.refused:,} were refused for want of room." if found.refused else ""
     if not found.requests:
         return NONE, f"Nobody asked it in the last minute.{refused}", False
@@ -260,11 +277,11 @@ def errors(one: VersionSeen) -> tuple[str, str, bool]:
     return percent(found.errors / found.requests, 1), told, found.errors > 0
 
 
-def memory(one: VersionSeen) -> tuple[str, str]:
-    """Return what is used of what is reserved, and what that rests on."""
-    if not one.reserved_bytes:
+def memory(one: VersionLook) -> tuple[str, str]:
+    """Return what is used of what is reserved."""
+    whole = one.reserved_bytes * len(one.replicas)
+    if not whole:
         return NONE, "It is not loaded: it reserves nothing."
-    used = NONE if one.used_bytes is None else size(one.used_bytes)
-    rests = f" {one.target.memory_said}" if one.target and one.target.memory_said else ""
-    told = f"Used of what is reserved by all replicas.{rests}"
-    return f'<span style="white-space:nowrap">{used} of {size(one.reserved_bytes)}</span>', told
+    used = NONE if one.memory_bytes is None else size(one.memory_bytes)
+    each = f"Of what is reserved: {size(one.reserved_bytes)} by each of its replicas."
+    return f'<span style="white-space:nowrap">{used} of {size(whole)}</span>', each

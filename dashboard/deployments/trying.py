@@ -9,16 +9,16 @@ import streamlit as st
 from dashboard import state
 from dashboard.components import notices
 from dashboard.deployments import access, answer, form, gateway, standing
-from dashboard.deployments.seen import Seen
 from dashboard.numbers import number
 from dashboard.text import plain
 from services.actions.roles import reason_against
 from services.errors import EngineRefusedError, MlopsError
 from services.serving import short_keys
-from services.serving.asking import Answer, Gateway
+from services.serving.looking import Deployment
 from services.serving.models import BundleInfo
 from services.serving.routes import Route
 from services.serving.short_keys import ShortKey
+from services.serving.visiting import Answer, Gateway
 
 _HELD, _KEY = "try:answer", "try:key"
 _AGAIN_S, _PATIENCE_S = 0.25, 3.0
@@ -39,7 +39,7 @@ class Held:
     """What was said of it as feedback."""
 
 
-def draw(seen: Seen) -> None:
+def draw(seen: Deployment) -> None:
     """Draw the form and the answer."""
     way = access.route(seen.name)
     info = access.schema_of(way, None)
@@ -54,7 +54,7 @@ def draw(seen: Seen) -> None:
     st.fragment(_draw)(seen, way)
 
 
-def _draw(seen: Seen, way: Route) -> None:
+def _draw(seen: Deployment, way: Route) -> None:
     try:
         left, right = st.columns([1, 1], gap="large")
         with left:
@@ -78,7 +78,7 @@ def _version(way: Route) -> int | None:
     return None if chosen in {None, _AS_SPLIT} else int(str(chosen).rpartition(" ")[2])
 
 
-def _ask(seen: Seen, info: BundleInfo, version: int | None) -> None:
+def _ask(seen: Deployment, info: BundleInfo, version: int | None) -> None:
     key = f"try:{seen.name}:{info.version}"
     question = form.draw(info, key)
     most = _TOKENS
@@ -107,7 +107,7 @@ def _ask(seen: Seen, info: BundleInfo, version: int | None) -> None:
     st.session_state[_HELD] = Held(seen.name, info, found)
 
 
-def why_not(seen: Seen) -> str | None:
+def why_not(seen: Deployment) -> str | None:
     """Return why the person cannot ask it, None when they can."""
     told = reason_against(state.actor(), "operator", seen.project, "Asking a deployed model")
     return told or standing.gateway_reason(access.picture(seen.project))
@@ -134,7 +134,7 @@ def _patient(ask: Callable[[], Answer]) -> Answer:
 
 
 def _stream(
-    asks: Gateway, seen: Seen, question: form.Question, most: int, version: int | None
+    asks: Gateway, seen: Deployment, question: form.Question, most: int, version: int | None
 ) -> Answer:
     prompt = str(next(iter(question.columns.values()))[0])
     place = st.empty()
@@ -152,10 +152,12 @@ def _stream(
 
     found = _patient(written)
     place.empty()
-    return replace(found, text=prompt + found.text if not found.text.startswith(prompt) else found.text)
+    return replace(
+        found, text=prompt + found.text if not found.text.startswith(prompt) else found.text
+    )
 
 
-def _last(seen: Seen) -> None:
+def _last(seen: Deployment) -> None:
     held = st.session_state.get(_HELD)
     if not isinstance(held, Held) or held.name != seen.name:
         st.caption("The answer stands here, with the version that gave it and how long it took.")
@@ -173,7 +175,8 @@ def _facts(found: Answer) -> Iterator[str]:
     if found.first_ms is not None:
         yield f"first text after {number(found.first_ms, 3)} ms"
     if found.tokens is not None and found.latency_ms:
-        yield f"{found.tokens:,} tokens, {number(found.tokens / found.latency_ms * 1000, 3)} a second"
+        per_s = found.tokens / found.latency_ms * 1000
+        yield f"{found.tokens:,} tokens, {number(per_s, 3)} a second"
     if found.version is not None:
         yield f"version {found.version}"
     if found.backend:

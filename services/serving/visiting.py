@@ -112,7 +112,9 @@ class Gateway:
         first: float | None = None
         text, finish, tokens = "", "", None
         try:
-            with self._client.stream("POST", "/v1/completions", json=body, headers=headers) as reply:
+            with self._client.stream(
+                "POST", "/v1/completions", json=body, headers=headers
+            ) as reply:
                 if not reply.is_success:
                     reply.read()
                     raise _refused(reply)
@@ -197,8 +199,10 @@ def _piece(said: Mapping[str, Any]) -> tuple[str, str, int | None]:
     choices = said.get("choices") or [{}]
     usage = said.get("usage") or {}
     first = choices[0]
-    return str(first.get("text") or ""), str(first.get("finish_reason") or ""), usage.get(
-        "completion_tokens"
+    return (
+        str(first.get("text") or ""),
+        str(first.get("finish_reason") or ""),
+        usage.get("completion_tokens"),
     )
 
 
