@@ -16,7 +16,7 @@ from services.serving.models import Backend, Endpoint, Guards, Rollout, Strategy
 
 STRATEGIES: tuple[Strategy, ...] = ("blue-green", "canary", "shadow")
 BACKENDS: tuple[Backend, ...] = ("mlx", "mps", "cuda", "cpu")
-AUTO = "auto"
+AUTO: Literal["auto"] = "auto"
 CANARY_PERCENT = 10.0
 _LONGEST_WATCH_S = 86_400.0
 _MOST_GB = 1024.0
@@ -118,10 +118,7 @@ class Deploy:
         self._check_beside(now, version)
         target = self._target(version, now)
         serving.check_replicas(target.min_replicas, target.max_replicas)
-        found = context.serving.outlook(self.project, self.model, target)
-        if found is not None and not found.fits:
-            room = f"Room would be made by: {'; '.join(found.room)}." if found.room else ""
-            raise ConflictError(found.said, room)
+        serving.check_fits(serving.outlook(context, self.project, self.model, target))
 
     def _check_beside(self, now: Endpoint | None, version: int) -> None:
         live = now.live if now else None
@@ -224,7 +221,7 @@ class Deploy:
         if self.strategy == "blue-green":
             yield "No request is dropped: what is under way is answered by who began it."
             yield from self._goes_back(live)
-        found = context.serving.outlook(self.project, self.model, target)
+        found = serving.outlook(context, self.project, self.model, target)
         if found is None:
             yield "It is packaged and its memory planned first; what does not fit changes nothing."
             return

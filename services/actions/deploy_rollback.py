@@ -97,8 +97,8 @@ class RollbackDeployment:
         before = f" instead of version {now.live.version}" if now.live else ""
         version = self.target(context)
         try:
-            found = context.serving.outlook(
-                self.project, self.model, self._as_live(now.live, version)
+            found = serving.outlook(
+                context, self.project, self.model, self._as_live(now.live, version)
             )
         except MlopsError as error:
             room: tuple[str, ...] = (error.message,)

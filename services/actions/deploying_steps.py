@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from services.actions import serving
 from services.actions.action import Context, Deed, NotYetError, Step
-from services.errors import ConflictError, PlatformError
+from services.errors import PlatformError
 from services.serving import store
 from services.serving.models import EndpointStatus, EventKind, Rollout, RolloutStatus, Target
 from services.serving.status import ServingStatus
@@ -49,7 +49,7 @@ class Deploying:
         return (
             Step(f"Package and sign version {self.version}", self.package),
             Step("Make its bento", self.bento),
-            Step("Plan its memory", self.plan),
+            Step("Try it and plan its memory", self.plan),
             Step("Begin the rollout", self.begin, self.withdraw),
             Step("Follow the rollout", self.follow, self.withdraw),
         )
@@ -75,16 +75,17 @@ class Deploying:
         return f"`bentoml list` shows it as {tag}"
 
     def plan(self) -> str:
-        """Write down what a replica reserves; refuse what does not fit."""
+        """Try it once, write down what a replica reserves; refuse what does not fit."""
         target = self.rollout.target
-        found = self.context.serving.outlook(self.project, self.model, target)
+        at = (self.project, self.model, target)
+        pinned = serving.pinned(self.context)
+        self.context.serving.measure(self._folder, *at, pinned)
+        found = self.context.serving.outlook(*at, pinned)
         if found is None:
             raise PlatformError(
                 f"The package of {self.model} version {self.version} went away.", "Deploy it again."
             )
-        if not found.fits:
-            room = f"Room would be made by: {'; '.join(found.room)}." if found.room else ""
-            raise ConflictError(found.said, room)
+        serving.check_fits(found)
         if not self.planned:
             target = replace(target, memory_bytes=found.memory_bytes, memory_said=found.memory_said)
         self.deed.memory["target"] = asdict(target)
@@ -125,11 +126,18 @@ class Deploying:
             return begun[0].said
         now = serving.endpoint_of(self.context, self.project, self.model)
         if now is None or now.rollout is None or now.rollout.action_id != self.deed.id:
+            _outcome_of_others(self._since())
             raise PlatformError(
                 f"The rollout of version {self.version} was ended by something else.",
                 f"`mlops deployments {self.project}/{self.model} --history` tells what happened.",
             )
         raise progress(self.context.serving.status(), self.name, self.deed.id)
+
+    def _since(self) -> tuple[store.Event, ...]:
+        """Return the end of the endpoint as a whole, if it came after this was begun."""
+        begun = self._events(("deploy",))
+        after, name = (begun[0].id if begun else 0), self.name
+        return store.events(self.context.journal, name, 1, ("undeployed",), after=after)
 
     def withdraw(self) -> None:
         """Wish for it no longer, unless it ended."""
@@ -167,6 +175,11 @@ def said_of(rollout: RolloutStatus) -> str:
     return f"{last.name}: {last.said}" if last.said else f"{last.name} …"
 
 
+def _outcome_of_others(events: tuple[store.Event, ...]) -> None:
+    if events:
+        _outcome(events[0])
+
+
 def _outcome(event: store.Event) -> str:
     if event.kind == "live":
         return event.said or f"version {event.version} is live"
@@ -175,7 +188,8 @@ def _outcome(event: store.Event) -> str:
         "failed": "Nothing else was live, so the endpoint is gone again.",
         "undeployed": "The endpoint was taken out of service.",
     }[event.kind]
-    raise PlatformError(f"Version {event.version} did not become live: {event.said}", where)
+    which = "It" if event.version is None else f"Version {event.version}"
+    raise PlatformError(f"{which} did not become live: {event.said}", where)
 
 
 def _strategy(wish: Rollout) -> str:

@@ -12,7 +12,7 @@ from services.resources.models import gib
 from services.serving import store
 from services.serving.models import Endpoint, Target
 from services.serving.status import ServingStatus
-from services.serving.workbench import SWITCH_ON, SWITCHED_OFF
+from services.serving.workbench import SWITCH_ON, SWITCHED_OFF, Outlook
 
 MOST_REPLICAS = 64
 OPERATOR_SHARE = 0.5
@@ -125,7 +125,7 @@ def servable(context: Context, project: str, model: str, version: int) -> ModelV
             f"Version {version} of {model} is archived.",
             "Restore it on the page Models, or name another version.",
         )
-    if found.status not in {"", "READY"}:
+    if found.status.lower() not in {"", "ready"}:
         raise ConflictError(f"Version {version} of {model} is {found.status} in the registry.")
     if found.format == "pickle":
         raise ConflictError(
@@ -135,6 +135,31 @@ def servable(context: Context, project: str, model: str, version: int) -> ModelV
         )
     launch_outlook.contract_of(context, project)
     return found
+
+
+def outlook(context: Context, project: str, model: str, target: Target) -> Outlook | None:
+    """Return whether a version fits beside all else; None: it was not packaged yet.
+
+    Raises:
+        InputError: The backend asked for cannot be.
+        PlatformError: The ledger cannot be read.
+    """
+    return context.serving.outlook(project, model, target, pinned(context))
+
+
+def pinned(context: Context) -> frozenset[str]:
+    """Return the endpoints that are never evicted."""
+    return frozenset(one.name for one in store.endpoints(context.journal) if one.pinned)
+
+
+def check_fits(found: Outlook | None) -> None:
+    """Refuse what is known not to fit.
+
+    Raises:
+        ConflictError: The message says by how much, the hint what would make room.
+    """
+    if found is not None and not found.fits:
+        raise ConflictError(found.said, " ".join(found.room))
 
 
 def check_replicas(least: int, most: int) -> None:

@@ -76,10 +76,8 @@ class Undeploy:
             left = seen.endpoints.get(name)
             running = sum(len(one.replicas) for one in left.versions) if left else 0
             if running:
-                count = (
-                    "1 model server answers" if running == 1 else f"{running} model servers answer"
-                )
-                raise NotYetError(f"{count} what is under way.")
+                count = "1 model server" if running == 1 else f"{running} model servers"
+                raise NotYetError(f"What is under way is answered; {count} left.")
             return "its model servers have ended"
 
         return (Step("Want it no longer", remove), Step("See its model servers end", follow))

@@ -4,8 +4,10 @@ A person's wish goes first, then what the version prefers, then the rule. A wish
 or the machine cannot meet is refused with a sentence, never quietly replaced.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from services.engines.silicon.models import Machine as SiliconMachine
 from services.errors import InputError
@@ -22,18 +24,18 @@ TITLES: Mapping[Backend, str] = {
     "cuda": "CUDA",
     "cpu": "the CPU",
 }
+_TORCH: tuple[Backend, ...] = ("mps", "cuda", "cpu")
 _RUNS: Mapping[str, tuple[Backend, ...]] = {
-    "mlx": ("mlx", "cpu"),
-    "torch": ("mps", "cuda", "cpu"),
+    "mlx": ("mlx",),
     "onnx": ("cuda", "cpu"),
     "skops": ("cpu",),
-    "booster": ("cuda", "cpu"),
+    "booster": ("cpu",),
 }
-"""What weights of a flavour can run on. Nothing of PyTorch, ONNX or the others is converted to MLX
-unasked: whoever wants MLX registers MLX weights."""
+"""What weights of a flavour run on. MLX weights also run on PyTorch where the project names a torch
+model that reads them; nothing is converted to MLX unasked."""
+_TORCH_ENTRY = re.compile(r"^TORCH_ENTRY\b", re.MULTILINE)
 _WEIGHTS = {
     "mlx": "MLX weights",
-    "torch": "PyTorch weights in safetensors",
     "onnx": "an ONNX graph",
     "skops": "a scikit-learn model",
     "booster": "a boosted ensemble of trees",
@@ -96,7 +98,12 @@ def machine_of(found: SiliconMachine, *, cuda: bool = False) -> Machine:
 
 
 def choose(
-    info: BundleInfo, machine: Machine, needs_bytes: int, override: Backend | None = None
+    info: BundleInfo,
+    machine: Machine,
+    needs_bytes: int,
+    override: Backend | None = None,
+    *,
+    torch: bool | None = None,
 ) -> Choice:
     """Return what a version computes on, with the reason as a sentence.
 
@@ -105,66 +112,96 @@ def choose(
         machine: Where it is to run.
         needs_bytes: What one replica takes at most.
         override: What a person asks for; None: the rule decides.
+        torch: Whether the project has a torch model for these weights; None: not known, a person
+            may ask for it and the model server says whether it can.
 
     Raises:
         InputError: The backend asked for cannot run these weights, or is not on this machine.
     """
     if override is not None:
-        wrong = unfit(info, machine, override)
+        wrong = unfit(info, machine, override, torch=torch is not False)
         if wrong:
-            raise InputError(wrong, f"Leave the backend open, or choose {_options(info, machine)}.")
+            options = _options(info, machine, torch=bool(torch))
+            raise InputError(wrong, f"Leave the backend open, or choose {options}.")
         return Choice(override, f"Chosen by a person: {_what(override, machine)}.")
     preferred = info.preferred_backend
-    if preferred is not None:
-        wrong = unfit(info, machine, preferred) or _too_large(preferred, machine, needs_bytes)
-        if not wrong:
-            said = f"The version prefers {TITLES[preferred]}: {_what(preferred, machine)}."
-            return Choice(preferred, said)
-        chosen = _by_rule(info, machine, needs_bytes)
-        return Choice(chosen.backend, f"{chosen.reason} The version's wish is not met: {wrong}")
-    return _by_rule(info, machine, needs_bytes)
+    if preferred is None:
+        return _by_rule(info, machine, needs_bytes, torch=bool(torch))
+    wrong = unfit(info, machine, preferred, torch=torch is not False)
+    wrong = wrong or _against(preferred, machine, needs_bytes)
+    if not wrong:
+        said = f"The version prefers {TITLES[preferred]}: {_what(preferred, machine)}."
+        return Choice(preferred, said)
+    chosen = _by_rule(info, machine, needs_bytes, torch=bool(torch))
+    return Choice(chosen.backend, f"{chosen.reason} It prefers {TITLES[preferred]}, but: {wrong}")
 
 
-def unfit(info: BundleInfo, machine: Machine, backend: Backend) -> str:
+def unfit(info: BundleInfo, machine: Machine, backend: Backend, *, torch: bool = False) -> str:
     """Return why a version cannot run on a backend there; empty when it can."""
-    kind = flavor(info)
-    if backend not in _RUNS.get(kind, ("cpu",)):
-        on = " or ".join(TITLES[one] for one in _RUNS.get(kind, ("cpu",)))
-        return f"{_WEIGHTS.get(kind, kind)[:1].upper()}{_WEIGHTS.get(kind, kind)[1:]} run on {on}."
+    runs = _runs(info, torch=torch)
+    if backend not in runs:
+        on = " or ".join(TITLES[one] for one in runs)
+        return f"{_weights(info)[:1].upper()}{_weights(info)[1:]} can run on {on} alone."
     if backend == "cuda" and not machine.cuda:
         return f"There is no NVIDIA GPU on {machine.said}."
     if backend == "mps" and not machine.metal:
         return f"There is no Metal on {machine.said}."
-    if backend == "mlx" and machine.apple_silicon and not machine.metal:
-        return f"MLX finds no Metal on {machine.said}."
     return ""
 
 
-def possible(info: BundleInfo, machine: Machine) -> tuple[Backend, ...]:
+def possible(info: BundleInfo, machine: Machine, *, torch: bool = False) -> tuple[Backend, ...]:
     """Return what a version can run on there, best first: what a dialog offers."""
-    return tuple(one for one in ORDER if not unfit(info, machine, one))
+    return tuple(one for one in ORDER if not unfit(info, machine, one, torch=torch))
+
+
+def has_torch(info: BundleInfo, project_folder: Path) -> bool:
+    """Return whether the module that rebuilds a model names a torch model beside it.
+
+    The file is looked into, nothing is imported.
+    """
+    module = info.entry.partition(":")[0]
+    if not module:
+        return False
+    plain = project_folder / f"{module.replace('.', '/')}.py"
+    package = project_folder / module.replace(".", "/") / "__init__.py"
+    for path in (plain, package):
+        try:
+            if _TORCH_ENTRY.search(path.read_text(encoding="utf-8", errors="replace")):
+                return True
+        except OSError:
+            continue
+    return False
 
 
 def flavor(info: BundleInfo) -> str:
-    """Return whose weights a version has: mlx, torch, onnx, skops or booster."""
+    """Return whose weights a version has: mlx, onnx, skops or booster."""
     return info.flavor or ("mlx" if info.format == "safetensors" else info.format)
 
 
-def _by_rule(info: BundleInfo, machine: Machine, needs_bytes: int) -> Choice:
+def _runs(info: BundleInfo, *, torch: bool) -> tuple[Backend, ...]:
+    runs = _RUNS.get(flavor(info), ("cpu",))
+    return (*runs, *_TORCH) if torch and "mlx" in runs else runs
+
+
+def _weights(info: BundleInfo) -> str:
+    return _WEIGHTS.get(flavor(info), f"weights of the format {info.format}")
+
+
+def _by_rule(info: BundleInfo, machine: Machine, needs_bytes: int, *, torch: bool) -> Choice:
+    able = possible(info, machine, torch=torch)
     passed: list[str] = []
-    for backend in ORDER:
-        if backend not in _RUNS.get(flavor(info), ("cpu",)):
-            continue
-        wrong = unfit(info, machine, backend) or _too_large(backend, machine, needs_bytes)
-        if not wrong:
-            return Choice(backend, " ".join([_because(backend, info, machine), *passed]))
-        passed.append(wrong)
-    return Choice("cpu", " ".join([_because("cpu", info, machine), *passed]))
+    for backend in able:
+        against = _against(backend, machine, needs_bytes)
+        if not against:
+            return Choice(backend, " ".join([*passed, _because(backend, info, machine)]))
+        passed.append(against)
+    last = able[0] if able else "cpu"
+    passed.append(f"Nothing else runs these weights, so it is {TITLES[last]} all the same.")
+    return Choice(last, " ".join(passed))
 
 
 def _because(backend: Backend, info: BundleInfo, machine: Machine) -> str:
-    weights = _WEIGHTS.get(flavor(info), f"weights of the format {info.format}")
-    return f"The version holds {weights}: {_what(backend, machine)}."
+    return f"The version holds {_weights(info)}: {_what(backend, machine)}."
 
 
 def _what(backend: Backend, machine: Machine) -> str:
@@ -179,7 +216,10 @@ def _what(backend: Backend, machine: Machine) -> str:
     return "it computes on the CPU"
 
 
-def _too_large(backend: Backend, machine: Machine, needs_bytes: int) -> str:
+def _against(backend: Backend, machine: Machine, needs_bytes: int) -> str:
+    """Return why the rule passes over a backend that would run; empty when it does not."""
+    if backend == "mlx" and machine.apple_silicon and not machine.metal:
+        return f"Metal is not there on {machine.said}."
     limit = machine.limit_bytes
     if backend not in {"mlx", "mps"} or not machine.metal or limit is None:
         return ""
@@ -191,5 +231,6 @@ def _too_large(backend: Backend, machine: Machine, needs_bytes: int) -> str:
     )
 
 
-def _options(info: BundleInfo, machine: Machine) -> str:
-    return " or ".join(TITLES[one] for one in possible(info, machine))
+def _options(info: BundleInfo, machine: Machine, *, torch: bool) -> str:
+    able = possible(info, machine, torch=torch)
+    return " or ".join(TITLES[one] for one in able) or "another machine"

@@ -51,6 +51,8 @@ _CHECKS: Mapping[str, Callable[[Path], None]] = {
     ".npz": formats.npz,
     ".npy": formats.npy,
     ".ubj": formats.ubj,
+    ".xgb": formats.ubj,
+    ".lgb": formats.text,
     ".txt": formats.text,
     ".md": formats.text,
     ".csv": formats.text,
@@ -145,9 +147,6 @@ def _walked(folder: Path, above: str, depth: int = 0) -> Iterator[Found]:
             raise BundleError(
                 f"{path} is {kind}.", "Nothing of it was read: only files are let in."
             )
-        count += 1
-        if count > MOST_FILES:
-            raise BundleError(f"There are more than {MOST_FILES:,} files.", _AGAIN)
 
 
 def _check_name(path: str) -> None:

@@ -62,9 +62,8 @@ def deployments(
         if _runs(one) and (projects is None or name.partition(".")[0] in projects)
     }
     at = _At(seen, counted, _stale(seen, now), _figures_stale(counted, now), energy)
-    return tuple(
-        at.look(wanted.get(name) or _unwanted(name)) for name in sorted({*wanted, *ending})
-    )
+    names = sorted({*wanted, *ending})
+    return tuple(at.look(wanted.get(name) or _unwanted(name)) for name in names)
 
 
 def deployment(home: Home, journal: Journal, name: str) -> Deployment:

@@ -155,6 +155,7 @@ def outlook(
     memory_bytes: int | None = None,
     base: Base | None = None,
     half_bytes: int | None = None,
+    torch: bool | None = None,
     host: str | None = None,
     now: float | None = None,
 ) -> Outlook:
@@ -172,6 +173,7 @@ def outlook(
         memory_bytes: What a person gives one replica; None: what is estimated.
         base: What a server of this project takes before it loads a model; None: not measured.
         half_bytes: How many of the weights' bytes are in half precision; None: not known.
+        torch: Whether the project has a torch model for these weights; None: not known.
         host: The machine, as the ledger names it; None: any.
         now: Seconds since 1970.
 
@@ -185,15 +187,16 @@ def outlook(
             base=base, half_bytes=half_bytes,
         )  # fmt: skip
 
-    best = override or next(iter(backends.possible(info, machine)), "cpu")
-    choice = backends.choose(info, machine, on(best).reserve_bytes, override)
+    able = backends.possible(info, machine, torch=bool(torch))
+    best = override or next(iter(able), "cpu")
+    choice = backends.choose(info, machine, on(best).reserve_bytes, override, torch=torch)
     one = on(choice.backend) if memory_bytes is None else by_person(memory_bytes)
     wish = Wish(f"{info.project}.{info.model}", info.project, info.version, one, replicas, host)
     return Outlook(
         estimate=one,
         choice=choice,
         plan=plan(wish, ledger, others, now),
-        possible=backends.possible(info, machine),
+        possible=able,
         known=known_error(measurements),
         evictable=eviction.ranked(others, now),
     )

@@ -3,10 +3,11 @@
 It is the one seam between actions and what packages, plans and serves; tests put another one in.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -36,11 +37,18 @@ class Outlook:
     """What one replica reserves."""
     memory_said: str
     """What that figure rests on."""
+    estimate_said: str = ""
+    """It with its range, as a sentence."""
+    error_said: str = ""
+    """How far estimates were off so far."""
     backend: str = ""
     backend_reason: str = ""
+    backends: tuple[str, ...] = ()
+    """What it could compute on, best first."""
     short_bytes: int = 0
+    free_bytes: int | None = None
     room: tuple[str, ...] = ()
-    """What would make room, a phrase each."""
+    """What would make room, a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -125,25 +133,56 @@ class Workbench:
 
     # Room
 
-    def outlook(self, project: str, model: str, target: Target) -> Outlook | None:
-        """Return whether a packaged version fits beside all else; None: it was not packaged yet.
+    def measure(
+        self, folder: Path, project: str, model: str, target: Target, pinned: Collection[str] = ()
+    ) -> None:
+        """Load a packaged version once and keep what it took, unless that is known.
 
         Raises:
-            MlopsError: The ledger cannot be read.
+            MlopsError: It does not load or does not answer its example; or its package is not what
+                was signed.
+        """
+        from services.projects import environment
+        from services.serving import bundle, trial
+        from services.serving.room import Room
+
+        packaged = bundle.open(self.home, project, model, target.version)
+        python = environment.prepare(folder, self.home)
+        place = trial.Place(python, folder, paths.sockets(self.home))
+        Room(self.home, pinned).measure(packaged, place, target)
+
+    def outlook(
+        self, project: str, model: str, target: Target, pinned: Collection[str] = ()
+    ) -> Outlook | None:
+        """Return whether a packaged version fits beside all else; None: it was not packaged yet.
+
+        Args:
+            project: Whose it is.
+            model: Which model.
+            target: Which version, and how it is to be served.
+            pinned: Endpoints that are never evicted.
+
+        Raises:
+            InputError: The backend asked for cannot be.
+            PlatformError: The ledger cannot be read.
         """
         info = self.known(project, model, target.version)
         if info is None:
             return None
-        from services.serving import planner
+        from services.serving.room import Room
 
-        found: Any = planner.outlook(self.home, info, target)
+        found = Room(self.home, pinned).outlook(info, target)
         return Outlook(
             fits=found.plan.fits,
             said=found.plan.said,
-            memory_bytes=found.estimate.bytes,
+            memory_bytes=found.estimate.reserve_bytes,
             memory_said=found.estimate.basis,
+            estimate_said=found.estimate.said,
+            error_said=found.error_said,
             backend=found.choice.backend,
             backend_reason=found.choice.reason,
+            backends=found.possible,
             short_bytes=found.plan.short_bytes,
-            room=tuple(found.plan.would_make_room),
+            free_bytes=found.plan.free_bytes,
+            room=found.plan.would_make_room,
         )

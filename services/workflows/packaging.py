@@ -173,7 +173,7 @@ def _made(
     source: _Source, target: Path, version: "Version", listing: Mapping[str, int | None]
 ) -> Package:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _check_room(target.parent, sum(size or 0 for size in listing.values()))
+    check_room(target.parent, sum(size or 0 for size in listing.values()))
     with tempfile.TemporaryDirectory(prefix=".new-", dir=target.parent) as scratch:
         new = Path(scratch) / "package"
         files = [source.fetch(name, new / FILES, size) for name, size in listing.items()]
@@ -186,7 +186,12 @@ def _made(
     return package
 
 
-def _check_room(folder: Path, wanted: int) -> None:
+def check_room(folder: Path, wanted: int) -> None:
+    """Check that so many bytes fit on a folder's disk, and leave some.
+
+    Raises:
+        PlatformError: They do not.
+    """
     free = shutil.disk_usage(folder).free
     if wanted + _RESERVE_BYTES > free:
         raise PlatformError(

@@ -1,0 +1,394 @@
+"""A version as it is served: its files, what they take and answer, and who vouches for them.
+
+``MLOPS_HOME/serving/bundles/PROJECT/MODEL/VERSION`` holds ``model/`` (the files as registered),
+``serving.json``, ``manifest.json`` (size and hash of every file), ``signature.json``. A bundle is
+there whole or not at all, read-only, and nothing of it is parsed before its signature was verified.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from services.errors import BundleError
+from services.home import Home
+from services.projects.contract import Contract
+from services.serving import bundle_safety, interface, paths, signing
+from services.serving.models import BundleInfo
+from services.workflows import packaging
+from services.workflows.packaging import Package
+
+if TYPE_CHECKING:
+    from services.engines.mlflow.adapter import MLflow
+
+FORMAT = 1
+MODEL, INFO, MANIFEST, SIGNATURE = "model", "serving.json", "manifest.json", "signature.json"
+_LONGEST = 16 << 20
+"""Of the manifest and of ``serving.json``."""
+_CHUNK = 1 << 20
+_KEPT = ("project", "model", "version", "run_id", "git_commit", "data_revision", "source",
+         "registered_ms")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One bundle whose signature and hashes were right when it was opened."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    info: BundleInfo
+    digest: str
+    """SHA-256 of its manifest: equal bundles have equal ones."""
+
+    @property
+    def model(self) -> Path:
+        """Where the model's files are."""
+        return self.folder / MODEL
+
+    @property
+    def name(self) -> str:
+        """Return model and version as people say it."""
+        return f"{self.info.model} version {self.info.version}"
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the size of all files."""
+        return sum(int(file["bytes"]) for file in self.manifest["files"])
+
+
+def build(
+    mlflow: "MLflow",
+    home: Home,
+    project_folder: Path,
+    contract: Contract,
+    project: str,
+    model: str,
+    version: int,
+) -> Bundle:
+    """Return the bundle of a registered version, made unless it is there and whole.
+
+    Raises:
+        NotFoundError: There is no such version, or it has no files.
+        EngineError: MLflow did not answer, or broke off.
+        BundleError: The version is refused: nothing of it was loaded, and no bundle was made.
+        PlatformError: It cannot be written; what was there before stays.
+    """
+    with _locked(paths.bundle(home, project, model, version)):
+        package = packaging.pack(mlflow, home, project, model, version)
+        return _current(package, home, project_folder, contract)
+
+
+def of_package(package: Package, home: Home, project_folder: Path, contract: Contract) -> Bundle:
+    """Return the bundle of a package, made unless it is there and whole.
+
+    Raises:
+        BundleError: The package is refused: nothing of it was loaded, and no bundle was made.
+        PlatformError: It cannot be written; what was there before stays.
+    """
+    with _locked(_target(package, home)):
+        return _current(package, home, project_folder, contract)
+
+
+def open(  # noqa: A001 - bundle.open, as gzip.open
+    home: Home, project: str, model: str, version: int
+) -> Bundle:
+    """Return a version's bundle: its signature verified first, then every hash, then parsed.
+
+    Raises:
+        BundleError: There is none, or something about it is not as it was signed.
+    """
+    folder = paths.bundle(home, project, model, version)
+    if not folder.exists() and folder.parent.is_dir():
+        with _locked(folder):  # somebody is about to put it there
+            pass
+    return _opened(home, folder, project, model, version)
+
+
+def remove(home: Home, project: str, model: str, version: int) -> bool:
+    """Delete a version's bundle; return whether there was one.
+
+    Raises:
+        BundleError: It cannot be deleted.
+    """
+    folder = paths.bundle(home, project, model, version)
+    if not folder.is_dir():
+        return False
+    with _locked(folder), _told(f"The bundle {folder}"):
+        _delete(folder)
+    return True
+
+
+def versions(home: Home, project: str, model: str) -> tuple[int, ...]:
+    """Return the versions that have a bundle."""
+    folder = paths.bundle(home, project, model, 1).parent
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(int(one.name) for one in folder.iterdir() if one.name.isdecimal()))
+
+
+# Reading
+
+
+def _opened(home: Home, folder: Path, project: str, model: str, version: int) -> Bundle:
+    name = f"{model} version {version} of {project}"
+    if not folder.is_dir() or folder.is_symlink():
+        raise BundleError(
+            f"{name} has no bundle in {folder}.", "Deploy it: that fetches, checks and signs it."
+        )
+    content = _read(folder / MANIFEST, name)
+    signing.verify(home, content, _read(folder / SIGNATURE, name))
+    manifest = _parsed(content, name)
+    if tuple(manifest.get(one) for one in ("project", "model", "version")) != (
+        project,
+        model,
+        version,
+    ):
+        raise BundleError(
+            f"The bundle of {name} is that of another version, put into its place.",
+            "Nothing of it was loaded. Deploy the version again to build its own.",
+        )
+    _check_hashes(folder, manifest, name)
+    info = _info(_read(folder / INFO, name), name)
+    return Bundle(folder, manifest, info, hashlib.sha256(content).hexdigest())
+
+
+def _parsed(content: bytes, name: str) -> dict[str, Any]:
+    try:
+        manifest = orjson.loads(content)
+        if manifest["v"] != FORMAT:
+            raise BundleError(
+                f"The bundle of {name} is of another version of this platform.",
+                "Deploy the version again to build it anew.",
+            )
+        told = [(str(f["path"]), int(f["bytes"]), str(f["sha256"])) for f in manifest["files"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"The manifest of {name} cannot be read.", _ANEW) from error
+    if len({path for path, _, _ in told}) != len(told):
+        raise BundleError(f"The manifest of {name} names a file twice.", _ANEW)
+    return dict(manifest)
+
+
+_ANEW = "Nothing of it was loaded. Deploy the version again to build its bundle anew."
+
+
+def _check_hashes(folder: Path, manifest: Mapping[str, Any], name: str) -> None:
+    told = {bundle_safety.check_path(str(file["path"])): file for file in manifest["files"]}
+    there = {one.path: one.bytes for one in bundle_safety.files(folder)}
+    strange = there.keys() - told.keys() - {MANIFEST, SIGNATURE}
+    if strange:
+        raise BundleError(
+            f"{min(strange)} lies in the bundle of {name} and is not in its manifest.", _ANEW
+        )
+    for path, file in told.items():
+        if there.get(path) != file["bytes"]:
+            state = "has another size than it had" if path in there else "is missing"
+            raise BundleError(f"{path} in the bundle of {name} {state}.", _ANEW)
+        with _told(f"{path} in the bundle of {name}"), _plain(folder / path) as handle:
+            digest = hashlib.file_digest(os.fdopen(handle, "rb", closefd=False), "sha256")
+        if digest.hexdigest() != file["sha256"]:
+            raise BundleError(
+                f"{path} in the bundle of {name} is not the file that was signed: its hash is "
+                "another.",
+                _ANEW,
+            )
+
+
+def _info(content: bytes, name: str) -> BundleInfo:
+    try:
+        return BundleInfo.from_json(orjson.loads(content))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{INFO} of {name} cannot be read.", _ANEW) from error
+
+
+def _read(file: Path, name: str) -> bytes:
+    with _told(f"{file.name} of {name}"), _plain(file) as handle:
+        size = os.fstat(handle).st_size
+        if size > _LONGEST:
+            raise BundleError(f"{file.name} of {name} is too long.", _ANEW)
+        with os.fdopen(handle, "rb", closefd=False) as content:
+            return content.read(_LONGEST)
+
+
+@contextlib.contextmanager
+def _plain(file: Path) -> Iterator[int]:
+    """Open a plain file, never through a link."""
+    handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file")
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn what the disk says into a sentence."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise BundleError(f"{what} is missing.", _ANEW) from error
+    except OSError as error:
+        raise BundleError(f"{what} cannot be used: {error.strerror or error}.", _ANEW) from error
+
+
+# Building
+
+
+def _target(package: Package, home: Home) -> Path:
+    said = package.manifest
+    return paths.bundle(home, str(said["project"]), str(said["model"]), int(said["version"]))
+
+
+def _current(package: Package, home: Home, project_folder: Path, contract: Contract) -> Bundle:
+    """Return the bundle that is there when it is the one that would be made, else make it."""
+    target, said = _target(package, home), package.manifest
+    named = (str(said["project"]), str(said["model"]), int(said["version"]))
+    _sweep(target)
+    with contextlib.suppress(BundleError):
+        there = _opened(home, target, *named)
+        kept = {name: said[name] for name in _KEPT} | {"package": said["digest"]}
+        same = all(there.manifest.get(name) == value for name, value in kept.items())
+        if same and there.info == interface.info(said, there.model, contract, project_folder):
+            return there
+    with _told(f"The bundle of {package.name}"):
+        _make(package, home, project_folder, contract)
+    return _opened(home, target, *named)
+
+
+def _make(package: Package, home: Home, project_folder: Path, contract: Contract) -> None:
+    target = _target(package, home)
+    packaging.check_room(target.parent, package.size_bytes)
+    new = Path(tempfile.mkdtemp(prefix=f".new-{target.name}-", dir=target.parent))
+    try:
+        files = _copied(package, new / MODEL)
+        bundle_safety.check_files(new / MODEL)
+        info = interface.info(package.manifest, new / MODEL, contract, project_folder)
+        files.append(_put(new, INFO, orjson.dumps(info.as_json(), option=orjson.OPT_INDENT_2)))
+        told = {name: package.manifest[name] for name in _KEPT}
+        manifest = {"v": FORMAT, **told, "package": package.manifest["digest"], "files": files}
+        content = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
+        _put(new, MANIFEST, content)
+        _put(new, SIGNATURE, signing.sign(home, content))
+        _seal(new)
+        _swap(new, target)
+    finally:
+        _delete(new)
+
+
+def _copied(package: Package, folder: Path) -> list[dict[str, Any]]:
+    """Copy a package's files; return what the manifest says of them.
+
+    Raises:
+        BundleError: They are not what the package's own manifest says.
+    """
+    told = {str(file["path"]): str(file["sha256"]) for file in package.manifest["files"]}
+    there = {one.path for one in bundle_safety.files(package.files)}
+    differing = sorted(there ^ told.keys())
+    files = []
+    folder.mkdir()
+    for path in [] if differing else sorted(there):
+        copy = folder / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        said = _copy(package.files / path, copy)
+        files.append({"path": f"{MODEL}/{path}", **said})
+        if said["sha256"] != told[path]:
+            differing.append(path)
+    if differing:
+        raise BundleError(
+            f"The package of {package.name} is damaged: {differing[0]} is not as it was fetched.",
+            f"Delete {package.folder} and deploy again: its files are fetched anew.",
+        )
+    return files
+
+
+def _copy(source: Path, target: Path) -> dict[str, Any]:
+    digest, count = hashlib.sha256(), 0
+    with _plain(source) as handle, target.open("xb") as out:
+        while piece := os.read(handle, _CHUNK):
+            out.write(piece)
+            digest.update(piece)
+            count += len(piece)
+        out.flush()
+        os.fsync(out.fileno())
+    return {"bytes": count, "sha256": digest.hexdigest()}
+
+
+def _put(folder: Path, name: str, content: bytes) -> dict[str, Any]:
+    with (folder / name).open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return {"path": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _seal(folder: Path) -> None:
+    """Make everything read-only, and wait until the disk has it."""
+    for above, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            Path(above, name).chmod(0o444)
+        Path(above).chmod(0o555)
+        _sync(Path(above))
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _swap(new: Path, target: Path) -> None:
+    old = target.with_name(f".old-{target.name}-{new.name[-8:]}")
+    if target.exists() or target.is_symlink():
+        target.rename(old)
+    new.rename(target)
+    _sync(target.parent)
+    _delete(old)
+
+
+def _sweep(target: Path) -> None:
+    """Delete what a build that was killed left; whoever builds holds the lock."""
+    for kind in ("new", "old"):
+        for left in target.parent.glob(f".{kind}-{target.name}-*"):
+            _delete(left)
+
+
+def _delete(path: Path) -> None:
+    """Delete a read-only tree."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+        return
+    for above, _, _ in os.walk(path):
+        Path(above).chmod(0o700)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """Hold the one lock of a version's bundle, over processes and threads."""
+    with _told(f"The folder {target.parent}"):
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(
+            target.with_name(f".{target.name}.lock"),
+            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
+            0o600,
+        )
+    try:
+        with _told(f"The lock of {target}"):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

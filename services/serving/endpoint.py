@@ -1,0 +1,465 @@
+"""One endpoint: its live version, the one on its way, those that go; its route and its status.
+
+Pure but for what is handed in: a look at the world goes in, deeds come out.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from services.serving import scaling
+from services.serving.checks import Checked
+from services.serving.cluster import Placed
+from services.serving.figures import Figures, VersionFigures
+from services.serving.models import (
+    Backend,
+    Endpoint,
+    EndpointStatus,
+    Phase,
+    RolloutStatus,
+    VersionStatus,
+)
+from services.serving.replicas import ReplicaSpec, Seen
+from services.serving.rollout import RolloutRun, Surroundings
+from services.serving.routes import Replica, Route, VersionRoute
+from services.serving.versions import Deeds, Make, Server, Tail, VersionRun, with_target
+
+GATEWAY_AWAY_S = 2.0
+"""Where no gateway writes figures, so long is waited for requests that may be under way."""
+KEPT_S = 900.0
+"""How long it is told of an endpoint that is gone how its last rollout ended."""
+
+
+@dataclass(slots=True)
+class World:
+    """What is seen in one look."""
+
+    now: float
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    placed: Mapping[str, Placed] = field(default_factory=dict)
+    figures: Figures | None = None
+    """None: no gateway writes any."""
+    serial: int = 0
+    """Of the routes as last written."""
+    thermal_level: int | None = None
+    woken: frozenset[str] = frozenset()
+    """Endpoints whose gateway wishes that they wake."""
+
+
+@dataclass(slots=True)
+class Ended:
+    """A rollout that ended and has to be noted in the journal."""
+
+    name: str
+    version: int
+    live: bool
+    said: str
+
+
+@dataclass(slots=True)
+class CheckWish:
+    """A model server whose answer is to be checked before its version gets requests."""
+
+    name: str
+    run: VersionRun
+    server: Server
+    beside: Server | None
+    """Of the live version."""
+
+
+class EndpointRun:
+    """Follows one endpoint."""
+
+    def __init__(self, desired: Endpoint, make: Make, tail: Tail, host: str, now: float) -> None:
+        self.desired = desired
+        self.live: VersionRun | None = None
+        self.rollout: RolloutRun | None = None
+        self.going: list[VersionRun] = []
+        self.gone_at: float | None = None
+        """When nobody wanted it any more."""
+        self._host = host
+        self._make = make
+        self._tail = tail
+        self._phase: Phase = "waiting"
+        self._since = now
+        self._before: tuple[EndpointStatus | None, bool] = (None, False)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.desired.name
+
+    @property
+    def runs(self) -> list[VersionRun]:
+        """All versions of which there is something."""
+        new = [self.rollout.run] if self.rollout and self.rollout.running else []
+        return [*([self.live] if self.live else []), *new, *self.going]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left of it."""
+        return self.gone_at is not None and not any(run.servers for run in self.runs)
+
+    def remember(self, status: EndpointStatus | None) -> None:
+        """Take over what an earlier life of the engine said last."""
+        self._before = status, True
+        if status is not None:
+            self._phase, self._since = status.phase, status.since
+
+    # What is wanted
+
+    def want(self, desired: Endpoint, now: float) -> None:
+        """Follow what is wanted now."""
+        self.desired, self.gone_at = desired, None
+        if self.rollout is not None and self.rollout.outcome == "live" and not self.rollout.told:
+            return  # the journal does not know yet that it is live
+        self._follow_rollout(now)
+        self._follow_live(now)
+
+    def adopt(self, specs: Iterable[ReplicaSpec], now: float) -> list[ReplicaSpec]:
+        """Take over model servers of an earlier life of the engine; return those of no use."""
+        spare = []
+        for spec in specs:
+            run = next((one for one in self.runs if one.version == spec.version), None)
+            if run is None or run in self.going or len(run.active) >= run.target.max_replicas:
+                spare.append(spec)
+                continue
+            run.adopt(spec, now)
+            run.scale(max(run.wanted, len(run.active)), now)
+        return spare
+
+    def unwant(self, now: float) -> None:
+        """Nobody wants it any more."""
+        if self.gone_at is not None:
+            return
+        self.gone_at = now
+        self._abort(now)
+        if self.live is not None:
+            self._leave(self.live, now)
+            self.live = None
+
+    def _follow_rollout(self, now: float) -> None:
+        wish, run = self.desired.rollout, self.rollout
+        if run is not None and run.running:
+            same = (
+                wish is not None
+                and wish.target.version == run.version
+                and wish.action_id == run.rollout.action_id
+            )
+            if wish is not None and same:
+                run.rollout = wish
+                with_target(run.run, wish.target)
+                return
+            live = self.desired.live
+            if wish is None and live is not None and live.version == run.version:
+                self._become_live(run, now)  # it was made live by somebody else
+                run.outcome, run.told = "live", True
+            else:
+                self._abort(now)
+        if wish is None or self._known(wish.target.version, wish.action_id):
+            return
+        wanted = max(1, wish.target.min_replicas)
+        if self.live is not None:
+            have = min(len(self.live.active), wish.target.max_replicas)
+            wanted = max(wanted, have)
+        made = VersionRun(self.name, wish.target, self._make, self._tail, wanted=wanted, now=now)
+        self.rollout = RolloutRun(wish, made, self.desired.live is not None, now)
+
+    def _known(self, version: int, action_id: int | None) -> bool:
+        """Return whether a rollout ended already and the journal is still to hear of it."""
+        run = self.rollout
+        return (
+            run is not None
+            and not run.running
+            and not run.told
+            and run.version == version
+            and run.rollout.action_id == action_id
+        )
+
+    def _abort(self, now: float) -> None:
+        run = self.rollout
+        if run is not None and run.running:
+            run.back("It was ended by a person.", now, "aborted")
+            run.told = True
+            self._leave(run.run, now)
+
+    def _follow_live(self, now: float) -> None:
+        wish = self.desired.live
+        if wish is None:
+            if self.live is not None:
+                self._leave(self.live, now)
+                self.live = None
+            return
+        if self.live is None or self.live.version != wish.version:
+            made = VersionRun(
+                self.name, wish, self._make, self._tail, wanted=max(0, wish.min_replicas), now=now
+            )
+            self._replace_live(made, now)
+        elif self.live.target != wish:
+            with_target(self.live, wish)
+            least, most = scaling.bounds(wish)
+            if not self.live.evicted:
+                self.live.scale(min(max(self.live.wanted, least), most), now)
+
+    def _become_live(self, rollout: RolloutRun, now: float) -> None:
+        if self.live is not rollout.run:
+            self._replace_live(rollout.run, now)
+
+    def _replace_live(self, run: VersionRun, now: float) -> None:
+        if self.live is not None:
+            self._leave(self.live, now)
+        self.live = run
+
+    def _leave(self, run: VersionRun, now: float) -> None:
+        run.drop_all(now)
+        if run not in self.going:
+            self.going.append(run)
+
+    # A look
+
+    def look(self, world: World, deeds: Deeds) -> None:
+        """Take in what is seen, and go on with the rollout."""
+        for run in self.runs:
+            run.look(world.seen, world.placed, world.now, deeds)
+        self.going = [run for run in self.going if run.servers]
+        self._resume(world.now)
+        if self.rollout is not None and self.rollout.running:
+            self.rollout.turn(self._surroundings(world))
+            if self.rollout.outcome == "live":
+                self._become_live(self.rollout, world.now)
+            elif not self.rollout.running:
+                self._leave(self.rollout.run, world.now)
+        self._scale(world)
+
+    def _resume(self, now: float) -> None:
+        """Once after the start of the engine: go on with a rollout whose model servers live."""
+        status, first = self._before
+        if not first:
+            return
+        self._before = None, False
+        run = self.rollout
+        if status is None or status.rollout is None or run is None or not run.run.ready:
+            return
+        phases = {one.version: one.phase for one in status.versions}
+        run.resume(status.rollout, phases.get(run.version, "loading"), now)
+
+    def _surroundings(self, world: World) -> Surroundings:
+        figures = world.figures
+        version = self.rollout.version if self.rollout else 0
+        live = self.live
+        apart = live is not None and live.version != version
+        return Surroundings(
+            now=world.now,
+            figures=figures.of(self.name, version) if figures else VersionFigures(version),
+            live_figures=figures.of(self.name, live.version)
+            if figures and live and apart
+            else None,
+            figures_known=figures is not None,
+            followed=figures is not None and figures.serial >= world.serial,
+            thermal_level=world.thermal_level,
+            live_needs=len(live.active) if live else 0,
+        )
+
+    def ended(self) -> Ended | None:
+        """Return the rollout that ended and of which the journal does not know."""
+        run = self.rollout
+        if run is None or run.running or run.told:
+            return None
+        return Ended(self.name, run.version, run.outcome == "live", run.said)
+
+    def noted(self, after: Endpoint | None, now: float) -> None:
+        """The journal knows; ``after`` is what is wanted now, None: read it again."""
+        if self.rollout is not None:
+            self.rollout.told = True
+        if after is not None and after.live is not None:
+            self.want(after, now)
+
+    def checks(self) -> list[CheckWish]:
+        """Return the model servers that are to be checked."""
+        run = self.rollout
+        if run is None or not run.running or run.phase != "checking":
+            return []
+        beside = self.live.ready[0] if self.live and self.live.ready else None
+        return [
+            CheckWish(self.name, run.run, one, beside)
+            for one in run.run.ready
+            if one.spec.id not in run.checks
+        ]
+
+    def checked(self, replica: str, found: Checked) -> None:
+        """Take in what a check found."""
+        if self.rollout is not None and self.rollout.running:
+            self.rollout.checks[replica] = found
+
+    # How many
+
+    def _scale(self, world: World) -> None:
+        live = self.live
+        if live is None:
+            return
+        if live.wanted == 0:
+            self._wake(live, world)
+            return
+        busy = self.rollout is not None and self.rollout.running
+        if world.figures is None or busy or len(live.active) != live.wanted:
+            return
+        wanted = scaling.decide(
+            live.target,
+            world.figures.of(self.name, live.version),
+            len(live.active),
+            self.desired.idle_after_s,
+            world.now,
+            live.changed_at,
+        )
+        live.scale(wanted, world.now)
+
+    def _wake(self, live: VersionRun, world: World) -> None:
+        figures = world.figures.of(self.name, live.version) if world.figures else None
+        asked = figures is not None and scaling.asked_since(figures, live.changed_at)
+        least = 0 if live.evicted else live.target.min_replicas
+        if self.name in world.woken or asked or least:
+            live.evicted = False
+            live.scale(max(1, live.target.min_replicas), world.now)
+
+    def evict(self, now: float) -> None:
+        """Give the memory back until somebody asks."""
+        if self.live is not None:
+            self.live.evicted = True
+            self.live.scale(0, now)
+
+    def drained(self, world: World) -> Callable[[VersionRun, Server], bool]:
+        """Return whether a model server that is out of the routes has nothing to answer."""
+
+        def quiet(run: VersionRun, one: Server) -> bool:
+            figures = world.figures
+            if one.seen is None or one.seen.state != "ready":
+                return True
+            if figures is None:
+                return world.now - (one.dropped_at or 0.0) > GATEWAY_AWAY_S
+            if one.dropped_serial is None or figures.serial < one.dropped_serial:
+                return False
+            if figures.at < (one.dropped_at or 0.0):
+                return False
+            # Others of its version answer on: it ends what it has itself when it is asked to end.
+            others = any(other.active for other in self.runs if other.version == run.version)
+            return others or figures.of(self.name, run.version).in_flight == 0
+
+        return quiet
+
+    # Routes
+
+    def route(self) -> Route | None:
+        """Return what the gateway is to know, None: nothing."""
+        versions: dict[int, VersionRoute] = {}
+        new = self.rollout if self.rollout and self.rollout.running else None
+        share = new.share if new and new.routed else 0.0
+        if self.live is not None and self.live.prepared is not None:
+            versions[self.live.version] = _version_route(self.live)
+        if new is not None and new.routed and new.run.prepared is not None:
+            same = self.live is not None and self.live.version == new.version
+            if not same or share == 1.0:
+                versions[new.version] = _version_route(new.run)
+        primary = self._primary(new, share)
+        if primary not in versions:
+            return None
+        shares = _shares(primary, self.live, new, share)
+        answering = any(versions[one].replicas for one in shares if one in versions)
+        return Route(
+            name=self.name,
+            project=self.desired.project,
+            model=self.desired.model,
+            primary=primary,
+            shares=shares,
+            versions=versions,
+            shadow=new.version if new is not None and new.shadow and new.run.ready else None,
+            idle=not answering and self._comes(),
+            deadline_ms=self.desired.deadline_ms,
+            privacy=self.desired.privacy,
+            sample=self.desired.sample,
+        )
+
+    def _primary(self, new: RolloutRun | None, share: float) -> int:
+        if new is not None and (share == 1.0 or self.live is None):
+            return new.version
+        return self.live.version if self.live is not None else -1
+
+    def _comes(self) -> bool:
+        """Return whether a request may wait for a model server."""
+        live = self.live
+        return live is not None and live.phase() != "failed"
+
+    # Status
+
+    def status(self, now: float) -> EndpointStatus:
+        """Return it for people, actions and pages."""
+        phase, said = self._state()
+        if phase != self._phase:
+            self._phase, self._since = phase, now
+        return EndpointStatus(
+            name=self.name,
+            phase=phase,
+            said=said,
+            generation=self.desired.generation,
+            versions=self._version_statuses(),
+            rollout=self._rollout_status(),
+            since=self._since,
+        )
+
+    def _rollout_status(self) -> RolloutStatus | None:
+        if self.rollout is not None:
+            return self.rollout.status()
+        status, _ = self._before
+        return status.rollout if status is not None else None
+
+    def _state(self) -> tuple[Phase, str]:
+        run = self.rollout
+        if run is not None and run.running:
+            return run.phase, run.said or run.run.said()
+        if self.gone_at is not None:
+            if run is not None and run.outcome == "failed":
+                return "failed", run.said
+            left = any(one.servers for one in self.runs)
+            return ("draining", "") if left else ("stopped", "")
+        if self.live is None:
+            return (run.phase, run.said) if run is not None else ("waiting", "")
+        return self.live.phase(), self.live.said()
+
+    def _version_statuses(self) -> tuple[VersionStatus, ...]:
+        found = []
+        new = self.rollout if self.rollout and self.rollout.running else None
+        share = new.share if new is not None and new.routed else 0.0
+        for run in self.runs:
+            if new is not None and run is new.run:
+                found.append(run.status(new.phase, share, self._host))
+            elif run is self.live:
+                found.append(run.status(run.phase(), 1.0 - share, self._host))
+            else:
+                found.append(run.status("draining", 0.0, self._host))
+        return tuple(found)
+
+    def forgotten(self, now: float) -> bool:
+        """Return whether nothing needs to be told of it any more."""
+        told = self.rollout is None or now - (self.rollout.ended_at or 0.0) > KEPT_S
+        return self.finished and told
+
+
+def _version_route(run: VersionRun) -> VersionRoute:
+    prepared = run.prepared
+    if prepared is None:
+        raise ValueError("a version without what it needs has no route")
+    backend, reason = run.backend()
+    known: Backend = backend or prepared.info.preferred_backend or "cpu"
+    return VersionRoute(
+        version=run.version,
+        info=prepared.info,
+        backend=known,
+        backend_reason=reason,
+        replicas=tuple(Replica(one.spec.id, one.spec.address) for one in run.ready),
+    )
+
+
+def _shares(
+    primary: int, live: VersionRun | None, new: RolloutRun | None, share: float
+) -> dict[int, float]:
+    if new is None or live is None or live.version == new.version or not 0.0 < share < 1.0:
+        return {primary: 1.0}
+    return {live.version: 1.0 - share, new.version: share}

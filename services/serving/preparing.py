@@ -1,0 +1,124 @@
+"""What a version needs before its first model server starts: bundle, folder, environment, backend.
+
+All of it may take long (an environment is built), so it is done in threads beside the loop.
+"""
+
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import quote
+
+from services.actions.journal import Journal
+from services.errors import InputError, MlopsError, NotFoundError
+from services.home import Home
+from services.projects import discovery, environment
+from services.serving import bundle, paths, replicas
+from services.serving.models import Target
+from services.serving.replicas import ReplicaSpec
+from services.serving.versions import Prepared
+
+PythonOf = Callable[[Path, Home, environment.Report], Path]
+"""Returns the Python of a project's environment, built when it is not there."""
+
+
+class Preparing:
+    """Prepares versions in threads; asked each turn until it is done."""
+
+    def __init__(
+        self,
+        home: Home,
+        journal: Journal,
+        projects_root: Path,
+        python_of: PythonOf = environment.prepare,
+    ) -> None:
+        self._home = home
+        self._journal = journal
+        self._root = projects_root
+        self._python_of = python_of
+        self._pool = ThreadPoolExecutor(4, thread_name_prefix="prepare")
+        self._under_way: dict[tuple[str, str, int, str | None], Future[Prepared]] = {}
+        self._said: dict[tuple[str, str, int, str | None], str] = {}
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def ask(self, project: str, model: str, target: Target) -> Prepared | str:
+        """Return what a version needs, or what is being done for it.
+
+        Raises:
+            MlopsError: It cannot be prepared.
+        """
+        key = (project, model, target.version, target.backend)
+        found = self._under_way.get(key)
+        if found is None:
+            found = self._under_way[key] = self._pool.submit(self._prepare, key)
+        if not found.done():
+            return self._said.get(key, "Its bundle is verified.")
+        del self._under_way[key]
+        self._said.pop(key, None)
+        try:
+            return found.result()
+        except MlopsError:
+            raise
+        except OSError as error:
+            raise NotFoundError(f"It cannot be prepared: {error}.") from error
+
+    def _prepare(self, key: tuple[str, str, int, str | None]) -> Prepared:
+        project, model, version, backend = key
+        opened = bundle.open(self._home, project, model, version)
+        folder = self._folder(project)
+
+        def report(line: str) -> None:
+            self._said[key] = f"Its project's environment is made: {line}."
+
+        python = self._python_of(folder, self._home, report)
+        return Prepared(
+            info=opened.info,
+            folder=str(folder),
+            python=str(python),
+            bundle=str(paths.bundle(self._home, project, model, version)),
+            backend=backend or "auto",
+            backend_reason="A person chose it." if backend else "",
+        )
+
+    def _folder(self, project: str) -> Path:
+        found = discovery.found(self._root, self._journal.project_paths())
+        for one in found:
+            if one.contract is not None and one.contract.id == project:
+                return one.path
+        raise InputError(
+            f"The project {project} is not connected here.",
+            "Its model server runs in its folder and its environment; see `mlops projects list`.",
+        )
+
+
+def spec_of(home: Home, project: str, model: str) -> Callable[[Target, Prepared, int], ReplicaSpec]:
+    """Return what makes the specification of one more model server of an endpoint."""
+    name = f"{project}.{model}"
+    slug = quote(name, safe=" +@").replace(" ", "_")[:80]
+
+    def make(target: Target, prepared: Prepared, number: int) -> ReplicaSpec:
+        key = secrets.token_hex(4)
+        kept = replicas.folder(home)
+        return ReplicaSpec(
+            id=f"{name}:{target.version}:{number}-{key}",
+            name=name,
+            project=project,
+            model=model,
+            version=target.version,
+            memory_bytes=target.memory_bytes,
+            backend=prepared.backend,
+            max_batch=target.max_batch,
+            bundle=prepared.bundle,
+            folder=prepared.folder,
+            python=prepared.python,
+            socket=str(paths.sockets(home) / f"{key}.sock"),
+            events=str(kept / f"{key}.events"),
+            record=str(kept / f"{key}.json"),
+            log=str(home.logs / f"serving-{slug}-{target.version}-{number}.log"),
+            home=str(home.root),
+        )
+
+    return make
