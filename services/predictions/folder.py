@@ -15,7 +15,7 @@ the segment. One that came of several files names them in a ``.json`` beside it 
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -149,6 +149,11 @@ def day_of_id(request_id: str) -> str | None:
         return day(int(plain[:12], 16) / 1000)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def near(one: str, other: str) -> bool:
+    """Return whether two days are at most one apart."""
+    return abs((date.fromisoformat(one) - date.fromisoformat(other)).days) <= 1
 
 
 def _key(key: str, value: str) -> str:

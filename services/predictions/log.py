@@ -68,6 +68,7 @@ class PredictionLog:
         self._segment_s = segment_s
         self._reserve_bytes = reserve_bytes
         self._guard = threading.Lock()
+        self._flushing = threading.Lock()
         self._segment: Segment | None = None
         self._done: list[Segment] = []
         self._reserve: Segment | None = None
@@ -154,11 +155,12 @@ class PredictionLog:
         Raises:
             OSError: The disk says that it did not.
         """
-        with self._guard:
-            waiting = [*self._done, *([self._segment] if self._segment else [])]
-            self._dirty = False
-        for segment in waiting:
-            segment.sync()
+        with self._flushing:  # nobody closes them meanwhile
+            with self._guard:
+                waiting = [*self._done, *([self._segment] if self._segment else [])]
+                self._dirty = False
+            for segment in waiting:
+                segment.sync()
 
     def close(self) -> None:
         """Flush and leave everything to the compactor."""
@@ -260,12 +262,13 @@ class PredictionLog:
                 self._segment = None
 
     def _close_done(self) -> None:
-        with self._guard:
-            done, self._done = self._done, []
-        for segment in done:
-            with contextlib.suppress(OSError):
-                segment.sync()
-            segment.close()
+        with self._flushing:
+            with self._guard:
+                done, self._done = self._done, []
+            for segment in done:
+                with contextlib.suppress(OSError):
+                    segment.sync()
+                segment.close()
 
     def _take_reserve(self) -> None:
         """Take room for a full disk, while the disk is far from full."""

@@ -36,7 +36,7 @@ HEAD = (
 FEEDBACK_HEAD = ("id", "at", "key_id", "project", "kept", "label")
 
 Row = tuple[Any, ...]
-"""The fields of ``HEAD`` with ``at`` in µs and the state as JSON, then inputs and outputs (text)."""
+"""Of ``HEAD``, with ``at`` in µs and the state as JSON; then inputs and outputs, as text."""
 
 
 def prediction(record: Record, columns: Encoded) -> bytes:
@@ -61,11 +61,14 @@ def feedback(said: Feedback, kept: Kept) -> bytes:
 def decoded(data: bytes, at: int = 0) -> Iterator[tuple[int, int, int, Row]]:
     """Yield begin, end, kind and fields of every whole record; what is between is damage."""
     for begin, frame in whole_frames(data, at):
-        if frame.kind == PREDICTION:
-            yield begin, frame.end, PREDICTION, _row(frame.body)
-        elif frame.kind == FEEDBACK:
-            *fields, label = orjson.loads(frame.body)[: len(FEEDBACK_HEAD)]
-            yield begin, frame.end, FEEDBACK, (*fields, orjson.dumps(label).decode())
+        try:
+            if frame.kind == PREDICTION:
+                yield begin, frame.end, PREDICTION, _row(frame.body)
+            elif frame.kind == FEEDBACK:
+                *fields, label = orjson.loads(frame.body)[: len(FEEDBACK_HEAD)]
+                yield begin, frame.end, FEEDBACK, (*fields, orjson.dumps(label).decode())
+        except (ValueError, IndexError, struct.error):
+            continue  # whole, yet no record of ours: left for a person
 
 
 def _row(body: bytes) -> Row:
