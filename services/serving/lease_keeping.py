@@ -173,9 +173,7 @@ class LeaseKeeping:
 
     def _renew(self, lease: Lease, used: int | None) -> None:
         self._book.renew(lease, used)
-        self._held[lease.id] = _Held(
-            replace(lease, renewed_at=self._now()), self._now(), used
-        )
+        self._held[lease.id] = _Held(replace(lease, renewed_at=self._now()), self._now(), used)
 
 
 def _refused(answer: Waits | Never) -> Refused:

@@ -15,12 +15,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import psutil
 
 from services.serving import replicas, server_process
 from services.serving.replicas import ReplicaSpec
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 MEMORY = "unified_memory_mb"
 """The resource of Ray that replicas reserve."""
@@ -125,13 +129,13 @@ class Host:
         ).remote()
         return _Held(spec, actor, actor.begin.remote(spec.as_json()), time.monotonic())
 
-    def _here(self) -> Any:
+    def _here(self) -> "NodeAffinitySchedulingStrategy":
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         # The gateway reaches model servers by sockets of this machine.
         return NodeAffinitySchedulingStrategy(self._node, soft=False)
 
-    def _hear(self, held: _Held, ref: Any) -> None:
+    def _hear(self, held: _Held, ref: "ObjectRef[Any]") -> None:
         import ray
         from ray.exceptions import RayError
 
@@ -161,7 +165,8 @@ class Host:
         ]  # fmt: skip
         if not late:
             return
-        free = ray.available_resources().get(MEMORY, 0.0)
+        known: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
+        free = known.get(MEMORY, 0.0)
         for one in late:
             needed = megabytes(one.spec.memory_bytes)
             if needed > free:

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from services.serving.cluster import Placed
-from services.serving.models import Backend, BundleInfo, Phase, ReplicaStatus, Target, VersionStatus
+from services.serving.models import (
+    Backend,
+    BundleInfo,
+    EventKind,
+    Phase,
+    ReplicaStatus,
+    Target,
+    VersionStatus,
+)
 from services.serving.replicas import ReplicaSpec, Seen
 
 START_S = 300.0
@@ -68,8 +76,8 @@ class Deeds:
     kill: list[ReplicaSpec] = field(default_factory=list)
     gone: list[ReplicaSpec] = field(default_factory=list)
     """Ended; what they left is to be removed."""
-    events: list[tuple[str, str]] = field(default_factory=list)
-    """Lines of the history: kind and sentence."""
+    events: list[tuple[str, EventKind, str, int]] = field(default_factory=list)
+    """Lines of the history: endpoint, kind, sentence, version."""
 
 
 Make = Callable[[Target, Prepared, int], ReplicaSpec]
@@ -231,7 +239,14 @@ class VersionRun:
         ends = len(self._crashes)
         pause = 0.0 if ends <= 1 else min(LONGEST_WAIT_S, 0.5 * 2.0 ** (ends - 2))
         self._try_at = now + pause
-        deeds.events.append(("restarted", f"A model server of version {self.version} ended: {why}"))
+        deeds.events.append(
+            (
+                self.name,
+                "restarted",
+                f"A model server of version {self.version} ended: {why}",
+                self.version,
+            )
+        )
 
     def _gone(self, one: Server, deeds: Deeds) -> None:
         self.servers.remove(one)
