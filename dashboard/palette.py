@@ -65,6 +65,11 @@ def _hits(words: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
 
 
 def _things(words: str, folded: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+    yield from _of_models(folded)
+    yield from _of_work(words, folded)
+
+
+def _of_models(folded: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
     projects = [p for p in state.projects() if folded in f"{p.id} {p.title}".lower()]
     for project in projects[:_EACH]:
         yield "project", "project", project.title, {"id": project.id}
@@ -77,6 +82,9 @@ def _things(words: str, folded: str) -> Iterator[tuple[str, str, str, dict[str, 
         serving = [d for d in deployments.picture().endpoints if folded in d.name.lower()]
         for one in serving[:_EACH]:
             yield f"deployment · {one.project}", "deployments", one.model, {"deployment": one.name}
+
+
+def _of_work(words: str, folded: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
     if navigation.has("workflows"):
         flowing = [w for w in flows.workflows() if folded in f"{w.dag_id} {w.title}".lower()]
         for workflow in flowing[:_EACH]:

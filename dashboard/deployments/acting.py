@@ -15,7 +15,7 @@ from dashboard.deployments import access, deploy
 from dashboard.numbers import percent
 from dashboard.text import plain
 from services.actions.deploy_rollback import RollbackDeployment
-from services.actions.rollout_step import SteerRollout
+from services.actions.rollout_step import Change, SteerRollout
 from services.actions.scale import Scale
 from services.actions.undeploy import Undeploy
 from services.serving.looking import Deployment, RolloutLook
@@ -194,7 +194,7 @@ def rollout_buttons(seen: Deployment, rollout: RolloutLook, off: str | None) -> 
 
 def _steer(
     seen: Deployment,
-    change: str,
+    change: Change,
     label: str,
     title: str,
     icon: str,
@@ -212,7 +212,7 @@ def _steer(
             seen.model,
             change,
             version=number,
-            reason=fields(),  # type: ignore[arg-type]  # one of the words
+            reason=fields(),
         )
 
     actions.button(

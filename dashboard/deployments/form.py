@@ -142,7 +142,7 @@ def _choice(one: Field, start: object, told: dict[str, Any]) -> object:
         )
     return st.selectbox(
         options=options,
-        index=options.index(start) if start in options else None,  # type: ignore[arg-type]
+        index=options.index(start) if start in options else None,
         format_func=str,
         placeholder=_NOT_GIVEN,
         **told,
@@ -150,33 +150,37 @@ def _choice(one: Field, start: object, told: dict[str, Any]) -> object:
 
 
 def _number(one: Field, start: object, told: dict[str, Any]) -> float | None:
-    whole = not one.datatype.startswith("FP")
-    kind: type[float] = int if whole else float
-    low = _bound(one.min if one.min is not None else _least(one), kind)
-    high = _bound(one.max, kind)
+    low, high = _bound(_least(one) if one.min is None else one.min), _bound(one.max)
     known = start if isinstance(start, int | float) and not isinstance(start, bool) else None
-    value = None if known is None else kind(known)
-    if value is not None and (
-        (low is not None and value < low) or (high is not None and value > high)
-    ):
-        value = None
-    return st.number_input(  # type: ignore[no-any-return]  # its type is that of the bounds
-        min_value=low,
-        max_value=high,
-        value=value,
-        step=1 if whole else None,
-        format=None if whole else "%g",
+    if known is not None and not _within(known, low, high):
+        known = None
+    if one.datatype.startswith("FP"):
+        found: float | None = st.number_input(
+            min_value=low, max_value=high, value=None if known is None else float(known),
+            format="%g", placeholder=_NOT_GIVEN, **told,
+        )  # fmt: skip
+        return found
+    whole: int | None = st.number_input(
+        min_value=None if low is None else int(low),
+        max_value=None if high is None else int(high),
+        value=None if known is None else int(known),
+        step=1,
         placeholder=_NOT_GIVEN,
         **told,
     )
+    return whole
+
+
+def _within(value: float, low: float | None, high: float | None) -> bool:
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
 def _least(one: Field) -> float | None:
     return 0.0 if one.datatype.startswith("UINT") else None
 
 
-def _bound(value: float | None, kind: type[float]) -> float | None:
-    return None if value is None or abs(value) > _LARGEST else kind(value)
+def _bound(value: float | None) -> float | None:
+    return None if value is None or abs(value) > _LARGEST else float(value)
 
 
 def _vector(one: Field, start: object, told: dict[str, Any]) -> list[Any] | None:

@@ -70,7 +70,8 @@ class _Rows:
 
     def html(self) -> str:
         """Return them, one a version."""
-        versions = sorted(self._seen.versions, key=lambda one: -one.traffic) or [None]
+        loaded = sorted(self._seen.versions, key=lambda one: -one.traffic)
+        versions: Sequence[VersionLook | None] = loaded or (None,)
         rows = []
         for place, one in enumerate(versions):
             last = place == len(versions) - 1
