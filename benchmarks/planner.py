@@ -275,23 +275,30 @@ def _read(stream: Any) -> dict[str, Any]:  # noqa: ANN401 - a socket's file
     return said
 
 
-def measure(demo: Demo, project: Path, place: Place, scratch: Path, given: Any) -> Row:  # noqa: ANN401 - arguments
+def measure(
+    demo: Demo,
+    project: Path,
+    place: Place,
+    scratch: Path,
+    *,
+    max_batch: int,
+    requests: int,
+    free_bytes: int,
+) -> Row:
     """Return one line."""
     folder = scratch / demo.number
     info = bundle(demo, project, place, folder)
     book = measured.Measured(scratch)
     half = half_bytes_of(folder / "model")
-    blind = formula(info, "mlx", given.max_batch, None, half)
+    blind = formula(info, "mlx", max_batch, None, half)
     began = time.perf_counter()
     base = trial.base_of(book, info, place)
-    based = formula(info, "mlx", given.max_batch, base, half)
+    based = formula(info, "mlx", max_batch, base, half)
     tried_at = time.perf_counter()
-    tried = trial.estimated(
-        book, folder, info, place, "mlx", given.max_batch, free_bytes=given.free_mb * MIB
-    )
+    tried = trial.estimated(book, folder, info, place, "mlx", max_batch, free_bytes=free_bytes)
     done = time.perf_counter()
-    with serving(folder, place, given.max_batch) as (_pid, path):
-        peak = load(demo, path, given.requests, given.max_batch)
+    with serving(folder, place, max_batch) as (_pid, path):
+        peak = load(demo, path, requests, max_batch)
     return Row(
         name=project.name,
         weights=info.weights_bytes,
@@ -318,7 +325,12 @@ def main() -> None:
         scratch = Path(name)
         for demo in DEMOS:
             project = next(given.projects.resolve().glob(f"{demo.number}_*"))
-            rows.append(measure(demo, project, _place(project, scratch), scratch, given))
+            place = _place(project, scratch)
+            row = measure(
+                demo, project, place, scratch, max_batch=given.max_batch,
+                requests=given.requests, free_bytes=given.free_mb * MIB,
+            )  # fmt: skip
+            rows.append(row)
             _show(rows[-1])
     worst = [max(abs(row.errors()[n]) for row in rows) for n in range(3)]
     errors = [f"{one:.1%}" for one in worst]

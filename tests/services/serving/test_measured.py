@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from services.home import Home
 from services.serving import measured
-from services.serving.measured import Base, Measured, Measurement, alike, exact, known_error, mark
+from services.serving.measured import (
+    Base,
+    Measured,
+    Measurement,
+    alike,
+    exact,
+    from_memory,
+    known_error,
+    mark,
+)
 from services.serving.models import BundleInfo
 
 MIB = 1024**2
@@ -151,6 +160,21 @@ def test_the_error_is_known_only_where_an_estimate_was_held_against_a_peak():
     assert alone is not None
     assert alone.said.endswith("by 10 % and the worst by 10 %; none was too low.")
     assert replace(SEEN, peak_rss_bytes=0, estimated_bytes=1, platform="linux").error is None
+
+
+def test_what_a_server_says_of_its_memory_is_a_measurement():
+    said = {"rss_bytes": 1, "peak_rss_bytes": 90 * MIB, "mlx_peak_bytes": 5 * MIB}
+    seen = from_memory(INFO, "mlx", 8, said, host="here")
+    assert seen == Measurement(
+        "p", "m", 3, 50 * MIB, "safetensors", "mlx", 8, 90 * MIB, 5 * MIB, sys.platform, "here",
+        seen.at if seen else 0, "served",
+    )  # fmt: skip
+    assert from_memory(INFO, "mlx", 8, {}) is None
+    assert from_memory(INFO, "mlx", 8, {"peak_rss_bytes": 0}) is None
+    assert from_memory(INFO, "mlx", 8, {"peak_rss_bytes": "9"}) is None
+    plain = from_memory(INFO, "cpu", 8, {"peak_rss_bytes": 9, "mlx_peak_bytes": None})
+    assert plain is not None
+    assert plain.mlx_peak_bytes is None
 
 
 # Bases
