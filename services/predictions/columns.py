@@ -47,16 +47,31 @@ def schema(types: dict[str, str]) -> "pa.Schema":
 
 
 def table(rows: Sequence[Row], types: dict[str, str] = TYPES) -> "pa.Table":
-    """Return rows as columns.
-
-    Raises:
-        pyarrow.ArrowException: A figure is text, or the like.
-    """
+    """Return rows as columns; a value that is not of its column's type is left out."""
     import pyarrow as pa
 
     made = schema(types)
     if not rows:
         return made.empty_table()
     columns = zip(*rows, strict=True)
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, made, strict=True)]
+    arrays = [_array(values, field.type) for values, field in zip(columns, made, strict=True)]
     return pa.Table.from_arrays(arrays, schema=made)
+
+
+def _array(values: Sequence[Any], kind: "pa.DataType") -> "pa.Array":
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowException, OverflowError):
+        return pa.array([_fitting(value, kind) for value in values], kind)
+
+
+def _fitting(value: Any, kind: "pa.DataType") -> Any:  # noqa: ANN401
+    import pyarrow as pa
+
+    try:
+        pa.array([value], kind)
+    except (pa.ArrowException, OverflowError):
+        return None
+    return value

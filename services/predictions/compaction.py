@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,12 @@ class Compactor:
         """Return how many segments are there, being written or waiting."""
         return len(self._folder.segments())
 
-    def run(self, now_s: float) -> Done:
+    def run(self, now_s: float, step: Callable[[], None] = lambda: None) -> Done:
         """Do what there is to do.
+
+        Args:
+            now_s: Seconds since 1970.
+            step: Called after each part, of which a backlog has many.
 
         Raises:
             PlatformError: The disk is full: everything is still readable, the next run goes on.
@@ -88,9 +93,10 @@ class Compactor:
                 continue
             except OSError as error:
                 troubles.append(f"{path.name}: {error.strerror or error}")
+            step()
         try:
             self._labels.match(now_s)
-            done.merged = self._merging.run(now_s)
+            done.merged = self._merging.run(now_s, step)
         except OSError as error:
             troubles.append(f"merging: {error.strerror or error}")
         self._sweep_reserves()

@@ -6,9 +6,10 @@ file and the list of those it stands for are in place before they go: see ``fold
 
 import contextlib
 import hashlib
+import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ from services.predictions.folder import MERGED, PARQUET, Folder, Partition, day,
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+logger = logging.getLogger(__name__)
 
 MANY = 12
 LARGE_BYTES = 96 << 20
@@ -40,22 +43,50 @@ class Merging:
 
     folder: Folder
 
-    def run(self, now_s: float) -> int:
-        """Merge what is many; return how many files went.
+    def run(self, now_s: float, step: Callable[[], None] = lambda: None) -> int:
+        """Merge what is many; return how many files went into others.
 
         Raises:
             OSError: No room; everything is as it was.
         """
+        import pyarrow as pa
+
         unfinished = frozenset(path.stem for path in self.folder.segments())
         today = day(now_s - _SETTLED_S)
         gone = 0
         for partition in self.folder.all():
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 _finish(partition, now_s)
                 for group in _groups(partition, unfinished, over=partition.day < today):
                     _merge(partition.path, group)
                     gone += len(group)
+                    step()
+            except FileNotFoundError:
+                continue
+            except pa.ArrowException:
+                self._set_aside_damaged(partition)
         return gone
+
+    def _set_aside_damaged(self, partition: Partition) -> None:
+        """Move what cannot be read away, so that the rest can."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        for path in partition.files():
+            try:
+                with pq.ParquetFile(path) as file:
+                    for number in range(file.num_row_groups):
+                        file.read_row_group(number)
+            except (pa.ArrowException, OSError) as error:
+                name = f"{hashlib.sha256(str(path).encode()).hexdigest()[:8]}-{path.name}"
+                sentence = (
+                    f"{path} is damaged ({error}): it is now {self.folder.quarantine / name}."
+                )
+                logger.warning("%s", sentence)
+                self.folder.quarantine.mkdir(exist_ok=True)
+                path.replace(self.folder.quarantine / name)
+                said = self.folder.quarantine / f"{name}.txt"
+                said.write_text(sentence, encoding="utf-8")
 
 
 def _finish(partition: Partition, now_s: float) -> None:

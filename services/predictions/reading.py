@@ -26,7 +26,7 @@ _QUANTILES = """
 quantile_cont(latency_ms, [0.5, 0.95, 0.99]) FILTER (status < 500)
 """
 
-_COUNT = f"SELECT count(DISTINCT (id, version)) FROM seen {_ANSWERED}"  # noqa: S608  our own words
+_COUNT = f"SELECT count(DISTINCT id) FROM seen {_ANSWERED}"  # noqa: S608  our own words
 _SERIES = f"""
 SELECT CAST(floor((epoch_us(answered_at) - $begin_us) / $step_us) AS BIGINT) AS bucket,
        count(*), sum(rows), count(*) FILTER (status >= 500), {_QUANTILES}
@@ -43,16 +43,17 @@ _SELECTED = f"""
 {_ASKED} AND ($shadow IS NULL OR shadow = $shadow)
   AND ($errors IS NULL OR (status >= 500) = $errors)
 """
+_FIELDS = ", ".join(columns.TYPES).replace("answered_at", "epoch_us(answered_at)")
 _NEWEST = f"""
-SELECT id, version, shadow, answered_at FROM seen {_SELECTED} ORDER BY answered_at DESC LIMIT $limit
+SELECT epoch_us(answered_at) FROM seen {_SELECTED} ORDER BY answered_at DESC LIMIT $limit
 """  # noqa: S608
 _WHOLE = f"""
-SELECT {", ".join(columns.TYPES)} FROM seen {_SELECTED}
+SELECT {_FIELDS} FROM seen {_SELECTED}
 QUALIFY row_number() OVER (PARTITION BY id, version, shadow ORDER BY answered_at) = 1
 ORDER BY answered_at DESC LIMIT $limit
 """  # noqa: S608
 _ONE = f"""
-SELECT {", ".join(columns.TYPES)} FROM seen WHERE id = $id ORDER BY shadow LIMIT 1
+SELECT {_FIELDS} FROM seen WHERE id = $id ORDER BY shadow LIMIT 1
 """  # noqa: S608
 
 
@@ -154,7 +155,7 @@ def recent(
         if not newest:
             return ()
         # Inputs and outputs are most of the file: they are read of the stretch that is shown alone.
-        stretch = {"since": newest[-1][-1]}
+        stretch = {"since": moment(newest[-1][0] / 1e6)}
         rows = querying.query(_WHOLE, paths, tail, asked | stretch).fetchall()
         return tuple(map(_seen, rows))
 
@@ -210,7 +211,7 @@ def _version(row: Sequence[Any]) -> VersionUse:
 
 def _seen(row: tuple[Any, ...]) -> Seen:
     said = dict(zip(columns.TYPES, row, strict=True))
-    said["at"] = said.pop("answered_at").timestamp()
+    said["at"] = said.pop("answered_at") / 1e6
     for name in ("host_state", "inputs", "outputs"):
         said[name] = None if said[name] is None else orjson.loads(said[name])
     return Seen(**said)
