@@ -114,7 +114,7 @@ def texts(data: Any, field: str) -> tuple[list[str], tuple[int, ...]]:  # noqa: 
 
 def packed_texts(values: list[str]) -> bytes:
     """Return texts as the wire has them."""
-    parts = []
+    parts: list[bytes] = []
     for value in values:
         raw = value.encode()
         parts += (_LENGTH.pack(len(raw)), raw)

@@ -48,8 +48,11 @@ class Contract:
         self._required = [one.name for one in info.inputs if not one.optional]
 
     def prepare(
-        self, given: Sequence[Given], parameters: Mapping[str, Any] | None = None, base: str = "inputs"
-    ) -> Prepared:  # fmt: skip
+        self,
+        given: Sequence[Given],
+        parameters: Mapping[str, Any] | None = None,
+        base: str = "inputs",
+    ) -> Prepared:
         """Return what the model is asked.
 
         Raises:
@@ -72,7 +75,8 @@ class Contract:
         for one, (tensor, _) in zip(given, checked, strict=True):
             if tensor.shape[0] != rows:
                 raise bad(
-                    f"The input has {tensor.shape[0]} rows, {given[0].name!r} has {rows}.", one.where
+                    f"The input has {tensor.shape[0]} rows, {given[0].name!r} has {rows}.",
+                    one.where,
                 )
         columns = {tensor.name: column for tensor, column in checked}
         return Prepared(tuple(one for one, _ in checked), rows, columns, parameters or {})
@@ -128,15 +132,15 @@ def _numbers(wanted: Field, given: Given) -> Array:
         array = np.frombuffer(given.data, dtype=arrays.TYPES[wanted.datatype]).reshape(shape)
     else:
         data = pictures.unpacked(wanted, given.data, where) if wanted.image else given.data
-        array = data if isinstance(data, np.ndarray) else arrays.numbers(data, wanted.datatype, where)
+        array = (
+            data if isinstance(data, np.ndarray) else arrays.numbers(data, wanted.datatype, where)
+        )
         array = array.reshape(_as_said(wanted, array.shape, array.size, given))
     _see_shape(wanted, array.shape, where)
     return array
 
 
-def _as_said(
-    wanted: Field, found: tuple[int, ...], elements: int, given: Given
-) -> tuple[int, ...]:
+def _as_said(wanted: Field, found: tuple[int, ...], elements: int, given: Given) -> tuple[int, ...]:
     """Return the shape that JSON data have: as it was said, else as the schema has it."""
     if given.shape is not None:
         if arrays.count(given.shape, wanted.datatype, given.where) != elements:
@@ -224,4 +228,3 @@ def _column(values: list[Any], field: Field | None) -> list[Any]:
     if field is not None and len(field.shape) == 2 and field.shape[1] == 1:
         return [value if isinstance(value, list) else [value] for value in values]
     return values
-

@@ -1,4 +1,4 @@
-"""The routes as they are now: looked at every few hundredths of a second, and when a server is lost."""
+"""The routes as they are now: looked at 40 times a second, and when a model server is lost."""
 
 import asyncio
 import contextlib
@@ -18,10 +18,12 @@ Mark = tuple[int, int, int]
 class Follower:
     """Follows ``routes.json``."""
 
-    def __init__(self, home: Home, changed: Callable[[Routes], None] = lambda _routes: None) -> None:
+    def __init__(
+        self, home: Home, changed: Callable[[Routes], None] = lambda _routes: None
+    ) -> None:
         self._home = home
         self._path = routes.path(home)
-        self._changed = changed
+        self.changed = changed
         self._mark: Mark | None = None
         self._unreadable: Mark | None = None
         self._waiting: set[asyncio.Future[None]] = set()
@@ -47,7 +49,7 @@ class Follower:
             return False
         self._mark = mark
         self.routes = found
-        self._changed(found)
+        self.changed(found)
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)

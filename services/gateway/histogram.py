@@ -32,7 +32,9 @@ class Rolling:
         self._second = 0
         self.requests = self.errors = self.refused = 0
 
-    def add(self, now_s: float, ms: float | None, *, error: bool = False, refused: bool = False) -> None:
+    def add(
+        self, now_s: float, ms: float | None, *, error: bool = False, refused: bool = False
+    ) -> None:
         """Count a request; ``ms`` None: it has no latency worth counting."""
         self._turn(int(now_s))
         slot = self._second % SLOTS
@@ -70,7 +72,9 @@ class Rolling:
         total = sum(self._sum)
         if not total:
             return tuple(None for _ in shares)
-        wanted = sorted((max(1, math.ceil(share * total)), place) for place, share in enumerate(shares))
+        wanted = sorted(
+            (max(1, math.ceil(share * total)), place) for place, share in enumerate(shares)
+        )
         found: list[float | None] = [None] * len(shares)
         seen, at = 0, 0
         for bucket, number in enumerate(self._sum):

@@ -38,11 +38,14 @@ class GoneError(Exception):
 class Seen:
     """What the log of requests and the counts tell of a request."""
 
-    route: str = ""
     project: str = ""
     model: str = ""
     version: int | None = None
+    backend: str = ""
+    asked: bool = False
+    """Whether a model was asked, or would have been."""
     key_id: str = ""
+    rows: int = 0
     status: int = 0
     retried: int = 0
 
@@ -55,8 +58,6 @@ class Reply:
     status: int = 200
     media: bytes = JSON
     headers: Headers = field(default_factory=list)
-    before: Callable[[], None] | None = None
-    """Called before the first byte goes out: the prediction log."""
     after: Callable[[], None] | None = None
     """Called when all of it went out: shadows."""
 
@@ -72,15 +73,25 @@ class Events:
 class Request:
     """One request."""
 
-    __slots__ = ("_receive", "began", "headers", "id", "method", "parts", "path", "scope", "seen")
+    __slots__ = (
+        "_receive",
+        "at",
+        "began",
+        "headers",
+        "id",
+        "method",
+        "parts",
+        "scope",
+        "seen",
+    )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self._receive = receive
+        self.at = time.time()
         self.began = time.perf_counter()
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.path: str = scope["path"]
         raw = scope["raw_path"]
         text = raw.decode("latin-1")
         self.parts: list[str] = text[1:].split("/")
@@ -92,6 +103,10 @@ class Request:
     def header(self, name: bytes) -> str:
         """Return a header's text, empty when it was not sent."""
         return self.headers.get(name, b"").decode("latin-1").strip()
+
+    def ms(self) -> float:
+        """Return how long it has taken until now."""
+        return (time.perf_counter() - self.began) * 1000
 
     async def body(self, limit: int) -> bytes:
         """Return the body.
@@ -202,8 +217,6 @@ def parsed(body: bytes) -> dict[str, Any]:
 
 async def send_reply(send: Send, request: Request, reply: Reply) -> None:
     """Send an answer."""
-    if reply.before is not None:
-        reply.before()
     headers = [
         (b"content-type", reply.media),
         (b"content-length", b"%d" % len(reply.body)),

@@ -11,7 +11,10 @@ Labelled = tuple[str, Count]
 def text(counts: Counts, projects: frozenset[str] | None = None) -> bytes:
     """Return all series; of some projects alone when they are given."""
     labelled = [
-        (f'endpoint="{_escaped(name)}",project="{_escaped(count.project)}",version="{version}"', count)
+        (
+            f'endpoint="{_escaped(name)}",project="{_escaped(count.project)}",version="{version}"',
+            count,
+        )
         for name, versions in sorted(counts.all.items())
         for version, count in sorted(versions.items())
         if projects is None or count.project in projects

@@ -64,7 +64,8 @@ def _read(field: Field, text: str, where: str) -> Array:
         with Image.open(io.BytesIO(raw), formats=("PNG",)) as picture:
             if picture.size != (width, height):  # known before anything is unpacked
                 raise bad(
-                    f"The picture is {picture.size[0]} × {picture.size[1]}, not {width} × {height}.",
+                    f"The picture has {picture.size[0]} × {picture.size[1]} pixels, "
+                    f"not {width} × {height}.",
                     where,
                 )
             pixels = np.asarray(picture.convert(_MODES[channels]), dtype=np.float64)

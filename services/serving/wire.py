@@ -340,20 +340,17 @@ class Client:
         self, op: str, inputs: Sequence[Tensor], parameters: Mapping[str, Any] | None,
         deadline_ms: float | None,
     ) -> dict[str, Any]:  # fmt: skip
-        header: dict[str, Any] = {
+        return {
             "id": 0, "op": op, "inputs": [one.told() for one in inputs],
             "parameters": parameters or {}, "deadline_ms": deadline_ms,
         }  # fmt: skip
-        if self.replica.token:
-            header["token"] = self.replica.token
-        return header
 
     async def _connected(self) -> Connection:
         connection = self._connection
         if connection is not None and not connection.lost:
             return connection
         if self._connecting is None:
-            self._connecting = asyncio.create_task(_connect(self.replica.address))
+            self._connecting = asyncio.create_task(_connect(self.replica))
             self._connecting.add_done_callback(self._came)
         # Shielded: others wait for it too.
         return await asyncio.shield(self._connecting)
@@ -418,9 +415,9 @@ class Pool:
         self._clients.clear()
 
 
-async def _connect(address: str) -> Connection:
+async def _connect(replica: Replica) -> Connection:
     loop = asyncio.get_running_loop()
-    kind, _, place = address.partition(":")
+    kind, _, place = replica.address.partition(":")
     try:
         async with asyncio.timeout(CONNECT_S):
             if kind == "unix":
@@ -428,9 +425,23 @@ async def _connect(address: str) -> Connection:
             else:
                 host, _, port = place.rpartition(":")
                 _, made = await loop.create_connection(Connection, host.strip("[]"), int(port))
+            if replica.token:
+                await _say_hello(made, replica.token)
     except (OSError, TimeoutError, ValueError) as error:
-        raise BrokenError(f"No model server answers at {address}.", sent=False) from error
+        raise BrokenError(f"No model server answers at {replica.address}.", sent=False) from error
     return made
+
+
+async def _say_hello(made: Connection, token: str) -> None:
+    """Show the token that a server on a network asks for; nothing else is read before it."""
+    asking = _One(asyncio.get_running_loop().create_future())
+    try:
+        made.send({"op": "hello", "token": token}, (), asking)
+        said, _ = await asking.future
+    except BaseException:  # given up or refused: the connection is of no use; raised again
+        made.close()
+        raise
+    _see_ok(said)
 
 
 def _see_ok(header: Mapping[str, Any]) -> None:
