@@ -12,6 +12,8 @@ from typing import IO
 
 import numpy as np
 
+from services.serving.skops_types import TRUSTED
+
 PLAIN_NAMES = frozenset({"MLmodel", "LICENSE", "NOTICE", "README", ".gitattributes"})
 LONGEST_HEADER = 16 << 20
 LONGEST_TEXT = 64 << 20
@@ -177,7 +179,7 @@ def _ask_skops(file: Path) -> None:
     except ImportError as error:
         raise RefusedError("skops is not installed here, so nobody can check it") from error
     try:
-        strange = get_untrusted_types(file=file)
+        strange = sorted(set(get_untrusted_types(file=file)) - set(TRUSTED))
     except Exception as error:
         raise RefusedError(f"skops cannot read it ({type(error).__name__})") from error
     if strange:

@@ -51,7 +51,6 @@ _CHECKS: Mapping[str, Callable[[Path], None]] = {
     ".npz": formats.npz,
     ".npy": formats.npy,
     ".ubj": formats.ubj,
-    ".xgb": formats.ubj,
     ".lgb": formats.text,
     ".txt": formats.text,
     ".md": formats.text,
