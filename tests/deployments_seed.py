@@ -1,18 +1,24 @@
 """Six endpoints of six kinds in service, as the engines would leave them."""
 
 import os
+import random
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import insert
 
 from services.actions import schema
 from services.actions.journal import Journal
 from services.home import Home
-from services.serving import figures, routes, status, store
+from services.mirror import schema as schema_of_mirror
+from services.mirror.store import Store
+from services.predictions.log import PredictionLog
+from services.predictions.models import Record
+from services.serving import figures, paths, routes, status, store
 from services.serving.figures import Figures, VersionFigures
 from services.serving.models import (
     BundleInfo,
@@ -29,7 +35,9 @@ from services.serving.models import (
 from services.serving.routes import Replica, Route, Routes, VersionRoute
 from services.serving.status import ServingStatus
 from services.serving.store import ApiKey
+from tests import seed
 
+ROOT = Path(__file__).resolve().parent.parent
 MB = 1_000_000
 HOST = "studio-1a2b3c4d"
 LORA = "lora-finetuning.lora-finetuning"
@@ -310,6 +318,7 @@ def fill(home: Home, journal: Journal) -> None:
         store.add_key(journal, key)
     store.revoke_key(journal, keys()[2].id)
     _logs(home)
+    asked(home)
     beat(home)
 
 
@@ -325,6 +334,26 @@ def keys() -> tuple[ApiKey, ...]:
         ApiKey(key, project, name, key * 5, models, 50.0, 8, now - _DAY, "mira", until)
         for key, project, name, models, until in given
     )
+
+
+def connect(url: str) -> None:
+    """Let the mirror know the nine projects by their own folders."""
+    engine, _ = schema_of_mirror.prepare(url)
+    store_of_mirror = Store(engine)
+    folders = sorted(one for one in (ROOT / "projects").iterdir() if one.is_dir())
+    for number, (project, title, kind, metric, goal) in enumerate(seed.PROJECTS):
+        document = seed._document(9 + number, project, title, kind, metric, goal)
+        document |= {"path": str(folders[number]), "reasons": [], "gates": {}}
+        store_of_mirror.write_project(project, "connected", document)
+    engine.dispose()
+
+
+def package(home: Home, name: str, version: int, megabytes: int) -> None:
+    """Leave of a package what its memory is planned from."""
+    told = replace(infos()[name], version=version, weights_bytes=megabytes * MB)
+    folder = paths.bundle(home, told.project, told.model, version)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "serving.json").write_bytes(orjson.dumps(told.as_json()))
 
 
 def _happened(journal: Journal) -> None:
@@ -349,6 +378,37 @@ def _happened(journal: Journal) -> None:
                 "said": said, "action_id": None, "actor": actor,
             }  # fmt: skip
             connection.execute(insert(schema.serving_events).values(**row))
+
+
+def asked(home: Home, *, minutes: int = 55) -> None:
+    """Write what was answered in the last minutes into the prediction log."""
+    log = PredictionLog.open(home, "gateway")
+    now, chance = time.time(), random.Random(5)  # noqa: S311 - the same each time
+    shape = ((LORA, 3.8, 0.2), (PIXELS, 0.9, 0.0), (CLIP, 7.4, 0.4), (TEXT, 212.0, 1.5))
+    for name, usual_ms, joules in shape:
+        project, _, model = name.partition(".")
+        for second in range(0, minutes * 60, 4):
+            at = now - second - chance.random()
+            version = 2 if name == PIXELS and second < 95 and chance.random() < 0.3 else 1
+            version = 2 if name == TEXT and second < 21 else version
+            failed = name == CLIP and chance.random() < 0.03
+            latency = usual_ms * (1 + chance.random() ** 4 * 3)
+            log.append(
+                Record(
+                    request_id(at, chance), at, project, model, version, "plain",
+                    500 if failed else 200, latency, model_ms=latency * 0.8, queue_ms=0.1,
+                    backend="mlx", host=HOST, energy_j=joules or None,
+                    inputs={"text": ["my card was declined"]}, outputs={"label": ["card"]},
+                    error="The model failed." if failed else None,
+                )
+            )  # fmt: skip
+    log.close()
+
+
+def request_id(at: float, chance: random.Random) -> str:
+    """Return the id of a request of that time."""
+    stamp = int(at * 1000)
+    return f"{stamp:012x}7{chance.getrandbits(12):03x}8{chance.getrandbits(60):015x}"
 
 
 def _logs(home: Home) -> None:

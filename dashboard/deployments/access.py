@@ -93,6 +93,20 @@ def ended(wanted: str) -> Deployment:
     )  # fmt: skip
 
 
+def why_busy(project: str, model: str) -> str | None:
+    """Return which rollout of an endpoint another one would have to wait for, None: none."""
+    found = one(f"{project}.{model}")
+    return None if found is None else busy(found)
+
+
+def busy(seen: Deployment) -> str | None:
+    """Return which rollout another one would have to wait for, None when there is none."""
+    now = seen.rollout
+    if now is None or not now.running:
+        return None
+    return f"Version {now.version} is on its way: wait for it, make it live or end it."
+
+
 def events(of: str, limit: int = _EVENTS) -> tuple[Event, ...]:
     """Return an endpoint's history, newest first."""
     return store.events(state.journal(), of, limit)

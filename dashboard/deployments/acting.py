@@ -18,6 +18,7 @@ from services.actions.deploy_rollback import RollbackDeployment
 from services.actions.rollout_step import Change, SteerRollout
 from services.actions.scale import Scale
 from services.actions.undeploy import Undeploy
+from services.errors import MlopsError
 from services.serving.looking import Deployment, RolloutLook
 
 _REASON_LIMIT = 2_000
@@ -29,7 +30,7 @@ _GONE = "It is not in service: deploy a version."
 def buttons(seen: Deployment, off: str | None) -> None:
     """Draw what is done with it; each off, with the reason, for who may not or when it cannot."""
     gone = None if seen.version is not None and seen.state != "stopped" else _GONE
-    busy = _busy(seen)
+    busy = access.busy(seen)
     deploy.button(
         seen.project, seen.model, off=off or busy, key="deployment-deploy",
         label="Deploy another version" if gone is None else "Deploy",
@@ -39,22 +40,14 @@ def buttons(seen: Deployment, off: str | None) -> None:
     _undeploy(seen, off or gone)
 
 
-def _busy(seen: Deployment) -> str | None:
-    now = seen.rollout
-    if now is None or not now.running:
-        return None
-    return f"Version {now.version} is on its way: wait for it, make it live or end it."
-
-
 def _where(seen: Deployment) -> str:
     return shlex.quote(f"{seen.project}/{seen.model}")
 
 
 def _rollback(seen: Deployment, off: str | None) -> None:
     why = actions.why_not(RollbackDeployment, project=seen.project, off=off)
-    earlier = () if why else access.earlier(seen)
-    if not why and not earlier:
-        why = "No version was live before this one."
+    earlier, told = ((), "") if why else _earlier(seen)
+    why = why or told or None
     label = f"Roll back to version {earlier[0]}" if earlier else "Roll back"
     actions.button(
         label,
@@ -68,6 +61,15 @@ def _rollback(seen: Deployment, off: str | None) -> None:
         icon="undo",
         off=why,
     )
+
+
+def _earlier(seen: Deployment) -> tuple[tuple[int, ...], str]:
+    """Return the versions to go back to, or why there is none."""
+    try:
+        found = access.earlier(seen)
+    except MlopsError as error:  # of its project or of the mirror: the button tells it
+        return (), str(error)
+    return found, "" if found else "No version was live before this one."
 
 
 def _rollback_fields(seen: Deployment, earlier: tuple[int, ...]) -> RollbackDeployment | None:

@@ -21,10 +21,11 @@ from dashboard.deployments import (
     using,
 )
 from dashboard.deployments.address import PART
-from dashboard.numbers import age, number, percent, size
+from dashboard.numbers import age, number, percent
 from dashboard.scope import Scope
 from dashboard.text import plain
 from services.errors import MlopsError
+from services.resources.models import gib
 from services.serving.figures import WINDOW_S
 from services.serving.looking import Deployment
 
@@ -169,8 +170,8 @@ def _errors(seen: Deployment) -> tuple[str | None, str]:
 
 
 def _memory(seen: Deployment) -> tuple[str | None, str]:
-    held = f"{size(seen.reserved_bytes)} reserved." if seen.reserved_bytes else "None is reserved."
-    return (None if seen.memory_bytes is None else size(seen.memory_bytes)), held
+    held = f"{gib(seen.reserved_bytes)} reserved." if seen.reserved_bytes else "None is reserved."
+    return (None if seen.memory_bytes is None else gib(seen.memory_bytes)), held
 
 
 def _energy(seen: Deployment) -> tuple[str | None, str]:

@@ -222,17 +222,20 @@ def _figure(one: Field, text: str) -> float:
 
 def _picture(one: Field, of: Frame, start: object, key: str) -> list[Any] | None:
     st.markdown(plain(label(one), 100), help=plain(about(one), 200))
+    place = st.container()
     sent = st.file_uploader(
         f"Picture for {plain(label(one), 60)}", type=_TYPES, key=f"{key}:file",
         label_visibility="collapsed", max_upload_size=10,
     )  # fmt: skip
     data = sent.getvalue() if sent is not None else b""
     cells = pictures.read(data, of) if data else pictures.cells_of(start, of)
-    if of.drawn:
-        stamp = hashlib.sha256(data).hexdigest()[:12] if data else ""
-        cells = pad.draw(label(one), of.wide, of.high, cells, key=f"{key}:pad{stamp}")
-    elif data:
-        st.image(pictures.pixels(cells, of.high, of.wide, of.channels), alt="The picture as sent")
+    stamp = hashlib.sha256(data).hexdigest()[:12] if data else ""
+    with place:
+        if of.drawn:
+            cells = pad.draw(label(one), of.wide, of.high, cells, key=f"{key}:pad{stamp}")
+        elif data:
+            sent_as = pictures.pixels(cells, of.high, of.wide, of.channels)
+            st.image(sent_as, alt="The picture as it is sent")
     if not any(cells):
         return None  # nothing was drawn or sent
     return pictures.value_of(cells, of, one)

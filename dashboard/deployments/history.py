@@ -7,9 +7,9 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.charts.theme import Colours, colours
-from dashboard.deployments import access, looks
+from dashboard.deployments import access, looks, table
 from dashboard.numbers import age, duration, moment
-from dashboard.text import markup
+from dashboard.text import markup, plain
 from services.serving import looking
 from services.serving.looking import Deployment, Span
 from services.serving.store import Event
@@ -19,6 +19,7 @@ _SHOWN = 60
 
 def draw(seen: Deployment) -> None:
     """Draw both."""
+    _now(seen)
     events = access.events(seen.name)
     if not events:
         st.caption("Nothing has happened to it yet.")
@@ -32,6 +33,20 @@ def draw(seen: Deployment) -> None:
         st.caption("No version has gone live yet.")
     st.markdown("**What happened**")
     st.html(events_html(events[:_SHOWN], hues, zone, now))
+
+
+def _now(seen: Deployment) -> None:
+    """Draw the versions that are loaded, and why each is as it is."""
+    if not seen.versions:
+        return
+    st.markdown("**Versions now**")
+    zone, now, old = state.zone(), datetime.now(UTC), bool(seen.stale)
+    st.html(table.html([seen], colours(), now, zone, old=old))
+    for one in seen.versions:
+        told = [f"on {one.backend}: {one.backend_reason}" if one.backend else "", one.said]
+        said = " ".join(part for part in told if part)
+        if said:
+            st.caption(f"Version {one.version} {plain(said, 400)}")
 
 
 def spans_html(found: Sequence[Span], hues: Colours, zone: tzinfo, now: datetime) -> str:

@@ -12,9 +12,10 @@ from dashboard.components import located, notices
 from dashboard.deployments import access, looks, table
 from dashboard.deployments.access import Picture
 from dashboard.deployments.address import FIND, STATE
-from dashboard.numbers import counted, size
+from dashboard.numbers import counted
 from dashboard.scope import Scope
 from services.errors import MlopsError
+from services.resources.models import gib
 from services.serving.looking import Deployment
 
 LIVE_S = 2.0
@@ -76,7 +77,7 @@ def _summary(found: Picture) -> None:
             st.badge(f"{count:,} {shown.word}", icon=f":material/{shown.icon}:", color=shown.colour)
         free = found.status.memory_free_bytes if found.status else None
         if free is not None and found.serving_alive:
-            st.badge(f"{size(free)} of memory left", icon=":material/memory:", color="gray")
+            st.badge(f"{gib(free)} of memory left", icon=":material/memory:", color="gray")
 
 
 def _legend(kept: Sequence[Deployment], found: Picture, where: Scope) -> str:

@@ -60,7 +60,7 @@ def window(where: Scope, now: float) -> Window:
     """Return what is drawn: the range of the page; of all time the last hour."""
     back = RANGES[where.span]
     length = _HOUR_S if back is None else min(_LONGEST_S, back.total_seconds())
-    step = float(next((s for s in _STEPS_S if length / s <= _POINTS * 3), _STEPS_S[-1]))
+    step = float(next((s for s in _STEPS_S if length / s <= _POINTS), _STEPS_S[-1]))
     end = now // step * step
     return Window(end - length // step * step, end, step)
 

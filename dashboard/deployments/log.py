@@ -4,7 +4,7 @@ What a model prints is hostile text like any other: it is drawn letter by letter
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -13,7 +13,7 @@ from dashboard import state
 from dashboard.charts.theme import colours
 from dashboard.components import located, notices
 from dashboard.deployments.address import FOLLOW, ONLY, WORDS
-from dashboard.numbers import size
+from dashboard.numbers import counted, size
 from dashboard.text import plain
 from dashboard.workflows import logbook, loghtml
 from dashboard.workflows.logbook import Line
@@ -27,18 +27,30 @@ _SHOWN = 400
 _LEVELS = ("ERROR", "CRITICAL", "WARNING", "DEBUG")
 
 
-def draw(replica: ReplicaStatus) -> None:
-    """Draw what is looked for, and the log."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the log is looked at."""
+
+    words: str
+    only: bool
+    follow: bool
+
+
+def asked(*, runs: bool) -> Look:
+    """Draw what is looked for in it, and whether it is followed; of one that ended it is not."""
     words = located.text("Search", name=WORDS, placeholder="Text in the log", width=220)
     only = located.switch("Only lines that match", name=ONLY, default=False) if words else False
-    runs = replica.state in {"ready", "starting"}
     follow = located.switch("Follow", name=FOLLOW, default=True) if runs else False
+    return Look(words, only, follow)
+
+
+def draw(replica: ReplicaStatus, look: Look) -> None:
+    """Draw the log."""
     path = own(replica.log)
-    with st.container(width="stretch"):
-        if path is None:
-            st.caption("Its log is on another machine: `mlops logs serving` there.")
-            return
-        st.fragment(_live, run_every=LIVE_S if follow else None)(path, words, only)
+    if path is None:
+        st.caption("Its log is on another machine: `mlops logs serving` there.")
+        return
+    st.fragment(_live, run_every=LIVE_S if look.follow else None)(path, look)
 
 
 def own(named: str) -> Path | None:
@@ -47,14 +59,14 @@ def own(named: str) -> Path | None:
     return path if path.is_relative_to(root) and path.suffix == ".log" else None
 
 
-def _live(path: Path, words: str, only: bool) -> None:  # noqa: FBT001 - a fragment's arguments
+def _live(path: Path, look: Look) -> None:
     try:
-        _draw(path, words, only=only)
+        _draw(path, look)
     except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
         notices.problem(error)
 
 
-def _draw(path: Path, words: str, *, only: bool) -> None:
+def _draw(path: Path, look: Look) -> None:
     try:
         text, whole = tail(path)
     except OSError as error:
@@ -64,11 +76,12 @@ def _draw(path: Path, words: str, *, only: bool) -> None:
     if not lines:
         st.caption("It has said nothing yet.")
         return
-    found = logbook.find(lines, words)
-    if words and not found:
-        st.caption(f"“{plain(words, 80)}” is in none of the last {len(lines):,} lines.")
+    found = logbook.find(lines, look.words)
+    if look.words.strip():
+        times = counted(len(found), "time")
+        st.caption(f"“{plain(look.words, 80)}” is {times} in the last {len(lines):,} lines.")
     here = found[-1] if found else None
-    if only:
+    if look.only:
         kept = logbook.matching(lines, found, _SHOWN)
     else:
         begin, end = logbook.shown(len(lines), _SHOWN, here.place if here else None)
@@ -99,18 +112,13 @@ def tail(path: Path) -> tuple[str, int]:
 
 
 def lines_of(text: str) -> Sequence[Line]:
-    """Return the lines with their level, where they tell one."""
+    """Return the lines with their level, where they tell one; it stands in the line already."""
     return [
-        Line(number, _at(line), _level(line), line)
+        Line(number, None, _level(line), line, more=True)
         for number, line in enumerate(text.splitlines(), 1)
     ]
 
 
 def _level(line: str) -> str:
-    head = line[:60]
-    return next((word.lower() for word in _LEVELS if f"{word} " in f"{head} "), "")
-
-
-def _at(line: str) -> datetime | None:
-    del line  # its own time stands in the line
-    return None
+    head = f"{line[:60]} "
+    return next((word.lower() for word in _LEVELS if f"{word} " in head), "")

@@ -108,6 +108,6 @@ def hue(shown: Look, hues: Colours) -> str:
         "red": hues.bad,
         "orange": hues.warn,
         "blue": hues.accent,
-        "violet": hues.series[3 % len(hues.series)],
+        "violet": hues.series[4 % len(hues.series)],
         "yellow": hues.warn,
     }.get(shown.colour, hues.muted)

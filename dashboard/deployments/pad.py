@@ -10,6 +10,7 @@ _HTML = """
   <div class="tools">
     <button id="mode" type="button" aria-pressed="false">Erase</button>
     <button id="clear" type="button">Clear</button>
+    <small>Draw with the pointer,<br>or with arrow keys and space.</small>
     <span id="said" role="status"></span>
   </div>
 </div>
@@ -27,6 +28,7 @@ button { font: inherit; color: var(--st-text-color); background: var(--st-backgr
 button:hover { border-color: var(--st-primary-color); color: var(--st-primary-color) }
 button[aria-pressed=true] { border-color: var(--st-primary-color);
   background: var(--st-secondary-background-color) }
+small { color: var(--st-gray-text-color, inherit); line-height: 1.4 }
 #said { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
 """
 _JS = """

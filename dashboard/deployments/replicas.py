@@ -10,8 +10,9 @@ from dashboard.charts.theme import Colours, colours
 from dashboard.components import located
 from dashboard.deployments import log
 from dashboard.deployments.address import REPLICA
-from dashboard.numbers import age, moment, size
+from dashboard.numbers import age, moment
 from dashboard.text import markup
+from services.resources.models import gib
 from services.serving.looking import Deployment, VersionLook
 from services.serving.models import ReplicaStatus
 
@@ -79,17 +80,17 @@ def _row(one: ReplicaStatus, of: VersionLook, hues: Colours, *, old: bool) -> st
     restarts = str(one.restarts)
     if one.restarts:
         restarts = f'<span style="color:{hues.warn};font-weight:600">▲ {one.restarts}</span>'
-    peak = "–" if one.peak_bytes is None else size(one.peak_bytes)
+    peak = "–" if one.peak_bytes is None else gib(one.peak_bytes)
     if over:
         peak = f'<span style="color:{hues.warn};font-weight:600">▲ {peak}</span>'
-    told = f"More than the {size(reserved)} it reserves." if over else "The most it ever had."
+    told = f"More than the {gib(reserved)} it reserves." if over else "The most it ever had."
     cells = (
         (f"<code>{markup(short(one.id), 60)}</code>", one.id),
         (f'<span style="color:{hue}">{sign} {markup(word, 20)}</span>', of.said),
         (str(of.version), ""),
         (markup(one.host or "–", 60), "" if one.host else "It is not placed yet."),
         ("–" if one.pid is None else str(one.pid), one.address),
-        ("–" if one.memory_bytes is None else size(one.memory_bytes), "Resident, now."),
+        ("–" if one.memory_bytes is None else gib(one.memory_bytes), "Resident, now."),
         (peak, told),
         (restarts, "How often it was started again since it was wanted."),
         (age(began) if began else "–", moment(began, state.zone()) if began else ""),
@@ -113,7 +114,8 @@ def logs(seen: Deployment) -> None:
     if not known:
         st.caption("There is no replica whose log could be read.")
         return
+    names = list(known)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = list(known)
-        chosen = located.choice("Log of", names, name=REPLICA, default=names[0])
-        log.draw(known[chosen])
+        chosen = known[located.choice("Log of", names, name=REPLICA, default=names[0])]
+        look = log.asked(runs=chosen.state in {"ready", "starting"})
+    log.draw(chosen, look)

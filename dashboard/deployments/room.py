@@ -5,11 +5,10 @@ import streamlit as st
 from dashboard import state
 from dashboard.charts.theme import Colours, colours
 from dashboard.components import notices
-from dashboard.numbers import size
 from dashboard.text import markup, plain
 from services.actions.deploy import BACKENDS, Deploy
 from services.errors import MlopsError
-from services.resources.models import GIB
+from services.resources.models import GIB, gib
 from services.serving.models import Target
 from services.serving.workbench import Outlook
 
@@ -46,19 +45,18 @@ def target(wish: Deploy) -> Target:
 
 
 def _told(found: Outlook, wish: Deploy) -> None:
-    seen = state.context().serving.status()
-    free = seen.memory_free_bytes if seen and not seen.stale() else None
     count = max(1, wish.min_replicas or 1)
     whole = found.memory_bytes * count
-    st.html(bar(whole, free, colours()))
+    st.html(bar(whole, found.free_bytes, colours()))
     if not found.fits:
         notices.problem(MlopsError(found.said))
         if found.room:
             st.markdown(
                 "**What would make room**\n" + "\n".join(f"- {plain(r, 300)}" for r in found.room)
             )
-    each = f"{size(found.memory_bytes)} by each replica"
-    st.caption(f"{each}. {plain(found.memory_said, 400)}")
+    each = f"{gib(found.memory_bytes)} by each replica"
+    told = found.estimate_said or found.memory_said
+    st.caption(f"{plain(each)}. {plain(told, 400)} {plain(found.error_said, 300)}")
     if found.backend:
         st.caption(f"On **{plain(found.backend)}**: {plain(found.backend_reason, 300)}")
 
@@ -67,16 +65,16 @@ def bar(needs: int, free: int | None, hues: Colours) -> str:
     """Return what is needed against what is left, as a bar."""
     if free is None:
         return (
-            f'<div style="font-size:13px">Needs <b>{size(needs)}</b>; '
+            f'<div style="font-size:13px">Needs <b>{gib(needs)}</b>; '
             f'<span style="color:{hues.muted}">how much is left is not known.</span></div>'
         )
     over = needs > free
     whole = max(needs, free, 1)
     tone = hues.bad if over else hues.accent
-    told = f"Needs {size(needs)} of {size(free)} that are left"
+    told = f"Needs {gib(needs)} of {gib(free)} that are left"
     return (
         f'<div style="font-size:13px;margin-bottom:4px">Needs <b style="color:{tone}">'
-        f"{size(needs)}</b> of <b>{size(free)}</b> that are left</div>"
+        f"{gib(needs)}</b> of <b>{gib(free)}</b> that are left</div>"
         f'<div role="img" aria-label="{markup(told)}" style="position:relative;height:10px;'
         f"border-radius:5px;overflow:hidden;background:{hues.surface};border:1px solid "
         f'{hues.line}"><div style="height:100%;width:{needs / whole * 100:.1f}%;background:'

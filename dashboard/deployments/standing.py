@@ -33,6 +33,16 @@ def notice() -> str | None:
     return off or why
 
 
+def why_off() -> str | None:
+    """Return why nothing can be deployed, without drawing it; None when it can."""
+    if not enabled():
+        return OFF
+    try:
+        return reason(access.picture())
+    except MlopsError as error:
+        return error.message
+
+
 def enabled() -> bool:
     """Return whether this installation serves models."""
     return state.settings().serving_enabled

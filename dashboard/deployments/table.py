@@ -6,8 +6,9 @@ from datetime import datetime, tzinfo
 from dashboard.charts.theme import Colours
 from dashboard.deployments import address, looks
 from dashboard.deployments.looks import Look
-from dashboard.numbers import age, moment, number, percent, size
+from dashboard.numbers import age, moment, number, percent
 from dashboard.text import markup
+from services.resources.models import gib
 from services.serving.figures import WINDOW_S
 from services.serving.looking import Deployment, VersionLook
 
@@ -283,6 +284,6 @@ def memory(one: VersionLook) -> tuple[str, str]:
     whole = one.reserved_bytes * len(one.replicas)
     if not whole:
         return NONE, "It is not loaded: it reserves nothing."
-    used = NONE if one.memory_bytes is None else size(one.memory_bytes)
-    each = f"Of what is reserved: {size(one.reserved_bytes)} by each of its replicas."
-    return f'<span style="white-space:nowrap">{used} of {size(whole)}</span>', each
+    used = NONE if one.memory_bytes is None else gib(one.memory_bytes)
+    each = f"Of what is reserved: {gib(one.reserved_bytes)} by each of its replicas."
+    return f'<span style="white-space:nowrap">{used} of {gib(whole)}</span>', each

@@ -166,6 +166,7 @@ def _last(seen: Deployment) -> None:
         answer.draw(held.answer, held.info)
         st.caption(" · ".join(_facts(held.answer)))
         if held.answer.request_id:
+            st.caption("Request id, for the prediction log and for feedback")
             st.code(held.answer.request_id, language=None)
         _feedback(held)
 
