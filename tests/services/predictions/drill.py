@@ -29,7 +29,7 @@ _LINE = 33
 def write(home: Home, count: int) -> None:
     """Append predictions; acknowledge each by its id."""
     log = PredictionLog.open(home, "drill", segment_bytes=1 << 20, reserve_bytes=1 << 16)
-    rng = random.Random(os.getpid())
+    rng = random.Random(os.getpid())  # noqa: S311  no secret
     for _ in range(count):
         at = time.time()
         request_id = f"{int(at * 1000):012x}7{rng.getrandbits(76):019x}"
@@ -68,9 +68,9 @@ class Writer:
                 self.acknowledged.append(line[:-1].decode())
         self.process.stdout.close()
 
-    def end(self, *, kill: bool) -> None:
-        if kill:
-            self.process.kill()
+    def kill(self) -> None:
+        """Kill it; what it acknowledged before is known afterwards."""
+        self.process.kill()
         self.process.wait()
         self._thread.join()
 
@@ -151,24 +151,23 @@ def compactor(home: Home) -> subprocess.Popen[bytes]:
 
 def run(home: Home, total: int, kills: int, *, writers: int = 2, seed: int = 1) -> Outcome:
     """Have ``total`` predictions acknowledged while processes are killed; look what is there."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311
     outcome = Outcome()
     acknowledged: list[str] = []
     with Compactors(home, kills, rng) as compactors:
-        while len(acknowledged) < total or outcome.writers_killed < kills:
+        while (
+            len(acknowledged) < total or outcome.writers_killed < kills or compactors.killed < kills
+        ):
             left = max(total - len(acknowledged), 1)
-            share = max(1, total // (kills + 1) // writers)
+            share = max(2, total // (kills + 1) // writers)
             some = [Writer(home, total) for _ in range(writers)]
-            kill = outcome.writers_killed < kills
-            wanted = min(left // writers + 1, rng.randint(share // 2, share)) if kill else left
+            wanted = min(left, rng.randint(share, 2 * share))
             while sum(len(one.acknowledged) for one in some) < wanted:
                 _look(home, [acknowledged, *(one.acknowledged for one in some)], outcome)
             for one in some:
-                one.end(kill=True)
+                one.kill()
                 outcome.writers_killed += 1
                 acknowledged += one.acknowledged
-        while compactors.killed < kills and Folder(home).segments():
-            time.sleep(0.2)
     while Folder(home).segments():
         assert compactor(home).wait() == 0
     _count(home, acknowledged, outcome)
