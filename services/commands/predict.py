@@ -136,13 +136,13 @@ def _csv(text: str) -> list[dict[str, Any]]:
     import csv
     import io
 
-    rows = [
-        {name: _value(value) for name, value in row.items()}
-        for row in csv.DictReader(io.StringIO(text), strict=True)
-    ]
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), strict=True))
+    except csv.Error as error:
+        raise InputError(f"That is no CSV: {error}.") from error
     if not rows or any(None in row or "" in row for row in rows):
         raise InputError("The CSV has no rows, or more fields than names in its head.")
-    return rows
+    return [{name: _value(value) for name, value in row.items()} for row in rows]
 
 
 def _value(text: str | None) -> object:
