@@ -87,8 +87,21 @@ def change(
     return after
 
 
-def put_rollout(journal: Journal, project: str, model: str, rollout: Rollout) -> Endpoint:
+def put_rollout(
+    journal: Journal,
+    project: str,
+    model: str,
+    rollout: Rollout,
+    first: Callable[[Endpoint], Endpoint] | None = None,
+) -> Endpoint:
     """Begin a rollout.
+
+    Args:
+        journal: Where it lies.
+        project: Whose model it is.
+        model: Which one.
+        rollout: What is to become live, and how.
+        first: Changes an endpoint that comes into being with it.
 
     Raises:
         ConflictError: Another one is under way.
@@ -101,7 +114,8 @@ def put_rollout(journal: Journal, project: str, model: str, rollout: Rollout) ->
                 f"{now.name} has a rollout of version {now.rollout.target.version} under way.",
                 "Wait for it, or end it: `mlops rollout PROJECT/MODEL --abort`.",
             )
-        return replace(now, rollout=rollout)
+        fresh = now.live is None and now.rollout is None
+        return replace(first(now) if first and fresh else now, rollout=rollout)
 
     return change(journal, project, model, begin)
 
