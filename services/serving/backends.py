@@ -221,9 +221,7 @@ def _against(backend: Backend, machine: Machine, needs_bytes: int) -> str:
     if backend == "mlx" and machine.apple_silicon and not machine.metal:
         return f"Metal is not there on {machine.said}."
     limit = machine.limit_bytes
-    if backend not in {"mlx", "mps"} or not machine.metal or limit is None:
-        return ""
-    if needs_bytes <= limit:
+    if backend != "mlx" or not machine.metal or limit is None or needs_bytes <= limit:
         return ""
     return (
         f"It takes {gib(needs_bytes)}, {gib(needs_bytes - limit)} more than 90 % of the "

@@ -23,7 +23,7 @@ class Candidate:
     version: int
     project: str
     bytes: int
-    """What all its replicas hold."""
+    """What all its replicas reserve: what the ledger has again when it goes."""
     requests_hour: int
     """In the last hour."""
     last_at: float | None

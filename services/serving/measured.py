@@ -10,7 +10,7 @@ import hashlib
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -216,6 +216,47 @@ def _merged(known: Measurement | None, seen: Measurement) -> Measurement:
         estimated_bytes=(
             seen.estimated_bytes if known.estimated_bytes is None else known.estimated_bytes
         ),
+    )
+
+
+def from_memory(
+    info: BundleInfo,
+    backend: Backend,
+    max_batch: int,
+    memory: Mapping[str, object],
+    *,
+    host: str = "",
+    source: Literal["trial", "served"] = "served",
+    estimated_bytes: int | None = None,
+) -> Measurement | None:
+    """Return what a model server said of its memory (``ready`` or ``stats``); None: no peak.
+
+    Args:
+        info: The version.
+        backend: What it computes on.
+        max_batch: Rows that are asked together at most.
+        memory: What the server said, in bytes.
+        host: The machine.
+        source: Whether it was a trial or serves.
+        estimated_bytes: What the formula had said, to be held against the peak.
+    """
+    peak, mlx = memory.get("peak_rss_bytes"), memory.get("mlx_peak_bytes")
+    if not isinstance(peak, int) or not _count(peak) or peak == 0:
+        return None
+    return Measurement(
+        project=info.project,
+        model=info.model,
+        version=info.version,
+        weights_bytes=info.weights_bytes,
+        format=info.format,
+        backend=backend,
+        max_batch=max_batch,
+        peak_rss_bytes=peak,
+        mlx_peak_bytes=mlx if isinstance(mlx, int) and _count(mlx) else None,
+        host=host,
+        at=time.time(),
+        source=source,
+        estimated_bytes=estimated_bytes,
     )
 
 

@@ -175,23 +175,16 @@ def run(
         ]  # fmt: skip
         with (Path(scratch) / "said").open("w+b") as said, _started(command, place, said) as server:
             event = _first_event(server, said, info, most_bytes, timeout_s)
-    memory = event["memory"]
-    mlx = memory.get("mlx_peak_bytes")
-    return Measurement(
-        project=info.project,
-        model=info.model,
-        version=info.version,
-        weights_bytes=info.weights_bytes,
-        format=info.format,
-        backend=backend,
-        max_batch=max_batch,
-        peak_rss_bytes=int(memory["peak_rss_bytes"]),
-        mlx_peak_bytes=None if mlx is None else int(mlx),
-        host=place.host,
-        at=time.time(),
-        source="trial",
-        estimated_bytes=expected_bytes,
-    )
+    seen = measured.from_memory(
+        info, backend, max_batch, event["memory"],
+        host=place.host, source="trial", estimated_bytes=expected_bytes,
+    )  # fmt: skip
+    if seen is None:
+        raise PlatformError(
+            f"The trial of {info.project}.{info.model} version {info.version} told no peak.",
+            "Give its memory yourself (--memory).",
+        )
+    return seen
 
 
 @contextlib.contextmanager
@@ -289,10 +282,9 @@ def _event(line: bytes) -> dict[str, Any] | None:
         event = orjson.loads(line)
     except ValueError:
         return None
-    usable = isinstance(event, dict) and (
-        event.get("event") != "ready"
-        or isinstance((event.get("memory") or {}).get("peak_rss_bytes"), int)
-    )
+    if not isinstance(event, dict):
+        return None
+    usable = event.get("event") != "ready" or isinstance(event.get("memory"), dict)
     return event if usable else None
 
 
