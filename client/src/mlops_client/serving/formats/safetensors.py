@@ -1,10 +1,12 @@
 """MLX weights as safetensors: the project's own code rebuilds the predictor around them."""
 
+import ast
 import importlib
 import importlib.util
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,19 +34,15 @@ def load(folder: Path, info: Info, wanted: str, root: Path) -> Model:
         raise LoadError("The bundle has no weights (*.safetensors).", "Build the bundle again.")
     config = _config(folder / CONFIG)
     torch_entry = info.torch_entry or _torch_entry(info.entry, root)
-    choice = choose(
-        info,
-        wanted,
-        machine(with_torch=wanted in ("mps", "cuda", "cpu") or _maybe_torch(torch_entry)),
-        torch_entry=bool(torch_entry),
-    )
+    choice = choose(info, wanted, machine(info, wanted, torch_entry), torch_entry=bool(torch_entry))
     if choice.backend != "mlx":
         return _on_torch(files, config, torch_entry, choice, root)
     import mlx.core as mx
 
     weights: dict[str, Any] = {}
     for file in files:
-        weights.update(mx.load(str(file)))
+        tensors: Any = mx.load(str(file))
+        weights.update(tensors)
     build = function(info.entry, root)
     options, compiled = _compiled(build)
     predictor = build(weights, config, **options)
@@ -76,20 +74,19 @@ def _compiled(build: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
     return {COMPILE: mx.compile}, True
 
 
-def _maybe_torch(entry: str) -> bool:
-    """Return whether torch's devices matter to the choice: only when MLX cannot be had."""
-    if not entry:
-        return False
-    here = machine(with_torch=False)
-    return not (here.mlx and (here.metal or importlib.util.find_spec("torch") is None))
-
-
 def _torch_entry(entry: str, root: Path) -> str:
+    """Return what the entry's module names as its torch model; read, because it imports MLX."""
+    file = root.joinpath(*entry.partition(":")[0].split(".")).with_suffix(".py")
     try:
-        named = getattr(_module(entry.partition(":")[0], root), TORCH_ENTRY, "")
-    except ImportError:
-        return ""  # the entry imports MLX, which is missing: said when it is called
-    return named if isinstance(named, str) else ""
+        code = ast.parse(file.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return ""  # said when the entry is called
+    for step in code.body:
+        if isinstance(step, ast.Assign) and isinstance(step.value, ast.Constant):
+            names = [one.id for one in step.targets if isinstance(one, ast.Name)]
+            if TORCH_ENTRY in names and isinstance(step.value.value, str):
+                return step.value.value
+    return ""
 
 
 def _on_torch(
@@ -159,11 +156,7 @@ def _module(name: str, root: Path) -> ModuleType:
     """Import a module of the project; nothing outside its folder is ever called by a bundle."""
     top = name.partition(".")[0]
     spec = importlib.util.find_spec(top) if top.isidentifier() else None
-    places = [spec.origin] if spec and spec.origin else []
-    if spec and spec.submodule_search_locations:
-        places += list(spec.submodule_search_locations)
-    inside = [Path(place).resolve() for place in places if place]
-    if spec is not None and not all(_is_inside(place, root) for place in inside or [Path("/")]):
+    if spec is not None and not all(_is_inside(place, root) for place in _places(spec)):
         raise LoadError(
             f"The entry's module {name} is not in the project's folder.",
             "A bundle may name the project's own code only.",
@@ -171,7 +164,13 @@ def _module(name: str, root: Path) -> ModuleType:
     return importlib.import_module(name)
 
 
-def _is_inside(place: Path, root: Path) -> bool:
+def _places(spec: ModuleSpec) -> list[str]:
+    """Return where a module's code is; what is built into Python is nowhere."""
+    places = list(spec.submodule_search_locations or ())
+    return places or [spec.origin if spec.has_location and spec.origin else "/"]
+
+
+def _is_inside(named: str, root: Path) -> bool:
     """Return whether a file is the project's own: below its folder, not in its environment."""
-    root = root.resolve()
+    place, root = Path(named).resolve(), root.resolve()
     return place.is_relative_to(root) and ".venv" not in place.relative_to(root).parts
