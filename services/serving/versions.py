@@ -30,6 +30,7 @@ DRAIN_S = 10.0
 END_S = 12.0
 """From being asked to end to being made to."""
 LONGEST_WAIT_S = 60.0
+PREPARED_AGAIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class VersionRun:
         self.preparing = "It waits for its turn."
         """What is done, or waited for, before a model server can start."""
         self.refused = ""
-        """Why it cannot be prepared; nothing is tried then until it is wanted anew."""
+        """Why it cannot be prepared."""
         self.room = ""
         """Why there is no memory for what is wanted; empty: there is."""
         self.fault = ""
@@ -113,6 +114,7 @@ class VersionRun:
         self._try_at = 0.0
         self._quick = 0
         self._said = ""
+        self._refused_at = 0.0
 
     # What there is
 
@@ -160,6 +162,15 @@ class VersionRun:
         return self.wanted == 0 and not self.active
 
     # What is wanted
+
+    def refuse(self, said: str, now: float) -> None:
+        """Note why it cannot be prepared."""
+        self.refused, self._refused_at = said, now
+
+    def unprepared(self, now: float) -> bool:
+        """Return whether it is to be prepared: not yet, or what was in the way may be gone."""
+        waits = self.refused and now - self._refused_at < PREPARED_AGAIN_S
+        return self.prepared is None and not waits
 
     def scale(self, wanted: int, now: float) -> None:
         """Want another number of model servers."""
