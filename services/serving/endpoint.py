@@ -11,6 +11,7 @@ from services.serving.figures import VersionFigures
 from services.serving.models import (
     Endpoint,
     EndpointStatus,
+    EventKind,
     Phase,
     RolloutStatus,
     VersionStatus,
@@ -43,6 +44,7 @@ class EndpointRun:
         self._phase: Phase = "waiting"
         self._since = now
         self._before: tuple[EndpointStatus | None, bool] = (None, False)
+        self._news: list[tuple[EventKind, str, int]] = []
 
     @property
     def name(self) -> str:
@@ -189,12 +191,24 @@ class EndpointRun:
         self.going = [run for run in self.going if run.servers]
         self._resume(world.now)
         if self.rollout is not None and self.rollout.running:
+            phase = self.rollout.phase
             self.rollout.turn(self._surroundings(world))
+            self._note_beside(self.rollout, phase)
             if self.rollout.outcome == "live":
                 self._become_live(self.rollout, world.now)
             elif not self.rollout.running:
                 self._leave(self.rollout.run, world.now)
         self._scale(world)
+        deeds.events += [(self.name, *one) for one in self._news]
+        self._news = []
+
+    def _note_beside(self, run: RolloutRun, before: Phase) -> None:
+        if run.phase == before:
+            return
+        if run.phase == "canary":
+            self._news.append(("canary", run.beside_said(), run.version))
+        elif run.phase == "shadow":
+            self._news.append(("shadow", run.beside_said(), run.version))
 
     def _resume(self, now: float) -> None:
         """Once after the start of the engine: go on with a rollout whose model servers live."""
@@ -278,7 +292,20 @@ class EndpointRun:
             world.now,
             live.changed_at,
         )
-        live.scale(wanted, world.now)
+        self._change(live, wanted, world.now)
+
+    def _change(self, live: VersionRun, wanted: int, now: float) -> None:
+        """Want another number, and say so."""
+        before = live.wanted
+        if wanted == before:
+            return
+        live.scale(wanted, now)
+        if wanted == 0:
+            said = f"Nobody asked for {self.desired.idle_after_s:.0f} s: its memory is given back."
+            self._news.append(("idle", said, live.version))
+        else:
+            said = f"{before} → {wanted} model servers, by its load."
+            self._news.append(("scaled", said, live.version))
 
     def _wake(self, live: VersionRun, world: World) -> None:
         figures = world.figures.of(self.name, live.version) if world.figures else None
@@ -287,6 +314,7 @@ class EndpointRun:
         if self.name in world.woken or asked or least:
             live.evicted = False
             live.scale(max(1, live.target.min_replicas), world.now)
+            self._news.append(("woken", "Somebody asked for it.", live.version))
 
     def evict(self, now: float) -> None:
         """Give the memory back until somebody asks."""

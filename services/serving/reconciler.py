@@ -142,6 +142,7 @@ class Reconciler:
         deeds = Deeds()
         for run in self._runs.values():
             run.look(world, deeds)
+        self._record(deeds)
         self._note_ended(now)
         self._feel_pulse(deeds)
         self._check()
@@ -316,6 +317,8 @@ class Reconciler:
             replicas.forget(spec)
             self._seen.pop(spec.id, None)
             self._checking.pop(spec.id, None)
+
+    def _record(self, deeds: Deeds) -> None:
         for name, kind, said, version in deeds.events:
             self._event(name, kind, said, version)
 
