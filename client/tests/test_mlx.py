@@ -57,7 +57,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("toy_serving", None)
 
 
-def saved(folder: Path, **changed: Any) -> Path:  # noqa: ANN401
+def saved(folder: Path, **changed: Any) -> Path:
     given: dict[str, Any] = {
         "weights": {"w": mx.array([[1.0], [2.0]])},
         "config": {"k": 3},

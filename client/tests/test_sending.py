@@ -26,7 +26,7 @@ class Mlflow:
         self.internal_error: set[str] = set()
         self.is_silent = False
 
-    def ask(self, _: object, message: Any, body: dict[str, Any], __: object = None) -> Any:  # noqa: ANN401
+    def ask(self, _: object, message: Any, body: dict[str, Any], __: object = None) -> Any:
         if self.is_silent:
             raise UnansweredError("gone")
         keys = {body.get("key"), *(metric["key"] for metric in body.get("metrics", []))}

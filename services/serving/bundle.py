@@ -6,13 +6,10 @@ there whole or not at all, read-only, and nothing of it is parsed before its sig
 """
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import os
-import shutil
-import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +20,7 @@ import orjson
 from services.errors import BundleError
 from services.home import Home
 from services.projects.contract import Contract
-from services.serving import bundle_safety, interface, paths, signing
+from services.serving import bundle_safety, disk, interface, paths, signing
 from services.serving.models import BundleInfo
 from services.workflows import packaging
 from services.workflows.packaging import Package
@@ -35,7 +32,7 @@ FORMAT = 1
 MODEL, INFO, MANIFEST, SIGNATURE = "model", "serving.json", "manifest.json", "signature.json"
 _LONGEST = 16 << 20
 """Of the manifest and of ``serving.json``."""
-_CHUNK = 1 << 20
+_LOOKS, _EXCHANGE_S = 50, 0.02
 _KEPT = ("project", "model", "version", "run_id", "git_commit", "data_revision", "source",
          "registered_ms")  # fmt: skip
 
@@ -83,7 +80,7 @@ def build(
         BundleError: The version is refused: nothing of it was loaded, and no bundle was made.
         PlatformError: It cannot be written; what was there before stays.
     """
-    with _locked(paths.bundle(home, project, model, version)):
+    with disk.locked(paths.bundle(home, project, model, version)):
         package = packaging.pack(mlflow, home, project, model, version)
         return _current(package, home, project_folder, contract)
 
@@ -95,7 +92,7 @@ def of_package(package: Package, home: Home, project_folder: Path, contract: Con
         BundleError: The package is refused: nothing of it was loaded, and no bundle was made.
         PlatformError: It cannot be written; what was there before stays.
     """
-    with _locked(_target(package, home)):
+    with disk.locked(_target(package, home)):
         return _current(package, home, project_folder, contract)
 
 
@@ -108,9 +105,15 @@ def open(  # noqa: A001 - bundle.open, as gzip.open
         BundleError: There is none, or something about it is not as it was signed.
     """
     folder = paths.bundle(home, project, model, version)
-    if not folder.exists() and folder.parent.is_dir():
-        with _locked(folder):  # somebody is about to put it there
-            pass
+    for _ in range(_LOOKS):
+        before = _mark(folder)
+        try:
+            return _opened(home, folder, project, model, version)
+        except BundleError:
+            exchanging = before is None and any(_left(folder, "old"))
+            if not exchanging and _mark(folder) == before:
+                raise
+        time.sleep(_EXCHANGE_S)  # somebody is exchanging it, which takes two renames
     return _opened(home, folder, project, model, version)
 
 
@@ -123,8 +126,8 @@ def remove(home: Home, project: str, model: str, version: int) -> bool:
     folder = paths.bundle(home, project, model, version)
     if not folder.is_dir():
         return False
-    with _locked(folder), _told(f"The bundle {folder}"):
-        _delete(folder)
+    with disk.locked(folder), disk.told(f"The bundle {folder}"):
+        disk.delete(folder)
     return True
 
 
@@ -137,6 +140,20 @@ def versions(home: Home, project: str, model: str) -> tuple[int, ...]:
 
 
 # Reading
+
+
+def _mark(folder: Path) -> tuple[int, int] | None:
+    """Return which folder it is, None when there is none: another one after an exchange."""
+    try:
+        seen = folder.lstat()
+    except OSError:
+        return None
+    return seen.st_ino, seen.st_ctime_ns
+
+
+def _left(target: Path, kind: str) -> Iterator[Path]:
+    """Yield what a build has beside its target: new ones, old ones."""
+    return target.parent.glob(f".{kind}-{target.name}-*")
 
 
 def _opened(home: Home, folder: Path, project: str, model: str, version: int) -> Bundle:
@@ -172,13 +189,10 @@ def _parsed(content: bytes, name: str) -> dict[str, Any]:
             )
         told = [(str(f["path"]), int(f["bytes"]), str(f["sha256"])) for f in manifest["files"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"The manifest of {name} cannot be read.", _ANEW) from error
+        raise BundleError(f"The manifest of {name} cannot be read.", disk.ANEW) from error
     if len({path for path, _, _ in told}) != len(told):
-        raise BundleError(f"The manifest of {name} names a file twice.", _ANEW)
+        raise BundleError(f"The manifest of {name} names a file twice.", disk.ANEW)
     return dict(manifest)
-
-
-_ANEW = "Nothing of it was loaded. Deploy the version again to build its bundle anew."
 
 
 def _check_hashes(folder: Path, manifest: Mapping[str, Any], name: str) -> None:
@@ -187,19 +201,19 @@ def _check_hashes(folder: Path, manifest: Mapping[str, Any], name: str) -> None:
     strange = there.keys() - told.keys() - {MANIFEST, SIGNATURE}
     if strange:
         raise BundleError(
-            f"{min(strange)} lies in the bundle of {name} and is not in its manifest.", _ANEW
+            f"{min(strange)} lies in the bundle of {name} and is not in its manifest.", disk.ANEW
         )
     for path, file in told.items():
         if there.get(path) != file["bytes"]:
             state = "has another size than it had" if path in there else "is missing"
-            raise BundleError(f"{path} in the bundle of {name} {state}.", _ANEW)
-        with _told(f"{path} in the bundle of {name}"), _plain(folder / path) as handle:
+            raise BundleError(f"{path} in the bundle of {name} {state}.", disk.ANEW)
+        with disk.told(f"{path} in the bundle of {name}"), disk.plain(folder / path) as handle:
             digest = hashlib.file_digest(os.fdopen(handle, "rb", closefd=False), "sha256")
         if digest.hexdigest() != file["sha256"]:
             raise BundleError(
                 f"{path} in the bundle of {name} is not the file that was signed: its hash is "
                 "another.",
-                _ANEW,
+                disk.ANEW,
             )
 
 
@@ -207,39 +221,16 @@ def _info(content: bytes, name: str) -> BundleInfo:
     try:
         return BundleInfo.from_json(orjson.loads(content))
     except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{INFO} of {name} cannot be read.", _ANEW) from error
+        raise BundleError(f"{INFO} of {name} cannot be read.", disk.ANEW) from error
 
 
 def _read(file: Path, name: str) -> bytes:
-    with _told(f"{file.name} of {name}"), _plain(file) as handle:
+    with disk.told(f"{file.name} of {name}"), disk.plain(file) as handle:
         size = os.fstat(handle).st_size
         if size > _LONGEST:
-            raise BundleError(f"{file.name} of {name} is too long.", _ANEW)
+            raise BundleError(f"{file.name} of {name} is too long.", disk.ANEW)
         with os.fdopen(handle, "rb", closefd=False) as content:
             return content.read(_LONGEST)
-
-
-@contextlib.contextmanager
-def _plain(file: Path) -> Iterator[int]:
-    """Open a plain file, never through a link."""
-    handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "it is no plain file")
-        yield handle
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turn what the disk says into a sentence."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise BundleError(f"{what} is missing.", _ANEW) from error
-    except OSError as error:
-        raise BundleError(f"{what} cannot be used: {error.strerror or error}.", _ANEW) from error
 
 
 # Building
@@ -261,7 +252,7 @@ def _current(package: Package, home: Home, project_folder: Path, contract: Contr
         same = all(there.manifest.get(name) == value for name, value in kept.items())
         if same and there.info == interface.info(said, there.model, contract, project_folder):
             return there
-    with _told(f"The bundle of {package.name}"):
+    with disk.told(f"The bundle of {package.name}"):
         _make(package, home, project_folder, contract)
     return _opened(home, target, *named)
 
@@ -274,16 +265,16 @@ def _make(package: Package, home: Home, project_folder: Path, contract: Contract
         files = _copied(package, new / MODEL)
         bundle_safety.check_files(new / MODEL)
         info = interface.info(package.manifest, new / MODEL, contract, project_folder)
-        files.append(_put(new, INFO, orjson.dumps(info.as_json(), option=orjson.OPT_INDENT_2)))
+        files.append(disk.put(new, INFO, orjson.dumps(info.as_json(), option=orjson.OPT_INDENT_2)))
         told = {name: package.manifest[name] for name in _KEPT}
         manifest = {"v": FORMAT, **told, "package": package.manifest["digest"], "files": files}
         content = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
-        _put(new, MANIFEST, content)
-        _put(new, SIGNATURE, signing.sign(home, content))
-        _seal(new)
+        disk.put(new, MANIFEST, content)
+        disk.put(new, SIGNATURE, signing.sign(home, content))
+        disk.seal(new)
         _swap(new, target)
     finally:
-        _delete(new)
+        disk.delete(new)
 
 
 def _copied(package: Package, folder: Path) -> list[dict[str, Any]]:
@@ -300,7 +291,7 @@ def _copied(package: Package, folder: Path) -> list[dict[str, Any]]:
     for path in [] if differing else sorted(there):
         copy = folder / path
         copy.parent.mkdir(parents=True, exist_ok=True)
-        said = _copy(package.files / path, copy)
+        said = disk.copy(package.files / path, copy)
         files.append({"path": f"{MODEL}/{path}", **said})
         if said["sha256"] != told[path]:
             differing.append(path)
@@ -312,83 +303,16 @@ def _copied(package: Package, folder: Path) -> list[dict[str, Any]]:
     return files
 
 
-def _copy(source: Path, target: Path) -> dict[str, Any]:
-    digest, count = hashlib.sha256(), 0
-    with _plain(source) as handle, target.open("xb") as out:
-        while piece := os.read(handle, _CHUNK):
-            out.write(piece)
-            digest.update(piece)
-            count += len(piece)
-        out.flush()
-        os.fsync(out.fileno())
-    return {"bytes": count, "sha256": digest.hexdigest()}
-
-
-def _put(folder: Path, name: str, content: bytes) -> dict[str, Any]:
-    with (folder / name).open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return {"path": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _seal(folder: Path) -> None:
-    """Make everything read-only, and wait until the disk has it."""
-    for above, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            Path(above, name).chmod(0o444)
-        Path(above).chmod(0o555)
-        _sync(Path(above))
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _swap(new: Path, target: Path) -> None:
     old = target.with_name(f".old-{target.name}-{new.name[-8:]}")
     if target.exists() or target.is_symlink():
         target.rename(old)
     new.rename(target)
-    _sync(target.parent)
-    _delete(old)
+    disk.sync(target.parent)
+    disk.delete(old)
 
 
 def _sweep(target: Path) -> None:
     """Delete what a build that was killed left; whoever builds holds the lock."""
-    for kind in ("new", "old"):
-        for left in target.parent.glob(f".{kind}-{target.name}-*"):
-            _delete(left)
-
-
-def _delete(path: Path) -> None:
-    """Delete a read-only tree."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-        return
-    for above, _, _ in os.walk(path):
-        Path(above).chmod(0o700)
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(path)
-
-
-@contextlib.contextmanager
-def _locked(target: Path) -> Iterator[None]:
-    """Hold the one lock of a version's bundle, over processes and threads."""
-    with _told(f"The folder {target.parent}"):
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(
-            target.with_name(f".{target.name}.lock"),
-            os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
-            0o600,
-        )
-    try:
-        with _told(f"The lock of {target}"):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+    for left in [*_left(target, "new"), *_left(target, "old")]:
+        disk.delete(left)

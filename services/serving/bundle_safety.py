@@ -42,7 +42,7 @@ _PACKED = {
 _CALLS = frozenset({"GLOBAL", "STACK_GLOBAL", "INST", "OBJ", "REDUCE", "BUILD", "NEWOBJ",
                     "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID"})  # fmt: skip
 _LOOKED_AT = 1 << 20
-"""Of a file, for a pickle that hides under another name."""
+"""Of a file that is no text, for what hides under another name."""
 _CHECKS: Mapping[str, Callable[[Path], None]] = {
     ".safetensors": formats.safetensors,
     ".json": formats.json_document,
@@ -51,7 +51,6 @@ _CHECKS: Mapping[str, Callable[[Path], None]] = {
     ".npz": formats.npz,
     ".npy": formats.npy,
     ".ubj": formats.ubj,
-    ".xgb": formats.ubj,
     ".lgb": formats.text,
     ".txt": formats.text,
     ".md": formats.text,
@@ -170,39 +169,29 @@ def _check_name(path: str) -> None:
 
 def _check_content(file: Path) -> None:
     suffix = file.suffix.casefold()
+    check = _CHECKS.get(suffix, formats.text)
     with file.open("rb") as content:
-        head = content.read(_LOOKED_AT)
-    if suffix not in _ZIPPED:
+        # A pickle of the first protocols is text, and could have its end anywhere.
+        head = content.read(formats.LONGEST_TEXT if check is formats.text else _LOOKED_AT)
+    if suffix not in _ZIPPED and suffix != ".safetensors":  # which begins with a number
         for magic, kind in _PACKED.items():
             if head.startswith(magic):
                 raise RefusedError(f"what is in it is {kind}")
-    # A safetensors file begins with its header's length, whose bytes may look like anything.
     if suffix != ".safetensors" and is_pickle(head):
         raise RefusedError("what is in it is a pickle, which can run anything when it is loaded")
-    _CHECKS.get(suffix, formats.text)(file)
+    check(file)
 
 
-def is_pickle(head: bytes) -> bool:
-    """Return whether a file that begins so is a pickle; nothing of it is run."""
-    if len(head) > 2 and head[0] == 0x80 and 2 <= head[1] <= 5:
+def is_pickle(content: bytes) -> bool:
+    """Return whether it is one, of whatever protocol; nothing of it is run."""
+    if len(content) > 2 and content[0] == 0x80 and 2 <= content[1] <= 5:
         return True
     calls = False
     try:
-        for opcode, _, _ in pickletools.genops(io.BytesIO(head)):
+        for opcode, _, _ in pickletools.genops(io.BytesIO(content)):
             calls = calls or opcode.name in _CALLS
             if opcode.name == "STOP":
                 return calls
     except Exception:  # noqa: BLE001 - whatever it says, it does not read as a pickle
-        return calls and _names_module(head)
-    return False
-
-
-def _names_module(head: bytes) -> bool:
-    """Return whether it begins as a pickle of protocol 0 or 1 that names a function."""
-    first, _, rest = head[:400].lstrip(b"(]}").partition(b"\n")
-    second = rest.partition(b"\n")[0]
-    try:
-        module, name = first.decode("ascii"), second.decode("ascii")
-    except UnicodeDecodeError:
         return False
-    return module[:1] == "c" and module[1:].replace(".", "_").isidentifier() and name.isidentifier()
+    return False

@@ -31,7 +31,7 @@ _SUFFIXES = {
     "safetensors": (".safetensors",),
     "onnx": (".onnx",),
     "skops": (".skops",),
-    "booster": (".json", ".ubj", ".xgb", ".lgb", ".txt"),
+    "booster": (".json", ".ubj", ".lgb", ".txt"),
 }
 _FOREIGN = ("code", "python_model", "model_code_path", "artifacts", "streamable")
 _TYPES = {

@@ -23,7 +23,7 @@ class Candidate:
     version: int
     project: str
     bytes: int
-    """What all its replicas hold."""
+    """What all its replicas reserve: what the ledger has again when it goes."""
     requests_hour: int
     """In the last hour."""
     last_at: float | None
@@ -73,7 +73,7 @@ def order(candidates: Sequence[Candidate], now: float | None = None) -> tuple[Ra
 
 def ranked(candidates: Sequence[Candidate], now: float | None = None) -> tuple[Ranked, ...]:
     """Return all, least valuable first, the pinned ones last: what a person reads."""
-    at = _latest(candidates) if now is None else now
+    at = latest(candidates) if now is None else now
     lined = sorted(candidates, key=lambda one: _value(one, at))
     return tuple(
         Ranked(one, place, not one.pinned, _idle(one, at), _why(one, at))
@@ -164,7 +164,8 @@ def span(seconds: float) -> str:
     return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
 
 
-def _latest(candidates: Iterable[Candidate]) -> float:
+def latest(candidates: Iterable[Candidate]) -> float:
+    """Return when the newest of them was asked or loaded; 0 without any."""
     return max((max(one.last_at or 0.0, one.loaded_at) for one in candidates), default=0.0)
 
 

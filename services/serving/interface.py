@@ -217,9 +217,10 @@ def _single(field: Field, which: int) -> bool | int | float | str:
 
 def _picture(field: Field, sizes: Sequence[int], which: int) -> Any:  # noqa: ANN401 - lists of lists
     """Return a picture with a stroke in it, at another place for another ``which``."""
-    low, high = field.min or 0.0, 1.0 if field.max is None else field.max
+    low = field.min if field.min is not None else min(0.0, field.max or 0.0)
+    high = field.max if field.max is not None else low + 1
     whole = not field.datatype.startswith("FP")
-    ground, stroke = (round(low), round(high)) if whole else (float(low), float(high))
+    ground, stroke = (math.ceil(low), math.floor(high)) if whole else (float(low), float(high))
     height, width = _frame(field, sizes)
     at, slant = which % width, which // width % 2
     rows = []

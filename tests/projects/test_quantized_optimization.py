@@ -86,6 +86,61 @@ def test_a_prediction_has_a_row_for_each_text_and_no_figure_for_an_empty_one(par
     assert np.isnan(answers["bits_per_character"][1])
 
 
+@pytest.fixture
+def stored(part, model):
+    """Its weights and configuration."""
+    shape = part("model").Shape()
+    return dict(tree_flatten(model.parameters())), part("serving").configuration(shape, {}, GROUP)
+
+
+def test_texts_asked_together_go_on_as_they_do_alone(part, stored):
+    predict = part("serving").predictor(*stored)
+    texts = ["import os", "", "x", "def main():\n    return"]
+
+    together = predict({"text": texts})["continuation"]
+
+    assert together.tolist() == [predict({"text": [one]})["continuation"][0] for one in texts]
+    assert predict({"text": []})["continuation"].shape == (0,)
+
+
+def test_a_stream_says_what_the_prediction_says_and_stops_at_its_length(part, stored):
+    serving = part("serving")
+    whole = serving.predictor(*stored)({"text": ["import os"]})["continuation"][0]
+    streamer = serving.streamer(*stored)
+
+    assert "".join(streamer.stream("import os", serving.CONTINUATION)) == whole
+    assert list(streamer.stream("import os", 3)) == list(whole[:3])
+    assert streamer.count("a\tb é") == 4
+
+
+def test_drawn_characters_follow_seed_and_temperature(part, stored):
+    streamer = part("serving").streamer(*stored)
+
+    def drawn(**given):
+        return "".join(streamer.stream("x", 40, **given))
+
+    assert drawn(temperature=1.0, seed=1) == drawn(temperature=1.0, seed=1)
+    assert drawn(temperature=1.0, seed=1) != drawn(temperature=1.0, seed=2)
+    assert drawn(temperature=1e-6, seed=1) == drawn()
+
+
+def test_a_context_that_was_read_is_not_read_again(part, stored, monkeypatch):
+    serving = part("serving")
+    streamer, asked = serving.streamer(*stored), []
+    model = streamer._model
+    monkeypatch.setattr(streamer, "_model", lambda rows: asked.append(rows) or model(rows))
+    first = list(streamer.stream("import os", 10))
+    count = len(asked)
+
+    assert list(streamer.stream("something else, then import os", 10))
+    assert list(streamer.stream("import os", 10)) == first
+    assert count <= 10
+    assert len(asked) <= count + 10
+    monkeypatch.setattr(serving, "CACHED", 2)
+    assert list(streamer.stream("def", 5))
+    assert len(streamer._logits) <= count + 10
+
+
 def test_bits_a_character_of_a_model_that_knows_nothing_is_the_logarithm_of_the_alphabet(
     part, model
 ):

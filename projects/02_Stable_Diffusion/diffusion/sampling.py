@@ -1,13 +1,16 @@
 """From noise to images: DDPM's ancestral sampling and DDIM, in as many steps as asked for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import mlx.core as mx
 import numpy as np
 
 from diffusion.data import NO_LABEL, PIXELS
-from diffusion.network import Denoiser
 from diffusion.schedule import Schedule, sampling_steps
+
+Forward = Callable[[mx.array, mx.array, mx.array], mx.array]
+"""The network, or what a compiler made of it: images, times, digits to clean images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ def starting_noise(seeds: np.ndarray) -> np.ndarray:
 
 
 def sample(
-    model: Denoiser,
+    model: Forward,
     schedule: Schedule,
     sampler: Sampler,
     labels: np.ndarray,
@@ -72,7 +75,7 @@ def step(
 
 
 def _guided(
-    model: Denoiser, x: mx.array, time: mx.array, labels: mx.array, guidance: float
+    model: Forward, x: mx.array, time: mx.array, labels: mx.array, guidance: float
 ) -> mx.array:
     clean = model(x, time, labels)
     if not guidance:

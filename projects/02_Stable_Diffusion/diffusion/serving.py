@@ -8,14 +8,16 @@ import numpy as np
 
 from diffusion.data import CLASSES, SIDE
 from diffusion.network import Denoiser
-from diffusion.sampling import Sampler, sample, starting_noise
+from diffusion.sampling import Forward, Sampler, sample, starting_noise
 from diffusion.schedule import linear
 
 ENTRY = "diffusion.serving:predictor"
 
 
 def predictor(
-    weights: Mapping[str, mx.array], config: Mapping[str, Any]
+    weights: Mapping[str, mx.array],
+    config: Mapping[str, Any],
+    compiled: Callable[[Forward], Forward] = lambda forward: forward,
 ) -> Callable[[np.ndarray | Mapping[str, Any]], dict[str, np.ndarray]]:
     """Return a function from ``{"label": digits, "seed": optional}`` to ``{"image": (n, 8, 8)}``.
 
@@ -24,6 +26,7 @@ def predictor(
     model = Denoiser(config["width"], config["blocks"])
     model.load_weights(list(weights.items()))
     model.freeze()
+    forward = compiled(model)
     schedule = linear(config["timesteps"])
     sampler = Sampler(**config["sampler"])
 
@@ -34,7 +37,7 @@ def predictor(
         if seeds is None:
             seeds = np.random.default_rng().integers(0, 2**31, len(labels))
         start = starting_noise(np.asarray(seeds, dtype=np.int64).reshape(-1))
-        images = sample(model, schedule, sampler, labels, start)
+        images = sample(forward, schedule, sampler, labels, start)
         return {"image": ((images + 1) / 2).reshape(-1, SIDE, SIDE)}
 
     return predict

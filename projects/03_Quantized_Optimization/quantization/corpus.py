@@ -21,7 +21,7 @@ def encode(text: str) -> np.ndarray:
     return np.array([index for index in kept if index is not None], dtype=np.int32)
 
 
-def decode(ids: np.ndarray) -> str:
+def decode(ids: np.ndarray | list[int]) -> str:
     """Return the text of the numbers."""
     return "".join(CHARACTERS[index] for index in ids)
 

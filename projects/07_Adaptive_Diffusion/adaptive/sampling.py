@@ -1,13 +1,16 @@
 """DDIM along any path of timesteps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import mlx.core as mx
 import numpy as np
 
 from adaptive.data import PIXELS
-from adaptive.network import Denoiser
 from adaptive.schedules import Schedule
+
+Forward = Callable[[mx.array, mx.array, mx.array], mx.array]
+"""The network, or what a compiler made of it: images, times, digits to clean images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ def starting_noise(seeds: np.ndarray) -> np.ndarray:
     ).astype(np.float32)
 
 
-def sample(model: Denoiser, path: list[Stop], labels: np.ndarray, start: np.ndarray) -> np.ndarray:
+def sample(model: Forward, path: list[Stop], labels: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Return one image (64 pixels in [-1, 1]) a label, made from the noise `start`."""
     x, digits = mx.array(start), mx.array(labels)
     for here, below in zip(path, [*[stop.signal for stop in path[1:]], 1.0], strict=True):

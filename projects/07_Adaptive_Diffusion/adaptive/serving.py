@@ -8,13 +8,15 @@ import numpy as np
 
 from adaptive.data import CLASSES, SIDE
 from adaptive.network import Denoiser
-from adaptive.sampling import Stop, sample, starting_noise
+from adaptive.sampling import Forward, Stop, sample, starting_noise
 
 ENTRY = "adaptive.serving:predictor"
 
 
 def predictor(
-    weights: Mapping[str, mx.array], config: Mapping[str, Any]
+    weights: Mapping[str, mx.array],
+    config: Mapping[str, Any],
+    compiled: Callable[[Forward], Forward] = lambda forward: forward,
 ) -> Callable[[np.ndarray | Mapping[str, Any]], dict[str, np.ndarray]]:
     """Return a function from ``{"label": digits, "seed": optional}`` to ``{"image": (n, 8, 8)}``.
 
@@ -23,6 +25,7 @@ def predictor(
     model = Denoiser(config["width"], config["blocks"])
     model.load_weights(list(weights.items()))
     model.freeze()
+    forward = compiled(model)
     path = [Stop(time, signal) for time, signal in config["path"]]
 
     def predict(inputs: np.ndarray | Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -32,7 +35,7 @@ def predictor(
         if seeds is None:
             seeds = np.random.default_rng().integers(0, 2**31, len(labels))
         start = starting_noise(np.asarray(seeds, dtype=np.int64).reshape(-1))
-        images = sample(model, path, labels, start)
+        images = sample(forward, path, labels, start)
         return {"image": ((images + 1) / 2).reshape(-1, SIDE, SIDE)}
 
     return predict

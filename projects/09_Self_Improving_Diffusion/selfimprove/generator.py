@@ -16,6 +16,8 @@ TIMESTEPS = 100
 _LARGEST_WEIGHT = 5.0
 """Of the error of the clean image: 1 + signal-to-noise ratio, but no more than this."""
 _AVERAGE = 0.99
+Forward = Callable[[mx.array, mx.array, mx.array], mx.array]
+"""The network, or what a compiler made of it: images, times, digits to clean images."""
 
 
 def alpha_bar(timesteps: int = TIMESTEPS) -> np.ndarray:
@@ -114,7 +116,7 @@ def starting_noise(seeds: np.ndarray) -> np.ndarray:
     ).astype(np.float32)
 
 
-def sample(model: Denoiser, labels: np.ndarray, start: np.ndarray, *, steps: int) -> np.ndarray:
+def sample(model: Forward, labels: np.ndarray, start: np.ndarray, *, steps: int) -> np.ndarray:
     """Return one image (64 pixels in [-1, 1]) a label, by DDIM from the noise `start`.
 
     Raises:

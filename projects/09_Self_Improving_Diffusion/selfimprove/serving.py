@@ -7,14 +7,16 @@ import mlx.core as mx
 import numpy as np
 
 from selfimprove.data import CLASSES, SIDE
-from selfimprove.generator import sample, starting_noise
+from selfimprove.generator import Forward, sample, starting_noise
 from selfimprove.network import Denoiser
 
 ENTRY = "selfimprove.serving:predictor"
 
 
 def predictor(
-    weights: Mapping[str, mx.array], config: Mapping[str, Any]
+    weights: Mapping[str, mx.array],
+    config: Mapping[str, Any],
+    compiled: Callable[[Forward], Forward] = lambda forward: forward,
 ) -> Callable[[np.ndarray | Mapping[str, Any]], dict[str, np.ndarray]]:
     """Return a function from ``{"label": digits, "seed": optional}`` to ``{"image": (n, 8, 8)}``.
 
@@ -23,6 +25,7 @@ def predictor(
     model = Denoiser(config["width"], config["blocks"])
     model.load_weights(list(weights.items()))
     model.freeze()
+    forward = compiled(model)
 
     def predict(inputs: np.ndarray | Mapping[str, Any]) -> dict[str, np.ndarray]:
         columns = inputs if isinstance(inputs, Mapping) else {"label": inputs}
@@ -31,7 +34,7 @@ def predictor(
         if seeds is None:
             seeds = np.random.default_rng().integers(0, 2**31, len(labels))
         start = starting_noise(np.asarray(seeds, dtype=np.int64).reshape(-1))
-        images = sample(model, labels, start, steps=config["sampling_steps"])
+        images = sample(forward, labels, start, steps=config["sampling_steps"])
         return {"image": ((images + 1) / 2).reshape(-1, SIDE, SIDE)}
 
     return predict

@@ -1,4 +1,4 @@
-"""The nine projects' models: each becomes a bundle, and its example is a request that it answers."""
+"""The nine projects' models: each becomes a bundle, and it answers its bundle's example."""
 
 import json
 import subprocess
@@ -36,6 +36,12 @@ told = {
     }
     for name, column in answers.items()
 }
+try:
+    from mlops_client.serving import loading
+except ImportError:
+    pass  # the model server is not part of this client
+else:
+    loading.load(folder, root=Path.cwd()).warm_up()
 print(json.dumps(told))
 """
 KINDS = {"BYTES": "OUS", "FP32": "f", "FP64": "f", "INT64": "i"}
@@ -124,7 +130,9 @@ def test_pictures_are_known_as_pictures(made):
         number: [f for f in (*made(number).info.inputs, *made(number).info.outputs) if f.image]
         for number in ("02", "04", "05", "06", "08")
     }
-    sides = {number: [(f.name, f.shape, f.side) for f in found] for number, found in by_name.items()}
+    sides = {
+        number: [(f.name, f.shape, f.side) for f in found] for number, found in by_name.items()
+    }
     assert sides == {
         "02": [("image", (-1, 8, 8), None)],
         "04": [("pixels", (-1, 64), 8)],

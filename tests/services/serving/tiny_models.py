@@ -38,7 +38,19 @@ def _lora() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     from lora.encoder import MiniLM
     from lora.tokenizer import PADDING
 
-    words = ["open", "a", "connection", "to", "the", "server", "and", "return", "its", "socket", "."]
+    words = [
+        "open",
+        "a",
+        "connection",
+        "to",
+        "the",
+        "server",
+        "and",
+        "return",
+        "its",
+        "socket",
+        ".",
+    ]
     vocabulary = [PADDING, "[UNK]", "[CLS]", "[SEP]", *words]
     config = {"labels": list(corpus.LABELS), "longest": 32, "vocabulary": vocabulary}
     return serving.stored(MiniLM(), Classifier([])), config

@@ -18,7 +18,7 @@ class Choice:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """What a model can run on here."""
 

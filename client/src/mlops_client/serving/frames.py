@@ -17,6 +17,7 @@ HEADER_LIMIT = 1 << 20
 BODY_LIMIT = 128 << 20
 COLUMN_LIMIT = 256
 _DIMENSIONS = 8
+_SIZES = ("shape", "bytes")
 _LENGTHS = struct.Struct("<II")
 _LENGTH = struct.Struct("<I")
 BYTES = "BYTES"
@@ -132,7 +133,7 @@ def _numbers_packed(values: np.ndarray, datatype: str) -> bytes:
 
 
 def _texts_packed(values: np.ndarray) -> bytes:
-    parts = []
+    parts: list[bytes] = []
     for value in values.reshape(-1).tolist():
         raw = value if isinstance(value, bytes) else str(value).encode()
         parts += (_LENGTH.pack(len(raw)), raw)
@@ -165,19 +166,14 @@ def unpacked(told: object, body: bytes) -> Columns:
 def _told(one: object) -> tuple[str, str, tuple[int, ...], int]:
     if not isinstance(one, dict) or not isinstance(one.get("name"), str):
         raise ColumnError(None, "A column is told of without a name.")
-    name, datatype, shape, size = (
-        one["name"],
-        one.get("datatype"),
-        one.get("shape"),
-        one.get("bytes"),
-    )
+    name, datatype, shape, size = one["name"], str(one.get("datatype")), *map(one.get, _SIZES)
     if datatype != BYTES and datatype not in TYPES:
-        raise ColumnError(name, f"Column {name!r} has the unknown type {str(datatype)[:40]!r}.")
+        raise ColumnError(name, f"Column {name!r} has the unknown type {datatype[:40]!r}.")
     if not isinstance(shape, list) or len(shape) > _DIMENSIONS or not all(map(_count, shape)):
         raise ColumnError(name, f"Column {name!r} has no shape of at most {_DIMENSIONS} numbers.")
     if not _count(size):
         raise ColumnError(name, f"Column {name!r} does not say its bytes.")
-    return name, str(datatype), tuple(shape), int(size or 0)
+    return name, datatype, tuple(shape), int(size or 0)
 
 
 def _count(value: object) -> bool:
@@ -186,6 +182,8 @@ def _count(value: object) -> bool:
 
 def _column(name: str, datatype: str, shape: tuple[int, ...], raw: memoryview) -> np.ndarray:
     count = math.prod(shape)
+    if count == 0 and max(shape) > COLUMN_LIMIT**2:
+        raise ColumnError(name, f"Column {name!r} is empty, and has the shape {list(shape)}.")
     if datatype == BYTES:
         return _texts(name, count, raw).reshape(shape)
     dtype = TYPES[datatype]

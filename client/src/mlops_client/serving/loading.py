@@ -1,6 +1,7 @@
 """A bundle's folder becomes a model that can be asked."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from mlops_client.serving import formats, info, memory
@@ -8,6 +9,8 @@ from mlops_client.serving.info import LoadError
 from mlops_client.serving.model import MAX_BATCH, Loaded, batch_sizes
 
 __all__ = ["LoadError", "Loaded", "load"]
+_COMPILED = (1, 4, 16, 32)
+"""Sizes of batches where each is compiled for itself, and the bundle names none."""
 
 
 def load(
@@ -48,4 +51,6 @@ def load(
             f"{told.name} cannot be rebuilt: {type(error).__name__}: {str(error)[:500]}",
             "Its weights and the project's code do not go together, or the code fails.",
         ) from error
+    if model.compiled and not told.fixed_batches:
+        sizes, most = batch_sizes(replace(told, fixed_batches=_COMPILED), max_batch)
     return Loaded(told, model, sizes, most)

@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,7 +45,8 @@ def load(folder: Path, info: Info, wanted: str, root: Path) -> Model:
 
     weights: dict[str, Any] = {}
     for file in files:
-        weights.update(mx.load(str(file)))
+        tensors: Any = mx.load(str(file))
+        weights.update(tensors)
     build = function(info.entry, root)
     options, compiled = _compiled(build)
     predictor = build(weights, config, **options)
@@ -159,11 +161,7 @@ def _module(name: str, root: Path) -> ModuleType:
     """Import a module of the project; nothing outside its folder is ever called by a bundle."""
     top = name.partition(".")[0]
     spec = importlib.util.find_spec(top) if top.isidentifier() else None
-    places = [spec.origin] if spec and spec.origin else []
-    if spec and spec.submodule_search_locations:
-        places += list(spec.submodule_search_locations)
-    inside = [Path(place).resolve() for place in places if place]
-    if spec is not None and not all(_is_inside(place, root) for place in inside or [Path("/")]):
+    if spec is not None and not all(_is_inside(place, root) for place in _places(spec)):
         raise LoadError(
             f"The entry's module {name} is not in the project's folder.",
             "A bundle may name the project's own code only.",
@@ -171,7 +169,13 @@ def _module(name: str, root: Path) -> ModuleType:
     return importlib.import_module(name)
 
 
-def _is_inside(place: Path, root: Path) -> bool:
+def _places(spec: ModuleSpec) -> list[str]:
+    """Return where a module's code is; what is built into Python is nowhere."""
+    places = list(spec.submodule_search_locations or ())
+    return places or [spec.origin if spec.has_location and spec.origin else "/"]
+
+
+def _is_inside(named: str, root: Path) -> bool:
     """Return whether a file is the project's own: below its folder, not in its environment."""
-    root = root.resolve()
+    place, root = Path(named).resolve(), root.resolve()
     return place.is_relative_to(root) and ".venv" not in place.relative_to(root).parts

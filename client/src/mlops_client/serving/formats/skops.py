@@ -1,5 +1,6 @@
 """scikit-learn models as skops: only types of a fixed list are ever built."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,33 @@ import numpy as np
 
 from mlops_client.serving.backends import only_cpu
 from mlops_client.serving.formats import one_file
-from mlops_client.serving.formats.tables import frame, matrix, named
+from mlops_client.serving.formats.tables import framer, matrix, named
 from mlops_client.serving.frames import Columns
 from mlops_client.serving.info import Info, LoadError
 from mlops_client.serving.model import Model
 
-TRUSTED: tuple[str, ...] = ()
+TRUSTED = (
+    "sklearn._loss.loss.HalfTweedieLossIdentity",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    "sklearn.gaussian_process.kernels.ConstantKernel",
+    "sklearn.gaussian_process.kernels.Product",
+    "sklearn.gaussian_process.kernels.RBF",
+    "sklearn.gaussian_process.kernels.Sum",
+    "sklearn.gaussian_process.kernels.WhiteKernel",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.metrics._dist_metrics.ManhattanDistance64",
+    "sklearn.metrics._dist_metrics.MinkowskiDistance64",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+)
+"""Of scikit-learn alone, beyond what skops trusts by itself: parts that its own estimators have."""
 
 
 def load(folder: Path, info: Info, wanted: str, root: Path) -> Model:
@@ -50,16 +72,19 @@ def _refuse(strange: list[str]) -> None:
     if strange:
         raise LoadError(
             f"The file holds types that are not trusted: {', '.join(strange)[:300]}.",
-            "Only scikit-learn's own estimators are served; register the model as ONNX.",
+            "Only scikit-learn's own estimators are served (of a search, its `best_estimator_`);"
+            " register others as ONNX.",
         )
 
 
 def _predictor(estimator: Any, info: Info) -> Any:  # noqa: ANN401 - sklearn has no types
     fitted = getattr(estimator, "feature_names_in_", None)
-    by_name = fitted is not None and {one.name for one in info.inputs} >= set(fitted)
+    names = [] if fitted is None else [str(name) for name in fitted]
+    by_name = bool(names) and {one.name for one in info.inputs} >= set(names)
+    asked = framer(names) if by_name else functools.partial(matrix, info)
 
     def predict(columns: Columns) -> Columns:
-        rows = frame(info, columns) if by_name else matrix(info, columns)
+        rows = asked(columns)
         if not hasattr(estimator, "predict"):
             return named(info, np.asarray(estimator.transform(rows)), None, None)
         chances = None

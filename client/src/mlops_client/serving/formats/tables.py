@@ -1,6 +1,6 @@
 """Columns as the one matrix that models of tables take, and their answers as columns."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,8 @@ def matrix(info: Info, columns: Columns) -> np.ndarray:
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-def frame(info: Info, columns: Columns) -> Any:  # noqa: ANN401 - pandas is imported when needed
-    """Return a data frame of scalar columns, for a model that was fitted with their names.
+def framer(names: Sequence[str]) -> Callable[[Columns], Any]:
+    """Return what makes a data frame of scalar columns, for a model fitted with their names.
 
     Raises:
         LoadError: pandas is missing.
@@ -37,7 +37,14 @@ def frame(info: Info, columns: Columns) -> Any:  # noqa: ANN401 - pandas is impo
             "The model was fitted on named columns, and pandas is not in the environment.",
             "Install pandas in the project's environment.",
         ) from error
-    return pd.DataFrame({one.name: columns.get(one.name) for one in info.inputs})
+
+    def frame(columns: Columns) -> Any:  # noqa: ANN401 - pandas is not always here
+        missing = [name for name in names if name not in columns]
+        if missing:
+            raise ValueError(f"Column {missing[0]!r} is missing.")
+        return pd.DataFrame({name: columns[name] for name in names})
+
+    return frame
 
 
 def named(
