@@ -115,8 +115,8 @@ class Settings(BaseSettings):
     log."""
 
     serving_ray_address: str = ""
-    """An existing Ray cluster of which this machine is a node, e.g. ``127.0.0.1:6379``; empty starts
-    our own. Its nodes need the resource ``unified_memory_mb``."""
+    """An existing Ray cluster of which this machine is a node, e.g. ``127.0.0.1:6379``; empty
+    starts our own. Its nodes need the resource ``unified_memory_mb``."""
 
     serving_ray_token: Path | None = None
     """File with the token of that cluster; our own Ray gets one of ours."""
@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     """Preferred port of the gateway; a taken one is replaced by a free one, which is remembered."""
 
     gateway_listen: str = "127.0.0.1"
-    """An address of this machine at which applications reach the gateway; 0.0.0.0 is all of them."""
+    """An address of this machine at which applications reach the gateway; 0.0.0.0 is all."""
 
     gateway_hosts: tuple[str, ...] = ()
     """Names under which applications may ask the gateway, beside those of this machine itself."""

@@ -121,12 +121,12 @@ def encoded(info: BundleInfo, columns: Mapping[str, Any]) -> tuple[list[dict[str
     return heads, b"".join(parts)
 
 
-def _column(field: Field, values: Any) -> tuple[list[int], bytes]:
+def _column(field: Field, values: object) -> tuple[list[int], bytes]:
     if field.datatype == "BYTES":
         texts = [str(one).encode() for one in np.ravel(np.asarray(values, dtype=object))]
         shape = [len(texts), *field.shape[1:]] if math.prod(field.shape[1:]) == 1 else [len(texts)]
         return shape, b"".join(struct.pack("<I", len(one)) + one for one in texts)
-    array = np.asarray(values, dtype=_TYPES[field.datatype])
+    array: np.ndarray[Any, Any] = np.asarray(values, dtype=_TYPES[field.datatype])
     wanted = (-1, *field.shape[1:]) if field.shape else array.shape
     if -1 not in wanted[1:]:
         array = array.reshape(wanted)
@@ -138,8 +138,8 @@ def _decoded(said: Mapping[str, Any], content: bytes) -> Column:
     datatype = str(said["datatype"])
     if datatype == "BYTES":
         return Column(str(said["name"]), datatype, shape, _texts(content))
-    array = np.frombuffer(content, dtype=_TYPES[datatype]).reshape(shape)
-    return Column(str(said["name"]), datatype, shape, array)
+    flat: np.ndarray[Any, Any] = np.frombuffer(content, dtype=_TYPES[datatype])
+    return Column(str(said["name"]), datatype, shape, flat.reshape(shape))
 
 
 def _texts(content: bytes) -> list[str]:

@@ -36,15 +36,16 @@ def check(
     try:
         asking.healthy(address)
         if not info.example:
-            return Checked(True, "It says that it is ready; the version has no example to ask.")
+            return Checked(well=True, said="It is ready; the version has no example to ask.")
         answered = asking.ask(address, info, info.example, timeout_s=timeout_s)
     except PlatformError as error:
-        return Checked(False, error.message)
+        return Checked(well=False, said=error.message)
     fault = fault_of(answered, info)
     if fault:
-        return Checked(False, fault)
+        return Checked(well=False, said=fault)
     took = "" if answered.model_ms is None else f" in {answered.model_ms:.1f} ms"
-    return Checked(True, f"Its example was answered well{took}.{_beside(answered, info, live)}")
+    beside = _beside(answered, info, live)
+    return Checked(well=True, said=f"Its example was answered well{took}.{beside}")
 
 
 def fault_of(answered: Answered, info: BundleInfo) -> str:

@@ -6,6 +6,7 @@ lives. It says in JSON lines on standard output how they are. When Ray falls it 
 anew; the model servers go on answering meanwhile.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -15,12 +16,16 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import psutil
 
 from services.serving import replicas, server_process
 from services.serving.replicas import ReplicaSpec
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 MEMORY = "unified_memory_mb"
 """The resource of Ray that replicas reserve."""
@@ -125,13 +130,13 @@ class Host:
         ).remote()
         return _Held(spec, actor, actor.begin.remote(spec.as_json()), time.monotonic())
 
-    def _here(self) -> Any:
+    def _here(self) -> "NodeAffinitySchedulingStrategy":
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         # The gateway reaches model servers by sockets of this machine.
         return NodeAffinitySchedulingStrategy(self._node, soft=False)
 
-    def _hear(self, held: _Held, ref: Any) -> None:
+    def _hear(self, held: _Held, ref: "ObjectRef[Any]") -> None:
         import ray
         from ray.exceptions import RayError
 
@@ -161,7 +166,8 @@ class Host:
         ]  # fmt: skip
         if not late:
             return
-        free = ray.available_resources().get(MEMORY, 0.0)
+        known: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
+        free = known.get(MEMORY, 0.0)
         for one in late:
             needed = megabytes(one.spec.memory_bytes)
             if needed > free:
@@ -248,13 +254,17 @@ def _run(host: Host, wanted: Wanted, output: BinaryIO) -> int:
     told: tuple[float, dict[str, Any]] = (0.0, {})
     while not wanted.ended:
         if fault := host.fallen():
-            output.write(json.dumps({"fault": fault}).encode() + b"\n")
+            with contextlib.suppress(OSError):
+                output.write(json.dumps({"fault": fault}).encode() + b"\n")
             os._exit(3)  # without its head Ray's own end would wait for long
         host.turn(dict(wanted.specs))
         said = host.said()
         if said != told[1] or time.monotonic() - told[0] > _SAY_S:
             told = time.monotonic(), said
-            output.write(json.dumps({"replicas": said}).encode() + b"\n")
+            try:
+                output.write(json.dumps({"replicas": said}).encode() + b"\n")
+            except BrokenPipeError:  # the engine is gone
+                return 0
     return 0
 
 
@@ -262,4 +272,5 @@ if __name__ == "__main__":
     # Under its own name, so that the workers of Ray find the actor in it.
     from services.serving import ray_host
 
-    sys.exit(ray_host.main())
+    code = ray_host.main()
+    os._exit(code)  # its other thread still listens

@@ -144,7 +144,7 @@ class Workbench:
         """
         from services.projects import environment
         from services.serving import bundle, trial
-        from services.serving.room import Room
+        from services.serving.planning import Room
 
         packaged = bundle.open(self.home, project, model, target.version)
         python = environment.prepare(folder, self.home)
@@ -169,7 +169,7 @@ class Workbench:
         info = self.known(project, model, target.version)
         if info is None:
             return None
-        from services.serving.room import Room
+        from services.serving.planning import Room
 
         found = Room(self.home, pinned).outlook(info, target)
         return Outlook(
