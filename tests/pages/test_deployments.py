@@ -147,7 +147,9 @@ def test_while_the_controller_is_away_its_buttons_are_off_with_the_reason(
 ):
     laid()
     app = opened(open_page, LORA, role=role)
-    Store(state.mirror()._engine).write_engine("controller", "Controller", "down", "It was stopped.")
+    Store(state.mirror()._engine).write_engine(
+        "controller", "Controller", "down", "It was stopped."
+    )
     app.run()
     assert not app.exception
     assert "Controller has not answered" in "".join(one.value for one in app.warning)
@@ -272,7 +274,8 @@ def test_every_word_of_a_model_is_text(home: Home, laid: Laid, open_page: Open):
         assert not app.exception, part
         texts = list(read_as_markdown(app))
         assert not [text for text in texts if any(sign in text for sign in SIGNS)], part
-        assert "<img" not in drawn(app), part
+        assert "&lt;img src=x" in drawn(app) or part == "Keys", part
+        assert "<img src=x" not in drawn(app), part
         assert "<b>loud" not in drawn(app), part
 
 
