@@ -1,7 +1,8 @@
 """Whether model servers still answer, and what they say of their memory: asked beside the loop."""
 
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,8 +66,27 @@ class Pulse:
         except PlatformError:
             beat.silent += 1
 
+    def said(self, replica: str) -> Mapping[str, Any]:
+        """Return what a model server said last of itself; empty: nothing yet."""
+        beat = self._beats.get(replica)
+        return beat.said if beat else {}
+
+    def beside(self, replica: str) -> tuple[int, int]:
+        """Return what Metal holds of a model server beside its resident memory, now and at most.
+
+        Off a Mac that is nothing: MLX computes in the process's own memory.
+        """
+        said = self.said(replica)
+        if sys.platform != "darwin":
+            return 0, 0
+        now = _count(said.get("mlx_active_bytes")) + _count(said.get("mlx_cache_bytes"))
+        return now, max(now, _count(said.get("mlx_peak_bytes")))
+
     def peak_bytes(self, replica: str) -> int | None:
         """Return the most memory that a model server says it had; None: it did not say."""
-        beat = self._beats.get(replica)
-        peak = beat.said.get("peak_rss_bytes") if beat else None
-        return peak if isinstance(peak, int) else None
+        peak = _count(self.said(replica).get("peak_rss_bytes"))
+        return peak + self.beside(replica)[1] if peak else None
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -19,18 +19,20 @@ import psutil
 from services.actions.journal import Journal
 from services.errors import JournalError, MlopsError, PlatformError
 from services.home import Home
-from services.serving import checks, figures, paths, replicas, status, store
+from services.serving import checks, figures, paths, replicas, store
+from services.serving.allotting import Room
 from services.serving.checks import Checked
 from services.serving.cluster import Cluster
 from services.serving.endpoint import EndpointRun
 from services.serving.lease_keeping import LeaseKeeping
+from services.serving.measured import Measured
 from services.serving.models import Endpoint, EventKind, Target
+from services.serving.noting import Noting
 from services.serving.preparing import spec_of
 from services.serving.publishing import Publisher
 from services.serving.pulse import Pulse
 from services.serving.replicas import ReplicaSpec, Seen
-from services.serving.room import Room
-from services.serving.status import ServingStatus
+from services.serving.survivors import Survivors
 from services.serving.versions import Deeds, Prepared, VersionRun
 from services.serving.world import CheckWish, World
 
@@ -66,14 +68,6 @@ class _Paces:
     swept: float = 0.0
 
 
-@dataclass(slots=True)
-class _Lives:
-    """What an earlier life of the engine left."""
-
-    specs: list[ReplicaSpec] = field(default_factory=list)
-    status: ServingStatus | None = None
-
-
 class Reconciler:
     """Follows all endpoints. Used from one thread."""
 
@@ -99,32 +93,21 @@ class Reconciler:
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="check")
         self._checking: dict[str, Future[Checked]] = {}
         self._pulse = Pulse(self._pool)
+        self._noting = Noting(Measured.of(home), host)
         self._paces = _Paces()
         self._seen: dict[str, Seen] = {}
         self._publisher = Publisher(home)
-        self._before = _Lives(status=status.read(home))
+        self._survivors = Survivors(home)
         self._desired: tuple[Endpoint, ...] | None = None
         self.trouble = ""
         """What is wrong with the engine itself, as a sentence."""
-        self._adopt()
 
     # The start
 
-    def _adopt(self) -> None:
-        """Find the model servers that live; clear what dead ones left."""
-        for spec in replicas.records(self._home):
-            if replicas.process_of(spec) is None:
-                replicas.forget(spec)
-            else:
-                self._before.specs.append(spec)
-
     def _hand_over(self, run: EndpointRun, now: float) -> None:
         """Give an endpoint the model servers it had in an earlier life."""
-        if self._before.status is not None:
-            run.remember(self._before.status.endpoints.get(run.name))
-        mine = [one for one in self._before.specs if one.name == run.name]
-        self._before.specs = [one for one in self._before.specs if one.name != run.name]
-        for one in run.adopt(mine, now):
+        run.remember(self._survivors.status_of(run.name))
+        for one in run.adopt(self._survivors.take(run.name), now):
             replicas.ask_to_end(one)
         self._room.take_over(run)
 
@@ -164,6 +147,7 @@ class Reconciler:
         with contextlib.suppress(PlatformError):
             free = self._room.leases.free_bytes()
         self._publisher.publish_status(self._runs, self._cluster.problem, free, now)
+        self._noting.turn(self._runs.values(), self._pulse)
         self._tidy(now)
 
     def _read_desired(self, now: float) -> None:
@@ -188,10 +172,7 @@ class Reconciler:
                 run.want(endpoint, now)
         for name in self._runs.keys() - wanted.keys():
             self._runs[name].unwant(now)
-        if self._before.specs:  # of endpoints that nobody wants any more
-            for spec in self._before.specs:
-                replicas.ask_to_end(spec)
-            self._before.specs = []
+        self._survivors.end_the_rest()
 
     def _look(self, now: float) -> World:
         memory = time.monotonic() - self._paces.memory > _MEMORY_S
@@ -222,7 +203,9 @@ class Reconciler:
         before = self._seen.get(found.id)
         if before is None or before.pid != found.pid:
             return found
-        rss = found.rss_bytes if found.rss_bytes is not None else before.rss_bytes
+        rss = before.rss_bytes
+        if found.rss_bytes is not None:
+            rss = found.rss_bytes + self._pulse.beside(found.id)[0]
         known = (found.peak_bytes, before.peak_bytes, self._pulse.peak_bytes(found.id), rss)
         peaks = [one for one in known if one is not None]
         return replace(found, rss_bytes=rss, peak_bytes=max(peaks, default=None))

@@ -7,7 +7,7 @@ from services.resources.leases import LeaseBook
 from services.resources.models import Capacity
 from services.serving.figures import Figures, VersionFigures
 from services.serving.lease_keeping import LeaseKeeping
-from services.serving.room import Room
+from services.serving.allotting import Room
 from services.serving.world import World
 from tests.services.serving.simulated import MB, Simulation, endpoint, rollout, target
 
