@@ -73,6 +73,7 @@ class App:
             bug = Problem("bug", "The gateway failed; its log has the reason.")
             await self._say(send, request, spec, bug)
         finally:
+            self._gateway.limits.release(request.held)
             self._note(request, spec)
 
     def _see_host(self, request: Request) -> None:

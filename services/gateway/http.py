@@ -78,6 +78,7 @@ class Request:
         "at",
         "began",
         "headers",
+        "held",
         "id",
         "method",
         "parts",
@@ -99,6 +100,8 @@ class Request:
             self.parts = [unquote(part) for part in self.parts]
         self.id = _request_id(self.headers.get(b"x-request-id"))
         self.seen = Seen()
+        self.held = 0
+        """Bytes of it that are counted as held."""
 
     def header(self, name: bytes) -> str:
         """Return a header's text, empty when it was not sent."""
@@ -108,6 +111,11 @@ class Request:
         """Return how long it has taken until now."""
         return (time.perf_counter() - self.began) * 1000
 
+    def length(self, unknown: int) -> int:
+        """Return the bytes that the body will have; ``unknown`` where nothing was said."""
+        said = self.headers.get(b"content-length")
+        return unknown if said is None else int(said)
+
     async def body(self, limit: int) -> bytes:
         """Return the body.
 
@@ -115,8 +123,7 @@ class Request:
             Problem: It is too large, or packed in a way that is not read.
             GoneError: Who asked hung up before it was there.
         """
-        length = self.headers.get(b"content-length")
-        if length is not None and int(length) > limit:
+        if self.length(0) > limit:
             raise too_large(limit)
         packing = self.header(b"content-encoding").lower()
         if packing not in {"", "identity", "gzip", "deflate"}:
