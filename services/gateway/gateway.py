@@ -106,6 +106,7 @@ class Gateway:
         self.limits.hold(len(body))
         self.limits.release(expected)
         request.held = len(body)
+        request.began = time.perf_counter()  # how slowly it was sent is nobody's latency here
         return body
 
     def contract(self, info: BundleInfo) -> Contract:

@@ -47,6 +47,8 @@ class Seen:
     key_id: str = ""
     rows: int = 0
     status: int = 0
+    ms: float = 0.0
+    """Until the answer went out, or for events until all of it had."""
     retried: int = 0
 
 
