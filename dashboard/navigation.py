@@ -49,6 +49,13 @@ ENTRIES = (
         "registry", "Registry", "deployed_code", "Work", "Models, versions and who promoted them."
     ),
     Entry("model", "Model", "package_2", "Work", "One model in full.", listed=False),
+    Entry(
+        "deployments",
+        "Deployments",
+        "dns",
+        "Work",
+        "Models in service: how they do, and what is done with them.",
+    ),
     Entry("data", "Data", "database", "Work", "Versions of data and models, and who uses them."),
     Entry(
         "workflows",

@@ -1,10 +1,11 @@
-"""The command palette: one search over pages, projects, models, workflows and runs (Ctrl + K)."""
+"""The command palette: pages, projects, models, deployments, workflows and runs (Ctrl + K)."""
 
 from collections.abc import Iterator
 
 import streamlit as st
 
 from dashboard import flows, navigation, state
+from dashboard.deployments import access as deployments
 from dashboard.text import plain
 from services.errors import MlopsError
 from services.mirror import filters
@@ -27,12 +28,12 @@ def button() -> None:
 @st.dialog("Go to", icon=":material/search:")
 def _open() -> None:
     words = st.text_input(
-        "Search pages, projects, models, workflows and runs",
+        "Search pages, projects, models, deployments, workflows and runs",
         key="palette-words",
         type="search",
         live="200ms",
         label_visibility="collapsed",
-        placeholder="Page, project, model, workflow, run name or id",
+        placeholder="Page, project, model, deployment, workflow, run name or id",
     ).strip()
     found = False
     for group, name, label, params in _hits(words):
@@ -64,6 +65,11 @@ def _hits(words: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
 
 
 def _things(words: str, folded: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
+    yield from _of_models(folded)
+    yield from _of_work(words, folded)
+
+
+def _of_models(folded: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
     projects = [p for p in state.projects() if folded in f"{p.id} {p.title}".lower()]
     for project in projects[:_EACH]:
         yield "project", "project", project.title, {"id": project.id}
@@ -72,6 +78,13 @@ def _things(words: str, folded: str) -> Iterator[tuple[str, str, str, dict[str, 
         for model in models[:_EACH]:
             params = {"of": model.project, "model": model.name}
             yield f"model · {model.project}", "model", model.name, params
+    if navigation.has("deployments"):
+        serving = [d for d in deployments.picture().endpoints if folded in d.name.lower()]
+        for one in serving[:_EACH]:
+            yield f"deployment · {one.project}", "deployments", one.model, {"deployment": one.name}
+
+
+def _of_work(words: str, folded: str) -> Iterator[tuple[str, str, str, dict[str, str]]]:
     if navigation.has("workflows"):
         flowing = [w for w in flows.workflows() if folded in f"{w.dag_id} {w.title}".lower()]
         for workflow in flowing[:_EACH]:

@@ -87,6 +87,12 @@ def confirm(proposal: Proposal, *, icon: str = "bolt") -> None:
     st.dialog(title, icon=f":material/{icon}:", on_dismiss="rerun")(_dialog)(proposal)
 
 
+def opened() -> str:
+    """Return what marks the dialog that is open: another one is marked otherwise."""
+    held: dict[str, Any] = st.session_state.get(_HELD) or {}
+    return str(held.get("key", ""))
+
+
 def _dialog(proposal: Proposal) -> None:
     held = st.session_state.setdefault(_HELD, {"key": secrets.token_hex(12), "id": None})
     asking = st.empty()

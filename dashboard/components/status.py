@@ -70,6 +70,8 @@ _LOOKS: Mapping[str, _Drawn] = {
     "waiting": ("schedule", "violet"),
     "current": _GREEN,
     "earlier": ("history", "gray"),
+    # deployments
+    "rolled back": ("undo", "orange"),
     # data
     "clean": _GREEN,
     "changed": ("edit", "orange"),

@@ -1,18 +1,21 @@
 """What the overview reads, limited to the scope and to what the person may see."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from dashboard import journalled, state
+from dashboard.deployments import access as deployments
 from dashboard.overview import needs
 from dashboard.overview.needs import BadRuns, Need
 from dashboard.registry import access as registry
 from dashboard.registry.holders import past_holders
 from dashboard.scope import Scope
+from services.actions.records import ActionRecord
 from services.actions.roles import at_least
 from services.mirror.models import Change, Freshness, ProjectSummary, RegisteredModel, RunQuery
 from services.mirror.projects import CHAMPION
+from services.serving.looking import Deployment
 
 _RECENT = timedelta(days=7)
 _BARS = timedelta(days=29)
@@ -66,6 +69,7 @@ def needed(found: Sequence[ProjectSummary], where: Scope) -> tuple[Need, ...]:
             *needs.of_projects(found, _unconnected_since()),
             *needs.of_runs(bad_runs(found, since), {p.id: p.title for p in found}),
             *needs.of_actions(recorded),
+            *needs.of_deployments(_in_service(where), _failed(recorded), since),
             *needs.of_models(
                 state.models(where.project),
                 by_id,
@@ -74,6 +78,14 @@ def needed(found: Sequence[ProjectSummary], where: Scope) -> tuple[Need, ...]:
             ),
         )
     )
+
+
+def _in_service(where: Scope) -> tuple[Deployment, ...]:
+    return deployments.picture(where.project).endpoints
+
+
+def _failed(recorded: Iterable[ActionRecord]) -> frozenset[int]:
+    return frozenset(one.id for one in recorded if one.state in {"failed", "compensated"})
 
 
 def recent(where: Scope) -> datetime:

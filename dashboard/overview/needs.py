@@ -1,7 +1,7 @@
 """What needs a person: found in the mirror and the journal, the most pressing first."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -17,6 +17,7 @@ from services.mirror.models import (
     RegisteredModel,
     Run,
 )
+from services.serving.looking import Deployment
 
 Weight = Literal["problem", "warning", "decision"]
 _ORDER: Mapping[Weight, int] = {"problem": 0, "warning": 1, "decision": 2}
@@ -186,6 +187,46 @@ def _of_candidate(
         "Decide" if approver else "Look",
         {"of": model.project, "model": model.name, "version": str(version.version)},
     )
+
+
+def of_deployments(
+    found: Iterable[Deployment], told: Collection[int], since: datetime
+) -> tuple[Need, ...]:
+    """Return endpoints that do not answer, and rollouts taken back since then.
+
+    ``told`` are the actions that are needs of their own: their rollouts are not told twice.
+    """
+    return tuple(
+        need
+        for one in found
+        for need in (_not_answering(one), _taken_back(one, told, since))
+        if need
+    )
+
+
+def _not_answering(one: Deployment) -> Need | None:
+    live = one.live
+    gone = live is not None and not live.ready and live.phase in {"live", "watching"}
+    if one.stale or not (gone or one.state == "failed"):
+        return None
+    said = one.said or "None of its replicas answers."
+    return _of_deployment("problem", "failed", one, said, one.last_change)
+
+
+def _taken_back(one: Deployment, told: Collection[int], since: datetime) -> Need | None:
+    last = one.rollout
+    if last is None or last.outcome not in {"failed", "rolled-back"} or last.action_id in told:
+        return None
+    if last.ended_at is None or last.ended_at < since:
+        return None
+    said = f"Version {last.version} was taken back: {last.said}"
+    return _of_deployment("warning", "rolled back", one, said, last.ended_at)
+
+
+def _of_deployment(
+    weight: Weight, state: str, one: Deployment, said: str, at: datetime | None
+) -> Need:
+    return Need(weight, state, one.model, said, at, "deployments", "Look", {"deployment": one.name})
 
 
 def of_actions(records: Iterable[ActionRecord]) -> tuple[Need, ...]:

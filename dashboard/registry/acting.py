@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import streamlit as st
 
+from dashboard import navigation
 from dashboard.components import actions
 from dashboard.components.actions import Proposal
+from dashboard.deployments import access, deploy, standing
 from dashboard.registry import marks
 from dashboard.registry.search import model_aliases
 from dashboard.registry.standing import Rules, judge
@@ -133,6 +135,21 @@ def version_buttons(model: RegisteredModel, version: ModelVersion, off: str | No
         key="version-archive",
         icon="unarchive" if version.archived else "archive",
         off=archive_off,
+    )
+
+
+def deploy_button(model: RegisteredModel, version: ModelVersion, off: str | None) -> None:
+    """Draw the button that puts a version into service; off while nothing can be deployed."""
+    if not navigation.has("deployments"):
+        return
+    told = "The version is archived: restore it first." if version.archived else None
+    deploy.button(
+        model.project,
+        model.name,
+        version=version.version,
+        off=off or told or standing.why_off() or access.why_busy(model.project, model.name),
+        key="version-deploy",
+        primary=False,
     )
 
 

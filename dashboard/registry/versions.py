@@ -179,6 +179,7 @@ def detail(
                 status.badge("archived")
             st.space("stretch")
             acting.version_buttons(model, version, off)
+            acting.deploy_button(model, version, off)
             if version is champion_now(model):
                 acting.rollback_button(model, earlier, off)
             else:

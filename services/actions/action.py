@@ -7,15 +7,17 @@ which is journalled with the step.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from services.actions.journal import Journal
 from services.actions.roles import Actor, Role
 from services.data.service import DataService
 from services.engines.registry import late_airflow
+from services.errors import MlopsError
 from services.home import Home
 from services.mirror.queries import Mirror
 from services.resources.offers import Offers
+from services.serving.workbench import Workbench
 from services.telemetry.fleet import Fleet
 from services.workflows.kept import Overrides
 
@@ -23,6 +25,20 @@ if TYPE_CHECKING:
     from services.engines.airflow.adapter import Airflow
 
 Memory = dict[str, Any]
+Lane = Literal["quick", "data", "serving"]
+"""Which loop of the controller executes it: what moves much data, and what packages models, must
+not keep the others waiting."""
+
+
+class NotYetError(MlopsError):
+    """A step is under way elsewhere: it is asked again after a pause, and nobody waits meanwhile.
+
+    The message says how far it is. Any number of actions are at such a step at a time.
+    """
+
+    def __init__(self, message: str, pause_s: float = 0.5) -> None:
+        super().__init__(message)
+        self.pause_s = pause_s
 
 
 class Tracking(Protocol):
@@ -86,6 +102,7 @@ class Context:
     airflow: "Airflow" = field(default_factory=_airflow_here)
     overrides: Overrides = field(default_factory=Overrides.here)
     offers: Offers = field(default_factory=Offers.here)
+    serving: Workbench = field(default_factory=Workbench.here)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +157,17 @@ class Pinned(Protocol):
 
     def pinned(self, context: Context, /) -> Action:
         """Return the same action with everything spelled out."""
+
+
+@runtime_checkable
+class Ranked(Protocol):
+    """An action whose role depends on what is asked; ``role`` is the least of them."""
+
+    @property
+    def needed_role(self) -> Role:
+        """The role that this one takes."""
+
+
+def needed_role(action: Action) -> Role:
+    """Return the role an action takes."""
+    return action.needed_role if isinstance(action, Ranked) else action.role

@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from services.actions.action import Action
+from services.actions.action import Action, Lane
+from services.actions.api_keys import AddApiKey, RevokeApiKey
 from services.actions.archive import ArchiveRun
 from services.actions.archive_version import ArchiveVersion
 from services.actions.data_add import DataAdd
@@ -13,13 +14,19 @@ from services.actions.data_prune import DataPrune
 from services.actions.data_pull import DataPull
 from services.actions.data_push import DataPush
 from services.actions.data_share import DataShare
+from services.actions.deploy import Deploy
+from services.actions.deploy_rollback import RollbackDeployment
 from services.actions.machine_offer import OfferMachine
 from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
 from services.actions.promote import Promote, Rollback
 from services.actions.queue_move import MoveJob
 from services.actions.register_project import ForgetProject, RegisterProject
 from services.actions.remove_machine import RemoveMachine
+from services.actions.rollout_step import SteerRollout
+from services.actions.scale import Scale
+from services.actions.serving_privacy import SetPrivacy
 from services.actions.tag import TagRun, TagVersion
+from services.actions.undeploy import Undeploy
 from services.actions.users import AddUser, ChangeUser
 from services.actions.workflow_cancel import CancelRun
 from services.actions.workflow_clear import ClearTasks
@@ -55,13 +62,22 @@ ACTIONS: dict[str, type[Any]] = {
         ClearTasks,
         MoveJob,
         OfferMachine,
+        Deploy,
+        RollbackDeployment,
+        SteerRollout,
+        Scale,
+        Undeploy,
+        AddApiKey,
+        RevokeApiKey,
+        SetPrivacy,
     )
 }
 
 
-def is_long(kind: str) -> bool:
-    """Return whether actions of this kind move much data: they must not keep the others waiting."""
-    return bool(getattr(ACTIONS.get(kind), "long", False))
+def lane_of(kind: str) -> Lane:
+    """Return which loop executes actions of this kind."""
+    lane: Lane = getattr(ACTIONS.get(kind), "lane", "quick")
+    return lane
 
 
 def dump(action: Action) -> str:

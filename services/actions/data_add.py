@@ -5,7 +5,7 @@ from functools import partial
 from typing import ClassVar
 
 from services.actions import data
-from services.actions.action import Context, Deed, Step
+from services.actions.action import Context, Deed, Lane, Step
 from services.actions.roles import Actor, Role
 from services.data.models import KINDS, Kind
 
@@ -16,7 +16,7 @@ class DataAdd:
 
     kind: ClassVar[str] = "data-add"
     role: ClassVar[Role] = "operator"
-    long: ClassVar[bool] = True
+    lane: ClassVar[Lane] = "data"
 
     project: str
 

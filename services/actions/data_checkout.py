@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from services.actions import data
-from services.actions.action import Context, Deed, Step
+from services.actions.action import Context, Deed, Lane, Step
 from services.actions.roles import Actor, Role
 from services.data.checkout import refuse_loss, unfinished
 from services.data.looking import changes
@@ -17,7 +17,7 @@ class DataCheckout:
 
     kind: ClassVar[str] = "data-checkout"
     role: ClassVar[Role] = "operator"
-    long: ClassVar[bool] = True
+    lane: ClassVar[Lane] = "data"
 
     project: str
     revision: str

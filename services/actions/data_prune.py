@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from services.actions import data
-from services.actions.action import Context, Deed, Step
+from services.actions.action import Context, Deed, Lane, Step
 from services.actions.roles import Actor, Role
 from services.errors import InputError
 
@@ -15,7 +15,7 @@ class DataPrune:
 
     kind: ClassVar[str] = "data-prune"
     role: ClassVar[Role] = "operator"
-    long: ClassVar[bool] = True
+    lane: ClassVar[Lane] = "data"
 
     project: str
     keep: int = 1

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from services.actions import data
-from services.actions.action import Context, Deed, Step
+from services.actions.action import Context, Deed, Lane, Step
 from services.actions.roles import Actor, Role
 
 
@@ -14,7 +14,7 @@ class DataPull:
 
     kind: ClassVar[str] = "data-pull"
     role: ClassVar[Role] = "operator"
-    long: ClassVar[bool] = True
+    lane: ClassVar[Lane] = "data"
 
     project: str
     revision: str

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from services.actions import data
-from services.actions.action import Context, Deed, Step
+from services.actions.action import Context, Deed, Lane, Step
 from services.actions.roles import Actor, Role
 from services.errors import EngineUnreachableError
 
@@ -15,7 +15,7 @@ class DataPush:
 
     kind: ClassVar[str] = "data-push"
     role: ClassVar[Role] = "operator"
-    long: ClassVar[bool] = True
+    lane: ClassVar[Lane] = "data"
 
     project: str
     revision: str

@@ -19,8 +19,17 @@ from sqlalchemy.exc import IntegrityError
 
 from services.access import store
 from services.actions import audit, records, roles, schema
-from services.actions.action import Action, Context, Deed, Pinned, Step
-from services.actions.catalog import dump, is_long, load
+from services.actions.action import (
+    Action,
+    Context,
+    Deed,
+    Lane,
+    NotYetError,
+    Pinned,
+    Step,
+    needed_role,
+)
+from services.actions.catalog import dump, lane_of, load
 from services.actions.claims import Claim, Claims, LostClaimError
 from services.actions.journal import now_ms
 from services.actions.records import ENDED, ActionRecord, State, StepRecord, shown
@@ -122,7 +131,8 @@ class Executor:
         return number
 
     def _permit(self, actor: Actor, action: Action) -> None:
-        reason = roles.reason_against(actor, action.role, action.project, action.title)
+        needed = needed_role(action)
+        reason = roles.reason_against(actor, needed, action.project, action.title)
         if not reason:
             return
         with self._journal.write() as connection:
@@ -134,7 +144,7 @@ class Executor:
                 project=action.project,
                 detail={"reason": reason},
             )
-        roles.require(actor, action.role, action.project, action.title)
+        roles.require(actor, needed, action.project, action.title)
 
     def _by_key(self, sealed: str, action: Action) -> ActionRecord | None:
         table = schema.actions
@@ -153,30 +163,30 @@ class Executor:
     # Executing
 
     def execute_pending(
-        self, limit: int | None = None, only: int | None = None, *, long: bool | None = None
+        self, limit: int | None = None, only: int | None = None, *, lane: Lane | None = None
     ) -> int:
         """Execute what is pending, and what a dead executor left; return how many ended.
 
-        ``only`` is the one action to execute, if it can be now; ``long`` says whether those that
-        move much data are meant, or the others; None is both.
+        ``only`` is the one action to execute, if it can be now; ``lane`` says which are meant; None
+        is all.
 
         Raises:
             JournalError: How far it got could not be written; it goes on when it can be.
         """
         total = 0
         while limit is None or total < limit:
-            ended = self._turn_over(None if limit is None else limit - total, only, long)
+            ended = self._turn_over(None if limit is None else limit - total, only, lane)
             total += ended
             if not ended:  # what ended may have kept others of its subject waiting
                 break
         return total
 
-    def _turn_over(self, limit: int | None, only: int | None, long: bool | None) -> int:  # noqa: FBT001 - private
+    def _turn_over(self, limit: int | None, only: int | None, lane: Lane | None) -> int:
         ended = 0
         for row in self._claims.waiting():
             if only is not None and row.id != only:
                 continue
-            if long is not None and is_long(row.kind) is not long:
+            if lane is not None and lane_of(row.kind) != lane:
                 continue
             if limit is not None and ended >= limit:
                 break
@@ -208,7 +218,8 @@ class Executor:
         if claim.row.ending:
             why = MlopsError(claim.row.error, claim.row.hint)
             return self._take_back(claim, action, deed, claim.row.ending, why)
-        reason = roles.reason_against(deed.actor, action.role, action.project, action.title)
+        needed = needed_role(action)
+        reason = roles.reason_against(deed.actor, needed, action.project, action.title)
         if reason:
             return self._turn(claim, action, deed, "denied", MlopsError(reason))
         if claim.tries > _TRIES:  # it ended its executor each time
@@ -223,6 +234,9 @@ class Executor:
             said = [self._do(claim, deed, number, step) for number, step in enumerate(steps)]
         except (LostClaimError, JournalError):
             raise
+        except NotYetError as later:
+            self._claims.put_back(claim, later, int(later.pause_s * 1000), tries=0)
+            return 0
         except EngineUnreachableError as error:
             if claim.tries < _TRIES:
                 pause = min(_LONGEST_PAUSE_MS, 1_000 * 2 ** (claim.tries - 1))
@@ -249,8 +263,13 @@ class Executor:
         known = self._begun(deed.id, number)
         if known is not None and known.state == "done":
             return str(known.detail)
-        self._claims.mark(claim, number, step.name, "started", "", deed.memory)
-        said = step.do()
+        so_far = str(known.detail) if known is not None else ""
+        self._claims.mark(claim, number, step.name, "started", so_far, deed.memory)
+        try:
+            said = step.do()
+        except NotYetError as later:
+            self._claims.mark(claim, number, step.name, "started", later.message, deed.memory)
+            raise
         self._claims.mark(claim, number, step.name, "done", said, deed.memory)
         return said
 

@@ -15,7 +15,7 @@ from sqlalchemy import (
     false,
 )
 
-VERSION = 2
+VERSION = 3
 
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -209,6 +209,7 @@ api_keys = Table(
 )
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
+    3: (),  # tables of serving
     2: (
         "ALTER TABLE actions ADD COLUMN actor_projects TEXT",
         "ALTER TABLE actions ADD COLUMN subject VARCHAR(300) DEFAULT '' NOT NULL",
@@ -221,4 +222,4 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "DELETE FROM sign_in_failures",  # they were kept by unfolded names
     ),
 }
-"""What leads to a version from the one before; new tables need no line, they are made."""
+"""What leads to a version from the one before; new tables need no statement, they are made."""

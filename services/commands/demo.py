@@ -68,8 +68,19 @@ def demo(home: Home) -> None:
             if settings.airflow_enabled
             else "Their logs are train-<id>.log in the logs folder; `mlops up --demo` tries again.",
         )
+    served = _serve(home, settings, say)
     count = len(projects)
-    click.echo(f"The demo is ready: {count} projects with real runs and registered models.")
+    click.echo(f"The demo is ready: {count} projects with real runs and registered models{served}.")
+
+
+def _serve(home: Home, settings: "Settings", say: Say) -> str:
+    """Deploy models of different kinds and ask them, where this installation serves."""
+    if not settings.serving_enabled:
+        return ""
+    from services.commands import demo_serving
+
+    served = demo_serving.serve(home, say)
+    return f", {len(served)} models of different kinds in service"
 
 
 def _is_trained(mirror: "Mirror", project: str) -> bool:

@@ -132,7 +132,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
     mirroring = Mirroring(sync, store, journal, engines, Wants(journal, mirror, sync))
     context = Context(journal, mirror, engines.mlflow, engines.mlflow)
     data = context.data
-    executor, mover = Executor(context), Executor(context)
+    executor, mover, deployer = (Executor(context) for _ in range(3))
     flows, publish = _flows(home, settings, database, mirror)
     watch = ProjectWatch(
         Store(database),
@@ -149,10 +149,13 @@ def build(home: Home, settings: Settings) -> list[Loop]:
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
 
     def act() -> bool:
-        return executor.execute_pending(long=False) > 0
+        return executor.execute_pending(lane="quick") > 0
 
     def move() -> bool:
-        return mover.execute_pending(long=True) > 0
+        return mover.execute_pending(lane="data") > 0
+
+    def deploy() -> bool:
+        return deployer.execute_pending(lane="serving") > 0
 
     def send() -> None:
         data.push_waiting()
@@ -161,6 +164,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("mirror", mirroring.turn, settings.sync_interval_s),
         Loop("actions", act, _ACTIONS_INTERVAL_S),
         Loop("data", move, _ACTIONS_INTERVAL_S),
+        Loop("serving", deploy, _ACTIONS_INTERVAL_S),
         Loop("remote", send, _REMOTE_INTERVAL_S),
         Loop("projects", watch.turn, settings.discovery_interval_s),
         Loop("airflow", AirflowWatch(Store(database), home).turn, airflow.INTERVAL_S),

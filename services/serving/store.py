@@ -21,6 +21,8 @@ from services.errors import ConflictError, NotFoundError
 from services.serving.models import Endpoint, EventKind, Rollout, Target
 
 KEY_PREFIX = "mlk_"
+ALL_PROJECTS = "*"
+"""The project of a key that opens the models of all; an admin's to give."""
 _ENDPOINTS, _EVENTS, _KEYS = schema.serving_endpoints, schema.serving_events, schema.api_keys
 
 
@@ -65,7 +67,7 @@ def change(
         JournalError: The journal cannot be written.
     """
     fresh = Endpoint(project, model)
-    now = time.time()
+    now = _now()
     with journal.write() as connection:
         database.lock(connection, _ENDPOINTS.name)
         before = _found(connection, fresh.name)
@@ -74,7 +76,7 @@ def change(
         values = {
             "desired": json.dumps(after.as_json(), sort_keys=True),
             "generation": after.generation,
-            "changed_ms": int(now * 1000),
+            "changed_ms": round(now * 1000),
         }
         if before is None:
             row = {"name": fresh.name, "project": project, "model": model, **values}
@@ -85,8 +87,21 @@ def change(
     return after
 
 
-def put_rollout(journal: Journal, project: str, model: str, rollout: Rollout) -> Endpoint:
+def put_rollout(
+    journal: Journal,
+    project: str,
+    model: str,
+    rollout: Rollout,
+    first: Callable[[Endpoint], Endpoint] | None = None,
+) -> Endpoint:
     """Begin a rollout.
+
+    Args:
+        journal: Where it lies.
+        project: Whose model it is.
+        model: Which one.
+        rollout: What is to become live, and how.
+        first: Changes an endpoint that comes into being with it.
 
     Raises:
         ConflictError: Another one is under way.
@@ -99,7 +114,8 @@ def put_rollout(journal: Journal, project: str, model: str, rollout: Rollout) ->
                 f"{now.name} has a rollout of version {now.rollout.target.version} under way.",
                 "Wait for it, or end it: `mlops rollout PROJECT/MODEL --abort`.",
             )
-        return replace(now, rollout=rollout)
+        fresh = now.live is None and now.rollout is None
+        return replace(first(now) if first and fresh else now, rollout=rollout)
 
     return change(journal, project, model, begin)
 
@@ -115,7 +131,7 @@ def finish_rollout(
     Raises:
         JournalError: The journal cannot be written.
     """
-    now = time.time()
+    now = _now()
     with journal.write() as connection:
         database.lock(connection, _ENDPOINTS.name)
         before = _found(connection, name)
@@ -131,7 +147,7 @@ def finish_rollout(
             values = {
                 "desired": json.dumps(after.as_json(), sort_keys=True),
                 "generation": after.generation,
-                "changed_ms": int(now * 1000),
+                "changed_ms": round(now * 1000),
             }
             connection.execute(update(_ENDPOINTS).where(where).values(**values))
         kind: EventKind = "live" if live else ("rolled-back" if before.live else "failed")
@@ -150,6 +166,11 @@ def remove(journal: Journal, name: str, *, said: str, action_id: int | None, act
         done = connection.execute(delete(_ENDPOINTS).where(_ENDPOINTS.c.name == name))
         if done.rowcount:
             _note(connection, name, None, "undeployed", said, action_id, actor, time.time())
+
+
+def _now() -> float:
+    """Return the time as it comes back: in whole milliseconds."""
+    return round(time.time() * 1000) / 1000
 
 
 def _found(connection: Connection, name: str) -> Endpoint | None:
@@ -198,16 +219,32 @@ def record_event(
 
 
 def events(
-    journal: Journal, name: str, limit: int = 100, kinds: Sequence[EventKind] = ()
+    journal: Journal,
+    name: str,
+    limit: int = 100,
+    kinds: Sequence[EventKind] = (),
+    *,
+    action_id: int | None = None,
+    after: int = 0,
 ) -> tuple[Event, ...]:
     """Return an endpoint's history, newest first.
+
+    Args:
+        journal: Where it lies.
+        name: Of the endpoint.
+        limit: The most of them.
+        kinds: Those alone; () is all.
+        action_id: What came of one action alone.
+        after: Only what came after the event of this id.
 
     Raises:
         JournalError: The journal cannot be read.
     """
-    query = select(_EVENTS).where(_EVENTS.c.name == name)
+    query = select(_EVENTS).where(_EVENTS.c.name == name, _EVENTS.c.id > after)
     if kinds:
         query = query.where(_EVENTS.c.kind.in_(kinds))
+    if action_id is not None:
+        query = query.where(_EVENTS.c.action_id == action_id)
     query = query.order_by(_EVENTS.c.id.desc()).limit(limit)
     with journal.read() as connection:
         rows = connection.execute(query).all()
@@ -232,7 +269,7 @@ def _note(
     action_id: int | None, actor: str, at: float,
 ) -> None:  # fmt: skip
     row = {
-        "at_ms": int(at * 1000), "name": name, "version": version, "kind": kind, "said": said,
+        "at_ms": round(at * 1000), "name": name, "version": version, "kind": kind, "said": said,
         "action_id": action_id, "actor": actor or "platform",
     }  # fmt: skip
     connection.execute(insert(_EVENTS).values(**row))
@@ -264,6 +301,8 @@ class ApiKey:
 
     def opens(self, project: str, model: str) -> bool:
         """Return whether it is for a model."""
+        if self.project == ALL_PROJECTS:
+            return True
         return project == self.project and (self.models is None or model in self.models)
 
 
@@ -300,8 +339,8 @@ def add_key(journal: Journal, key: ApiKey) -> None:
             "id": key.id, "project": key.project, "name": key.name, "hash": key.hash,
             "models": None if key.models is None else json.dumps(list(key.models)),
             "rate_per_s": key.rate_per_s, "concurrency": key.concurrency,
-            "created_ms": int(key.created_at * 1000), "created_by": key.created_by,
-            "expires_ms": None if key.expires_at is None else int(key.expires_at * 1000),
+            "created_ms": round(key.created_at * 1000), "created_by": key.created_by,
+            "expires_ms": None if key.expires_at is None else round(key.expires_at * 1000),
         }  # fmt: skip
         connection.execute(insert(_KEYS).values(**row))
 

@@ -38,8 +38,13 @@ def deploy(at: "Desk", inputs: "Inputs") -> "Answer":
 
     Raises:
         NotFoundError: A package is gone.
+        MlopsError: A version was refused, or went back by itself.
     """
-    return deploying.deploy(at.contract.id, _packages(inputs))
+    packages = _packages(inputs)
+    if not at.serving.enabled:
+        return deploying.switched_off(at.contract.id, packages)
+    asked = bool((inputs.get("params") or {}).get("model"))
+    return deploying.Deployer(at.acting, at.contract.id, say=at.say).deploy(packages, asked=asked)
 
 
 def smoke_test(at: "Desk", inputs: "Inputs") -> "Answer":

@@ -18,9 +18,11 @@ from services.projects.contract import Contract, Project, look
 from services.workflows import release
 
 if TYPE_CHECKING:
+    from services.actions.action import Context
     from services.data.service import DataService
     from services.engines.mlflow.adapter import MLflow
     from services.engines.mlflow.models import TrackedRun, Version
+    from services.serving.workbench import Workbench
 
 Answer = dict[str, Any]
 Inputs = Mapping[str, Any]
@@ -34,6 +36,8 @@ class Desk:
     home: Home
     tracking: "MLflow | None" = None
     """Given by tests; else this installation's."""
+    context: "Context | None" = None
+    """The same of what actions are checked against."""
 
     @property
     def contract(self) -> Contract:
@@ -58,6 +62,35 @@ class Desk:
 
         settings = Settings()
         return build_engines(self.home, settings.mlflow_url, settings.mlflow_port).mlflow
+
+    @property
+    def serving(self) -> "Workbench":
+        """What there is of serving on this machine."""
+        from services.serving.workbench import Workbench
+
+        return self.context.serving if self.context is not None else Workbench(self.home)
+
+    @cached_property
+    def acting(self) -> "Context":
+        """What actions are checked against and act on.
+
+        Raises:
+            PlatformError: The journal cannot be used.
+        """
+        if self.context is not None:
+            return self.context
+        from services.actions.action import Context
+        from services.actions.journal import Journal
+        from services.mirror.queries import Mirror
+        from services.settings import Settings
+
+        settings = Settings()
+        journal, mirror = Journal.open(settings), Mirror.open(settings)
+        return Context(journal, mirror, self.mlflow, self.mlflow)
+
+    def say(self, line: str) -> None:
+        """Write a line into the task's log."""
+        _say(line)
 
     @cached_property
     def data(self) -> "DataService":
@@ -247,7 +280,7 @@ def _value(run: "TrackedRun", metric: str) -> float | None:
 
 
 def _say(line: str) -> None:
-    print(f"{line} …", flush=True)  # noqa: T201 - the task's log
+    print(line if line.endswith((".", "…")) else f"{line} …", flush=True)  # noqa: T201 - the task's log
 
 
 STEPS: Mapping[str, Callable[[Desk, Inputs], Answer]] = {

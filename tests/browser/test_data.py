@@ -30,7 +30,7 @@ def work(served: Served) -> Callable[[], int]:
     nobody = None
     context = Context(Journal.open(settings), Mirror.open(settings), nobody, nobody)  # type: ignore[arg-type]
     executor = Executor(context)
-    return lambda: executor.execute_pending(long=True)
+    return lambda: executor.execute_pending(lane="data")
 
 
 @pytest.fixture

@@ -241,10 +241,10 @@ def test_what_moves_much_data_keeps_nobody_waiting(
     executor: Executor, project: Path, context: Context
 ):
     moving = executor.submit(OWNER, DataAdd("pp"), "k1")
-    executor.execute_pending(long=False)
+    executor.execute_pending(lane="quick")
     assert executor.record(moving.id).state == "pending"
-    executor.execute_pending(long=True)
+    executor.execute_pending(lane="data")
     assert executor.record(moving.id).state == "done"
-    assert {kind for kind in catalog.ACTIONS if catalog.is_long(kind)} == {
+    assert {kind for kind in catalog.ACTIONS if catalog.lane_of(kind) == "data"} == {
         "data-add", "data-push", "data-pull", "data-checkout", "data-prune",
     }  # fmt: skip

@@ -184,7 +184,7 @@ def test_the_steps_hand_the_packages_on_and_nothing_is_deployed_where_nothing_se
     answer = json.loads(json.dumps(release.package(at, {"events": [event(3)]})))
     assert "net version 3 (safetensors, 3 files, 0.00 MB) is at" in answer["said"]
     told = release.deploy(at, {"package": answer})
-    assert told["skip"].startswith("No serving engine runs on this platform")
+    assert told["skip"].startswith("Serving is switched off in this installation")
     assert answer["packages"][0]["folder"] in told["skip"]
     Path(answer["packages"][0]["folder"], "manifest.json").unlink()
     with pytest.raises(NotFoundError, match="is gone or another one"):

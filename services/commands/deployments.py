@@ -1,0 +1,186 @@
+"""``mlops deployments``: the endpoints of all projects, one of them, and what was live when."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from services.commands.endpoint_names import endpoint
+from services.commands.output import (
+    json_option,
+    moment,
+    number,
+    print_json,
+    print_table,
+    say,
+    sentences,
+)
+
+if TYPE_CHECKING:
+    from services.serving.looking import Deployment, RolloutLook
+    from services.serving.store import Event
+
+_COLUMNS = [
+    "endpoint", "version", "state", "backend", "replicas", "traffic", "requests/min", "p50 ms",
+    "p95 ms", "p99 ms", "errors", "memory", "J/1000", "changed",
+]  # fmt: skip
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[PROJECT/MODEL]")
+@click.option("--project", help="One project's endpoints.")
+@click.option("--history", is_flag=True, help="With a name: all that happened to it.")
+@json_option
+@sentences
+def deployments(*, name: str | None, project: str | None, history: bool, as_json: bool) -> None:
+    """List the endpoints, or show one: versions, traffic, latency, memory, rollout."""
+    from services.errors import InputError
+
+    if name is None:
+        if history:
+            raise InputError("--history goes with the name of an endpoint.")
+        _list(project, as_json=as_json)
+    elif history:
+        _history(name, as_json=as_json)
+    else:
+        _show(name, as_json=as_json)
+
+
+def _list(project: str | None, *, as_json: bool) -> None:
+    from services.commands.acting import context
+    from services.home import Home
+    from services.serving import looking
+
+    here, home = context(), Home.locate()
+    if project is not None:
+        here.mirror.project(project)
+    found = looking.deployments(home, here.journal, None if project is None else (project,))
+    if as_json:
+        print_json([one.as_json() for one in found])
+        return
+    rows = [_row(one) for one in found]
+    empty = (
+        "Nothing is deployed: `mlops deploy PROJECT/MODEL` puts a registered version in service."
+    )
+    print_table(_COLUMNS, rows, empty)
+    for said in dict.fromkeys(s for one in found for s in (one.stale, one.figures_stale) if s):
+        say(said, err=True)
+
+
+def _row(one: "Deployment") -> list[str]:
+    return [
+        one.name,
+        "–" if one.version is None else str(one.version),
+        one.state,
+        one.backend or "–",
+        _replicas(one),
+        ", ".join(f"v{version} {share:.4g}" for version, share in one.traffic.items()) or "–",
+        str(one.requests),
+        number(one.p50_ms),
+        number(one.p95_ms),
+        number(one.p99_ms),
+        str(one.errors),
+        _bytes(one.memory_bytes),
+        number(one.energy_j_per_1000),
+        moment(one.last_change),
+    ]
+
+
+def _replicas(one: "Deployment") -> str:
+    least, most = one.min_replicas, one.max_replicas
+    return f"{one.replicas} of {most if least == most else f'{least} to {most}'}"
+
+
+def _bytes(count: int | None) -> str:
+    from services.resources.models import gib
+
+    return "–" if count is None else gib(count)
+
+
+def _show(name: str, *, as_json: bool) -> None:
+    from services.commands.acting import context
+    from services.home import Home
+    from services.serving import looking
+
+    found = endpoint(name)
+    here = context()
+    one = looking.deployment(Home.locate(), here.journal, f"{found.project}.{found.model}")
+    if as_json:
+        print_json({**one.as_json(), "versions": one.versions})
+        return
+    _told(one)
+
+
+def _told(one: "Deployment") -> None:
+    said = f": {one.said}" if one.said else "."
+    say(f"{one.name} is {one.state}{said}")
+    for why in (one.stale, one.figures_stale):
+        if why:
+            say(why)
+    rows = [
+        [
+            str(version.version),
+            f"{version.phase}{' (live)' if version.live else ''}",
+            f"{version.traffic * 100:.4g} %",
+            f"{version.ready} of {len(version.replicas)}",
+            version.backend or "–",
+            str(version.figures.requests),
+            number(version.figures.p50_ms),
+            number(version.figures.p99_ms),
+            str(version.figures.errors),
+            _bytes(version.memory_bytes),
+            _bytes(version.reserved_bytes or None),
+        ]
+        for version in one.versions
+    ]
+    columns = [
+        "version", "state", "traffic", "ready", "backend", "requests/min", "p50 ms", "p99 ms",
+        "errors", "memory", "reserved a replica",
+    ]  # fmt: skip
+    print_table(columns, rows, "No model server runs for it.")
+    if one.backend_reason:
+        say(f"It runs on {one.backend}. {one.backend_reason}")
+    if one.rollout is not None:
+        _rollout(one.rollout)
+
+
+def _rollout(rollout: "RolloutLook") -> None:
+    by = f", asked for by {rollout.actor}" if rollout.actor else ""
+    verb = "is under way" if rollout.running else f"ended: {rollout.outcome}"
+    say(f"The rollout of version {rollout.version} ({rollout.strategy}{by}) {verb}. {rollout.said}")
+    for step in rollout.steps:
+        say(f"  {step.state:8}{step.name}{f': {step.said}' if step.said else ''}")
+
+
+def _history(name: str, *, as_json: bool) -> None:
+    from services.commands.acting import context
+    from services.serving import store
+
+    found = endpoint(name)
+    events = store.events(context().journal, f"{found.project}.{found.model}", 500)
+    if as_json:
+        print_json([_shape(one) for one in events])
+        return
+    rows = [
+        [
+            moment(datetime.fromtimestamp(one.at, UTC)),
+            one.kind,
+            "–" if one.version is None else str(one.version),
+            one.actor,
+            one.said,
+        ]
+        for one in events
+    ]
+    print_table(["when", "what", "version", "who", "why"], rows, "Nothing happened to it yet.")
+
+
+def _shape(one: "Event") -> dict[str, object]:
+    return {
+        "id": one.id,
+        "at": datetime.fromtimestamp(one.at, UTC),
+        "kind": one.kind,
+        "version": one.version,
+        "said": one.said,
+        "action": one.action_id,
+        "actor": one.actor,
+    }

@@ -1,0 +1,76 @@
+"""The routes as they are now: looked at 40 times a second, and when a model server is lost."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from services.home import Home
+from services.serving import routes
+from services.serving.routes import Route, Routes
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 0.025
+Mark = tuple[int, int, int]
+
+
+class Follower:
+    """Follows ``routes.json``."""
+
+    def __init__(
+        self, home: Home, changed: Callable[[Routes], None] = lambda _routes: None
+    ) -> None:
+        self._home = home
+        self._path = routes.path(home)
+        self.changed = changed
+        self._mark: Mark | None = None
+        self._unreadable: Mark | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+        self.routes = Routes()
+
+    def look(self) -> bool:
+        """Read the routes when the file is another than it was; return whether it was.
+
+        One that is missing or cannot be read leaves what was known: model servers do not depend
+        on it.
+        """
+        try:
+            seen = self._path.stat()
+        except OSError:
+            return False
+        mark = seen.st_ino, seen.st_mtime_ns, seen.st_size
+        if mark in (self._mark, self._unreadable):
+            return False
+        found = routes.read(self._home)
+        if found is None:
+            logger.warning("%s cannot be read; the routes before it stay.", self._path)
+            self._unreadable = mark
+            return False
+        self._mark = mark
+        self.routes = found
+        self.changed(found)
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+        return True
+
+    def route(self, name: str) -> Route | None:
+        """Return an endpoint's route."""
+        return self.routes.endpoints.get(name)
+
+    async def change(self, timeout_s: float) -> None:
+        """Wait for other routes, at most so long."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(future, timeout_s)
+        finally:
+            self._waiting.discard(future)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_S)

@@ -1,0 +1,120 @@
+"""Plain JSON: rows in, rows out, or columns in, columns out; pictures as PNGs when asked for."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+
+from services.gateway import pictures
+from services.gateway.contract import Contract, Prepared, columns_given, rows_given
+from services.gateway.gateway import Answered, Gateway, scalars
+from services.gateway.http import Reply, Request, parsed
+from services.gateway.problems import bad
+from services.predictions.models import Feedback
+from services.serving.models import Privacy
+from services.serving.store import ApiKey
+
+_KNOWN = {"rows", "columns", "images", "parameters"}
+_LABEL_BYTES = 64 << 10
+_ID = re.compile(r"[0-9a-f]{12}7[0-9a-f]{19}")
+_STRICTNESS: dict[Privacy, int] = {"full": 0, "sample": 1, "hash": 2, "off": 3}
+
+
+async def predict(
+    gateway: Gateway, request: Request, key: ApiKey, project: str, model: str
+) -> Reply:
+    """Ask a model."""
+    route = gateway.route(request, key, f"{project}.{model}")
+    said = parsed(await gateway.body(request, route.max_body_bytes))
+    by_rows = _by_rows(said)
+    as_pictures = _pictures(said, request)
+    parameters = scalars(said.get("parameters"), "parameters")
+
+    def prepare(contract: Contract) -> Prepared:
+        if by_rows:
+            given = rows_given(said["rows"], contract.fields)
+            return contract.prepare(given, parameters, "rows[]")
+        return contract.prepare(
+            columns_given(said["columns"], contract.fields), parameters, "columns"
+        )
+
+    question = gateway.question(request, route, prepare)
+    answered = await gateway.ask(request, key, route, question, "plain")
+    return Reply(
+        _written(answered, request.id, by_rows=by_rows, as_pictures=as_pictures),
+        after=lambda: gateway.shadow(request, answered, key, "plain"),
+    )
+
+
+def _by_rows(said: Mapping[str, Any]) -> bool:
+    strange = said.keys() - _KNOWN
+    if strange:
+        raise bad(
+            "There is no such member; send `rows` or `columns`.", str(sorted(strange)[0])[:100]
+        )
+    if ("rows" in said) == ("columns" in said):
+        raise bad(
+            "Send either `rows` (a list of objects) or `columns` (an object of lists).", "rows"
+        )
+    return "rows" in said
+
+
+def _pictures(said: Mapping[str, Any], request: Request) -> bool:
+    images = said.get("images", "numbers")
+    if images not in ("png", "numbers"):
+        raise bad('It is "png" or "numbers".', "images")
+    return images == "png" or "image/png" in request.header(b"accept")
+
+
+def _written(answered: Answered, request_id: str, *, by_rows: bool, as_pictures: bool) -> bytes:
+    fields = {one.name: one for one in answered.loaded.info.outputs}
+    columns: dict[str, Any] = {}
+    for name, values in answered.outputs.items():
+        field = fields.get(name)
+        drawn = None
+        if as_pictures and field is not None and field.image and isinstance(values, np.ndarray):
+            drawn = pictures.packed(field, values)
+        columns[name] = values if drawn is None else drawn
+    said: dict[str, Any] = {"rows": _rows(columns)} if by_rows else {"columns": columns}
+    said |= {
+        "request_id": request_id,
+        "model": answered.route.name,
+        "version": answered.loaded.version,
+        "backend": answered.loaded.backend,
+    }
+    return orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return columns as rows; one that is shorter than others ends the rows."""
+    names = list(columns)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=False)]
+
+
+async def feedback(gateway: Gateway, request: Request, key: ApiKey, request_id: str) -> Reply:
+    """Take what was true of an earlier prediction."""
+    mark = request_id.replace("-", "").lower()
+    if not _ID.fullmatch(mark):
+        raise bad("It is no id of a request: X-Request-Id of an answer.", "request_id")
+    said = parsed(await gateway.body(request, 2 * _LABEL_BYTES))
+    strange = said.keys() - {"label"}
+    if "label" not in said or strange:
+        raise bad("Send an object with `label` alone, of any JSON.", "label")
+    try:
+        size = len(orjson.dumps(said["label"]))
+    except TypeError as error:
+        raise bad("It is nested too deep.", "label") from error
+    if size > _LABEL_BYTES:
+        raise bad(f"It has more than {_LABEL_BYTES} bytes as JSON.", "label")
+    request.seen.project = key.project
+    told = Feedback(mark, request.at, said["label"], key.id, key.project)
+    gateway.recorder.told(told, _strictest(gateway, key))
+    return Reply(orjson.dumps({"request_id": mark, "accepted": True}), 202)
+
+
+def _strictest(gateway: Gateway, key: ApiKey) -> Privacy:
+    """Return the strictest privacy of the endpoints that it may be about."""
+    found: list[Privacy] = [route.privacy for route in gateway.routes(key)]
+    return max(found, key=_STRICTNESS.__getitem__, default="full")

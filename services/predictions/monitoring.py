@@ -1,0 +1,163 @@
+"""The prediction log as monitoring reads it: typed columns for drift, labels for accuracy.
+
+Every function may raise ``PlatformError``: the files cannot be read.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from services.home import Home
+from services.predictions import columns, labels, querying
+from services.predictions.answers import Unknown
+from services.predictions.folder import Folder
+from services.predictions.labels import LOOKED_FOR_S, MATCHED_TYPES
+from services.predictions.privacy import Masking
+from services.predictions.reading import moment
+from services.predictions.segments import Row
+from services.predictions.tails import Look
+from services.predictions.typed import FIXED, fitted, unified
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TYPED = """
+WHERE shadow = $shadow AND ($since IS NULL OR answered_at >= $since)
+  AND ($until IS NULL OR answered_at < $until)
+"""
+_LABELS = """
+SELECT * FROM seen
+WHERE ($version IS NULL OR version = $version)
+  AND ($since IS NULL OR predicted_at >= $since) AND ($until IS NULL OR predicted_at < $until)
+QUALIFY row_number() OVER (PARTITION BY id ORDER BY said_at DESC) = 1 ORDER BY predicted_at
+"""
+_UNKNOWN = "SELECT count(DISTINCT id), epoch_us(min(said_at)) FROM seen"
+
+
+def features(
+    home: Home,
+    project: str,
+    model: str,
+    version: int | None = None,
+    since: float | None = None,
+    until: float | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    sample: int | None = None,
+    shadow: bool = False,
+) -> "pa.Table":
+    """Return a row a row that was asked: ``typed.FIXED``, then ``input.…`` and ``output.…``.
+
+    Args:
+        home: Where everything is.
+        project: Of the model.
+        model: Its name.
+        version: One version, or all.
+        since: Seconds since 1970, as ``until``, which is not in it.
+        until: As ``since``.
+        names: The columns wanted; all when left out. One that nobody wrote is left out.
+        sample: At most so many rows, by chance, the same each time.
+        shadow: Those asked beside the live version, instead.
+    """
+    asked = {"shadow": shadow, "since": moment(since), "until": moment(until)}
+
+    def ask(folder: Folder, look: Look) -> "pa.Table":
+        paths = querying.files(folder.features(project, model, version), look, since, until)
+        tail = _joined(look.typed(project, model, version))
+        if not paths and not len(tail):
+            return tail
+        wanted = _chosen(paths, tail, names)
+        sql = f"SELECT {wanted} FROM seen {_TYPED}"  # noqa: S608  quoted above
+        if sample is not None:
+            sql += f" USING SAMPLE reservoir({int(sample)} ROWS) REPEATABLE (1)"
+        return querying.query(sql, paths, tail, asked, union=True).to_arrow_table()
+
+    return querying.consistently(home, ask)
+
+
+def labelled(
+    home: Home,
+    project: str,
+    model: str,
+    since: float | None = None,
+    until: float | None = None,
+    version: int | None = None,
+) -> "pa.Table":
+    """Return the labels of predictions of a stretch of time, the last of each, by prediction.
+
+    Its columns are those of ``labels.MATCHED_TYPES``; ``label`` and ``outputs`` are JSON.
+    """
+    asked = {"version": version, "since": moment(since), "until": moment(until)}
+    masking = Masking(home)
+
+    def ask(folder: Folder, look: Look) -> "pa.Table":
+        fresh = _fresh(folder, look)
+        rows = _known(folder, look, project, model, fresh, since, until) if fresh else {}
+        matched = [
+            labels.beside(masking, row, rows[row[0]])
+            for row in fresh
+            if row[0] in rows and row[3] in ("", project)
+        ]
+        paths = querying.files(folder.feedback(project, model), look, since, until)
+        tail = columns.table(matched, MATCHED_TYPES)
+        return querying.query(_LABELS, paths, tail, asked).to_arrow_table()
+
+    return querying.consistently(home, ask)
+
+
+def unknown(home: Home) -> Unknown:
+    """Return how many labels found no prediction of theirs."""
+
+    def ask(folder: Folder, look: Look) -> Unknown:
+        paths = [str(path) for path in folder.unknown_files() if path.stem not in look.names]
+        tail = columns.table([], columns.LABEL_TYPES)
+        ((number, oldest_us),) = querying.query(_UNKNOWN, paths, tail, {}).fetchall()
+        return Unknown(number, None if oldest_us is None else oldest_us / 1e6)
+
+    return querying.consistently(home, ask)
+
+
+def _joined(tables: "Sequence[pa.Table]") -> "pa.Table":
+    import pyarrow as pa
+
+    schema = unified([columns.schema(FIXED), *(table.schema for table in tables)])
+    return pa.concat_tables([schema.empty_table(), *(fitted(one, schema) for one in tables)])
+
+
+def _chosen(paths: Sequence[str], tail: "pa.Table", names: Sequence[str] | None) -> str:
+    if names is None:
+        return "*"
+    import pyarrow.parquet as pq
+
+    known = {name for path in paths for name in pq.read_schema(path).names}
+    known |= set(tail.column_names)
+    chosen = [name for name in dict.fromkeys((*FIXED, *names)) if name in known]
+    return ", ".join('"' + name.replace('"', '""') + '"' for name in chosen)
+
+
+def _fresh(folder: Folder, look: Look) -> list[Row]:
+    """Return the labels that the compactor did not match yet."""
+    oldest = time.time() - LOOKED_FOR_S
+    paths = [path for path in folder.unknown_files() if path.stem not in look.names]
+    read = [labels.read(path) for path in paths if path.stat().st_mtime >= oldest]
+    return [*look.labels, *(row for some in read for row in some)]
+
+
+def _known(
+    folder: Folder,
+    look: Look,
+    project: str,
+    model: str,
+    fresh: Sequence[Row],
+    since: float | None,
+    until: float | None,
+) -> dict[str, Row]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    paths = querying.files(folder.rows(project, model), look, since, until)
+    wanted = pa.table({"id": sorted({row[0] for row in fresh})})
+    tail = look.table()
+    tail = tail.filter((pc.field("project") == project) & (pc.field("model") == model))
+    found = querying.query(labels.KNOWN, paths, tail, {}, beside={"wanted": wanted}).fetchall()
+    return {row[0]: row for row in found}

@@ -1,0 +1,186 @@
+"""What actions on endpoints ask outside the journal: the engine's word, packages, and room.
+
+It is the one seam between actions and what packages, plans and serves; tests put another one in.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+
+from services.errors import PlatformError
+from services.home import Home
+from services.serving import figures, paths, status
+from services.serving.figures import Figures
+from services.serving.models import BundleInfo, Target
+from services.serving.status import ServingStatus
+
+if TYPE_CHECKING:
+    from services.engines.mlflow.adapter import MLflow
+    from services.settings import Settings
+
+SWITCHED_OFF = "Serving is switched off in this installation."
+SWITCH_ON = "Set serving_enabled to true (or MLOPS_SERVING_ENABLED=1), then `mlops up`."
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Whether a version fits, before anything is changed."""
+
+    fits: bool
+    said: str
+    """As a sentence; of one that does not fit by how much, and what would make room."""
+    memory_bytes: int
+    """What one replica reserves."""
+    memory_said: str
+    """What that figure rests on."""
+    estimate_said: str = ""
+    """It with its range, as a sentence."""
+    error_said: str = ""
+    """How far estimates were off so far."""
+    backend: str = ""
+    backend_reason: str = ""
+    backends: tuple[str, ...] = ()
+    """What it could compute on, best first."""
+    short_bytes: int = 0
+    free_bytes: int | None = None
+    room: tuple[str, ...] = ()
+    """What would make room, a sentence each."""
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What there is on this machine of serving."""
+
+    home: Home
+
+    @classmethod
+    def here(cls) -> "Workbench":
+        """Return this installation's."""
+        return cls(Home.locate())
+
+    @cached_property
+    def _settings(self) -> "Settings":
+        from services.settings import Settings
+
+        try:
+            return Settings()
+        except ValueError as error:  # pydantic's and TOML's
+            raise PlatformError(
+                f"The settings cannot be used: {error}.", "`mlops doctor` says which is wrong."
+            ) from error
+
+    @property
+    def enabled(self) -> bool:
+        """Whether this installation serves at all.
+
+        Raises:
+            PlatformError: The settings cannot be used.
+        """
+        return self._settings.serving_enabled
+
+    def status(self) -> ServingStatus | None:
+        """Return what the serving engine last saw."""
+        return status.read(self.home)
+
+    def figures(self) -> Figures | None:
+        """Return what the gateway last counted."""
+        return figures.read(self.home)
+
+    # Packages
+
+    def known(self, project: str, model: str, version: int) -> BundleInfo | None:
+        """Return what a version is as it was packaged, None when it was not yet.
+
+        Only to tell of it: whoever loads it looks at signature and hashes first.
+        """
+        try:
+            said = (paths.bundle(self.home, project, model, version) / "serving.json").read_bytes()
+            return BundleInfo.from_json(orjson.loads(said))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def package(
+        self, mlflow: "MLflow", folder: Path, project: str, model: str, version: int
+    ) -> BundleInfo:
+        """Package and sign a version, unless that was done.
+
+        Raises:
+            MlopsError: It holds what must not be loaded, MLflow has it not, or the disk is full.
+        """
+        from services.projects.contract import require
+        from services.serving import bundle
+
+        contract = require(folder)
+        made = bundle.build(mlflow, self.home, folder, contract, project, model, version)
+        return made.info
+
+    def bento(self, folder: Path, project: str, model: str, version: int) -> str:
+        """Make the bento of a packaged version; return its tag.
+
+        Raises:
+            MlopsError: The package is not what was signed, or BentoML could not build it.
+        """
+        from services.serving import bento, bundle
+
+        packaged = bundle.open(self.home, project, model, version)
+        return bento.build(self.home, packaged, folder)
+
+    # Room
+
+    def measure(
+        self, folder: Path, project: str, model: str, target: Target, pinned: Collection[str] = ()
+    ) -> None:
+        """Load a packaged version once and keep what it took, unless that is known.
+
+        Raises:
+            MlopsError: It does not load or does not answer its example; or its package is not what
+                was signed.
+        """
+        from services.projects import environment
+        from services.serving import bundle, trial
+        from services.serving.planning import Room
+
+        packaged = bundle.open(self.home, project, model, target.version)
+        python = environment.prepare(folder, self.home)
+        place = trial.Place(python, folder, paths.sockets(self.home))
+        Room(self.home, pinned).measure(packaged, place, target)
+
+    def outlook(
+        self, project: str, model: str, target: Target, pinned: Collection[str] = ()
+    ) -> Outlook | None:
+        """Return whether a packaged version fits beside all else; None: it was not packaged yet.
+
+        Args:
+            project: Whose it is.
+            model: Which model.
+            target: Which version, and how it is to be served.
+            pinned: Endpoints that are never evicted.
+
+        Raises:
+            InputError: The backend asked for cannot be.
+            PlatformError: The ledger cannot be read.
+        """
+        info = self.known(project, model, target.version)
+        if info is None:
+            return None
+        from services.serving.planning import Room
+
+        found = Room(self.home, pinned).outlook(info, target)
+        return Outlook(
+            fits=found.plan.fits,
+            said=found.plan.said,
+            memory_bytes=found.estimate.reserve_bytes,
+            memory_said=found.estimate.basis,
+            estimate_said=found.estimate.said,
+            error_said=found.error_said,
+            backend=found.choice.backend,
+            backend_reason=found.choice.reason,
+            backends=found.possible,
+            short_bytes=found.plan.short_bytes,
+            free_bytes=found.plan.free_bytes,
+            room=found.plan.would_make_room,
+        )
