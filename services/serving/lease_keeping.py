@@ -184,6 +184,17 @@ class LeaseKeeping:
         self._held[lease.id] = _Held(replace(lease, renewed_at=self._now()), self._now(), used)
 
 
+def forget_all(book: LeaseBook) -> None:
+    """Give back what endpoints held: where serving is switched off nobody else would.
+
+    Raises:
+        PlatformError: The ledger cannot be read or written.
+    """
+    for one in book.leases():
+        if one.kind == "serving":
+            book.end(one.id)
+
+
 def _refused(answer: Waits | Never) -> Refused:
     memory = isinstance(answer, Never) or answer.short in {"memory", "others"}
     missing = int(answer.missing) if memory else 0

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from services.home import Home
 from services.serving import routes, status
@@ -27,6 +28,17 @@ class Publisher:
         self._began = time.monotonic()
         self._told: dict[str, EndpointStatus] = {}
         self._told_at = 0.0
+
+    def without_the_dead(self, living: Collection[str]) -> None:
+        """Take what did not survive out of the routes of an earlier life: requests wait for it.
+
+        Raises:
+            OSError: They cannot be written; the old ones stay.
+        """
+        found = {name: _pruned(one, living) for name, one in self.routes.endpoints.items()}
+        if found != self.routes.endpoints:
+            self.routes = Routes(self.routes.serial + 1, found)
+            routes.write(self._home, self.routes)
 
     def publish_routes(self, runs: Mapping[str, EndpointRun], now: float) -> None:
         """Write the routes when they changed.
@@ -83,6 +95,15 @@ class Publisher:
         self.routes = Routes(self.routes.serial + 1, {})
         routes.write(self._home, self.routes)
         status.write(self._home, ServingStatus(time.time(), os.getpid(), "Serving was stopped."))
+
+
+def _pruned(route: Route, living: Collection[str]) -> Route:
+    versions = {
+        number: replace(one, replicas=tuple(r for r in one.replicas if r.id in living))
+        for number, one in route.versions.items()
+    }
+    answering = any(versions[one].replicas for one in route.shares if one in versions)
+    return replace(route, versions=versions, idle=not answering)
 
 
 def _still(told: Mapping[str, EndpointStatus]) -> list[object]:

@@ -40,7 +40,10 @@ logger = logging.getLogger(__name__)
 
 _MEMORY_S = 2.0
 _SWEPT_S = 30.0
-_CHECK_S = 20.0
+_LOGS_S = 14 * 86400.0
+"""How long the log of a model server is kept after its last line."""
+_CHECK_S, _CHECK_TEXT_S = 20.0, 60.0
+"""Text is written letter by letter."""
 
 
 class Preparer(Protocol):
@@ -98,6 +101,7 @@ class Reconciler:
         self._seen: dict[str, Seen] = {}
         self._publisher = Publisher(home)
         self._survivors = Survivors(home)
+        self._publisher.without_the_dead(self._survivors.ids)
         self._desired: tuple[Endpoint, ...] | None = None
         self.trouble = ""
         """What is wrong with the engine itself, as a sentence."""
@@ -336,6 +340,13 @@ class Reconciler:
                 stray.terminate()
         if first:
             self._room.leases.sweep()
+            self._remove_old_logs(now)
+
+    def _remove_old_logs(self, now: float) -> None:
+        for path in self._home.logs.glob("serving-*"):
+            with contextlib.suppress(OSError):
+                if now - path.stat().st_mtime > _LOGS_S:
+                    path.unlink()
 
     # The end
 
@@ -377,4 +388,5 @@ def _checked(wish: CheckWish, live: VersionRun | None) -> Checked:
     beside = None
     if wish.beside is not None and live is not None and live.prepared is not None:
         beside = (wish.beside.spec.address, live.prepared.info)
-    return checks.check(wish.server.spec.address, prepared.info, live=beside, timeout_s=_CHECK_S)
+    timeout_s = _CHECK_TEXT_S if prepared.info.interface == "text" else _CHECK_S
+    return checks.check(wish.server.spec.address, prepared.info, live=beside, timeout_s=timeout_s)

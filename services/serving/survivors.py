@@ -19,6 +19,11 @@ class Survivors:
             else:
                 self._specs.append(spec)
 
+    @property
+    def ids(self) -> set[str]:
+        """Return their ids."""
+        return {one.id for one in self._specs}
+
     def status_of(self, name: str) -> EndpointStatus | None:
         """Return what was said last of an endpoint."""
         return self._status.endpoints.get(name) if self._status else None

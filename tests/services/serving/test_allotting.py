@@ -5,9 +5,9 @@ import pytest
 
 from services.resources.leases import LeaseBook
 from services.resources.models import Capacity
-from services.serving.figures import Figures, VersionFigures
-from services.serving.lease_keeping import LeaseKeeping
 from services.serving.allotting import Room
+from services.serving.figures import Figures, VersionFigures
+from services.serving.lease_keeping import LeaseKeeping, forget_all
 from services.serving.world import World
 from tests.services.serving.simulated import MB, Simulation, endpoint, rollout, target
 
@@ -145,3 +145,13 @@ def test_a_pinned_endpoint_makes_no_room(path):
         machine.turn()
     assert machine.evicted == []
     assert new.run.rollout.run.room
+
+
+def test_where_serving_is_switched_off_training_gets_its_memory_back(path):
+    book = LeaseBook(path)
+    leases = LeaseKeeping(book, lambda: Capacity("here", GIB))
+    leases.hold("p.a", "p", 1, 100 * MB, "")
+    training = replace(book.leases()[0], id="task:x", kind="training")
+    book.renew(training)
+    forget_all(book)
+    assert [one.id for one in book.leases()] == ["task:x"]
