@@ -4,6 +4,7 @@ import functools
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,8 +22,10 @@ from serving_bundles import CLASSIFIER, classifier, column, imported, told
 DIGITS = {"interface": "classifier", "inputs": [column("pixels", "FP32", 64)],
           "outputs": [column("label", "INT64"), column("confidence", "FP32")]}  # fmt: skip
 HERE = Machine(mlx=True, metal=True, working_set_bytes=1000, torch=("mps", "cpu"))
-SMALL = parsed(told(weights_bytes=900))
-LARGE = parsed(told(weights_bytes=901))
+ON_TORCH = "toy_torch:on_torch"
+SMALL = parsed(told(weights_bytes=900, torch_entry=ON_TORCH))
+LARGE = parsed(told(weights_bytes=901, torch_entry=ON_TORCH))
+PLAIN = parsed(told(weights_bytes=901))
 
 
 def without_mlx(*torch: str) -> Machine:
@@ -232,40 +235,41 @@ def test_boosters_of_lightgbm_answer_as_they_did(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("info", "wanted", "here", "torch_entry", "backend", "said"),
+    ("info", "wanted", "here", "backend", "said"),
     [
-        (SMALL, "auto", HERE, True, "mlx", "MLX first"),
-        (LARGE, "auto", HERE, True, "mps", "more than 90 %"),
-        (LARGE, "auto", HERE, False, "mlx", "no torch model"),
-        (SMALL, "auto", without_mlx("cuda", "cpu"), True, "cuda", "not in the"),
-        (SMALL, "auto", without_mlx("cpu"), True, "cpu", "torch has cpu"),
-        (SMALL, "mlx", HERE, True, "mlx", "person chose MLX"),
-        (SMALL, "cpu", HERE, True, "cpu", "person chose cpu"),
+        (SMALL, "auto", HERE, "mlx", "MLX first"),
+        (LARGE, "auto", HERE, "mps", "more than 90 %"),
+        (PLAIN, "auto", HERE, "mlx", "no torch model, so"),
+        (LARGE, "auto", replace(HERE, torch=()), "mlx", "Torch is not in the project's environment"),
+        (SMALL, "auto", without_mlx("cuda", "cpu"), "cuda", "not in the"),
+        (SMALL, "auto", without_mlx("cpu"), "cpu", "torch has cpu"),
+        (SMALL, "mlx", HERE, "mlx", "person chose MLX"),
+        (SMALL, "cpu", HERE, "cpu", "person chose cpu"),
     ],
 )
 def test_the_backend_is_chosen_by_the_rule_and_says_why(
-    info: Info, wanted: str, here: Machine, torch_entry: Any, backend: str, said: str
+    info: Info, wanted: str, here: Machine, backend: str, said: str
 ):
-    choice = choose(info, wanted, here, torch_entry=torch_entry)
+    choice = choose(info, wanted, here)
     assert choice.backend == backend
     assert said in choice.reason
 
 
 @pytest.mark.parametrize(
-    ("wanted", "here", "torch_entry", "said"),
+    ("info", "wanted", "here", "said"),
     [
-        ("auto", without_mlx(), True, "no torch model that could run"),
-        ("mlx", without_mlx("cpu"), True, "MLX was chosen"),
-        ("mps", HERE, False, "needs torch"),
-        ("cuda", HERE, True, "here is mps, cpu"),
-        ("tpu", HERE, True, "no backend 'tpu'"),
+        (SMALL, "auto", without_mlx(), "Torch is not in the project's environment either"),
+        (PLAIN, "auto", without_mlx("cpu"), "no torch model either"),
+        (SMALL, "mlx", without_mlx("cpu"), "MLX was chosen"),
+        (PLAIN, "mps", HERE, "has no torch model"),
+        (SMALL, "mps", without_mlx(), "needs torch, which is not in the project's environment"),
+        (SMALL, "cuda", HERE, "torch has mps, cpu here"),
+        (SMALL, "tpu", HERE, "no backend 'tpu'"),
     ],
 )
-def test_a_backend_that_cannot_be_is_refused(
-    wanted: str, here: Machine, torch_entry: Any, said: str
-):
+def test_a_backend_that_cannot_be_is_refused(info: Info, wanted: str, here: Machine, said: str):
     with pytest.raises(LoadError, match=said) as caught:
-        choose(SMALL, wanted, here, torch_entry=torch_entry)
+        choose(info, wanted, here)
     assert caught.value.hint
 
 
