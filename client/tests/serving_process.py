@@ -1,5 +1,6 @@
 """A model server in a process of its own, and callers to it."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -51,7 +52,11 @@ def command(bundle: Path, address: str | Path, *options: str) -> list[str]:
 
 def environment(**more: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS", "PYTHON"))}
-    return kept | {"PYTHONPATH": str(CLIENT), "PYTHONDONTWRITEBYTECODE": "1", **more}
+    # torch is where the developer put it, not in the environment of the lock.
+    torch = importlib.util.find_spec("torch")
+    folders = [CLIENT, *([Path(torch.origin).parents[1]] if torch and torch.origin else [])]
+    path = os.pathsep.join(map(str, folders))
+    return kept | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
 @contextmanager
