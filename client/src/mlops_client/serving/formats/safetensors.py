@@ -17,6 +17,9 @@ from mlops_client.serving.info import Info, LoadError
 from mlops_client.serving.model import Model, Streamer
 
 CONFIG = "config.json"
+_FEW_BYTES = 32 << 20
+"""Weights below this are computed by one thread of torch: products so small gain little by a second
+one, and on a busy machine each waits for it, a hundred times longer than they take."""
 COMPILE = "compiled"
 """The keyword by which an entry takes what wraps its forward function."""
 
@@ -74,6 +77,10 @@ def _compiled(build: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
 def _on_torch(
     files: list[Path], config: Mapping[str, Any], info: Info, choice: Choice, root: Path
 ) -> Model:
+    if choice.backend == "cpu" and info.weights_bytes < _FEW_BYTES:
+        import torch
+
+        torch.set_num_threads(1)
     weights: dict[str, np.ndarray] = {}
     for file in files:
         weights |= arrays(file)
