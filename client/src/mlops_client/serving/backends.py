@@ -1,5 +1,6 @@
 """Which backend a model runs on here, and why: MLX, else torch on MPS, CUDA or the CPU."""
 
+import os
 import sys
 from dataclasses import dataclass, replace
 
@@ -56,6 +57,9 @@ def _mlx_machine() -> Machine:
 
 
 def _torch_devices() -> tuple[str, ...]:
+    # Threads of OpenMP wait for each other by spinning. On a machine that does something else too
+    # that took a classifier from 0.2 ms to 76 ms (`benchmarks/backends.py`, 2 threads on 2 cores).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import torch
     except ImportError:

@@ -19,7 +19,7 @@ from mlops_client.serving.model import Model, Streamer
 CONFIG = "config.json"
 _FEW_BYTES = 32 << 20
 """Weights below this are computed by one thread of torch: products so small gain little by a second
-one, and on a busy machine each waits for it, a hundred times longer than they take."""
+one, which on a busy machine has to be waited for."""
 COMPILE = "compiled"
 """The keyword by which an entry takes what wraps its forward function."""
 
