@@ -1,6 +1,7 @@
 """A model server in a process of its own, and callers to it."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import signal
@@ -53,8 +54,11 @@ def command(bundle: Path, address: str | Path, *options: str) -> list[str]:
 
 def environment(path: str = "", **more: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS", "PYTHON"))}
+    # torch is where the developer put it, not in the environment of the lock.
+    torch = importlib.util.find_spec("torch")
+    own = str(Path(torch.origin).parents[1]) if torch and torch.origin else ""
     return kept | {
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(CLIENT), path])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(CLIENT), path, own])),
         "PYTHONDONTWRITEBYTECODE": "1",
         **more,
     }

@@ -1,5 +1,6 @@
 """Every project's model, with initial weights, in a model server: asked through its interface."""
 
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -109,6 +110,7 @@ MADE = {
     "08_Meta_Learning_PEFT": meta,
     "09_Self_Improving_Diffusion": selfimprove,
 }  # 03 is asked in test_serving_server.py
+TORCH = ("02_Stable_Diffusion", "04_CPU_Compression", "06_Federated_Learning")
 
 
 def bundle(folder: Path, project: str) -> tuple[Path, dict[str, Any]]:
@@ -189,3 +191,29 @@ def test_text_asked_together_is_answered_as_alone(tmp_path: Path):
         together = caller.infer({"text": asked})["continuation"]
         alone = [caller.infer({"text": asked[n : n + 1]})["continuation"][0] for n in range(8)]
     assert together.tolist() == alone
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("project", TORCH)
+def test_a_projects_model_answers_the_same_on_torch(tmp_path: Path, project: str):
+    reason = "torch is not in this environment (on Linux by choice)"
+    pytest.importorskip("torch", reason=reason)
+    folder, said = bundle(tmp_path, project)
+    entry = f"{MADE[project].__name__}.serving_torch:predictor"
+    (folder / "serving.json").write_text(json.dumps(said | {"torch_entry": entry}))
+    asked = (
+        {"label": np.arange(9), "seed": np.arange(9)}
+        if said["interface"] == "images"
+        else {said["inputs"][0]["name"]: np.random.default_rng(0).random((9, 64), np.float32)}
+    )
+    answers = []
+    for backend in ("auto", "cpu"):
+        with serving(folder, PROJECTS / project, "--backend", backend) as one:
+            assert one.first["event"] == "ready", one.first
+            assert one.first["backend"] == {"auto": "mlx", "cpu": "cpu"}[backend]
+            answers.append(one.caller().infer(asked))
+            assert (one.stats()["mlx_peak_bytes"] is None) == (backend == "cpu")
+    on_mlx, on_torch = answers
+    assert list(on_mlx) == list(on_torch)
+    for name, values in on_mlx.items():
+        np.testing.assert_allclose(on_torch[name], values, rtol=1e-3, atol=1e-4)

@@ -91,7 +91,7 @@ class Deploying:
         at = (self.project, self.model, target)
         pinned = serving.pinned(self.context)
         self.context.serving.measure(self._folder, *at, pinned)
-        found = self.context.serving.outlook(*at, pinned)
+        found = self.context.serving.outlook(*at, pinned, self._folder)
         if found is None:
             raise PlatformError(
                 f"The package of {self.model} version {self.version} went away.", "Deploy it again."

@@ -7,6 +7,7 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from compression.network import Classifier
+from compression.sparse import PARTS, dense
 
 SPARSE_BELOW = 0.5
 """A matrix is stored sparsely when less than this share of it is not zero: a value then takes six
@@ -41,9 +42,6 @@ def from_tensors(tensors: Mapping[str, mx.array], shapes: Mapping[str, tuple[int
         if name in tensors:
             whole[name] = tensors[name]
             continue
-        counts = np.array(tensors[f"{name}.counts"]).astype(np.int64)
-        matrix = np.zeros(shape, np.float32)
-        rows = np.repeat(np.arange(shape[0]), counts)
-        matrix[rows, np.array(tensors[f"{name}.columns"])] = np.array(tensors[f"{name}.values"])
-        whole[name] = mx.array(matrix)
+        parts = (np.array(tensors[f"{name}.{part}"]) for part in PARTS)
+        whole[name] = mx.array(dense(*parts, width=shape[1]))
     return whole

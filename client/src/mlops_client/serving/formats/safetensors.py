@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from mlops_client.serving.backends import Choice, choose, machine
+from mlops_client.serving.backends import Choice, choose, here
 from mlops_client.serving.info import Info, LoadError
 from mlops_client.serving.model import Model, Streamer
 
 CONFIG = "config.json"
-TORCH_ENTRY = "TORCH_ENTRY"
+_FEW_BYTES = 32 << 20
+"""Weights below this are computed by one thread of torch: products so small gain little by a second
+one, which on a busy machine has to be waited for."""
 COMPILE = "compiled"
 """The keyword by which an entry takes what wraps its forward function."""
 
@@ -32,15 +34,9 @@ def load(folder: Path, info: Info, wanted: str, root: Path) -> Model:
     if not files:
         raise LoadError("The bundle has no weights (*.safetensors).", "Build the bundle again.")
     config = _config(folder / CONFIG)
-    torch_entry = info.torch_entry or _torch_entry(info.entry, root)
-    choice = choose(
-        info,
-        wanted,
-        machine(with_torch=wanted in ("mps", "cuda", "cpu") or _maybe_torch(torch_entry)),
-        torch_entry=bool(torch_entry),
-    )
+    choice = choose(info, wanted, here(info, wanted))
     if choice.backend != "mlx":
-        return _on_torch(files, config, torch_entry, choice, root)
+        return _on_torch(files, config, info, choice, root)
     import mlx.core as mx
 
     weights: dict[str, Any] = {}
@@ -78,29 +74,17 @@ def _compiled(build: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
     return {COMPILE: mx.compile}, True
 
 
-def _maybe_torch(entry: str) -> bool:
-    """Return whether torch's devices matter to the choice: only when MLX cannot be had."""
-    if not entry:
-        return False
-    here = machine(with_torch=False)
-    return not (here.mlx and (here.metal or importlib.util.find_spec("torch") is None))
-
-
-def _torch_entry(entry: str, root: Path) -> str:
-    try:
-        named = getattr(_module(entry.partition(":")[0], root), TORCH_ENTRY, "")
-    except ImportError:
-        return ""  # the entry imports MLX, which is missing: said when it is called
-    return named if isinstance(named, str) else ""
-
-
 def _on_torch(
-    files: list[Path], config: Mapping[str, Any], entry: str, choice: Choice, root: Path
+    files: list[Path], config: Mapping[str, Any], info: Info, choice: Choice, root: Path
 ) -> Model:
+    if choice.backend == "cpu" and info.weights_bytes < _FEW_BYTES:
+        import torch
+
+        torch.set_num_threads(1)
     weights: dict[str, np.ndarray] = {}
     for file in files:
         weights |= arrays(file)
-    predictor = function(entry, root)(weights, config, choice.backend)
+    predictor = function(info.torch_entry, root)(weights, config, choice.backend)
     return Model(predictor, choice.backend, choice.reason)
 
 
