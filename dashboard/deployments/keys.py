@@ -179,4 +179,4 @@ def _show() -> None:
     if held is None or held[0] != actions.opened():
         return
     st.markdown("**The key.** It is shown only here: keep it where the application finds it.")
-    st.code(held[1][1], language=None)
+    st.code(held[1][1], language=None, wrap_lines=True)
