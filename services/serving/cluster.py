@@ -115,6 +115,8 @@ def variables(home: Home, options: Options) -> dict[str, str]:
             "RAY_kill_child_processes_on_worker_exit": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_DISABLE_IMPORT_WARNING": "1",
+            "RAY_ROTATION_MAX_BYTES": str(5 << 20),
+            "RAY_ROTATION_BACKUP_COUNT": "1",
             # Another program's hunger for memory must not end our replicas; the ledger is for that.
             "RAY_memory_monitor_refresh_ms": "0",
             "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -150,8 +152,10 @@ class Cluster:
         return not self.problem
 
     def placed(self) -> Mapping[str, Placed]:
-        """Return how Ray has each replica; empty while it is away."""
-        return self._heard.replicas if self.ready else {}
+        """Return how Ray has each replica; while it is away none can be placed."""
+        if self.ready:
+            return self._heard.replicas
+        return dict.fromkeys(self._specs, Placed("placing", f"Ray: {self.problem}"))
 
     def want(self, specs: Iterable[ReplicaSpec]) -> None:
         """Say which replicas are wanted."""

@@ -188,7 +188,7 @@ def outlook(
         )  # fmt: skip
 
     able = backends.possible(info, machine, torch=bool(torch))
-    best = override or next(iter(able), "cpu")
+    best: Backend = override or (able[0] if able else "cpu")
     choice = backends.choose(info, machine, on(best).reserve_bytes, override, torch=torch)
     one = on(choice.backend) if memory_bytes is None else by_person(memory_bytes)
     wish = Wish(f"{info.project}.{info.model}", info.project, info.version, one, replicas, host)

@@ -53,6 +53,12 @@ def test_a_later_peak_raises_it_and_a_lower_one_changes_nothing(book: Measured):
     assert higher.source == "served"
 
 
+def test_each_of_the_two_peaks_is_the_largest_seen(book: Measured):
+    book.note(SEEN)
+    merged = book.note(replace(SEEN, peak_rss_bytes=60 * MIB, mlx_peak_bytes=30 * MIB))
+    assert (merged.peak_rss_bytes, merged.mlx_peak_bytes) == (100 * MIB, 30 * MIB)
+
+
 def test_a_peak_that_is_hardly_larger_is_not_written(book: Measured, tmp_path: Path):
     book.note(SEEN)
     before = (tmp_path / "home/serving/measured.json").stat().st_mtime_ns

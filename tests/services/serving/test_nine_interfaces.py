@@ -36,6 +36,12 @@ told = {
     }
     for name, column in answers.items()
 }
+try:
+    from mlops_client.serving import loading
+except ImportError:
+    pass  # the model server is not part of this client
+else:
+    loading.load(folder, root=Path.cwd()).warm_up()
 print(json.dumps(told))
 """
 KINDS = {"BYTES": "OUS", "FP32": "f", "FP64": "f", "INT64": "i"}

@@ -108,6 +108,13 @@ def test_it_goes_down_only_after_a_whole_window_of_little_load():
     assert decide(target, calm, 1, 900, NOW, LONG_AGO) == 1
 
 
+def test_who_would_wait_with_one_fewer_is_not_taken_one():
+    slow = VersionFigures(1, requests=60, in_flight=2, p50_ms=20, p95_ms=100, last_at=NOW)
+    assert decide(Target(1, max_replicas=4), slow, 2, 900, NOW, LONG_AGO) == 2
+    even = replace(slow, p95_ms=40)
+    assert decide(Target(1, max_replicas=4), even, 2, 900, NOW, LONG_AGO) == 1
+
+
 def test_only_who_may_goes_to_zero_and_only_when_nobody_asked_for_long():
     asked = VersionFigures(1, last_at=NOW - 900)
     assert decide(Target(1, min_replicas=0), asked, 1, 900, NOW, LONG_AGO) == 0
