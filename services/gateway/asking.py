@@ -25,6 +25,7 @@ PER_REPLICA = 512
 _LOOK_AGAIN_S = 0.05
 _WISH_AGAIN_S = 1.0
 _MS = 1000.0
+_TRIES_OF_ONE = 3
 
 
 @dataclass(slots=True)
@@ -48,6 +49,8 @@ class Question:
     """The version that was chosen last."""
     prepared: Prepared | None = None
     retried: int = 0
+    lost: list[str] = field(default_factory=list)
+    """Replicas that were lost while they had it."""
 
     def __post_init__(self) -> None:
         """Let a session decide where it stands."""
@@ -125,7 +128,7 @@ class Asker:
                         )
             except BrokenError as error:
                 failed = client
-                self._lost(question, count, error)
+                self._lost(question, count, client, error)
 
     async def stream(self, question: Question) -> AsyncGenerator[Piece]:
         """Yield a version's answer as it comes; asked again only while nothing came.
@@ -151,18 +154,20 @@ class Asker:
                         "model", "The model server was lost halfway.", status=502
                     ) from error
                 failed = client
-                self._lost(question, count, error)
+                self._lost(question, count, client, error)
             else:
                 return
             finally:
                 await pieces.aclose()
 
-    def _lost(self, question: Question, count: Count, error: BrokenError) -> None:
-        """Note a lost model server; what was asked twice is not asked a third time."""
+    def _lost(self, question: Question, count: Count, client: Client, error: BrokenError) -> None:
+        """Note a lost model server; what two of them had is not asked a third time."""
         self._follower.look()
         if not error.sent:
             return
-        if question.retried:
+        # A server that is being killed may take a connection a moment longer: it counts once.
+        question.lost.append(client.replica.id)
+        if len(set(question.lost)) > 1 or len(question.lost) > _TRIES_OF_ONE:
             raise Problem(
                 "model", "Two model servers were lost while they had this request.", status=502
             ) from error

@@ -30,6 +30,7 @@ class BoundedConnection(HttpToolsProtocol):
         self.in_head = True
         self.received = 0
         """Bytes of what is coming in."""
+        self._chunk = 0
         self.stuck_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -41,7 +42,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what comes in; headers without an end are refused."""
-        self.received += len(data)
+        self._chunk = len(data)
+        self.received += self._chunk
         before = self.in_head
         super().data_received(data)
         if before and self.in_head and self.received > HEAD_BYTES:
@@ -50,7 +52,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin the clock of a request."""
         super().on_message_begin()
-        self.in_head, self.received = True, 0
+        self.in_head, self.received = True, self._chunk
         self.reading_since = time.monotonic()
 
     def on_headers_complete(self) -> None:

@@ -1,4 +1,4 @@
-"""The process ``python -m services.predictions``: puts the prediction log into Parquet.
+"""The process ``python -m services.predictions``: has the prediction log put into Parquet.
 
 Started by the supervisor, told everything by arguments. While it is away nothing is lost: the
 segments wait, and readers read them.
@@ -6,22 +6,18 @@ segments wait, and readers read them.
 
 import argparse
 import logging
-import os
 import signal
 import sys
 import threading
-import time
 from types import FrameType
 
 from services.errors import PlatformError
 from services.home import Home
-from services.predictions.compaction import Compactor, Done
+from services.predictions.working import DAYS, INTERVAL_S, Working
+from services.telemetry.folder import lock
 from services.telemetry.heartbeat import Heartbeat
 
 logger = logging.getLogger("services.predictions")
-
-DAYS = 90.0
-INTERVAL_S = 2.0
 
 
 def _arguments() -> argparse.Namespace:
@@ -31,47 +27,20 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-class Working:
-    """Compacts again and again, and says how it goes."""
-
-    def __init__(self, compactor: Compactor, heartbeat: Heartbeat) -> None:
-        self._compactor = compactor
-        self._heartbeat = heartbeat
-        self._total = Done()
-        self._trouble = ""
-
-    def turn(self) -> None:
-        """Do what there is to do."""
-        try:
-            done = self._compactor.run(time.time(), self.beat)
-            self._trouble = ""
-        except PlatformError as error:
-            if str(error) != self._trouble:
-                logger.warning("%s", error)
-            self._trouble = str(error)
-        else:
-            self._total.segments += done.segments
-            self._total.predictions += done.predictions
-            if done.segments or done.merged or done.removed:
-                logger.info("%s", done)
-        self.beat()
-
-    def beat(self) -> None:
-        """Say that it is well, or what is not."""
-        waiting = self._compactor.waiting
-        well = (
-            f"{self._total.predictions:,} predictions of {self._total.segments:,} segments put "
-            f"into Parquet; {waiting} open"
-        )
-        self._heartbeat.beat(self._trouble or well)
-
-
 def main() -> int:
     """Run until told to stop."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     asked = _arguments()
     home = Home.locate()
     home.create()
+    try:
+        said = f"Another process works on the predictions of {home.root} already."
+        lock(home.run / "predictions.lock", said)
+    except PlatformError as error:
+        logger.error("%s", error)  # noqa: TRY400 - a sentence for the log
+        return 1
+    except OSError as error:  # a full disk; the files have a lock of their own
+        logger.warning("Whether another process works here is not known: %s.", error.strerror)
     ended = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -79,22 +48,15 @@ def main() -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    os.nice(5)  # whoever answers predictions goes first
-    try:
-        compactor = Compactor(home, asked.days)
-    except PlatformError as error:
-        logger.error("%s", error)  # noqa: TRY400 - a sentence for the log
-        return 1
     heartbeat = Heartbeat(home.run / "predictions.json")
-    working = Working(compactor, heartbeat)
+    working = Working(home, asked.days)
     try:
-        while True:
-            working.turn()
-            if ended.wait(asked.interval):
-                return 0
+        while not ended.is_set():
+            working.turn(lambda: heartbeat.beat(working.said), ended)
+            ended.wait(asked.interval)
     finally:
         heartbeat.end()
-        compactor.close()
+    return 0
 
 
 if __name__ == "__main__":

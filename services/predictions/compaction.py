@@ -2,16 +2,22 @@
 
 A segment's files have its name; while it is there it counts and they do not; it goes last. So a
 kill at any point leaves every record readable once, and doing it again writes the same files.
+
+``python -m services.predictions.compaction JSON`` is started by the engine when there is something
+to do and ends when it is done: what columns took of memory goes with it.
 """
 
 import contextlib
 import logging
 import os
+import sys
+import time
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from services.errors import PlatformError
 from services.home import Home
@@ -67,17 +73,12 @@ class Compactor:
         """Let another process do it."""
         os.close(self._lock)
 
-    @property
-    def waiting(self) -> int:
-        """Return how many segments are there, being written or waiting."""
-        return len(self._folder.segments())
-
-    def run(self, now_s: float, step: Callable[[], None] = lambda: None) -> Done:
+    def run(self, now_s: float, *, all_labels: bool = True) -> Done:
         """Do what there is to do.
 
         Args:
             now_s: Seconds since 1970.
-            step: Called after each part, of which a backlog has many.
+            all_labels: Whether labels that found nothing before are looked up again.
 
         Raises:
             PlatformError: The disk is full: everything is still readable, the next run goes on.
@@ -93,10 +94,9 @@ class Compactor:
                 continue
             except OSError as error:
                 troubles.append(f"{path.name}: {error.strerror or error}")
-            step()
         try:
-            self._labels.match(now_s)
-            done.merged = self._merging.run(now_s, step)
+            self._labels.match(now_s, again=all_labels)
+            done.merged = self._merging.run(now_s)
         except OSError as error:
             troubles.append(f"merging: {error.strerror or error}")
         self._sweep_reserves()
@@ -177,3 +177,28 @@ def _read(data: bytes) -> tuple[list[Row], list[Row], int]:
         else:
             found.setdefault(columns.identity(row), row)
     return sorted(found.values(), key=lambda row: row[1]), labels, damaged
+
+
+def main(argument: str) -> int:
+    """Do as the argument says, say what was done; return the exit code."""
+    import pyarrow as pa
+
+    asked = orjson.loads(argument)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    os.nice(5)  # whoever answers predictions goes first
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        compactor = Compactor(Home(Path(asked["home"])), asked["days"])
+        done = compactor.run(time.time(), all_labels=asked["all_labels"])
+    except PlatformError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"Predictions cannot be put into Parquet: {error}. Nothing is lost.\n")
+        return 1
+    sys.stdout.write(orjson.dumps(asdict(done)).decode() + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -6,7 +6,6 @@ counts, so that one which is in two files after a kill is one.
 """
 
 import logging
-import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from services.predictions.segments import Row
 
 logger = logging.getLogger(__name__)
 
-_AGAIN_S = 600.0
 LOOKED_FOR_S = 86_400.0
 
 MATCHED_TYPES = {
@@ -44,7 +42,7 @@ class Labels:
     def __init__(self, home: Home, folder: Folder) -> None:
         self._folder = folder
         self._masking = Masking(home)
-        self._tried: dict[str, float] = {}
+        self._new: set[str] = set()
 
     def arrived(self, name: str, labels: list[Row]) -> None:
         """Keep the labels of a segment.
@@ -53,26 +51,20 @@ class Labels:
             OSError: No room.
         """
         parquet.write(self._folder.unknown, name, columns.table(labels, columns.LABEL_TYPES))
+        self._new.add(f"{name}{PARQUET}")
 
-    def match(self, now_s: float) -> None:
-        """Look for the predictions of what is not matched.
+    def match(self, now_s: float, *, again: bool) -> None:
+        """Look for the predictions of what came, and again of what is not matched since a day.
 
         Raises:
             OSError: No room; they are looked for again.
         """
         unfinished = {path.stem for path in self._folder.segments()}
         for path in self._folder.unknown_files():
-            if path.stem not in unfinished and self._due(path, now_s):
+            late = path.stat().st_mtime < now_s - LOOKED_FOR_S
+            if path.stem not in unfinished and (path.name in self._new or (again and not late)):
                 self._match(path)
-
-    def _due(self, path: Path, now_s: float) -> bool:
-        last = self._tried.get(path.name)
-        now = time.monotonic()
-        late = path.stat().st_mtime < now_s - LOOKED_FOR_S
-        if late or (last is not None and now - last < _AGAIN_S):
-            return False
-        self._tried[path.name] = now
-        return True
+        self._new.clear()
 
     def _match(self, path: Path) -> None:
         rows = read(path)
@@ -93,9 +85,7 @@ class Labels:
             parquet.write(self._folder.of_feedback(*key), again, columns.table(some, MATCHED_TYPES))
         if rest:
             parquet.write(self._folder.unknown, again, columns.table(rest, columns.LABEL_TYPES))
-            self._tried[f"{again}{PARQUET}"] = time.monotonic()
         path.unlink()
-        self._tried.pop(path.name, None)
 
     def _known(self, ids: list[str]) -> dict[str, Row]:
         """Return id, project, model, version, what is kept, outputs and time of predictions."""

@@ -241,6 +241,7 @@ class PredictionLog:
                     self.sync()
                 self._unsynced = ""
             except OSError as error:
+                self._dirty = True
                 self._unsynced = (
                     f"The disk did not confirm the latest predictions ({error.strerror or error}): "
                     "a power cut could lose them."

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,7 @@ class Merging:
 
     folder: Folder
 
-    def run(self, now_s: float, step: Callable[[], None] = lambda: None) -> int:
+    def run(self, now_s: float) -> int:
         """Merge what is many; return how many files went into others.
 
         Raises:
@@ -60,7 +60,6 @@ class Merging:
                 for group in _groups(partition, unfinished, over=partition.day < today):
                     _merge(partition.path, group)
                     gone += len(group)
-                    step()
             except FileNotFoundError:
                 continue
             except pa.ArrowException:
@@ -79,12 +78,11 @@ class Merging:
                         file.read_row_group(number)
             except (pa.ArrowException, OSError) as error:
                 name = f"{hashlib.sha256(str(path).encode()).hexdigest()[:8]}-{path.name}"
-                sentence = (
-                    f"{path} is damaged ({error}): it is now {self.folder.quarantine / name}."
-                )
+                aside = self.folder.quarantine / name
+                sentence = f"{path} is damaged ({error}): it is now {aside}."
                 logger.warning("%s", sentence)
                 self.folder.quarantine.mkdir(exist_ok=True)
-                path.replace(self.folder.quarantine / name)
+                path.replace(aside)
                 said = self.folder.quarantine / f"{name}.txt"
                 said.write_text(sentence, encoding="utf-8")
 
@@ -140,13 +138,19 @@ def _merge(folder: Path, paths: Sequence[Path]) -> None:
 def _keep(files: Sequence[Any], schema: "pa.Schema") -> "np.ndarray[Any, Any] | None":
     """Return which rows are not there twice; None when all."""
     import numpy as np
-    import pandas as pd
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     key = [name for name in ("id", "version", "shadow", "row") if name in schema.names]
     table = pa.concat_tables([one.read(columns=key) for one in files])
-    doubled = pd.DataFrame(table.to_pandas()).duplicated().to_numpy()
-    return ~np.asarray(doubled) if doubled.any() else None
+    ids = table["id"] if "row" not in key else table.filter(pc.field("row") == 0)["id"]
+    if pc.count_distinct(ids).as_py() == len(ids):  # almost always
+        return None
+    number = pa.array(np.arange(len(table)))
+    firsts = table.append_column("number", number).group_by(key).aggregate([("number", "min")])
+    keep = np.zeros(len(table), dtype=bool)
+    keep[firsts["number_min"].to_numpy()] = True
+    return keep
 
 
 def _tables(

@@ -45,9 +45,12 @@ def consistently(home: Home, ask: Callable[[Folder, Look], T]) -> T:
             return ask(folder, tails.look())
         except (OSError, duckdb.IOException) as error:
             last = error
+        except duckdb.InvalidInputException as error:  # asking again does not repair a file
+            last = error
+            break
     raise PlatformError(
         f"The prediction log in {folder.path} cannot be read: {last}.",
-        "Look who owns the folder, and whether the disk is well.",
+        "If a file is named, move it away: the others are read. Else look who owns the folder.",
     ) from last
 
 

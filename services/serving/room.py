@@ -1,140 +1,144 @@
-"""What the planner is told: the machine, the ledger, who is loaded, and what models took."""
+"""Memory for all endpoints: held in the ledger, shared where it is short, taken from the idle."""
 
-import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from services.engines.silicon.machine import describe, own_id
-from services.home import Home
-from services.resources.capacity import capacities, with_here
-from services.resources.leases import LeaseBook, this_process
-from services.resources.ledger import Ledger
-from services.resources.models import Lease, Needs
-from services.resources.offers import Offers
-from services.serving import backends, estimating, figures, paths, planner, status, trial
-from services.serving.bundle import Bundle
-from services.serving.eviction import Candidate
-from services.serving.measured import Measured
-from services.serving.models import BundleInfo, Target
-from services.telemetry.fleet import Fleet
-
-_HOUR_OF_WINDOW = 3600 / figures.WINDOW_S
+from services.serving import eviction, scaling
+from services.serving.endpoint import EndpointRun
+from services.serving.eviction import Candidate, LastHour
+from services.serving.lease_keeping import LeaseKeeping, Refused
+from services.serving.scaling import Want
+from services.serving.versions import VersionRun
+from services.serving.world import World
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Evicted:
+    """An endpoint that gave its memory to another, and why it was this one."""
+
+    name: str
+    version: int
+    said: str
+
+
 class Room:
-    """The memory of one installation, as it is when it is asked."""
+    """Finds memory for what is wanted. Used from one thread."""
 
-    home: Home
-    pinned: Collection[str] = ()
-    """Endpoints that are never evicted."""
-    priorities: Mapping[str, int] = field(default_factory=dict)
-    """Of projects, 1 to 10."""
+    def __init__(self, leases: LeaseKeeping, priority: Callable[[str], int]) -> None:
+        self.leases = leases
+        self._priority = priority
+        self._hour = LastHour()
 
-    @property
-    def here(self) -> str:
-        """Return this machine, as telemetry names it."""
-        return own_id(self.home.run / "host-id")
+    def look(self, world: World) -> None:
+        """Count who is asked how much."""
+        for name, versions in world.figures.endpoints.items() if world.figures else ():
+            for version, one in versions.items():
+                self._hour.note(name, version, one.total, world.now)
 
-    def ledger(self) -> Ledger:
-        """Return the machines with all leases.
-
-        Raises:
-            PlatformError: Telemetry, offers or leases cannot be read.
-        """
-        rules = Offers.here().rules()
-        states = Fleet.here().states()
-        found = capacities(states, datetime.now(UTC), rules, here=self.here)
-        leases = LeaseBook(self.home.run / "leases.json").leases()
-        return Ledger(with_here(found, self.here, rules), leases)
-
-    def machine(self) -> backends.Machine:
-        """Return what of this machine decides on a backend."""
-        states = {one.machine.host: one.machine for one in Fleet.here().states()}
-        own = states.get(self.here) or describe(self.home.run / "host-id")
-        nvidia = not own.apple_silicon and "nvidia" in (own.gpu or "").lower()
-        return backends.machine_of(own, cuda=nvidia)
-
-    def loaded(self) -> tuple[Candidate, ...]:
-        """Return the versions that hold memory, as the engines said last."""
-        seen, counted = status.read(self.home), figures.read(self.home) or figures.Figures()
-        found = []
-        for name, one in (seen.endpoints if seen else {}).items():
-            project = name.partition(".")[0]
-            for version in one.versions:
-                held = version.reserved_bytes * len(version.replicas)
-                asked = counted.of(name, version.version)
-                began = [r.started_at for r in version.replicas if r.started_at is not None]
-                if held:
-                    found.append(
-                        Candidate(
-                            name,
-                            version.version,
-                            project,
-                            held,
-                            round(asked.requests * _HOUR_OF_WINDOW),
-                            asked.last_at,
-                            max(began, default=0.0),
-                            asked.in_flight,
-                            name in self.pinned,
-                            self.priorities.get(project, 5),
-                        )
-                    )
-        return tuple(found)
-
-    def outlook(self, info: BundleInfo, target: Target) -> planner.Outlook:
-        """Return whether a version fits, on what, and what would make room.
+    def find(self, runs: Iterable[EndpointRun], world: World) -> list[Evicted]:
+        """Hold memory for what is wanted; who finds none gets it from those that nobody asks.
 
         Raises:
-            InputError: The backend asked for cannot be.
-            PlatformError: The ledger or the measurements cannot be read.
+            PlatformError: The ledger cannot be read or written.
         """
-        book = Measured.of(self.home)
-        entry = info.entry.partition(":")[0] or backends.flavor(info)
-        return planner.outlook(
-            info,
-            machine=self.machine(),
-            ledger=self.ledger(),
-            measurements=book.measurements(),
-            others=self.loaded(),
-            replicas=max(1, target.min_replicas),
-            max_batch=target.max_batch,
-            override=target.backend,
-            memory_bytes=target.memory_bytes or None,
-            base=book.base(info.project, entry),
-            half_bytes=estimating.half_bytes_of(
-                paths.bundle(self.home, info.project, info.model, info.version) / "model"
-            ),
-            host=self.here,
-            now=time.time(),
+        all_runs = list(runs)
+        gone: list[Evicted] = []
+        for run in all_runs:
+            for version in run.runs:
+                refused = self._hold(run, version)
+                version.room = refused.said if refused else ""
+                if refused is not None and not version.active and not refused.for_good:
+                    gone += self._make_room(run, all_runs, refused, world)
+        self._share(all_runs, world.now)
+        return gone
+
+    def take_over(self, run: EndpointRun) -> None:
+        """Hold what the model servers of an earlier life have.
+
+        Raises:
+            PlatformError: The ledger cannot be written.
+        """
+        for version in run.runs:
+            if version.servers:
+                count = version.reserved_bytes
+                self.leases.take_over(run.name, run.desired.project, version.version, count)
+
+    def keep(self, runs: Iterable[EndpointRun]) -> None:
+        """Renew what is held with what is used of it; give back the rest.
+
+        Raises:
+            PlatformError: The ledger cannot be read or written.
+        """
+        used: dict[tuple[str, int], int | None] = {}
+        for run in runs:
+            for version in run.runs:
+                if version.servers or (version.wanted and not version.room):
+                    key = (run.name, version.version)
+                    known = [one for one in (used.get(key), version.used_bytes) if one is not None]
+                    used[key] = sum(known) if known else None
+        self.leases.keep(used)
+
+    def _hold(self, run: EndpointRun, version: VersionRun) -> Refused | None:
+        if version in run.going or version.prepared is None:
+            return None
+        count = sum(one.reserved_bytes for one in run.runs if one.version == version.version)
+        if not count:
+            return None
+        said = version.target.memory_said
+        return self.leases.hold(run.name, run.desired.project, version.version, count, said)
+
+    def _make_room(
+        self, run: EndpointRun, runs: list[EndpointRun], refused: Refused, world: World
+    ) -> list[Evicted]:
+        others = [
+            self._candidate(one, one.live, world)
+            for one in runs
+            if one is not run and one.live is not None and one.live.servers and not one.rolling
+        ]
+        # What goes already comes free by itself.
+        leaving = sum(version.reserved_bytes for one in runs for version in one.going)
+        gone = []
+        for one in eviction.to_evict(others, refused.missing_bytes - leaving, world.now):
+            next(other for other in runs if other.name == one.name).evict(world.now)
+            said = f"It made room for {run.name}. {one.said}"
+            gone.append(Evicted(one.name, one.candidate.version, said))
+        return gone
+
+    def _candidate(self, run: EndpointRun, live: VersionRun, world: World) -> Candidate:
+        one = world.figures.of(run.name, live.version) if world.figures else None
+        return Candidate(
+            name=run.name,
+            version=live.version,
+            project=run.desired.project,
+            bytes=live.reserved_bytes,
+            requests_hour=self._hour.of(run.name, live.version, world.now),
+            last_at=one.last_at if one else None,
+            loaded_at=live.changed_at,
+            in_flight=one.in_flight if one else 0,
+            pinned=run.desired.pinned,
+            priority=self._priority(run.desired.project),
         )
 
-    def measure(self, bundle: Bundle, place: trial.Place, target: Target) -> None:
-        """Load a version once and keep what it took, unless that is known or there is no room.
-
-        While it is tried its memory is in the ledger.
-
-        Raises:
-            PlatformError: It does not load or does not answer its example.
-        """
-        before = self.outlook(bundle.info, target)
-        if target.memory_bytes or before.estimate.source == "measured" or not before.plan.fits:
+    def _share(self, runs: list[EndpointRun], now: float) -> None:
+        """Where memory is short, let those give back who have more than their part of it."""
+        short = any(version.room for run in runs for version in run.runs)
+        free = self.leases.free_bytes() if short else None
+        if free is None:
             return
-        name = f"{bundle.info.project}.{bundle.info.model}"
-        needs = Needs(before.estimate.reserve_bytes, 0, said="a trial")
-        now, book = time.time(), LeaseBook(self.home.run / "leases.json")
-        lease = Lease(
-            f"deployment:trial of {name}:{bundle.info.version}", "serving", self.here,
-            bundle.info.project, needs, now, now, this_process(),
-        )  # fmt: skip
-        if not isinstance(book.take(lease, self.ledger().hosts), Lease):
-            return
-        try:
-            trial.estimated(
-                Measured.of(self.home), bundle.folder, bundle.info,
-                replace(place, host=self.here), before.choice.backend, target.max_batch,
-                free_bytes=before.plan.free_bytes,
-            )  # fmt: skip
-        finally:
-            book.end(lease.id)
+        lives = [(run, run.live) for run in runs if run.live is not None]
+        held = sum(live.reserved_bytes for _, live in lives if not live.room)
+        wants = [self._want(run, live) for run, live in lives]
+        for (_, live), part in zip(lives, scaling.share(wants, free + held), strict=True):
+            least = max(part.replicas, scaling.bounds(live.target)[0])
+            if len(live.active) > least:
+                live.scale(least, now)
+
+    def _want(self, run: EndpointRun, live: VersionRun) -> Want:
+        return Want(
+            run.name,
+            run.desired.project,
+            replicas=live.wanted,
+            floor=scaling.bounds(live.target)[0],
+            replica_bytes=live.target.memory_bytes,
+            priority=self._priority(run.desired.project),
+        )

@@ -24,6 +24,7 @@ CONNECT_S = 2.0
 _SIZES = struct.Struct("<II")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.25
 """A server that cannot be reached is left alone so long, doubling."""
+_LOST_PAUSE_S = 0.03
 
 
 class Asking(Protocol):
@@ -153,6 +154,8 @@ class Frames:
                 header = orjson.loads(view[begin:middle])
             except ValueError as error:
                 raise EngineProtocolError("A frame's header is no JSON.") from error
+            if not isinstance(header, dict) or not isinstance(header.get("id"), int):
+                raise EngineProtocolError("A frame's header has no number.")
             self._take(header, bytes(view[middle:end]))
             at = end
         if at:
@@ -181,7 +184,7 @@ class Connection(asyncio.Protocol):
             self._end(error.message)
 
     def _frame(self, header: dict[str, Any], body: bytes) -> None:
-        asking = self.waiting.get(header.get("id", 0))
+        asking = self.waiting.get(header["id"])
         if asking is None:  # of a request that was given up
             return
         if header.get("last", True):
@@ -295,6 +298,9 @@ class Client:
             except asyncio.CancelledError:
                 connection.give_up(number)
                 raise
+            except BrokenError:
+                self._rest()
+                raise
         finally:
             self.in_flight -= 1
         _see_ok(said)
@@ -326,6 +332,7 @@ class Client:
             while True:
                 said = await asking.queue.get()
                 if isinstance(said, EngineUnreachableError):
+                    self._rest()
                     raise said
                 _see_ok(said)
                 yield _piece(said)
@@ -354,6 +361,10 @@ class Client:
             self._connecting.add_done_callback(self._came)
         # Shielded: others wait for it too.
         return await asyncio.shield(self._connecting)
+
+    def _rest(self) -> None:
+        """Leave a server alone for a moment; it may be one that is just ending."""
+        self.down_until = max(self.down_until, time.monotonic() + _LOST_PAUSE_S)
 
     def _came(self, done: "asyncio.Task[Connection]") -> None:
         self._connecting = None

@@ -85,6 +85,8 @@ class Lab:
     servers: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
     gateway: subprocess.Popen[bytes] | None = None
     numbers: int = 0
+    times: dict[str, float] = field(default_factory=dict)
+    """What tests measured on the way, for who looks; nothing is asserted of it."""
 
     @property
     def url(self) -> str:

@@ -24,6 +24,7 @@ MAX_WAIT_S = 0.002
 _STREAMS = 16
 """So many take turns; others wait for one of them."""
 _IDLE_S = 5.0
+_TICK_S = 0.0002
 
 
 @dataclass(slots=True)
@@ -96,17 +97,15 @@ class Owner:
     def _wait_for_more(self) -> None:
         """Wait a moment when several callers asked together just now, and some of them are missing.
 
-        Never longer than the model took: then asking twice would be as fast.
+        Only as long as more keep coming, and never longer than the model took: then asking twice
+        would be as fast. It sleeps, so that the thread that reads has Python to itself.
         """
         until = time.monotonic() + min(self._max_wait_s, self._last_s)
         wanted = min(self._last_rows, self.loaded.max_batch)
-        while sum(job.left for job in self._pending) < wanted:
-            left = until - time.monotonic()
-            if left <= 0 or self._ended:
-                return
-            try:
-                self._take_in(self._inbox.get(timeout=left))
-            except Empty:
+        wanted -= sum(job.left for job in self._pending)
+        while (seen := self._inbox.qsize()) < wanted and time.monotonic() < until:
+            time.sleep(_TICK_S)
+            if self._inbox.qsize() == seen:
                 return
 
     def _take_in(self, job: Job | StreamJob | None) -> None:
