@@ -42,10 +42,10 @@ class Builder:
 
     def add(self, row: Row) -> None:
         """Add the rows of a prediction whose columns were kept."""
+        count = row[_ROWS] if isinstance(row[_ROWS], int) else 0
         values: dict[str, list[Any]] = {}
         for side, text in (("input", row[_INPUTS]), ("output", row[_OUTPUTS])):
-            values.update(_flat(side, text, row[_ROWS]))
-        count = row[_ROWS]
+            values.update(_flat(side, text, count))
         if not values or count < 1:
             return
         for column, place in zip(self._fixed, (_ID, _AT, _VERSION, _SHADOW), strict=False):
@@ -110,7 +110,10 @@ def _wider(one: "pa.DataType", other: "pa.DataType") -> "pa.DataType":
 def _flat(side: str, text: str | None, count: int) -> Iterator[tuple[str, list[Any]]]:
     if text is None:
         return
-    columns = orjson.loads(text)
+    try:
+        columns = orjson.loads(text)
+    except ValueError:  # given as JSON by somebody, and none
+        return
     if not isinstance(columns, Mapping):
         return
     for name, rows in columns.items():
