@@ -15,8 +15,9 @@ from services.gateway.following import Follower
 from services.gateway.problems import Problem, bad
 from services.home import Home
 from services.serving import paths
+from services.serving.frames import Answer, Piece
 from services.serving.routes import Route, VersionRoute
-from services.serving.wire import Answer, AnswerError, BrokenError, Client, Piece, Pool
+from services.serving.wire import AnswerError, BrokenError, Client, Pool
 
 HELD = 1024
 """Requests that wait for a model server, over all endpoints."""
