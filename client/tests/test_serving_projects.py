@@ -1,6 +1,5 @@
 """Every project's model, with initial weights, in a model server: asked through its interface."""
 
-import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -190,45 +189,3 @@ def test_text_asked_together_is_answered_as_alone(tmp_path: Path):
         together = caller.infer({"text": asked})["continuation"]
         alone = [caller.infer({"text": asked[n : n + 1]})["continuation"][0] for n in range(8)]
     assert together.tolist() == alone
-
-
-@pytest.mark.parametrize("ranks", ["whole", "factored", "sparse"])
-def test_the_torch_model_of_project_04_answers_as_mlx_does(ranks: str):
-    pytest.importorskip("torch")
-    project = "04_CPU_Compression"
-    with imported(PROJECTS / project):
-        network, storage = part("compression", "network"), part("compression", "storage")
-        model = network.Classifier(network.DENSE, (12, 12, None) if ranks == "factored" else None)
-        if ranks == "sparse":
-            first = model.layers[0]
-            first.weight = mx.where(mx.abs(first.weight) > 0.1, first.weight, 0.0)
-        weights = storage.to_tensors(model)
-        assert any(name.endswith("counts") for name in weights) == (ranks == "sparse")
-        config = part("compression", "serving").configuration(model, network.DENSE)
-        x = np.random.default_rng(0).random((20, 64), np.float32)
-        on_mlx = part("compression", "serving").predictor(weights, config)({"pixels": x})
-        arrays = {name: np.array(array) for name, array in weights.items()}
-        on_torch = part("compression", "on_torch").predictor(arrays, config, "cpu")({"pixels": x})
-    assert on_torch["label"].tolist() == on_mlx["label"].tolist()
-    np.testing.assert_allclose(on_torch["confidence"], on_mlx["confidence"], rtol=1e-4)
-
-
-@pytest.mark.engine
-@pytest.mark.slow
-@pytest.mark.parametrize("mlx", ["beside it", "missing"])
-def test_a_model_is_served_on_torch_when_it_is_chosen_or_mlx_is_missing(tmp_path: Path, mlx: str):
-    torch = pytest.importorskip("torch")
-    folder, _ = bundle(tmp_path, "04_CPU_Compression")
-    where = str(Path(torch.__file__).parents[1])
-    project = PROJECTS / "04_CPU_Compression"
-    options = ["--backend", "cpu"]
-    if mlx == "missing":
-        (tmp_path / "mlx.py").write_text("raise ImportError('not here')")
-        where, options = os.pathsep.join([str(tmp_path), where]), []
-    with serving(folder, project, *options, path=where) as one:
-        assert one.first["backend"] == "cpu", one.first
-        active = one.first["memory"]["mlx_active_bytes"]
-        assert active == (0 if mlx == "beside it" else None)
-        x = np.random.default_rng(0).random((20, 64), np.float32)
-        answer = one.caller().infer({"pixels": x})
-    assert answer["label"].shape == (20,)

@@ -7,7 +7,6 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from compression.network import Classifier
-from compression.sparse import whole
 
 SPARSE_BELOW = 0.5
 """A matrix is stored sparsely when less than this share of it is not zero: a value then takes six
@@ -37,8 +36,14 @@ def from_tensors(tensors: Mapping[str, mx.array], shapes: Mapping[str, tuple[int
     Raises:
         KeyError: A tensor is missing.
     """
-    found = {}
+    whole = {}
     for name, shape in shapes.items():
-        stored = name in tensors
-        found[name] = tensors[name] if stored else mx.array(whole(tensors, name, shape))
-    return found
+        if name in tensors:
+            whole[name] = tensors[name]
+            continue
+        counts = np.array(tensors[f"{name}.counts"]).astype(np.int64)
+        matrix = np.zeros(shape, np.float32)
+        rows = np.repeat(np.arange(shape[0]), counts)
+        matrix[rows, np.array(tensors[f"{name}.columns"])] = np.array(tensors[f"{name}.values"])
+        whole[name] = mx.array(matrix)
+    return whole

@@ -1,7 +1,7 @@
 """Which backend a model runs on here, and why: MLX, else torch on MPS, CUDA or the CPU."""
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mlops_client.serving.info import Info, LoadError
 
@@ -26,25 +26,25 @@ class Machine:
     metal: bool
     working_set_bytes: int | None
     """What Metal recommends at most; None without Metal."""
-    torch: tuple[str, ...] = ()
+    torch: tuple[str, ...]
     """Devices of torch, best first; () without torch."""
 
 
-def machine(info: Info, wanted: str, torch_entry: str) -> Machine:
-    """Look at this machine; at torch only when it matters, because it takes seconds and memory."""
-    here = _mlx()
-    matters = wanted in _TORCH or (wanted == "auto" and _against_mlx(info, here) is not None)
-    return replace(here, torch=_torch_devices()) if torch_entry and matters else here
-
-
-def _mlx() -> Machine:
+def machine(*, with_torch: bool) -> Machine:
+    """Look at this machine; torch is imported only when asked for, because that takes seconds."""
+    torch = _torch_devices() if with_torch else ()
     try:
         import mlx.core as mx
     except ImportError:
-        return Machine(mlx=False, metal=False, working_set_bytes=None)
+        return Machine(mlx=False, metal=False, working_set_bytes=None, torch=torch)
     metal = bool(mx.metal.is_available())
     most = mx.device_info().get("max_recommended_working_set_size") if metal else None
-    return Machine(mlx=True, metal=metal, working_set_bytes=None if most is None else int(most))
+    return Machine(
+        mlx=True,
+        metal=metal,
+        working_set_bytes=None if most is None else int(most),
+        torch=torch,
+    )
 
 
 def _torch_devices() -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """MLX weights as safetensors: the project's own code rebuilds the predictor around them."""
 
-import ast
 import importlib
 import importlib.util
 import inspect
@@ -34,7 +33,12 @@ def load(folder: Path, info: Info, wanted: str, root: Path) -> Model:
         raise LoadError("The bundle has no weights (*.safetensors).", "Build the bundle again.")
     config = _config(folder / CONFIG)
     torch_entry = info.torch_entry or _torch_entry(info.entry, root)
-    choice = choose(info, wanted, machine(info, wanted, torch_entry), torch_entry=bool(torch_entry))
+    choice = choose(
+        info,
+        wanted,
+        machine(with_torch=wanted in ("mps", "cuda", "cpu") or _maybe_torch(torch_entry)),
+        torch_entry=bool(torch_entry),
+    )
     if choice.backend != "mlx":
         return _on_torch(files, config, torch_entry, choice, root)
     import mlx.core as mx
@@ -74,19 +78,20 @@ def _compiled(build: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
     return {COMPILE: mx.compile}, True
 
 
+def _maybe_torch(entry: str) -> bool:
+    """Return whether torch's devices matter to the choice: only when MLX cannot be had."""
+    if not entry:
+        return False
+    here = machine(with_torch=False)
+    return not (here.mlx and (here.metal or importlib.util.find_spec("torch") is None))
+
+
 def _torch_entry(entry: str, root: Path) -> str:
-    """Return what the entry's module names as its torch model; read, because it imports MLX."""
-    file = root.joinpath(*entry.partition(":")[0].split(".")).with_suffix(".py")
     try:
-        code = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return ""  # said when the entry is called
-    for step in code.body:
-        if isinstance(step, ast.Assign) and isinstance(step.value, ast.Constant):
-            names = [one.id for one in step.targets if isinstance(one, ast.Name)]
-            if TORCH_ENTRY in names and isinstance(step.value.value, str):
-                return step.value.value
-    return ""
+        named = getattr(_module(entry.partition(":")[0], root), TORCH_ENTRY, "")
+    except ImportError:
+        return ""  # the entry imports MLX, which is missing: said when it is called
+    return named if isinstance(named, str) else ""
 
 
 def _on_torch(
