@@ -102,7 +102,7 @@ def _revoke(one: ApiKey, off: str | None) -> None:
             f"Revoke the key “{one.name}”",
             lambda: action,
             "Revoke",
-            f"mlops keys revoke {shlex.quote(one.project)} {one.id}",
+            f"mlops keys revoke {one.id}",
         ),
         key=f"key-revoke-{one.id}",
         icon="key_off",
