@@ -16,8 +16,8 @@ from services.home import Home
 from services.projects import discovery, environment
 from services.serving import backends, bundle, paths, replicas
 from services.serving.models import Backend, BundleInfo, Target
+from services.serving.planning import Room
 from services.serving.replicas import ReplicaSpec
-from services.serving.room import Room
 from services.serving.versions import Prepared
 
 logger = logging.getLogger(__name__)
