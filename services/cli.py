@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deployments": ("deployments:deployments", "Endpoints: what is served, how fast, and how."),
     "predict": ("predict:predict", "Ask a model through the gateway."),
     "plan": ("plan:plan", "What a version takes of the memory, and whether it fits."),
+    "privacy": ("deploy:privacy", "What the prediction log keeps of a project."),
     "keys": ("keys:keys", "API keys of applications: list, add, revoke."),
     "hardware": ("hardware:hardware", "What machines say of themselves; tokens for agents."),
     "agent": ("agent:agent", "Report this machine to the platform on another one."),

@@ -35,7 +35,7 @@ from services.serving.models import (
 from services.serving.routes import Replica, Route, Routes, VersionRoute
 from services.serving.status import ServingStatus
 from services.serving.store import ApiKey
-from tests import seed
+from tests import hostile_seed, seed
 
 ROOT = Path(__file__).resolve().parent.parent
 MB = 1_000_000
@@ -309,7 +309,7 @@ def keep_fresh(home: Home, over: threading.Event) -> None:
         beat(home)
 
 
-def fill(home: Home, journal: Journal) -> None:
+def fill(home: Home, journal: Journal, *, minutes: int = 55) -> None:
     """Write what is wanted, what happened, keys, logs, and what the engines see."""
     for one in endpoints():
         store.change(journal, one.project, one.model, lambda _, one=one: one)  # type: ignore[misc]
@@ -318,7 +318,7 @@ def fill(home: Home, journal: Journal) -> None:
         store.add_key(journal, key)
     store.revoke_key(journal, keys()[2].id)
     _logs(home)
-    asked(home)
+    asked(home, minutes=minutes)
     beat(home)
 
 
@@ -424,3 +424,42 @@ def _log(one: ReplicaStatus) -> str:
     lines = [f"2026-11-29 09:00:{n % 60:02d} INFO batch of {n % 8 + 1} rows" for n in range(120)]
     lines[60] = "2026-11-29 09:01:00 WARNING <b>queue</b> of 9 requests"
     return "\n".join([f"serving {one.id} with mlx", *lines]) + "\n"
+
+
+# A model whose every word is hostile
+
+
+def hostile(home: Home, journal: Journal) -> str:
+    """Put a model in service of which every word is HTML, markdown, icons; return its name."""
+    bad = hostile_seed.TEXT
+    one = Endpoint(hostile_seed.PROJECT, hostile_seed.MODEL, target(1, 100))
+    rollout = Rollout(target(2, 100), "canary", 0.2, actor=bad)
+    store.change(journal, one.project, one.model, lambda _: replace(one, rollout=rollout))
+    store.record_event(journal, one.name, "live", bad, version=1, actor=bad)
+    key = ApiKey("3a1b2c3d4e5f", one.project, bad, "0" * 64, (bad,), 1.0, 1, time.time(), bad)
+    store.add_key(journal, key)
+    log = home.logs / "serving" / "hostile.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(f"ERROR {bad}\n", encoding="utf-8")
+    made = replica(one.name, 1, 1, 90, home.logs, id=bad, host=bad, address=bad, log=str(log))
+    steps = (RolloutStep("Load", "done", bad, 1.0, 2.0), RolloutStep(bad, "running", bad, 2.0))
+    versions = tuple(
+        VersionStatus(n, "live", bad, "mlx", bad, 0.5, 100 * MB, (made,)) for n in (1, 2)
+    )
+    seen = EndpointStatus(one.name, "canary", bad, 1, versions, RolloutStatus(
+        2, "canary", None, "running", bad, steps, time.time() - 5))  # fmt: skip
+    told = BundleInfo(
+        one.project, one.model, 1, "classifier", "safetensors",
+        (Field(bad, "BYTES", (-1,), title=bad, example=bad),
+         Field(f"b {bad}", "BYTES", (-1,), title=bad, choices=(bad, f"{bad} 2"))),
+        (Field("label", "BYTES", (-1,)), Field(f"c {bad}", "BYTES", (-1,))),
+    )  # fmt: skip
+    ways = {
+        n: VersionRoute(n, replace(told, version=n), "mlx", bad, (Replica(bad, bad),))
+        for n in (1, 2)
+    }
+    way = Route(one.name, one.project, one.model, 1, {1: 0.8, 2: 0.2}, ways)
+    status.write(home, ServingStatus(time.time(), os.getpid(), "", None, {one.name: seen}))
+    routes.write(home, Routes(1, {one.name: way}))
+    figures.write(home, Figures(time.time(), os.getpid(), 1, {}))
+    return one.name

@@ -50,25 +50,28 @@ def command(bundle: Path, address: str | Path, *options: str) -> list[str]:
     return [*start, "--socket", str(address), *options]
 
 
-def environment(**more: str) -> dict[str, str]:
+def environment(path: str = "", **more: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS", "PYTHON"))}
     # torch is where the developer put it, not in the environment of the lock.
     torch = importlib.util.find_spec("torch")
-    folders = [CLIENT, *([Path(torch.origin).parents[1]] if torch and torch.origin else [])]
-    path = os.pathsep.join(map(str, folders))
-    return kept | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **more}
+    there = str(Path(torch.origin).parents[1]) if torch and torch.origin else ""
+    return kept | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(CLIENT), path, there])),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **more,
+    }
 
 
 @contextmanager
 def serving(
-    bundle: Path, project: Path, *options: str, log: Path | None = None
+    bundle: Path, project: Path, *options: str, log: Path | None = None, path: str = ""
 ) -> Iterator[Served]:
     """Start one, wait for its first event, and end it."""
     address = bundle.parent / "s"
     said = log or bundle.parent / "log"
     with said.open("w") as file:
         process = subprocess.Popen(
-            command(bundle, address, *options), cwd=project, env=environment(), text=True,
+            command(bundle, address, *options), cwd=project, env=environment(path), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file,
         )  # fmt: skip
     assert process.stdout is not None

@@ -125,6 +125,7 @@ def test_health_and_stats_are_answered(digits: Served):
     assert after["rows"] - before["rows"] == 3
     assert after["busy_s"] > before["busy_s"]
     assert after["queue"] == 0
+    assert after["working_s"] is None
 
 
 def test_answers_are_those_of_the_project(digits: Served):
@@ -250,6 +251,16 @@ def test_callers_that_leave_in_the_middle_leave_nothing_behind(digits: Served):
     until(lambda: digits.stats()["queue"] == 0)
 
 
+def test_more_connections_than_allowed_are_closed_and_others_go_on(digits: Served):
+    first = digits.caller()
+    kept = [digits.raw() for _ in range(300)]
+    assert any(one.recv(1) == b"" for one in kept[256:])
+    assert len(first.infer(pixels())["label"]) == 1
+    for one in kept:
+        one.close()
+    until(lambda: len(digits.caller().infer(pixels())["label"]) == 1)
+
+
 def test_text_is_answered_and_streamed(texts: Served):
     caller = texts.caller()
     answer = caller.infer({"text": np.array(["import ", "def ", "ä\t"], dtype=object)})
@@ -296,6 +307,7 @@ def test_a_full_queue_says_busy_and_deadlines_are_kept(slow: Served):
     caller = slow.caller()
     caller.send("infer", rows(1, 0.5))
     until(lambda: slow.stats()["queue"] == 1)
+    assert slow.stats()["working_s"] > 0
     late = caller.send("infer", rows(2), deadline_ms=1)
     cancelled = caller.send("infer", rows(3))
     busy = caller.send("infer", rows(4))

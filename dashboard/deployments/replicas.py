@@ -83,7 +83,7 @@ def _row(one: ReplicaStatus, of: VersionLook, hues: Colours, *, old: bool) -> st
     peak = "–" if one.peak_bytes is None else gib(one.peak_bytes)
     if over:
         peak = f'<span style="color:{hues.warn};font-weight:600">▲ {peak}</span>'
-    told = f"More than the {gib(reserved)} it reserves." if over else "The most it ever had."
+    most = f"More than the {gib(reserved or 0)} it reserves."
     cells = (
         (f"<code>{markup(short(one.id), 60)}</code>", one.id),
         (f'<span style="color:{hue}">{sign} {markup(word, 20)}</span>', of.said),
@@ -91,7 +91,7 @@ def _row(one: ReplicaStatus, of: VersionLook, hues: Colours, *, old: bool) -> st
         (markup(one.host or "–", 60), "" if one.host else "It is not placed yet."),
         ("–" if one.pid is None else str(one.pid), one.address),
         ("–" if one.memory_bytes is None else gib(one.memory_bytes), "Resident, now."),
-        (peak, told),
+        (peak, most if over else "The most it ever had."),
         (restarts, "How often it was started again since it was wanted."),
         (age(began) if began else "–", moment(began, state.zone()) if began else ""),
     )

@@ -40,7 +40,7 @@ def draw(rollout: RolloutLook, now: float | None = None) -> None:
             width="stretch",
         )
     if rollout.said:
-        tell = st.error if rollout.outcome in {"failed", "rolled-back"} else st.info
+        tell = {"failed": st.error, "rolled-back": st.warning}.get(rollout.outcome, st.info)
         tell(plain(rollout.said, 600), icon=f":material/{shown.icon}:")
     st.html(html(rollout, colours(), at))
 

@@ -188,19 +188,30 @@ def _feedback(held: Held) -> None:
     """Draw what is told of the answer; it is kept with the prediction."""
     if not held.answer.request_id:
         return
-    if held.told:
-        st.caption(f":material/check: Kept: {plain(held.told, 80)}.")
-        return
+    place = st.empty()
+    told = held.told
+    if not told:
+        with place.container():
+            told = _asked_for_feedback(held)
+    if told:
+        place.caption(f":material/check: Kept: {plain(told, 80)}.")
+
+
+def _asked_for_feedback(held: Held) -> str:
+    """Draw the buttons; return what was told just now, empty when nothing was."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        if st.button("Right", key="try-right", icon=":material/thumb_up:"):
-            _tell(held, _own(held.answer), "the answer was right")
+        right = st.button("Right", key="try-right", icon=":material/thumb_up:")
         truth = st.text_input(
             "What is right", key="try-truth", placeholder="What is right", max_chars=200,
             label_visibility="collapsed", width=160,
-        )  # fmt: skip
-        if st.button("Wrong", key="try-wrong", icon=":material/thumb_down:"):
-            label = truth.strip()
-            _tell(held, label or {"right": False}, f"it should be {label}" if label else "wrong")
+        ).strip()  # fmt: skip
+        wrong = st.button("Wrong", key="try-wrong", icon=":material/thumb_down:")
+    if right:
+        return _tell(held, _own(held.answer), "the answer was right")
+    if wrong:
+        told = f"it should be {truth}" if truth else "it was wrong"
+        return _tell(held, truth or {"right": False}, told)
+    return ""
 
 
 def _own(found: Answer) -> object:
@@ -211,8 +222,8 @@ def _own(found: Answer) -> object:
     return {"right": True}
 
 
-def _tell(held: Held, label: object, told: str) -> None:
+def _tell(held: Held, label: object, told: str) -> str:
     with gateway.connected(_key(held.info.project)) as asks:
         asks.feedback(held.answer.request_id, label)
     st.session_state[_HELD] = replace(held, told=told)
-    st.rerun(scope="fragment")
+    return told

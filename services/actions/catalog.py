@@ -24,6 +24,7 @@ from services.actions.register_project import ForgetProject, RegisterProject
 from services.actions.remove_machine import RemoveMachine
 from services.actions.rollout_step import SteerRollout
 from services.actions.scale import Scale
+from services.actions.serving_privacy import SetPrivacy
 from services.actions.tag import TagRun, TagVersion
 from services.actions.undeploy import Undeploy
 from services.actions.users import AddUser, ChangeUser
@@ -68,6 +69,7 @@ ACTIONS: dict[str, type[Any]] = {
         Undeploy,
         AddApiKey,
         RevokeApiKey,
+        SetPrivacy,
     )
 }
 

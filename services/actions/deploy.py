@@ -10,9 +10,10 @@ from services.actions.action import Context, Deed, Lane, Step
 from services.actions.deploying_steps import Deploying
 from services.actions.promote import CHAMPION
 from services.actions.roles import Actor, Role, require
+from services.actions.serving_privacy import KEPT
 from services.errors import ConflictError, InputError
 from services.resources.models import GIB
-from services.serving.models import Backend, Endpoint, Guards, Rollout, Strategy, Target
+from services.serving.models import Backend, Endpoint, Guards, Privacy, Rollout, Strategy, Target
 
 STRATEGIES: tuple[Strategy, ...] = ("blue-green", "canary", "shadow")
 BACKENDS: tuple[Backend, ...] = ("mlx", "mps", "cuda", "cpu")
@@ -50,6 +51,9 @@ class Deploy:
     backend: Backend | Literal["", "auto"] = ""
     """Empty: as what is live was told, else chosen by the rule; ``auto``: by the rule."""
     max_batch: int | None = None
+    privacy: Privacy | Literal[""] = ""
+    """What the prediction log keeps of an endpoint that comes into being; empty: as the project's
+    others."""
     watch_s: float = 30.0
     """So long after the switch a guard still takes it back."""
     max_error_share: float | None = 0.02
@@ -137,17 +141,23 @@ class Deploy:
         for name, allowed, given in (
             ("strategy", STRATEGIES, self.strategy),
             ("backend", ("", AUTO, *BACKENDS), self.backend),
+            ("way to keep predictions", ("", *KEPT), self.privacy),
         ):
             if given not in allowed:
                 said = ", ".join(one for one in allowed if one)
                 raise InputError(f"{str(given)[:40]!r} is no {name}.", f"There are {said}.")
+        if self.privacy == "sample":
+            raise InputError("A share of the predictions is set with `mlops privacy`.")
+        self._check_canary()
+        for said, value, least, most in self._bounds():
+            if value is not None and not least <= value <= most:  # NaN is in no range
+                raise InputError(f"{said} is {value:g}; it is {least:g} to {most:g}.")
+
+    def _check_canary(self) -> None:
         if self.strategy != "canary" and (self.percent is not None or self.header):
             raise InputError("A share or a header goes with the strategy canary alone.")
         if self.header and self.percent is not None:
             raise InputError("A canary takes a share or goes by header.", "Give one of them.")
-        for said, value, least, most in self._bounds():
-            if value is not None and not least <= value <= most:  # NaN is in no range
-                raise InputError(f"{said} is {value:g}; it is {least:g} to {most:g}.")
         if self.percent == 0:
             raise InputError("A canary of 0 % is asked nothing.", "By header it is asked alone.")
 
@@ -266,4 +276,5 @@ class Deploy:
         now = serving.endpoint_of(context, self.project, self.model)
         rollout = self._rollout(self._target(version, now))
         at = (context, deed, self.project, self.model)
-        return Deploying(*at, rollout, planned=self.memory_gb is not None).steps()
+        planned = self.memory_gb is not None
+        return Deploying(*at, rollout, planned=planned, privacy=self.privacy or None).steps()

@@ -11,12 +11,21 @@ from services.actions import serving
 from services.actions.action import Context, Deed, NotYetError, Step
 from services.errors import PlatformError
 from services.serving import store
-from services.serving.models import EndpointStatus, EventKind, Rollout, RolloutStatus, Target
+from services.serving.models import (
+    Endpoint,
+    EndpointStatus,
+    EventKind,
+    Privacy,
+    Rollout,
+    RolloutStatus,
+    Target,
+)
 from services.serving.status import ServingStatus
 
 if TYPE_CHECKING:
     from services.engines.mlflow.adapter import MLflow
 
+STRICTNESS: tuple[Privacy, ...] = ("full", "sample", "hash", "off")
 _PAUSE_S = 0.5
 _SLOW_PAUSE_S = 2.0
 
@@ -33,6 +42,8 @@ class Deploying:
     """As it was asked for; what a replica takes is planned on the way."""
     planned: bool = False
     """Whether a person said what a replica takes."""
+    privacy: Privacy | None = None
+    """Of an endpoint that comes into being; None: as the project's others have it."""
 
     @property
     def name(self) -> str:
@@ -99,7 +110,7 @@ class Deploying:
         journal, who = self.context.journal, self.deed.actor.name
         target = Target(**self.deed.memory["target"])
         wish = replace(self.rollout, target=target, action_id=self.deed.id, actor=who)
-        store.put_rollout(journal, self.project, self.model, wish)
+        store.put_rollout(journal, self.project, self.model, wish, self._first)
         if not self._events(("deploy",)):
             said = f"{_strategy(wish)} of version {self.version} was begun."
             store.record_event(
@@ -107,6 +118,14 @@ class Deploying:
                 version=self.version, action_id=self.deed.id, actor=who,
             )  # fmt: skip
         return f"{self.name} is to serve version {self.version}"
+
+    def _first(self, fresh: Endpoint) -> Endpoint:
+        """Return an endpoint that comes into being as the project's others keep predictions."""
+        if self.privacy is not None:
+            return replace(fresh, privacy=self.privacy)
+        others = store.endpoints(self.context.journal, [self.project])
+        strictest = max(others, key=lambda one: STRICTNESS.index(one.privacy), default=fresh)
+        return replace(fresh, privacy=strictest.privacy, sample=strictest.sample)
 
     def _events(self, kinds: tuple[EventKind, ...]) -> tuple[store.Event, ...]:
         return store.events(self.context.journal, self.name, 5, kinds, action_id=self.deed.id)
@@ -121,23 +140,24 @@ class Deploying:
         ended = self._events(serving.ENDINGS)
         if ended:
             return _outcome(ended[0])
-        begun = self._events(("canary", "shadow"))
-        if begun:
-            return begun[0].said
+        beside = [one for one in self._since(("canary", "shadow")) if one.version == self.version]
+        if beside:
+            return beside[0].said
         now = serving.endpoint_of(self.context, self.project, self.model)
         if now is None or now.rollout is None or now.rollout.action_id != self.deed.id:
-            _outcome_of_others(self._since())
+            _outcome_of_others(self._since(("undeployed",)))
             raise PlatformError(
                 f"The rollout of version {self.version} was ended by something else.",
                 f"`mlops deployments {self.project}/{self.model} --history` tells what happened.",
             )
         raise progress(self.context.serving.status(), self.name, self.deed.id)
 
-    def _since(self) -> tuple[store.Event, ...]:
-        """Return the end of the endpoint as a whole, if it came after this was begun."""
+    def _since(self, kinds: tuple[EventKind, ...]) -> tuple[store.Event, ...]:
+        """Return what happened since this was begun, whoever did it."""
         begun = self._events(("deploy",))
-        after, name = (begun[0].id if begun else 0), self.name
-        return store.events(self.context.journal, name, 1, ("undeployed",), after=after)
+        if not begun:
+            return ()
+        return store.events(self.context.journal, self.name, 5, kinds, after=begun[0].id)
 
     def withdraw(self) -> None:
         """Wish for it no longer, unless it ended."""

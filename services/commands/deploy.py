@@ -27,6 +27,8 @@ _named = click.argument("name", metavar="PROJECT/MODEL")
 @click.option("--max-batch", type=int, help="Rows that are asked together at most.")
 @click.option("--watch", "watch_s", type=float, default=30.0, show_default=True, metavar="S",
               help="How long guards watch it after the switch.")  # fmt: skip
+@click.option("--privacy", type=click.Choice(["full", "hash", "off"]), default=None,
+              help="What is kept of predictions; default: as of the project's others.")  # fmt: skip
 @click.option("--no-guards", is_flag=True, help="Only whether it loads and answers counts.")
 @wait_option
 @sentences
@@ -41,6 +43,7 @@ def deploy(
     backend: str | None,
     max_batch: int | None,
     watch_s: float,
+    privacy: str | None,
     no_guards: bool,
     wait: bool,
 ) -> None:
@@ -67,6 +70,7 @@ def deploy(
         memory_gb=memory_gb,
         backend=backend or "",  # type: ignore[arg-type]  # click let one of them pass
         max_batch=max_batch,
+        privacy=privacy or "",  # type: ignore[arg-type]  # click let one of them pass
         watch_s=watch_s,
     )
     if no_guards:
@@ -173,3 +177,16 @@ def undeploy(*, name: str, reason: str, yes: bool, wait: bool) -> None:
 
     found = endpoint(name)
     roll(Undeploy(found.project, found.model, reason), wait=wait, yes=yes)
+
+
+@click.command()
+@click.argument("project")
+@click.argument("kept", type=click.Choice(["full", "hash", "sample", "off"]))
+@click.option("--share", type=float, help="With sample: of the predictions, 0 to 1.")
+@sentences
+def privacy(*, project: str, kept: str, share: float | None) -> None:
+    """Say what the prediction log keeps of a project's inputs and outputs."""
+    from services.actions.serving_privacy import SetPrivacy
+
+    action = SetPrivacy(project, kept, 1.0 if share is None else share)  # type: ignore[arg-type]  # click let one of them pass
+    roll(action, wait=True)

@@ -20,14 +20,16 @@ from services.gateway.problems import Problem, bad
 from services.gateway.recording import Recorder
 from services.gateway.shadows import Shadows
 from services.home import Home
+from services.serving.frames import Answer
 from services.serving.models import BundleInfo
 from services.serving.routes import Replica, Route, Routes, VersionRoute
 from services.serving.store import ApiKey
-from services.serving.wire import Answer, Pool
+from services.serving.wire import Pool
 
 MAX_BODY = 16 << 20
 """Of any request."""
 LEAST_MS, LONGEST_MS = 1.0, 600_000.0
+_SESSION = 200
 _VERSION = re.compile(r"[0-9]{1,9}")
 
 
@@ -91,8 +93,21 @@ class Gateway:
         return [route for route in found if key.opens(route.project, route.model)]
 
     async def body(self, request: Request, limit: int = MAX_BODY) -> bytes:
-        """Return a request's body."""
-        return await request.body(min(limit, MAX_BODY))
+        """Return a request's body; its bytes are counted until the request is done.
+
+        Raises:
+            Problem: It is too large, or too much is held already.
+        """
+        limit = min(limit, MAX_BODY)
+        expected = min(limit, request.length(limit))
+        self.limits.hold(expected)
+        request.held = expected
+        body = await request.body(limit)
+        self.limits.hold(len(body))
+        self.limits.release(expected)
+        request.held = len(body)
+        request.began = time.perf_counter()  # how slowly it was sent is nobody's latency here
+        return body
 
     def contract(self, info: BundleInfo) -> Contract:
         """Return what a version takes; made once a version."""
@@ -126,10 +141,9 @@ class Gateway:
         version: str = "", where: str = "version",
     ) -> Question:  # fmt: skip
         """Return a question to a route; ``version`` is what the path or the model's name says."""
-        pinned, pinned_by = _version(version, where), where
-        named = request.header(b"x-model-version")
-        if named:
-            by_header = _version(named, "X-Model-Version")
+        pinned, pinned_by = (_whole(version, where) if version else None), where
+        if b"x-model-version" in request.headers:
+            by_header = _whole(request.header(b"x-model-version"), "X-Model-Version")
             if pinned is not None and by_header != pinned:
                 raise bad("The path and X-Model-Version name two versions.", "X-Model-Version")
             pinned, pinned_by = by_header, "X-Model-Version"
@@ -141,7 +155,7 @@ class Gateway:
 
         return Question(
             name=route.name, prepare=prepared, pinned=pinned, pinned_by=pinned_by,
-            session=request.header(b"x-session-id")[:200],
+            session=_session(request),
             deadline=time.monotonic() + _deadline_ms(request, route) / 1000,
         )  # fmt: skip
 
@@ -204,20 +218,24 @@ class Gateway:
             )
 
 
-def _version(text: str, where: str) -> int | None:
-    if not text:
-        return None
+def _session(request: Request) -> str:
+    given = request.header(b"x-session-id")
+    if len(given) > _SESSION:
+        raise bad(f"It has more than {_SESSION} characters.", "X-Session-Id")
+    return given
+
+
+def _whole(text: str, where: str) -> int:
     if not _VERSION.fullmatch(text):
         raise bad("A version is a whole number.", where)
     return int(text)
 
 
 def _deadline_ms(request: Request, route: Route) -> float:
-    given = request.header(b"x-deadline-ms")
-    if not given:
+    if b"x-deadline-ms" not in request.headers:
         return route.deadline_ms
     try:
-        wished = float(given)
+        wished = float(request.header(b"x-deadline-ms"))
     except ValueError:
         wished = math.nan
     if not LEAST_MS <= wished <= LONGEST_MS:

@@ -73,7 +73,8 @@ async def model_ready(
 
 def _loaded(gateway: Gateway, request: Request, route: Route, version: str) -> VersionRoute:
     question = gateway.question(request, route, lambda _contract: Prepared((), 0, {}), version)
-    found = route.versions.get(question.pinned or route.primary)
+    pinned = route.primary if question.pinned is None else question.pinned
+    found = route.versions.get(pinned)
     if found is None:
         raise Problem("not-found", f"{route.name} has no such version in service.", field="version")
     request.seen.version, request.seen.backend = found.version, found.backend

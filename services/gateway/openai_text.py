@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from services.gateway.problems import bad
-from services.serving.wire import Piece
+from services.serving.frames import Piece
 
 _MOST_STOPS = 4
 _HOTTEST = 2
+_ROLES = {"system", "developer", "user", "assistant"}
 
 
 @dataclass(slots=True)
@@ -197,12 +198,8 @@ class Chat(_Text):
 
 
 def _message(one: Any, where: str) -> tuple[str, str]:  # noqa: ANN401
-    if not isinstance(one, dict) or one.get("role") not in {
-        "system",
-        "developer",
-        "user",
-        "assistant",
-    }:
+    role = one.get("role") if isinstance(one, dict) else None
+    if not isinstance(role, str) or role not in _ROLES:
         raise bad("A message has a `role`: system, developer, user or assistant.", where)
     content = one.get("content")
     if isinstance(content, list):
@@ -211,7 +208,7 @@ def _message(one: Any, where: str) -> tuple[str, str]:  # noqa: ANN401
         content = "".join(map(str, texts)) if good else None
     if not isinstance(content, str):
         raise bad("Its content is text.", f"{where}.content")
-    return one["role"], content
+    return role, content
 
 
 def _whole(value: Any, name: str, least: int, most: int) -> int:  # noqa: ANN401

@@ -22,6 +22,7 @@ def _list(items: Mapping[str, Any], **more: Any) -> Said:  # noqa: ANN401
 
 
 _TEXT: Said = {"type": "string"}
+_NAME: Said = {"type": "string", "minLength": 1}
 _WHOLE: Said = {"type": "integer"}
 _SCALARS: Said = {
     "type": ["object", "null"],
@@ -34,7 +35,7 @@ _USAGE: Said = _object(
     {"prompt_tokens": _MAYBE, "completion_tokens": _MAYBE, "total_tokens": _MAYBE}
 )
 _SAMPLING: Said = {
-    "model": _TEXT,
+    "model": _NAME,
     "stream": {"type": ["boolean", "null"]},
     "stream_options": {"type": ["object", "null"]},
     "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 2},
@@ -175,7 +176,7 @@ SCHEMAS: dict[str, Said] = {
     ),
     "EmbeddingsRequest": _object(
         {
-            "model": _TEXT,
+            "model": _NAME,
             "input": {"anyOf": [_TEXT, _list(_TEXT, minItems=1, maxItems=2048)]},
             "encoding_format": {"type": "string", "enum": ["float", "base64"]},
         },
@@ -289,6 +290,8 @@ def _parameters(spec: Spec) -> list[Said]:
             schema: Said = {"type": "string", "minLength": 1}
             if name == "version":
                 schema["pattern"] = "^[0-9]{1,9}$"
+            if name == "request_id":
+                schema["pattern"] = "^[0-9a-f]{12}7[0-9a-f]{19}$"
             found.append({"name": name, "in": "path", "required": True, "schema": schema})
     if spec.method == "POST" and spec.key and "feedback" not in spec.path:
         found += [
@@ -311,7 +314,7 @@ def _responses(spec: Spec, handler: str, gives: str) -> Said:
     elif handler == "infer":
         content["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
     elif gives == "Generated":
-        content["text/event-stream"] = {"schema": _TEXT}
+        content["text/event-stream"] = {"schema": {}}  # events of OpenAI's, and [DONE]
     good = "202" if handler == "feedback" else "200"
     found = {good: {"description": "The answer.", "headers": headers, "content": content}}
     errors = _WITH_KEY if spec.key else _WITHOUT_KEY

@@ -23,6 +23,7 @@ from services.platform.configuration import load_settings
 from services.platform.database_files import journal_fault, mlflow_fault
 from services.platform.databases import ask, on_postgres
 from services.platform.engines import preferred_ports, version_of
+from services.platform.serving_doctor import serving
 from services.postgres import shown
 
 Level = Literal["ok", "warning", "error"]
@@ -394,6 +395,7 @@ CHECKS: tuple[Check, ...] = (
     databases,
     wished_ports,
     telemetry_way_in,
+    serving,
     state_files,
     database_files,
     leftovers,

@@ -222,10 +222,11 @@ def gateway(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
 
 def predictions(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
     """Return who keeps the prediction log: tables out of what the gateway wrote down."""
-    del settings, ports
+    del ports
     return EngineSpec(
         "predictions", "Predictions", HeartbeatProbe(home.run / "predictions.json"),
-        (interpreter(), "-m", "services.predictions"), version=version_of("efficientai-mlops"),
+        (interpreter(), "-m", "services.predictions", "--days", f"{settings.predictions_days:g}"),
+        version=version_of("efficientai-mlops"),
         stop_timeout_s=10.0,
     )  # fmt: skip
 

@@ -26,6 +26,8 @@ from services.platform.keeper import Keeper, Pace
 from services.platform.logs import rotate
 from services.platform.processes import Identity
 from services.platform.state import EngineState, PlatformState
+from services.resources.leases import LeaseBook
+from services.serving.lease_keeping import forget_all
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ def configured_specs(home: Home, before: PlatformState) -> tuple[EngineSpec, ...
     secrets.ensure(home)
     kept = [one.name for one in before.engines if one.leader and one.leader.alive]
     chosen = ports.choose(home, preferred_ports(settings), kept)
+    if not settings.serving_enabled:
+        forget_all(LeaseBook(home.run / "leases.json"))
     if "airflow" in chosen:
         airflow.prepare(home, settings, chosen["airflow"])
     return build(home, settings, chosen)

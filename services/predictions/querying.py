@@ -1,5 +1,8 @@
 """DuckDB over Parquet files and segments, as they are at one moment."""
 
+import atexit
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -45,9 +48,12 @@ def consistently(home: Home, ask: Callable[[Folder, Look], T]) -> T:
             return ask(folder, tails.look())
         except (OSError, duckdb.IOException) as error:
             last = error
+        except duckdb.InvalidInputException as error:  # asking again does not repair a file
+            last = error
+            break
     raise PlatformError(
         f"The prediction log in {folder.path} cannot be read: {last}.",
-        "Look who owns the folder, and whether the disk is well.",
+        "If a file is named, move it away: the others are read. Else look who owns the folder.",
     ) from last
 
 
@@ -101,12 +107,15 @@ def _connection() -> "duckdb.DuckDBPyConnection":
 
     with _guard:
         if _database is None:
+            spilled = tempfile.mkdtemp(prefix="mlops-duckdb-")
+            atexit.register(shutil.rmtree, spilled, ignore_errors=True)
             _database = duckdb.connect(
                 ":memory:",
                 config={
                     "autoinstall_known_extensions": "false",
                     "parquet_metadata_cache": "true",
                     "memory_limit": "1GB",
+                    "temp_directory": spilled,
                 },
             )
         return _database

@@ -54,7 +54,7 @@ class Working:
     def turn(self, beat: Callable[[], None], ended: threading.Event) -> None:
         """Do what there is to do; say ``beat`` meanwhile, stop when it is ended."""
         beat()
-        if time.monotonic() < self._due and not self._left():
+        if time.monotonic() < self._due and (self._trouble or not self._left()):
             return
         everything = time.monotonic() >= self._all_due
         if everything:

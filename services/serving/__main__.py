@@ -1,6 +1,5 @@
 """The serving engine: ``python -m services.serving``, started by the supervisor."""
 
-import json
 import logging
 import os
 import signal
@@ -155,13 +154,8 @@ def run(home: Home, reconciler: Reconciler, ended: threading.Event) -> None:
         trouble = now
         if time.monotonic() - beaten > _BEAT_S:
             beaten = time.monotonic()
-            beat(home, trouble or json.dumps(_summary(reconciler))[1:-1].replace('"', ""))
+            beat(home, trouble or reconciler.said())
         ended.wait(max(0.02, _TURN_S - (time.monotonic() - began)))
-
-
-def _summary(reconciler: Reconciler) -> dict[str, int]:
-    runs = reconciler.endpoints
-    return {"endpoints": len(runs), "answering": sum(bool(r.live and r.live.ready) for r in runs)}
 
 
 def main() -> int:

@@ -31,6 +31,7 @@ _LARGEST_FILE = 8 << 20
 """Of a project's code."""
 _LABEL = "mlops.contents"
 _BUNDLE = "bundle/"
+_PYTHON = sys.executable
 _TEMPLATE = Path(__file__).with_name("bento_service.tmpl")
 
 
@@ -58,7 +59,8 @@ def build(home: Home, bundle: Bundle, project_folder: Path, python: Path | None 
         home: Whose store.
         bundle: What it is to serve.
         project_folder: Where the code is that rebuilds the model.
-        python: One that has BentoML; None: this one.
+        python: The project's own, whose version a container of the bento gets; BentoML itself runs
+            in this environment, because no project has it.
 
     Raises:
         PlatformError: BentoML could not build it; the message ends with what it said.
@@ -71,7 +73,7 @@ def build(home: Home, bundle: Bundle, project_folder: Path, python: Path | None 
         if _there(place) == contents:
             return tag
         disk.delete(place)
-        _made(home, bundle, project_folder, sources, contents, python or Path(sys.executable))
+        _made(home, bundle, project_folder, sources, contents, _version(python))
     if _there(place) != contents:
         raise PlatformError(
             f"BentoML built {tag}, and it is not in {place}.",
@@ -166,7 +168,7 @@ def _made(
     project_folder: Path,
     sources: Mapping[str, Path],
     contents: str,
-    python: Path,
+    version: str,
 ) -> None:
     store = paths.bentos(home)
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -175,9 +177,12 @@ def _made(
         context = Path(scratch)
         for name, file in sources.items():
             _put(file, context / name)
-        described = yaml.safe_dump(_described(bundle, project_folder, contents))
+        said = _described(bundle, project_folder, contents)
+        if version:
+            said["docker"] = {"python_version": version}
+        described = yaml.safe_dump(said)
         (context / "bentofile.yaml").write_text(described, encoding="utf-8")
-        _run(home, context, tag_of(bundle), python)
+        _run(home, context, tag_of(bundle))
 
 
 def _put(source: Path, target: Path) -> None:
@@ -215,6 +220,18 @@ def _described(bundle: Bundle, project_folder: Path, contents: str) -> dict[str,
     }
 
 
+def _version(python: Path | None) -> str:
+    """Return the version of an environment's Python, such as 3.11; empty when it does not tell."""
+    if python is None:
+        return ""
+    try:
+        said = (python.parent.parent / "pyvenv.cfg").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    found = re.search(r"^version(?:_info)?\s*=\s*(\d+\.\d+)", said, re.MULTILINE)
+    return found[1] if found else ""
+
+
 def _packages(project_folder: Path) -> list[str]:
     """Return what the project depends on: what a container of the bento installs."""
     try:
@@ -228,10 +245,10 @@ def _packages(project_folder: Path) -> list[str]:
 # BentoML's own process
 
 
-def _run(home: Home, context: Path, tag: str, python: Path) -> None:
+def _run(home: Home, context: Path, tag: str) -> None:
     version = tag.partition(":")[2]
     # Named, because BentoML looks for no file below a hidden folder such as `.mlops` by itself.
-    arguments = [str(python), "-m", "bentoml", "build", "--bentofile", "bentofile.yaml"]
+    arguments = [_PYTHON, "-m", "bentoml", "build", "--bentofile", "bentofile.yaml"]
     arguments += ["--version", version, "--output", "tag", "."]
     try:
         done = subprocess.run(

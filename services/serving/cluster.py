@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +28,7 @@ from services.serving.replicas import ReplicaSpec
 
 logger = logging.getLogger(__name__)
 
+PROGRAM = (sys.executable, "-P", "-m", "services.serving.ray_host")
 _STARTING_S = 180.0
 """Ray's first start on a fresh machine compiles itself."""
 _SILENT_S = 20.0
@@ -115,6 +116,8 @@ def variables(home: Home, options: Options) -> dict[str, str]:
             "RAY_kill_child_processes_on_worker_exit": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_DISABLE_IMPORT_WARNING": "1",
+            "RAY_ROTATION_MAX_BYTES": str(5 << 20),
+            "RAY_ROTATION_BACKUP_COUNT": "1",
             # Another program's hunger for memory must not end our replicas; the ledger is for that.
             "RAY_memory_monitor_refresh_ms": "0",
             "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -129,7 +132,8 @@ def variables(home: Home, options: Options) -> dict[str, str]:
 class Cluster:
     """Keeps the process that holds Ray. Used from one thread."""
 
-    def __init__(self, home: Home, options: Options) -> None:
+    def __init__(self, home: Home, options: Options, program: Sequence[str] = PROGRAM) -> None:
+        self._program = program
         self._home = home
         self._options = options
         self._child: subprocess.Popen[bytes] | None = None
@@ -150,8 +154,10 @@ class Cluster:
         return not self.problem
 
     def placed(self) -> Mapping[str, Placed]:
-        """Return how Ray has each replica; empty while it is away."""
-        return self._heard.replicas if self.ready else {}
+        """Return how Ray has each replica; while it is away none can be placed."""
+        if self.ready:
+            return self._heard.replicas
+        return dict.fromkeys(self._specs, Placed("placing", f"Ray: {self.problem}"))
 
     def want(self, specs: Iterable[ReplicaSpec]) -> None:
         """Say which replicas are wanted."""
@@ -201,7 +207,7 @@ class Cluster:
         }
         self._heard, self._told, self._began = _Heard(), None, now
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "services.serving.ray_host"],
+            self._program,
             cwd=toolkit_root(),
             env=variables(self._home, options),
             stdin=subprocess.PIPE,
@@ -268,10 +274,9 @@ class Cluster:
         if child is not None:
             child.kill()
             child.wait()
-            for stream in (child.stdin, child.stdout):
-                with contextlib.suppress(OSError):
-                    if stream is not None:
-                        stream.close()
+            with contextlib.suppress(OSError):
+                if child.stdin is not None:
+                    child.stdin.close()
         for pid, created in self._family.items():
             one = replicas.living(pid, created)
             with contextlib.suppress(psutil.Error):
@@ -282,8 +287,10 @@ class Cluster:
 
 
 def _read(source: IO[bytes] | None, heard: _Heard) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        for line in source or ():
+    if source is None:
+        return
+    with contextlib.suppress(OSError, ValueError), source:
+        for line in source:
             said: dict[str, Any] = json.loads(line)
             heard.fault = str(said.get("fault") or "")
             found = said.get("replicas") or {}

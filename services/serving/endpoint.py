@@ -3,67 +3,29 @@
 Pure but for what is handed in: a look at the world goes in, deeds come out.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 
-from services.serving import scaling
+from services.serving import routing, scaling
 from services.serving.checks import Checked
-from services.serving.cluster import Placed
-from services.serving.figures import Figures, VersionFigures
+from services.serving.figures import VersionFigures
 from services.serving.models import (
-    Backend,
     Endpoint,
     EndpointStatus,
+    EventKind,
     Phase,
     RolloutStatus,
     VersionStatus,
 )
-from services.serving.replicas import ReplicaSpec, Seen
+from services.serving.replicas import ReplicaSpec
 from services.serving.rollout import RolloutRun, Surroundings
-from services.serving.routes import Replica, Route, VersionRoute
+from services.serving.routes import Route
 from services.serving.versions import Deeds, Make, Server, Tail, VersionRun, with_target
+from services.serving.world import CheckWish, Ended, World
 
 GATEWAY_AWAY_S = 2.0
 """Where no gateway writes figures, so long is waited for requests that may be under way."""
 KEPT_S = 900.0
 """How long it is told of an endpoint that is gone how its last rollout ended."""
-
-
-@dataclass(slots=True)
-class World:
-    """What is seen in one look."""
-
-    now: float
-    seen: Mapping[str, Seen] = field(default_factory=dict)
-    placed: Mapping[str, Placed] = field(default_factory=dict)
-    figures: Figures | None = None
-    """None: no gateway writes any."""
-    serial: int = 0
-    """Of the routes as last written."""
-    thermal_level: int | None = None
-    woken: frozenset[str] = frozenset()
-    """Endpoints whose gateway wishes that they wake."""
-
-
-@dataclass(slots=True)
-class Ended:
-    """A rollout that ended and has to be noted in the journal."""
-
-    name: str
-    version: int
-    live: bool
-    said: str
-
-
-@dataclass(slots=True)
-class CheckWish:
-    """A model server whose answer is to be checked before its version gets requests."""
-
-    name: str
-    run: VersionRun
-    server: Server
-    beside: Server | None
-    """Of the live version."""
 
 
 class EndpointRun:
@@ -82,6 +44,7 @@ class EndpointRun:
         self._phase: Phase = "waiting"
         self._since = now
         self._before: tuple[EndpointStatus | None, bool] = (None, False)
+        self._news: list[tuple[EventKind, str, int]] = []
 
     @property
     def name(self) -> str:
@@ -93,6 +56,11 @@ class EndpointRun:
         """All versions of which there is something."""
         new = [self.rollout.run] if self.rollout and self.rollout.running else []
         return [*([self.live] if self.live else []), *new, *self.going]
+
+    @property
+    def rolling(self) -> bool:
+        """Whether a rollout is under way."""
+        return self.rollout is not None and self.rollout.running
 
     @property
     def finished(self) -> bool:
@@ -223,12 +191,24 @@ class EndpointRun:
         self.going = [run for run in self.going if run.servers]
         self._resume(world.now)
         if self.rollout is not None and self.rollout.running:
+            phase = self.rollout.phase
             self.rollout.turn(self._surroundings(world))
+            self._note_beside(self.rollout, phase)
             if self.rollout.outcome == "live":
                 self._become_live(self.rollout, world.now)
             elif not self.rollout.running:
                 self._leave(self.rollout.run, world.now)
         self._scale(world)
+        deeds.events += [(self.name, *one) for one in self._news]
+        self._news = []
+
+    def _note_beside(self, run: RolloutRun, before: Phase) -> None:
+        if run.phase == before:
+            return
+        if run.phase == "canary":
+            self._news.append(("canary", run.beside_said(), run.version))
+        elif run.phase == "shadow":
+            self._news.append(("shadow", run.beside_said(), run.version))
 
     def _resume(self, now: float) -> None:
         """Once after the start of the engine: go on with a rollout whose model servers live."""
@@ -299,6 +279,8 @@ class EndpointRun:
         if live.wanted == 0:
             self._wake(live, world)
             return
+        if live.room and live.active:  # no room for one more; asked again when the load asks again
+            live.scale(len(live.active), world.now)
         busy = self.rollout is not None and self.rollout.running
         if world.figures is None or busy or len(live.active) != live.wanted:
             return
@@ -310,7 +292,20 @@ class EndpointRun:
             world.now,
             live.changed_at,
         )
-        live.scale(wanted, world.now)
+        self._change(live, wanted, world.now)
+
+    def _change(self, live: VersionRun, wanted: int, now: float) -> None:
+        """Want another number, and say so."""
+        before = live.wanted
+        if wanted == before:
+            return
+        live.scale(wanted, now)
+        if wanted == 0:
+            said = f"Nobody asked for {self.desired.idle_after_s:.0f} s: its memory is given back."
+            self._news.append(("idle", said, live.version))
+        else:
+            said = f"{before} → {wanted} model servers, by its load."
+            self._news.append(("scaled", said, live.version))
 
     def _wake(self, live: VersionRun, world: World) -> None:
         figures = world.figures.of(self.name, live.version) if world.figures else None
@@ -319,6 +314,7 @@ class EndpointRun:
         if self.name in world.woken or asked or least:
             live.evicted = False
             live.scale(max(1, live.target.min_replicas), world.now)
+            self._news.append(("woken", "Somebody asked for it.", live.version))
 
     def evict(self, now: float) -> None:
         """Give the memory back until somebody asks."""
@@ -347,45 +343,27 @@ class EndpointRun:
 
     # Routes
 
+    def dropped(self, serial: int, now: float) -> None:
+        """Routes without the model servers that go are written."""
+        for run in self.runs:
+            for one in run.servers:
+                if one.state == "ending" and one.dropped_serial is None:
+                    one.dropped_serial, one.dropped_at = serial, now
+
+    def coming_back(self, *, routed: bool) -> bool:
+        """Return whether it answered in an earlier life and is not as far again.
+
+        Args:
+            routed: Whether there is a route now.
+        """
+        if self.live is None or self.live.refused:
+            return False
+        return not routed or any(run.servers and not run.ready for run in self.runs)
+
     def route(self) -> Route | None:
         """Return what the gateway is to know, None: nothing."""
-        versions: dict[int, VersionRoute] = {}
-        new = self.rollout if self.rollout and self.rollout.running else None
-        share = new.share if new and new.routed else 0.0
-        if self.live is not None and self.live.prepared is not None:
-            versions[self.live.version] = _version_route(self.live)
-        if new is not None and new.routed and new.run.prepared is not None:
-            same = self.live is not None and self.live.version == new.version
-            if not same or share == 1.0:
-                versions[new.version] = _version_route(new.run)
-        primary = self._primary(new, share)
-        if primary not in versions:
-            return None
-        shares = _shares(primary, self.live, new, share)
-        answering = any(versions[one].replicas for one in shares if one in versions)
-        return Route(
-            name=self.name,
-            project=self.desired.project,
-            model=self.desired.model,
-            primary=primary,
-            shares=shares,
-            versions=versions,
-            shadow=new.version if new is not None and new.shadow and new.run.ready else None,
-            idle=not answering and self._comes(),
-            deadline_ms=self.desired.deadline_ms,
-            privacy=self.desired.privacy,
-            sample=self.desired.sample,
-        )
-
-    def _primary(self, new: RolloutRun | None, share: float) -> int:
-        if new is not None and (share == 1.0 or self.live is None):
-            return new.version
-        return self.live.version if self.live is not None else -1
-
-    def _comes(self) -> bool:
-        """Return whether a request may wait for a model server."""
-        live = self.live
-        return live is not None and live.phase() != "failed"
+        new = self.rollout if self.rolling else None
+        return routing.route(self.desired, self.live, new)
 
     # Status
 
@@ -440,26 +418,3 @@ class EndpointRun:
         """Return whether nothing needs to be told of it any more."""
         told = self.rollout is None or now - (self.rollout.ended_at or 0.0) > KEPT_S
         return self.finished and told
-
-
-def _version_route(run: VersionRun) -> VersionRoute:
-    prepared = run.prepared
-    if prepared is None:
-        raise ValueError("a version without what it needs has no route")
-    backend, reason = run.backend()
-    known: Backend = backend or prepared.info.preferred_backend or "cpu"
-    return VersionRoute(
-        version=run.version,
-        info=prepared.info,
-        backend=known,
-        backend_reason=reason,
-        replicas=tuple(Replica(one.spec.id, one.spec.address) for one in run.ready),
-    )
-
-
-def _shares(
-    primary: int, live: VersionRun | None, new: RolloutRun | None, share: float
-) -> dict[int, float]:
-    if new is None or live is None or live.version == new.version or not 0.0 < share < 1.0:
-        return {primary: 1.0}
-    return {live.version: 1.0 - share, new.version: share}

@@ -97,5 +97,5 @@ def read(home: Home) -> Figures | None:
             for name, versions in said["endpoints"].items()
         }
         return Figures(said["at"], said["pid"], said["serial"], endpoints)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -8,6 +8,7 @@ from services.resources.leases import LeaseBook
 from services.resources.models import Capacity, Lease, Needs, Never, Waits, gib
 
 RENEWED_S = 10.0
+ASKED_AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class LeaseKeeping:
         self._most = most_bytes
         self._now = now
         self._held: dict[str, _Held] = {}
+        self._refused: dict[str, tuple[float, int, Refused | None]] = {}
 
     @staticmethod
     def id_of(name: str, version: int) -> str:
@@ -77,11 +79,17 @@ class LeaseKeeping:
             return None
         if refused := self._over(key, count):
             return refused
+        asked_at, before, told = self._refused.get(key, (0.0, 0, None))
+        if before == count and 0 <= self._now() - asked_at < ASKED_AGAIN_S:
+            return told
         answer = self._book.take(wish, (capacity,))
         if isinstance(answer, Lease):
             self._held[key] = _Held(answer, self._now())
+            self._refused.pop(key, None)
             return None
-        return _refused(answer)
+        refused = _refused(answer)
+        self._refused[key] = (self._now(), count, refused)
+        return refused
 
     def take_over(self, name: str, project: str, version: int, count: int) -> None:
         """Hold what model servers of an earlier life have: they have it, whatever else is said.
@@ -174,6 +182,17 @@ class LeaseKeeping:
     def _renew(self, lease: Lease, used: int | None) -> None:
         self._book.renew(lease, used)
         self._held[lease.id] = _Held(replace(lease, renewed_at=self._now()), self._now(), used)
+
+
+def forget_all(book: LeaseBook) -> None:
+    """Give back what endpoints held: where serving is switched off nobody else would.
+
+    Raises:
+        PlatformError: The ledger cannot be read or written.
+    """
+    for one in book.leases():
+        if one.kind == "serving":
+            book.end(one.id)
 
 
 def _refused(answer: Waits | Never) -> Refused:

@@ -3,6 +3,7 @@
 All of it may take long (an environment is built), so it is done in threads beside the loop.
 """
 
+import logging
 import secrets
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,14 +11,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 from services.actions.journal import Journal
-from services.errors import InputError, MlopsError, NotFoundError
+from services.errors import InputError, MlopsError, PlatformError
 from services.home import Home
 from services.projects import discovery, environment
 from services.serving import backends, bundle, paths, replicas
 from services.serving.models import Backend, BundleInfo, Target
+from services.serving.planning import Room
 from services.serving.replicas import ReplicaSpec
-from services.serving.room import Room
 from services.serving.versions import Prepared
+
+logger = logging.getLogger(__name__)
 
 PythonOf = Callable[[Path, Home, environment.Report], Path]
 """Returns the Python of a project's environment, built when it is not there."""
@@ -68,8 +71,13 @@ class Preparing:
             return found.result()
         except MlopsError:
             raise
-        except OSError as error:
-            raise NotFoundError(f"It cannot be prepared: {error}.") from error
+        except Exception as error:
+            # One project that nobody foresaw must not take all endpoints down.
+            logger.exception("%s version %s cannot be prepared.", model, target.version)
+            raise PlatformError(
+                f"It cannot be prepared: {type(error).__name__}: {error}.",
+                "See `mlops logs serving`.",
+            ) from error
 
     def _prepare(self, key: tuple[str, str, int, Backend | None], memory_bytes: int) -> Prepared:
         project, model, version, wish = key

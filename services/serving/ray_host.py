@@ -6,6 +6,7 @@ lives. It says in JSON lines on standard output how they are. When Ray falls it 
 anew; the model servers go on answering meanwhile.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -253,13 +254,17 @@ def _run(host: Host, wanted: Wanted, output: BinaryIO) -> int:
     told: tuple[float, dict[str, Any]] = (0.0, {})
     while not wanted.ended:
         if fault := host.fallen():
-            output.write(json.dumps({"fault": fault}).encode() + b"\n")
+            with contextlib.suppress(OSError):
+                output.write(json.dumps({"fault": fault}).encode() + b"\n")
             os._exit(3)  # without its head Ray's own end would wait for long
         host.turn(dict(wanted.specs))
         said = host.said()
         if said != told[1] or time.monotonic() - told[0] > _SAY_S:
             told = time.monotonic(), said
-            output.write(json.dumps({"replicas": said}).encode() + b"\n")
+            try:
+                output.write(json.dumps({"replicas": said}).encode() + b"\n")
+            except BrokenPipeError:  # the engine is gone
+                return 0
     return 0
 
 
@@ -267,4 +272,5 @@ if __name__ == "__main__":
     # Under its own name, so that the workers of Ray find the actor in it.
     from services.serving import ray_host
 
-    sys.exit(ray_host.main())
+    code = ray_host.main()
+    os._exit(code)  # its other thread still listens

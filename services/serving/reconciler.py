@@ -8,9 +8,9 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -19,27 +19,31 @@ import psutil
 from services.actions.journal import Journal
 from services.errors import JournalError, MlopsError, PlatformError
 from services.home import Home
-from services.serving import checks, eviction, figures, paths, replicas, routes, status, store
+from services.serving import checks, figures, paths, replicas, store
+from services.serving.allotting import Room
 from services.serving.checks import Checked
 from services.serving.cluster import Cluster
-from services.serving.endpoint import CheckWish, EndpointRun, World
-from services.serving.eviction import Candidate, LastHour
-from services.serving.lease_keeping import LeaseKeeping, Refused
-from services.serving.models import Endpoint, EndpointStatus, EventKind, Target
+from services.serving.endpoint import EndpointRun
+from services.serving.lease_keeping import LeaseKeeping
+from services.serving.measured import Measured
+from services.serving.models import Endpoint, EventKind, Target
+from services.serving.noting import Noting
 from services.serving.preparing import spec_of
+from services.serving.publishing import Publisher
+from services.serving.pulse import Pulse
 from services.serving.replicas import ReplicaSpec, Seen
-from services.serving.routes import Route, Routes
-from services.serving.status import ServingStatus
+from services.serving.survivors import Survivors
 from services.serving.versions import Deeds, Prepared, VersionRun
+from services.serving.world import CheckWish, World
 
 logger = logging.getLogger(__name__)
 
 _MEMORY_S = 2.0
-_STATUS_S = 1.0
 _SWEPT_S = 30.0
-_SETTLING_S = 30.0
-"""So long after its start the routes of an earlier life stay, until all is known again."""
-_CHECK_S = 20.0
+_LOGS_S = 14 * 86400.0
+"""How long the log of a model server is kept after its last line."""
+_CHECK_S, _CHECK_TEXT_S = 20.0, 60.0
+"""Text is written letter by letter."""
 
 
 class Preparer(Protocol):
@@ -64,17 +68,7 @@ class _Paces:
     """When something was done last."""
 
     memory: float = 0.0
-    status: float = 0.0
     swept: float = 0.0
-
-
-@dataclass(slots=True)
-class _Lives:
-    """What an earlier life of the engine left."""
-
-    routes: Routes
-    specs: list[ReplicaSpec] = field(default_factory=list)
-    status: ServingStatus | None = None
 
 
 class Reconciler:
@@ -94,48 +88,32 @@ class Reconciler:
         self._home = home
         self._journal = journal
         self._cluster = cluster
-        self._leases = leases
+        self._room = Room(leases, (watches or Watches()).priority)
         self._preparer = preparer
         self._host = host
         self._watches = watches or Watches()
         self._runs: dict[str, EndpointRun] = {}
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="check")
         self._checking: dict[str, Future[Checked]] = {}
-        self._hour = LastHour()
+        self._pulse = Pulse(self._pool)
+        self._noting = Noting(Measured.of(home), host)
         self._paces = _Paces()
-        self._began = time.monotonic()
         self._seen: dict[str, Seen] = {}
-        self._before = _Lives(routes.read(home) or Routes(), status=status.read(home))
-        self._routes = self._before.routes
-        self._settled = False
+        self._publisher = Publisher(home)
+        self._survivors = Survivors(home)
+        self._publisher.without_the_dead(self._survivors.ids)
         self._desired: tuple[Endpoint, ...] | None = None
-        self._told: dict[str, EndpointStatus] = {}
         self.trouble = ""
         """What is wrong with the engine itself, as a sentence."""
-        self._adopt()
 
     # The start
 
-    def _adopt(self) -> None:
-        """Find the model servers that live; clear what dead ones left."""
-        for spec in replicas.records(self._home):
-            if replicas.process_of(spec) is None:
-                replicas.forget(spec)
-            else:
-                self._before.specs.append(spec)
-
     def _hand_over(self, run: EndpointRun, now: float) -> None:
         """Give an endpoint the model servers it had in an earlier life."""
-        if self._before.status is not None:
-            run.remember(self._before.status.endpoints.get(run.name))
-        mine = [one for one in self._before.specs if one.name == run.name]
-        self._before.specs = [one for one in self._before.specs if one.name != run.name]
-        for one in run.adopt(mine, now):
+        run.remember(self._survivors.status_of(run.name))
+        for one in run.adopt(self._survivors.take(run.name), now):
             replicas.ask_to_end(one)
-        for version in run.runs:
-            if version.servers:
-                held = version.reserved_bytes
-                self._leases.take_over(run.name, run.desired.project, version.version, held)
+        self._room.take_over(run)
 
     # A turn
 
@@ -151,23 +129,29 @@ class Reconciler:
         deeds = Deeds()
         for run in self._runs.values():
             run.look(world, deeds)
+        self._record(deeds)
         self._note_ended(now)
+        self._feel_pulse(deeds)
         self._check()
         self._prepare()
-        self._find_room(now)
+        self._find_room(world)
         for run in self._runs.values():
             for version in run.runs:
                 version.grow(now)
                 version.shrink(now)
-        self._publish_routes(now)
+        self._publisher.publish_routes(self._runs, now)
         for run in self._runs.values():
             drained = run.drained(world)
             for version in run.runs:
                 version.end(now, deeds, partial(drained, version))
         self._do(deeds)
         self._tell_ray()
-        self._keep_leases()
-        self._publish_status(now)
+        self._room.keep(self._runs.values())
+        free: int | None = None
+        with contextlib.suppress(PlatformError):
+            free = self._room.leases.free_bytes()
+        self._publisher.publish_status(self._runs, self._cluster.problem, free, now)
+        self._noting.turn(self._runs.values(), self._pulse)
         self._tidy(now)
 
     def _read_desired(self, now: float) -> None:
@@ -192,10 +176,7 @@ class Reconciler:
                 run.want(endpoint, now)
         for name in self._runs.keys() - wanted.keys():
             self._runs[name].unwant(now)
-        if self._before.specs:  # of endpoints that nobody wants any more
-            for spec in self._before.specs:
-                replicas.ask_to_end(spec)
-            self._before.specs = []
+        self._survivors.end_the_rest()
 
     def _look(self, now: float) -> World:
         memory = time.monotonic() - self._paces.memory > _MEMORY_S
@@ -209,30 +190,29 @@ class Reconciler:
         passing = figures.read(self._home)
         if passing is not None and passing.stale(now):
             passing = None
-        self._count(passing, now)
-        return World(
+        world = World(
             now=now,
             seen=seen,
             placed=self._cluster.placed(),
             figures=passing,
-            serial=self._routes.serial,
+            serial=self._publisher.routes.serial,
             thermal_level=self._watches.thermal(),
             woken=self._woken(),
         )
+        self._room.look(world)
+        return world
 
     def _with_memory(self, found: Seen) -> Seen:
         """Return it with what was measured last, and the most there ever was."""
         before = self._seen.get(found.id)
         if before is None or before.pid != found.pid:
             return found
-        rss = found.rss_bytes if found.rss_bytes is not None else before.rss_bytes
-        peaks = [one for one in (found.peak_bytes, before.peak_bytes, rss) if one is not None]
+        rss = before.rss_bytes
+        if found.rss_bytes is not None:
+            rss = found.rss_bytes + self._pulse.beside(found.id)[0]
+        known = (found.peak_bytes, before.peak_bytes, self._pulse.peak_bytes(found.id), rss)
+        peaks = [one for one in known if one is not None]
         return replace(found, rss_bytes=rss, peak_bytes=max(peaks, default=None))
-
-    def _count(self, passing: figures.Figures | None, now: float) -> None:
-        for name, versions in passing.endpoints.items() if passing else ():
-            for version, one in versions.items():
-                self._hour.note(name, version, one.total, now)
 
     def _woken(self) -> frozenset[str]:
         """Return the endpoints that are to wake; a wish is there until it is fulfilled."""
@@ -240,7 +220,7 @@ class Reconciler:
         found = set()
         for name in os.listdir(folder):  # noqa: PTH208 - each turn, of names alone
             run = self._runs.get(name)
-            if run is not None and run.live is not None and not run.live.idle:
+            if run is None or (run.live is not None and not run.live.idle):
                 with contextlib.suppress(OSError):
                     (folder / name).unlink(missing_ok=True)
             found.add(name)
@@ -264,6 +244,15 @@ class Reconciler:
             logger.info("%s version %s: %s", ended.name, ended.version, ended.said)
             run.noted(after, now)
 
+    def _feel_pulse(self, deeds: Deeds) -> None:
+        """Kill the model servers that hang; that they ended is seen in the next look."""
+        ready = [
+            one.spec for run in self._runs.values() for version in run.runs for one in version.ready
+        ]
+        for spec in self._pulse.turn(ready):
+            logger.warning("%s hangs and is ended.", spec.id)
+            deeds.kill.append(spec)
+
     def _check(self) -> None:
         for run in self._runs.values():
             for wish in run.checks():
@@ -275,82 +264,34 @@ class Reconciler:
         if under_way is None:
             self._checking[key] = self._pool.submit(_checked, wish, run.live)
         elif under_way.done():
-            run.checked(key, under_way.result())
             del self._checking[key]
+            run.checked(key, under_way.result())
 
     # Before a start
 
     def _prepare(self) -> None:
         for run in self._runs.values():
             for version in run.runs:
-                if version.prepared is None and not version.refused and version not in run.going:
+                if version.unprepared(time.time()) and version not in run.going:
                     self._prepare_one(run, version)
 
     def _prepare_one(self, run: EndpointRun, version: VersionRun) -> None:
         try:
             found = self._preparer.ask(run.desired.project, run.desired.model, version.target)
         except MlopsError as error:
-            version.refused = str(error)
-            logger.warning("%s version %s: %s", run.name, version.version, error)
+            if str(error) != version.refused:
+                logger.warning("%s version %s: %s", run.name, version.version, error)
+            version.refuse(str(error), time.time())
             return
+        version.refused = ""
         if isinstance(found, Prepared):
             version.prepared, version.preparing = found, ""
         else:
             version.preparing = found
 
-    def _find_room(self, now: float) -> None:
-        """Hold memory for what is wanted; who finds none may take it from those nobody asks."""
-        for run in self._runs.values():
-            for version in run.runs:
-                refused = self._hold(run, version)
-                version.room = refused.said if refused else ""
-                if refused is not None and not version.active and not refused.for_good:
-                    self._make_room(run, refused, now)
-
-    def _hold(self, run: EndpointRun, version: VersionRun) -> Refused | None:
-        if version in run.going or version.prepared is None:
-            return None
-        count = sum(one.reserved_bytes for one in run.runs if one.version == version.version)
-        if not count:
-            return None
-        said = version.target.memory_said
-        return self._leases.hold(run.name, run.desired.project, version.version, count, said)
-
-    def _make_room(self, run: EndpointRun, refused: Refused, now: float) -> None:
-        others = [
-            self._candidate(one, now)
-            for one in self._runs.values()
-            if one is not run and one.live is not None and one.live.servers
-            and not (one.rollout and one.rollout.running)
-        ]  # fmt: skip
-        # What goes already comes free by itself.
-        leaving = sum(
-            version.reserved_bytes for one in self._runs.values() for version in one.going
-        )
-        for gone in eviction.to_evict(others, refused.missing_bytes - leaving, now):
-            other = self._runs[gone.name]
-            other.evict(now)
-            said = f"It made room for {run.name}. {gone.said}"
-            self._event(other.name, "evicted", said, gone.candidate.version)
-
-    def _candidate(self, run: EndpointRun, now: float) -> Candidate:
-        live = run.live
-        if live is None:
-            raise ValueError("an endpoint without a live version holds nothing")
-        passing = figures.read(self._home)
-        one = passing.of(run.name, live.version) if passing else None
-        return Candidate(
-            name=run.name,
-            version=live.version,
-            project=run.desired.project,
-            bytes=live.reserved_bytes,
-            requests_hour=self._hour.of(run.name, live.version, now),
-            last_at=one.last_at if one else None,
-            loaded_at=live.changed_at,
-            in_flight=one.in_flight if one else 0,
-            pinned=run.desired.pinned,
-            priority=self._watches.priority(run.desired.project),
-        )
+    def _find_room(self, world: World) -> None:
+        for one in self._room.find(self._runs.values(), world):
+            self._event(one.name, "evicted", one.said, one.version)
 
     # Deeds
 
@@ -363,6 +304,8 @@ class Reconciler:
             replicas.forget(spec)
             self._seen.pop(spec.id, None)
             self._checking.pop(spec.id, None)
+
+    def _record(self, deeds: Deeds) -> None:
         for name, kind, said, version in deeds.events:
             self._event(name, kind, said, version)
 
@@ -383,74 +326,6 @@ class Reconciler:
         self._cluster.want(self._specs())
         self._cluster.turn()
 
-    def _keep_leases(self) -> None:
-        used: dict[tuple[str, int], int | None] = {}
-        for run in self._runs.values():
-            for version in run.runs:
-                if version.servers or (version.wanted and not version.room):
-                    key = (run.name, version.version)
-                    known = [one for one in (used.get(key), version.used_bytes) if one is not None]
-                    used[key] = sum(known) if known else None
-        self._leases.keep(used)
-
-    # Files
-
-    def _publish_routes(self, now: float) -> None:
-        found = {
-            name: route
-            for name, run in sorted(self._runs.items())
-            if run.gone_at is None and (route := run.route()) is not None
-        }
-        if not self._known_again(found):
-            return
-        if found != self._routes.endpoints or not routes.path(self._home).exists():
-            fresh = Routes(self._routes.serial + 1, found)
-            routes.write(self._home, fresh)
-            self._routes = fresh
-        for run in self._runs.values():
-            for version in run.runs:
-                for one in version.servers:
-                    if one.state == "ending" and one.dropped_serial is None:
-                        one.dropped_serial = self._routes.serial
-                        one.dropped_at = now
-
-    def _known_again(self, found: dict[str, Route]) -> bool:
-        """Return whether as much is known as an earlier life had; until then its routes stay."""
-        if self._settled:
-            return True
-        missing = [
-            name
-            for name, run in self._runs.items()
-            if name in self._before.routes.endpoints
-            and run.live is not None
-            and (name not in found or self._to_be_seen(run))
-            and not run.live.refused
-        ]
-        self._settled = not missing or time.monotonic() - self._began > _SETTLING_S
-        return self._settled
-
-    @staticmethod
-    def _to_be_seen(run: EndpointRun) -> bool:
-        return any(one.servers and not one.ready for one in run.runs)
-
-    def _publish_status(self, now: float) -> None:
-        if time.monotonic() - self._paces.status < _STATUS_S and not self._moved(now):
-            return
-        self._paces.status = time.monotonic()
-        free: int | None = None
-        with contextlib.suppress(PlatformError):
-            free = self._leases.free_bytes()
-        told = {name: run.status(now) for name, run in sorted(self._runs.items())}
-        self._told = told
-        status.write(
-            self._home,
-            ServingStatus(now, os.getpid(), self._cluster.problem, free, told),
-        )
-
-    def _moved(self, now: float) -> bool:
-        """Return whether a phase or a step changed: who waits for it is told at once."""
-        return {name: run.status(now) for name, run in sorted(self._runs.items())} != self._told
-
     def _tidy(self, now: float) -> None:
         for name in [name for name, run in self._runs.items() if run.forgotten(now)]:
             del self._runs[name]
@@ -464,7 +339,14 @@ class Reconciler:
             with contextlib.suppress(psutil.Error):
                 stray.terminate()
         if first:
-            self._leases.sweep()
+            self._room.leases.sweep()
+            self._remove_old_logs(now)
+
+    def _remove_old_logs(self, now: float) -> None:
+        for path in self._home.logs.glob("serving-*"):
+            with contextlib.suppress(OSError):
+                if now - path.stat().st_mtime > _LOGS_S:
+                    path.unlink()
 
     # The end
 
@@ -474,7 +356,7 @@ class Reconciler:
         Raises:
             PlatformError: The ledger cannot be written.
         """
-        routes.write(self._home, Routes(self._routes.serial + 1, {}))
+        self._publisher.clear()
         specs = list(self._specs())
         waiting = [spec for spec in specs if replicas.ask_to_end(spec)]
         self._cluster.stop()
@@ -486,15 +368,17 @@ class Reconciler:
             replicas.kill(spec)
         for spec in specs:
             replicas.forget(spec)
-        self._leases.clear(all_of_serving=True)
+        self._room.leases.clear(all_of_serving=True)
         self._pool.shutdown(wait=False, cancel_futures=True)
-        now = time.time()
-        status.write(self._home, ServingStatus(now, os.getpid(), "Serving was stopped."))
 
-    @property
-    def endpoints(self) -> Sequence[EndpointRun]:
-        """What is followed."""
-        return tuple(self._runs.values())
+    def said(self) -> str:
+        """Return how it goes, as a sentence."""
+        runs = [run for run in self._runs.values() if run.gone_at is None]
+        answer = sum(bool(run.live and run.live.ready) for run in runs)
+        idle = sum(bool(run.live and run.live.idle) for run in runs)
+        words = f"{answer} of {len(runs)} endpoints answer" if runs else "nothing is deployed"
+        words += f", {idle} idle" if idle else ""
+        return f"{words}; Ray: {self._cluster.problem}" if self._cluster.problem else words
 
 
 def _checked(wish: CheckWish, live: VersionRun | None) -> Checked:
@@ -504,4 +388,5 @@ def _checked(wish: CheckWish, live: VersionRun | None) -> Checked:
     beside = None
     if wish.beside is not None and live is not None and live.prepared is not None:
         beside = (wish.beside.spec.address, live.prepared.info)
-    return checks.check(wish.server.spec.address, prepared.info, live=beside, timeout_s=_CHECK_S)
+    timeout_s = _CHECK_TEXT_S if prepared.info.interface == "text" else _CHECK_S
+    return checks.check(wish.server.spec.address, prepared.info, live=beside, timeout_s=timeout_s)

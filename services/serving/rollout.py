@@ -216,12 +216,13 @@ class RolloutRun:
             self._begin_switch(around.now)
             return
         self._to("canary" if self.strategy == "canary" else "shadow", around.now)
-        self.steps.begin(self._beside_step(), self._beside_said(), around.now)
+        self.steps.begin(self._beside_step(), self.beside_said(), around.now)
 
     def _beside_step(self) -> str:
         return CANARY if self.strategy == "canary" else SHADOW
 
-    def _beside_said(self) -> str:
+    def beside_said(self) -> str:
+        """Return what it does beside the live version, as a sentence."""
         if self.strategy == "shadow":
             return "It is asked beside the live version; its answers are only compared."
         if self.rollout.header:
@@ -245,9 +246,7 @@ class RolloutRun:
             self.steps.end(self._beside_step(), "It was promoted.", around.now)
             self._begin_switch(around.now)
             return
-        self.steps.begin(
-            self._beside_step(), self._beside_said() + self._so_far(around), around.now
-        )
+        self.steps.begin(self._beside_step(), self.beside_said() + self._so_far(around), around.now)
 
     def _so_far(self, around: Surroundings) -> str:
         if self.strategy != "shadow" or not around.figures.compared:

@@ -93,7 +93,7 @@ def read(home: Home) -> Routes | None:
             return None
         routes = [_route(one) for one in said["endpoints"]]
         return Routes(int(said["serial"]), {one.name: one for one in routes})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

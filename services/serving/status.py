@@ -64,7 +64,7 @@ def read(home: Home) -> ServingStatus | None:
             return None
         found = [_endpoint(one) for one in said.pop("endpoints")]
         return ServingStatus(**said, endpoints={one.name: one for one in found})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -67,7 +67,7 @@ def change(
         JournalError: The journal cannot be written.
     """
     fresh = Endpoint(project, model)
-    now = time.time()
+    now = _now()
     with journal.write() as connection:
         database.lock(connection, _ENDPOINTS.name)
         before = _found(connection, fresh.name)
@@ -76,7 +76,7 @@ def change(
         values = {
             "desired": json.dumps(after.as_json(), sort_keys=True),
             "generation": after.generation,
-            "changed_ms": int(now * 1000),
+            "changed_ms": round(now * 1000),
         }
         if before is None:
             row = {"name": fresh.name, "project": project, "model": model, **values}
@@ -87,8 +87,21 @@ def change(
     return after
 
 
-def put_rollout(journal: Journal, project: str, model: str, rollout: Rollout) -> Endpoint:
+def put_rollout(
+    journal: Journal,
+    project: str,
+    model: str,
+    rollout: Rollout,
+    first: Callable[[Endpoint], Endpoint] | None = None,
+) -> Endpoint:
     """Begin a rollout.
+
+    Args:
+        journal: Where it lies.
+        project: Whose model it is.
+        model: Which one.
+        rollout: What is to become live, and how.
+        first: Changes an endpoint that comes into being with it.
 
     Raises:
         ConflictError: Another one is under way.
@@ -101,7 +114,8 @@ def put_rollout(journal: Journal, project: str, model: str, rollout: Rollout) ->
                 f"{now.name} has a rollout of version {now.rollout.target.version} under way.",
                 "Wait for it, or end it: `mlops rollout PROJECT/MODEL --abort`.",
             )
-        return replace(now, rollout=rollout)
+        fresh = now.live is None and now.rollout is None
+        return replace(first(now) if first and fresh else now, rollout=rollout)
 
     return change(journal, project, model, begin)
 
@@ -117,7 +131,7 @@ def finish_rollout(
     Raises:
         JournalError: The journal cannot be written.
     """
-    now = time.time()
+    now = _now()
     with journal.write() as connection:
         database.lock(connection, _ENDPOINTS.name)
         before = _found(connection, name)
@@ -133,7 +147,7 @@ def finish_rollout(
             values = {
                 "desired": json.dumps(after.as_json(), sort_keys=True),
                 "generation": after.generation,
-                "changed_ms": int(now * 1000),
+                "changed_ms": round(now * 1000),
             }
             connection.execute(update(_ENDPOINTS).where(where).values(**values))
         kind: EventKind = "live" if live else ("rolled-back" if before.live else "failed")
@@ -152,6 +166,11 @@ def remove(journal: Journal, name: str, *, said: str, action_id: int | None, act
         done = connection.execute(delete(_ENDPOINTS).where(_ENDPOINTS.c.name == name))
         if done.rowcount:
             _note(connection, name, None, "undeployed", said, action_id, actor, time.time())
+
+
+def _now() -> float:
+    """Return the time as it comes back: in whole milliseconds."""
+    return round(time.time() * 1000) / 1000
 
 
 def _found(connection: Connection, name: str) -> Endpoint | None:
@@ -250,7 +269,7 @@ def _note(
     action_id: int | None, actor: str, at: float,
 ) -> None:  # fmt: skip
     row = {
-        "at_ms": int(at * 1000), "name": name, "version": version, "kind": kind, "said": said,
+        "at_ms": round(at * 1000), "name": name, "version": version, "kind": kind, "said": said,
         "action_id": action_id, "actor": actor or "platform",
     }  # fmt: skip
     connection.execute(insert(_EVENTS).values(**row))
@@ -320,8 +339,8 @@ def add_key(journal: Journal, key: ApiKey) -> None:
             "id": key.id, "project": key.project, "name": key.name, "hash": key.hash,
             "models": None if key.models is None else json.dumps(list(key.models)),
             "rate_per_s": key.rate_per_s, "concurrency": key.concurrency,
-            "created_ms": int(key.created_at * 1000), "created_by": key.created_by,
-            "expires_ms": None if key.expires_at is None else int(key.expires_at * 1000),
+            "created_ms": round(key.created_at * 1000), "created_by": key.created_by,
+            "expires_ms": None if key.expires_at is None else round(key.expires_at * 1000),
         }  # fmt: skip
         connection.execute(insert(_KEYS).values(**row))
 

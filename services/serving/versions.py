@@ -3,7 +3,6 @@
 Pure but for the clock that is handed in: what is seen goes in, what is to be done comes out.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -23,13 +22,15 @@ from services.serving.replicas import ReplicaSpec, Seen
 START_S = 300.0
 """A model server that is not ready by then is taken for failed."""
 CRASHES = 5
-CRASHES_WITHIN_S = 120.0
+"""So many in a row, each after less than ``STABLE_S`` of life, and it counts as failed."""
+STABLE_S = 20.0
 TRIES_OF_A_NEW_ONE = 3
 """A version on its way that ends so often is taken back; one that says why it cannot, at once."""
 DRAIN_S = 10.0
 END_S = 12.0
 """From being asked to end to being made to."""
 LONGEST_WAIT_S = 60.0
+PREPARED_AGAIN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class VersionRun:
         self.preparing = "It waits for its turn."
         """What is done, or waited for, before a model server can start."""
         self.refused = ""
-        """Why it cannot be prepared; nothing is tried then until it is wanted anew."""
+        """Why it cannot be prepared."""
         self.room = ""
         """Why there is no memory for what is wanted; empty: there is."""
         self.fault = ""
@@ -109,10 +110,13 @@ class VersionRun:
         self.restarts = 0
         self._make = make
         self._tail = tail
-        self._crashes: deque[float] = deque(maxlen=50)
         self._try_at = 0.0
-        self._quick = 0
+        self._ends = 0
+        """In a row, without a life of ``STABLE_S`` between them."""
+        self._certain = False
+        """Whether one said itself why it cannot."""
         self._said = ""
+        self._refused_at = 0.0
 
     # What there is
 
@@ -152,7 +156,7 @@ class VersionRun:
     @property
     def ended_often(self) -> int:
         """How often in a row they ended before they were of use."""
-        return self._quick
+        return TRIES_OF_A_NEW_ONE if self._certain else self._ends
 
     @property
     def idle(self) -> bool:
@@ -160,6 +164,15 @@ class VersionRun:
         return self.wanted == 0 and not self.active
 
     # What is wanted
+
+    def refuse(self, said: str, now: float) -> None:
+        """Note why it cannot be prepared."""
+        self.refused, self._refused_at = said, now
+
+    def unprepared(self, now: float) -> bool:
+        """Return whether it is to be prepared: not yet, or what was in the way may be gone."""
+        waits = self.refused and now - self._refused_at < PREPARED_AGAIN_S
+        return self.prepared is None and not waits
 
     def scale(self, wanted: int, now: float) -> None:
         """Want another number of model servers."""
@@ -191,10 +204,7 @@ class VersionRun:
             what = seen.get(one.spec.id)
             if what is not None:
                 self._see(one, what, placed.get(one.spec.id), now, deeds)
-        self._crashes = deque(
-            (at for at in self._crashes if now - at < CRASHES_WITHIN_S), maxlen=50
-        )
-        if len(self._crashes) < CRASHES and self.ready:
+        if self.ready and self._ends < CRASHES:
             self.fault = ""
 
     def _see(self, one: Server, what: Seen, place: Placed | None, now: float, deeds: Deeds) -> None:
@@ -205,8 +215,8 @@ class VersionRun:
             self._end(one, _reason(what), now, deeds, certain=what.state == "failed")
         elif one.state == "starting":
             self._see_start(one, what, now, deeds)
-        if one.ready_at is not None and now - one.ready_at > CRASHES_WITHIN_S:
-            self._quick = 0
+        if one.ready_at is not None and now - one.ready_at > STABLE_S:
+            self._ends, self._certain = 0, False
 
     def _see_absent(self, one: Server, place: Placed | None, now: float, deeds: Deeds) -> None:
         if one.state == "ending":
@@ -230,14 +240,14 @@ class VersionRun:
         self._gone(one, deeds)
         if wanted_so:
             return
-        self._quick += TRIES_OF_A_NEW_ONE if certain else 1
-        self._crashes.append(now)
+        self._certain = certain
+        self._ends += 1
         self.restarts += 1
         last = self._tail(one.spec)
         self.fault = why if not last or last in why else f"{why} It last wrote:\n{last}"
         # The first is started again at once; who ends again and again waits longer each time.
-        ends = len(self._crashes)
-        pause = 0.0 if ends <= 1 else min(LONGEST_WAIT_S, 0.5 * 2.0 ** (ends - 2))
+        doublings = min(self._ends - 2, 10)
+        pause = 0.0 if self._ends <= 1 else min(LONGEST_WAIT_S, 0.5 * 2.0**doublings)
         self._try_at = now + pause
         deeds.events.append(
             (
@@ -304,7 +314,7 @@ class VersionRun:
             return "live"
         if self.idle:
             return "idle"
-        if self.refused or len(self._crashes) >= CRASHES:
+        if self.refused or self._ends >= CRASHES:
             return "failed"
         if self.room or self.prepared is None:
             return "waiting"

@@ -119,17 +119,15 @@ class Workbench:
         return made.info
 
     def bento(self, folder: Path, project: str, model: str, version: int) -> str:
-        """Make the bento of a packaged version in the project's environment; return its tag.
+        """Make the bento of a packaged version; return its tag.
 
         Raises:
-            MlopsError: The package is not what was signed, or the environment cannot be made.
+            MlopsError: The package is not what was signed, or BentoML could not build it.
         """
-        from services.projects import environment
         from services.serving import bento, bundle
 
-        python = environment.prepare(folder, self.home)
         packaged = bundle.open(self.home, project, model, version)
-        return bento.build(self.home, packaged, folder, python)
+        return bento.build(self.home, packaged, folder)
 
     # Room
 
@@ -144,7 +142,7 @@ class Workbench:
         """
         from services.projects import environment
         from services.serving import bundle, trial
-        from services.serving.room import Room
+        from services.serving.planning import Room
 
         packaged = bundle.open(self.home, project, model, target.version)
         python = environment.prepare(folder, self.home)
@@ -175,7 +173,7 @@ class Workbench:
         info = self.known(project, model, target.version)
         if info is None:
             return None
-        from services.serving.room import Room
+        from services.serving.planning import Room
 
         found = Room(self.home, pinned).outlook(info, target, folder and folder / ".venv")
         return Outlook(

@@ -116,7 +116,7 @@ def test_a_stream_says_what_the_prediction_says_and_stops_at_its_length(part, st
 def test_drawn_characters_follow_seed_and_temperature(part, stored):
     streamer = part("serving").streamer(*stored)
 
-    def drawn(**given):
+    def drawn(**given: float):
         return "".join(streamer.stream("x", 40, **given))
 
     assert drawn(temperature=1.0, seed=1) == drawn(temperature=1.0, seed=1)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from services.serving import asking, figures, paths, replicas, routes, signing, 
 from services.serving.figures import Figures, VersionFigures
 from services.serving.models import (
     BundleInfo,
+    Endpoint,
     EndpointStatus,
     Field,
     Guards,
@@ -330,3 +331,11 @@ def running(folder: Path) -> Iterator[Lab]:
         journal.close()
         for one in replicas.strays(home, set()):
             one.kill()
+
+
+def replaced(now: Endpoint, **changes: Any) -> Endpoint:
+    """Return what is wanted with other numbers of its live version, or of itself."""
+    ours = {name: value for name, value in changes.items() if name in Target.__dataclass_fields__}
+    theirs = {name: value for name, value in changes.items() if name not in ours}
+    assert now.live is not None
+    return replace(now, live=replace(now.live, **ours), **theirs)

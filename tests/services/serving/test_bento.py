@@ -104,23 +104,40 @@ def test_its_process_gets_none_of_our_secrets(home: Home, monkeypatch: pytest.Mo
     assert found["BENTOML_HOME"] == str(home.serving / "bentos")
 
 
-def test_what_bentoml_says_is_told(made: Bundle, home: Home, folder: Path, tmp_path: Path):
+def test_what_bentoml_says_is_told(
+    made: Bundle, home: Home, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho no space left >&2\nexit 3\n")
     broken.chmod(0o755)
+    monkeypatch.setattr(bento, "_PYTHON", str(broken))
     with pytest.raises(PlatformError, match=r"ended with 3\. no space left"):
-        bento.build(home, made, folder, broken)
+        bento.build(home, made, folder)
     assert [path.name for path in home.serving.glob(".bento-*")] == []
 
 
 def test_a_bento_that_is_not_there_afterwards_is_told(
-    made: Bundle, home: Home, folder: Path, tmp_path: Path
+    made: Bundle, home: Home, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     silent = tmp_path / "python"
     silent.write_text("#!/bin/sh\nexit 0\n")
     silent.chmod(0o755)
+    monkeypatch.setattr(bento, "_PYTHON", str(silent))
     with pytest.raises(PlatformError, match="is not in"):
-        bento.build(home, made, folder, silent)
+        bento.build(home, made, folder)
+
+
+def environment_of(venv: Path) -> Path:
+    """Make what looks like a project's environment: it has no BentoML, and needs none."""
+    (venv / "bin").mkdir(parents=True)
+    (venv / "pyvenv.cfg").write_text("home = /usr/bin\nversion_info = 3.12.4\n")
+    return venv / "bin" / "python"
+
+
+def test_a_container_gets_the_projects_python(tmp_path: Path):
+    assert bento._version(environment_of(tmp_path / "venv")) == "3.12"
+    assert bento._version(tmp_path / "none" / "bin" / "python") == ""
+    assert bento._version(None) == ""
 
 
 WRONG = (
@@ -179,8 +196,10 @@ def test_bentoml_lists_and_serves_it(home: Home, tmp_path: Path):
     [model] = wanted.serve
     files = tiny_models.save("04", tmp_path / "files")
     there = bundle.of_package(package(home, files, wanted.id, model, 7), home, folder, wanted)
-    tag = bento.build(home, there, folder)
+    tag = bento.build(home, there, folder, environment_of(tmp_path / "venv"))
     assert tag == "cpu-compression.cpu-compression-digits:7"
+    described = (paths.bentos(home) / "bentos" / tag.replace(":", "/") / "bento.yaml").read_text()
+    assert "python_version: '3.12'" in described
     before = (paths.bentos(home) / "bentos" / tag.replace(":", "/")).stat().st_ino
     assert bento.build(home, there, folder) == tag
     assert (paths.bentos(home) / "bentos" / tag.replace(":", "/")).stat().st_ino == before

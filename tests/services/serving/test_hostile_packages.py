@@ -396,6 +396,14 @@ def test_a_manifest_that_leaves_the_folder_is_refused_though_it_is_signed(home: 
         bundle._check_hashes(made.folder, said, "net")
 
 
+def test_a_module_named_as_one_of_the_standard_library_is_no_entry(home: Home):
+    folder = project(home.root.parent / "toy")
+    (folder / "shutil.py").write_text("def rmtree(weights, config): ...\n")
+    packed = package(home, good() | {"MLmodel": mlmodel(mlx(entry="shutil:rmtree"))})
+    with pytest.raises(BundleError, match="no module of its project's folder"):
+        bundle.of_package(packed, home, folder, contract())
+
+
 def test_skops_of_scikit_learn_is_let_in(home: Home):
     sklearn_io = pytest.importorskip("skops.io")
     from sklearn.linear_model import LogisticRegression

@@ -1,7 +1,6 @@
 """One caller's connection: many requests at once, answers in the order they are done."""
 
 import asyncio
-import contextlib
 import hmac
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +22,8 @@ from mlops_client.serving.info import Info
 from mlops_client.serving.jobs import Answered, Ended, Failed, Job, StreamJob
 
 HELLO_S = 5.0
+CONNECTIONS = 256
+"""At once; one gateway needs a few."""
 _HELLO_LIMIT = 4096
 MAX_TOKENS = 4096
 _MAX_STOPS = 16
@@ -37,6 +38,13 @@ class Asked(Protocol):
     token: str
     loop: asyncio.AbstractEventLoop
     connections: set["Connection"]
+
+    holding: set["Connection"] | None
+    """Connections that keep what they write for one `flush`; None: they write at once."""
+
+    def hand_over(self, call: Callable[[Any], None], value: object) -> None:
+        """Have the loop call something; from any thread."""
+        ...
 
     def refusal(self, size: int) -> str | None:
         """Return why nothing more is taken now; None when it is."""
@@ -66,6 +74,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._jobs: dict[int, Job | StreamJob] = {}
         self._hello: asyncio.TimerHandle | None = None
+        self._held: list[bytes] = []
 
     @property
     def busy(self) -> bool:
@@ -76,6 +85,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; a caller over a network has a moment to say its token."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what streams always have
+        if len(self._server.connections) >= CONNECTIONS:
+            transport.abort()
+            return
         self._transport = transport
         self._server.connections.add(self)
         if not self._trusted:
@@ -212,10 +224,7 @@ class Connection(asyncio.Protocol):
             if job is not None and not job.cancelled:
                 self._answer(number, outcome)
 
-        def hand_over(outcome: Answered | Ended | Failed) -> None:
-            _in_loop(self._server.loop, write, outcome)
-
-        return hand_over
+        return lambda outcome: self._server.hand_over(write, outcome)
 
     def _sayer(self, number: int) -> Callable[[str], None]:
         def write(text: str) -> None:
@@ -223,7 +232,7 @@ class Connection(asyncio.Protocol):
             if job is not None and not job.cancelled:
                 self._write({"id": number, "ok": True, "text": text, "last": False})
 
-        return lambda text: _in_loop(self._server.loop, write, text)
+        return lambda text: self._server.hand_over(write, text)
 
     def _answer(self, number: int, outcome: Answered | Ended | Failed) -> None:
         if isinstance(outcome, Failed):
@@ -253,9 +262,21 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return
         try:
-            self._transport.write(frame(header, body))
+            raw = frame(header, body)
         except FrameError as error:
             self._fail(int(header["id"]), Failed("model", str(error)))
+            return
+        if self._server.holding is None:
+            self._transport.write(raw)
+        else:
+            self._held.append(raw)
+            self._server.holding.add(self)
+
+    def flush(self) -> None:
+        """Send what was held back, in one go."""
+        held, self._held = self._held, []
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(held))
 
     _OPS: ClassVar[dict[str, _Op]] = {
         "infer": _infer,
@@ -265,11 +286,6 @@ class Connection(asyncio.Protocol):
         "stats": _stats,
         "cancel": _cancel,
     }
-
-
-def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[Any], None], value: object) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop has ended, and the connections with it
-        loop.call_soon_threadsafe(call, value)
 
 
 def _deadline(header: Mapping[str, Any]) -> float | None:

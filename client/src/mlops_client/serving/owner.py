@@ -24,6 +24,7 @@ MAX_WAIT_S = 0.002
 _STREAMS = 16
 """So many take turns; others wait for one of them."""
 _IDLE_S = 5.0
+_TICK_S = 0.0002
 
 
 @dataclass(slots=True)
@@ -56,6 +57,13 @@ class Owner:
         self._last_rows = 0
         self._last_s = 0.0
         self._ended = False
+        self._since: float | None = None
+
+    @property
+    def working_s(self) -> float | None:
+        """Return how long the model has been at what it does now; None: at nothing."""
+        since = self._since
+        return None if since is None else time.monotonic() - since
 
     def submit(self, job: Job | StreamJob) -> None:
         """Ask for something; its ``answer`` is called by the model's thread."""
@@ -96,17 +104,15 @@ class Owner:
     def _wait_for_more(self) -> None:
         """Wait a moment when several callers asked together just now, and some of them are missing.
 
-        Never longer than the model took: then asking twice would be as fast.
+        Only as long as more keep coming, and never longer than the model took: then asking twice
+        would be as fast. It sleeps, so that the thread that reads has Python to itself.
         """
         until = time.monotonic() + min(self._max_wait_s, self._last_s)
         wanted = min(self._last_rows, self.loaded.max_batch)
-        while sum(job.left for job in self._pending) < wanted:
-            left = until - time.monotonic()
-            if left <= 0 or self._ended:
-                return
-            try:
-                self._take_in(self._inbox.get(timeout=left))
-            except Empty:
+        wanted -= sum(job.left for job in self._pending)
+        while (seen := self._inbox.qsize()) < wanted and time.monotonic() < until:
+            time.sleep(_TICK_S)
+            if self._inbox.qsize() == seen:
                 return
 
     def _take_in(self, job: Job | StreamJob | None) -> None:
@@ -122,8 +128,10 @@ class Owner:
 
     def _advance(self) -> None:
         stream = self._streams.popleft()
-        began = time.monotonic()
-        if stream.advance():
+        self._since = began = time.monotonic()
+        more = stream.advance()
+        self._since = None
+        if more:
             self._streams.append(stream)
         else:
             self.counts.requests += 1
@@ -137,18 +145,24 @@ class Owner:
             self._last_rows = 0
             return
         began = time.monotonic()
-        taken = [(job, columns) for job, columns in chosen]
         try:
-            answer = self.loaded.ask(_together([columns for _, columns in taken]))
+            answer = self._ask(_together([columns for _, columns in chosen]))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the callers are told
-            self._failed(taken, error)
+            self._failed(chosen, error)
             return
-        self._note(taken, time.monotonic() - began)
+        self._note(chosen, time.monotonic() - began)
         start = 0
-        for job, columns in taken:
+        for job, columns in chosen:
             rows = _rows(columns)
             self._got(job, {name: v[start : start + rows] for name, v in answer.items()})
             start += rows
+
+    def _ask(self, columns: Columns) -> Columns:
+        self._since = time.monotonic()
+        try:
+            return self.loaded.ask(columns)
+        finally:
+            self._since = None
 
     def _chosen(self) -> list[tuple[Job, Columns]]:
         """Take the next rows: of jobs alike, in their order; a large job's rest goes to the end."""
@@ -218,7 +232,7 @@ class Owner:
         for job, columns in taken:
             began = time.monotonic()
             try:
-                answer = self.loaded.ask(columns)
+                answer = self._ask(columns)
             except (Exception, SystemExit) as alone:  # noqa: BLE001 - the caller is told
                 self._failed([(job, columns)], alone)
                 continue

@@ -7,6 +7,7 @@ import socket
 import stat
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -42,6 +43,9 @@ class Server:
         self._listener: asyncio.Server | None = None
         self._bound: tuple[Path, int] | None = None
         self._draining = False
+        self.holding: set[Connection] | None = None
+        self._outbox: deque[tuple[Callable[[Any], None], Any]] = deque()
+        self._called = False
         self._thread = threading.Thread(target=self._run, name="callers", daemon=True)
 
     def start(self) -> None:
@@ -120,6 +124,24 @@ class Server:
             return f"Requests of {self._bytes >> 20} MB wait already."
         return None
 
+    def hand_over(self, call: Callable[[Any], None], value: object) -> None:
+        """Have the loop call something; from the model's thread, many at the price of one."""
+        self._outbox.append((call, value))
+        if not self._called:
+            self._called = True
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and all connections
+                self.loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        self._called = False  # before the look: what comes after it calls again
+        self.holding = set()
+        while self._outbox:
+            call, value = self._outbox.popleft()
+            call(value)
+        held, self.holding = self.holding, None
+        for connection in held:
+            connection.flush()
+
     def submit(self, job: Job | StreamJob, size: int) -> None:
         """Give a job to the model's thread."""
         assert self._owner is not None  # noqa: S101 - nobody is connected before `listen`
@@ -143,6 +165,7 @@ class Server:
             "batches": counts.batches,
             "busy_s": round(counts.busy_s, 6),
             "queue": self._waiting,
+            "working_s": self._owner.working_s,
         }
 
     def drain(self, then: Callable[[], None]) -> None:

@@ -1,0 +1,248 @@
+"""The page of deployments in a browser: read, followed, tried by hand and by keys, acted on."""
+
+import re
+import threading
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from services.actions.action import Context
+from services.actions.executor import Executor
+from services.actions.journal import Journal
+from services.home import Home
+from services.mirror.queries import Mirror
+from services.serving import store
+from services.settings import Settings
+from tests import deployments_seed, gateway_double, seed
+from tests.browser.conftest import PASSWORD, Served, alive, idle, shot, sign_in, tab
+from tests.deployments_seed import CLIP, IMAGES, LORA, PIXELS, TEXT
+from tests.gateway_double import Asked
+
+pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
+PAGE = "Deployments"
+_asked: list[Asked] = []
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A dashboard over six endpoints whose engines write every second, and a gateway."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLOPS_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("MLOPS_SERVING_ENABLED", "1")
+        home = Home.locate()
+        home.create()
+        settings = Settings()
+        seed.fill(settings.mirror_url)
+        seed.people(settings, PASSWORD)
+        deployments_seed.connect(settings.mirror_url)
+        deployments_seed.package(home, LORA, 2, 212)
+        journal = Journal.open(settings)
+        deployments_seed.fill(home, journal)
+        with (
+            gateway_double.standing_in(home, journal) as asked,
+            alive(
+                home,
+                partial(seed.keep_fresh, settings.mirror_url),
+                partial(deployments_seed.keep_fresh, home),
+            ) as served,
+        ):
+            _asked[:] = [asked]
+            yield served
+
+
+@pytest.fixture
+def page(browser: Browser, deployed: Served) -> Iterator[Page]:
+    with tab(browser, deployed, 1250) as found:
+        yield found
+
+
+def at(name: str, part: str = "") -> str:
+    return f"/deployments?deployment={name}" + (f"&part={part}" if part else "")
+
+
+def executor() -> Executor:
+    mirror, nobody = Mirror.open(Settings()), None
+    return Executor(Context(Journal.open(Settings()), mirror, nobody, nobody))  # type: ignore[arg-type]
+
+
+def test_from_the_table_to_a_deployment_and_back(page: Page):
+    sign_in(page, "/deployments", name="viewer")
+    idle(page, PAGE)
+    shot(page, "deployments")
+    page.get_by_role("link", name="cpu-compression").click()
+    page.wait_for_url(re.compile(re.escape(PIXELS)))
+    idle(page, "cpu-compression")
+    expect(page.get_by_text("Takes 10 % of the requests; 214 answered")).to_be_visible()
+    expect(page.get_by_test_id("stEChartsChart")).to_be_visible()
+    for key in ("Scale", "Undeploy", "Deploy another version", "End it"):
+        expect(page.get_by_role("button", name=key, exact=True)).to_be_disabled()
+    page.go_back()
+    idle(page, PAGE)
+    page.get_by_role("button", name="canary", exact=True).click()
+    page.wait_for_url(re.compile("state=canary"))
+    idle(page, PAGE)
+    expect(page.get_by_text("1 of 6 deployments.")).to_be_visible()
+
+
+def test_a_canary_by_an_operator_through_the_dialog(page: Page):
+    sign_in(page, at(LORA), name="operator")
+    idle(page, "lora-finetuning")
+    page.get_by_role("button", name="Deploy another version").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("takes the role approver")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Deploy", exact=True)).to_be_disabled()
+    dialog.get_by_role("radio", name="Canary").click()
+    expect(dialog.get_by_text("10 % of the requests to")).to_be_visible()
+    expect(dialog.get_by_text("that are left")).to_be_visible()
+    expect(dialog.get_by_text("by each replica")).to_be_visible()
+    page.wait_for_timeout(4_000)  # the page is drawn again meanwhile, and closes no dialog
+    shot(page, "deployments dialog")
+    dialog.get_by_role("button", name="Deploy", exact=True).click()
+    expect(dialog.get_by_text("The controller takes it up")).to_be_visible()
+    page.keyboard.press("Escape")
+    idle(page, "lora-finetuning")
+    (asked,) = executor().history(kinds=("deploy",))
+    assert (asked.actor, asked.state) == ("operator", "pending")
+    assert asked.title == "Deploy lora-finetuning version 2 as a canary of 10 %"
+
+
+def test_a_digit_is_drawn_by_hand_and_by_keys_and_asked(page: Page):
+    sign_in(page, at(PIXELS, "Try+it"), name="operator")
+    idle(page, "cpu-compression")
+    ask = page.get_by_role("button", name="Ask", exact=True)
+    expect(ask).to_be_disabled()
+    pad = page.get_by_role("application", name=re.compile("8 by 8 cells"))
+    box = pad.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + box["height"] - 20, steps=12)
+    page.mouse.up()
+    expect(ask).to_be_enabled()
+    page.wait_for_timeout(2_500)  # the page is drawn again meanwhile: what was drawn stays
+    pad.focus()
+    for key in ("ArrowRight", "ArrowDown", " "):
+        page.keyboard.press(key)
+    idle(page)
+    ask.click()
+    answer = page.locator(".st-key-try-answer")
+    expect(answer.get_by_text("87.3 %")).to_be_visible()
+    expect(answer.get_by_text("version 1")).to_be_visible()
+    shot(page, "deployments drawn and asked")
+    path, body = _asked[0].bodies[-1]
+    assert path == f"/v2/models/{PIXELS}/infer"
+    (sent,) = body["inputs"]
+    assert sent["shape"] == [1, 64]
+    assert max(sent["data"]) == 1.0
+    assert sent["data"][9] == 1.0, "column 2, row 2: by the keys"
+    answer.get_by_role("button", name="Right").click()
+    expect(answer.get_by_text("Kept: the answer was right.")).to_be_visible()
+    assert _asked[0].bodies[-1][1] == {"label": 3}
+
+
+def test_a_picture_is_sent_as_a_file(page: Page):
+    from tests.dashboard.deployments.test_pictures import png
+
+    sign_in(page, at(PIXELS, "Try+it"), name="operator")
+    idle(page, "cpu-compression")
+    file = {"name": "white.png", "mimeType": "image/png", "buffer": png(20, 20, 255)}
+    page.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]  # a file
+    ask = page.get_by_role("button", name="Ask", exact=True)
+    expect(ask).to_be_enabled()
+    ask.click()
+    expect(page.locator(".st-key-try-answer")).to_be_visible()
+    (sent,) = _asked[0].bodies[-1][1]["inputs"]
+    assert sent["data"] == [1.0] * 64
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (TEXT, "The north wind blew colder than <b>ever</b> before"),
+        (IMAGES, "image: 16 by 16 pixels"),
+        (CLIP, "1 vector of 32 numbers"),
+        (LORA, "<b>card</b> problem"),
+    ],
+)
+def test_every_kind_is_asked_and_its_answer_drawn(page: Page, name: str, told: str):
+    sign_in(page, at(name, "Try+it"), name="operator")
+    idle(page)
+    page.get_by_role("button", name="Ask", exact=True).click()
+    answer = page.locator(".st-key-try-answer")
+    expect(answer).to_contain_text(re.compile(re.escape(told).replace(r"\ ", r"\s+")))
+    if name == IMAGES:
+        expect(answer.locator("img")).to_be_visible()
+
+
+def test_a_key_is_made_shown_once_and_revoked(page: Page):
+    sign_in(page, at(LORA, "Keys"), name="approver")
+    idle(page, "lora-finetuning")
+    page.get_by_role("button", name="Add a key").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("shop")
+    expect(dialog.get_by_text("The key is shown once")).to_be_visible()
+    dialog.get_by_role("button", name="Make it").click()
+    executing = threading.Thread(target=lambda: executor().execute_pending(lane="quick"))
+    executing.start()
+    executing.join()
+    shown = dialog.get_by_test_id("stCode").get_by_text(re.compile("^mlk_"))
+    expect(shown).to_be_visible()
+    key = shown.inner_text()
+    shot(page, "deployments key")
+    dialog.get_by_role("button", name="Close", exact=True).last.click()
+    idle(page, "lora-finetuning")
+    expect(page.get_by_text(key)).to_have_count(0)
+    (made,) = [one for one in store.keys(Journal.open(Settings())) if one.name == "shop"]
+    assert made.hash == store.key_hash(key)
+    card = page.locator(f".st-key-key-{made.id}")
+    card.get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("dialog").get_by_text("is refused (401)")).to_be_visible()
+
+
+def test_what_the_engines_write_is_drawn_while_nobody_touches_the_page(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+):
+    sign_in(page, at(LORA), name="viewer")
+    idle(page, "lora-finetuning")
+    page.evaluate("() => { window.same = true }")
+    real = deployments_seed.passing
+
+    def slower(now: float):
+        from dataclasses import replace
+
+        found = real(now)
+        one = replace(found.endpoints[LORA][1], p95_ms=77.0)
+        return replace(found, endpoints={**found.endpoints, LORA: {1: one}})
+
+    monkeypatch.setattr(deployments_seed, "passing", slower)
+    expect(page.get_by_test_id("stMetricValue").get_by_text("77 ms")).to_be_visible()
+    assert page.evaluate("() => window.same")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 1000])
+def test_all_parts_fit_their_window_and_say_nothing_on_the_console(
+    browser: Browser, deployed: Served, theme: str, width: int
+):
+    context = browser.new_context(
+        viewport={"width": width, "height": 1000},
+        color_scheme=theme,  # type: ignore[arg-type]  # one of the two words
+        base_url=deployed.url,
+    )
+    page, said = context.new_page(), []
+    page.on("console", lambda told: said.append(told.text) if told.type == "error" else None)
+    sign_in(page, "/projects")
+    parts = ("Now", "Versions", "Replicas", "Try+it", "Use+it", "Keys")
+    for address in ("/deployments", *(at(PIXELS, part) for part in parts), at(CLIP), at(TEXT)):
+        page.goto(address)
+        idle(page)
+        shot(page, f"deployments {address[12:]} {theme} {width}")
+        overflow = page.evaluate(
+            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert overflow <= 0, address
+    # Streamlit tries its health route below a page's path before the root: a 404 it expects.
+    assert [text for text in said if "404" not in text] == []
+    context.close()

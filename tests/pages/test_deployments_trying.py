@@ -1,0 +1,169 @@
+"""The try-it form: made from what a version takes, asked through the gateway, answered as drawn."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import state
+from services.home import Home
+from services.serving import short_keys, store
+from tests import gateway_double
+from tests.deployments_seed import CLIP, FEW, IMAGES, LORA, PIXELS, TEXT
+from tests.gateway_double import Asked
+from tests.pages.conftest import Open, said
+from tests.pages.test_deployments import Laid, drawn, laid, opened
+
+__all__ = ["laid"]
+Tried = Callable[..., AppTest]
+
+
+@pytest.fixture
+def gateway(laid: Laid, home: Home) -> Iterator[Asked]:
+    """A gateway that knows the journal's keys."""
+    journal = laid()
+    with gateway_double.standing_in(home, journal) as asked:
+        yield asked
+
+
+@pytest.fixture
+def tried(gateway: Asked, open_page: Open) -> Tried:
+    def done(name: str, role: str = "operator") -> AppTest:
+        app = opened(open_page, name, role=role, part="Try it")
+        assert not app.exception
+        return app
+
+    return done
+
+
+def ask(app: AppTest) -> AppTest:
+    app.button(key="try-ask").click().run()
+    assert not app.exception
+    return app
+
+
+def test_a_classifier_answers_with_a_label_and_how_sure_it_is(tried: Tried, gateway: Asked):
+    app = tried(LORA)
+    text = app.text_area[0]
+    assert text.value == "my card was declined", "the version's own example"
+    text.set_value("where is my parcel").run()
+    told = drawn(ask(app))
+    assert "&lt;b&gt;card&lt;/b&gt; problem" in told
+    assert "87.3 %" in told
+    (path, body), *_ = gateway.bodies
+    assert path == f"/v2/models/{LORA}/infer"
+    wanted = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["where is my parcel"]}
+    assert body == {"inputs": [wanted]}
+    assert "version 1 · mlx" in said(app)
+    assert "0192f3a4b5c67d8e9fa0b1c2d3e4f506" in [str(one.value) for one in app.code]
+
+
+def test_the_answer_is_told_right_or_wrong_once(tried: Tried, gateway: Asked):
+    app = ask(tried(LORA))
+    app.text_input(key="try-truth").set_value("refund").run()
+    app.button(key="try-wrong").click().run()
+    path, body = gateway.bodies[-1]
+    assert path == "/feedback/0192f3a4b5c67d8e9fa0b1c2d3e4f506"
+    assert body == {"label": "refund"}
+    assert "Kept: it should be refund" in said(app)
+    assert "try-right" not in [one.key for one in app.button]
+
+
+def test_what_is_right_is_what_it_said(tried: Tried, gateway: Asked):
+    app = ask(tried(LORA))
+    app.button(key="try-right").click().run()
+    assert gateway.bodies[-1][1] == {"label": "<b>card</b> problem"}
+
+
+def test_a_generator_takes_a_choice_and_answers_a_picture(tried: Tried, gateway: Asked):
+    app = tried(IMAGES)
+    assert app.selectbox[0].value == 3
+    app.selectbox[0].set_value(7).run()
+    app.number_input[0].set_value(42).run()
+    ask(app)
+    (_, body), *_ = gateway.bodies
+    assert [one["data"] for one in body["inputs"]] == [[7], [42]]
+    assert "image: 16 by 16 pixels" in said(app)
+
+
+def test_what_may_be_left_out_is_left_out(tried: Tried, gateway: Asked):
+    ask(tried(IMAGES))
+    (_, body), *_ = gateway.bodies
+    assert [one["name"] for one in body["inputs"]] == ["label"]
+
+
+def test_an_embedding_is_told_in_short(tried: Tried, gateway: Asked):
+    app = ask(tried(CLIP))
+    assert "embedding: 1 vector of 32 numbers" in said(app).replace("*", "")
+    (_, body), *_ = gateway.bodies
+    assert [one["name"] for one in body["inputs"]] == ["text"], "nothing was drawn"
+    assert len(app.get("echarts_chart")) == 1
+
+
+def test_a_text_is_written_piece_by_piece_and_read_letter_by_letter(tried: Tried, gateway: Asked):
+    app = ask(tried(TEXT))
+    told = drawn(app)
+    assert "The north wind" in told
+    assert "&lt;b&gt;ever&lt;/b&gt; before" in told
+    (path, body), *_ = gateway.bodies
+    assert path == "/v1/completions"
+    assert (body["model"], body["stream"], body["max_tokens"]) == (TEXT, True, 120)
+    assert "6 tokens" in said(app)
+    assert "first text after" in said(app)
+
+
+def test_an_empty_picture_is_not_asked_about(tried: Tried):
+    app = tried(PIXELS)
+    assert app.button(key="try-ask").disabled
+    assert "Give A digit to ask." in said(app)
+
+
+def test_the_version_that_is_asked_is_chosen(tried: Tried, gateway: Asked):
+    app = tried(TEXT)
+    group = next(one for one in app.get("button_group") if one.label == "Ask")
+    group.set_value("version 1").run()
+    ask(app)
+    assert gateway.bodies[-1][0] == "/v1/completions"
+
+
+def test_a_refusal_names_the_field(tried: Tried, gateway: Asked):
+    gateway.fault = (400, {"detail": "It has 3 values.", "field": "text"})
+    app = ask(tried(LORA))
+    assert "It has 3 values. (field “text”)" in app.error[0].value.replace("\\", "")
+
+
+def test_a_gateway_that_broke_is_a_sentence(tried: Tried, gateway: Asked):
+    gateway.fault = (429, {"detail": "Too many at once."})
+    app = ask(tried(LORA))
+    assert "ask again in a moment" in app.error[0].value
+
+
+def test_a_fresh_key_is_waited_for(tried: Tried, gateway: Asked):
+    gateway.slow_keys = 2
+    app = ask(tried(LORA))
+    assert not app.error
+    assert len(gateway.bodies) == 3
+
+
+def test_the_key_lasts_an_hour_is_in_the_audit_and_is_used_again(tried: Tried, gateway: Asked):
+    from services.actions import audit
+
+    app = ask(ask(tried(LORA)))
+    made = [one for one in store.keys(state.journal()) if short_keys.is_short(one)]
+    assert len(made) == 1
+    assert made[0].expires_at is not None
+    assert made[0].expires_at - made[0].created_at == short_keys.LASTS_S
+    assert [one.what for one in audit.entries(state.journal())].count("api-key-short") == 1
+    assert not app.error
+
+
+def test_a_viewer_reads_and_does_not_ask(tried: Tried):
+    app = tried(LORA, role="viewer")
+    assert app.button(key="try-ask").disabled
+    assert "operator" in app.button(key="try-ask").help
+
+
+def test_what_does_not_answer_yet_has_no_form(tried: Tried):
+    app = tried(FEW)
+    assert "It cannot be asked yet" in said(app)
+    assert "try-ask" not in [one.key for one in app.button]

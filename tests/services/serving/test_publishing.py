@@ -1,0 +1,83 @@
+"""Routes and status across the lives of the engine."""
+
+from pathlib import Path
+
+import pytest
+
+from services.home import Home
+from services.serving import routes, status
+from services.serving.publishing import Publisher
+from services.serving.routes import Replica, Route, Routes, VersionRoute
+from tests.services.serving.lab import MODEL, NAME, PROJECT, bundle_info
+from tests.services.serving.simulated import Simulation, endpoint, target
+
+
+def route(*replicas: str) -> Route:
+    version = VersionRoute(
+        1, bundle_info(1), "cpu", "because", tuple(Replica(one, f"unix:/{one}") for one in replicas)
+    )
+    return Route(NAME, PROJECT, MODEL, 1, {1: 1.0}, {1: version})
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    found = Home(tmp_path / "home")
+    found.create()
+    routes.write(found, Routes(7, {NAME: route("a", "b")}))
+    return found
+
+
+def replicas(home: Home) -> list[str]:
+    return [one.id for one in routes.read(home).endpoints[NAME].versions[1].replicas]
+
+
+def test_what_did_not_survive_is_taken_out_and_requests_wait_for_it(home):
+    publisher = Publisher(home)
+    publisher.without_the_dead({"b"})
+    assert replicas(home) == ["b"]
+    assert not routes.read(home).endpoints[NAME].idle
+    publisher.without_the_dead(set())
+    assert routes.read(home).endpoints[NAME].idle
+    assert routes.read(home).serial == 9
+
+
+def test_routes_of_an_earlier_life_stay_until_as_much_is_known_again(home):
+    publisher = Publisher(home)
+    made = Simulation(endpoint(live=target(1)))
+    made.run.want(made.desired, made.now)
+    publisher.publish_routes({NAME: made.run}, made.now)
+    assert replicas(home) == ["a", "b"]
+    made.pass_time(5)
+    publisher.publish_routes({NAME: made.run}, made.now)
+    assert replicas(home) == [made.run.live.ready[0].spec.id]
+    assert routes.read(home).serial == 8
+
+
+def test_routes_of_what_nobody_wants_any_more_go_at_once(home):
+    Publisher(home).publish_routes({}, 0.0)
+    assert routes.read(home).endpoints == {}
+
+
+def test_the_same_routes_are_not_written_again(home):
+    publisher = Publisher(home)
+    made = Simulation(endpoint(live=target(1)))
+    made.pass_time(5)
+    for _ in range(3):
+        publisher.publish_routes({NAME: made.run}, made.now)
+    assert routes.read(home).serial == 8
+
+
+def test_the_status_is_written_at_once_when_something_moved(home):
+    publisher = Publisher(home)
+    made = Simulation(endpoint(live=target(1)))
+    made.turn()
+    publisher.publish_status({NAME: made.run}, "", 5, 1.0)
+    publisher.publish_status({NAME: made.run}, "", 6, 2.0)
+    assert status.read(home).at == 1.0  # nothing moved within a second
+    made.pass_time(5)
+    publisher.publish_status({NAME: made.run}, "", 7, 3.0)
+    now = status.read(home)
+    assert (now.at, now.memory_free_bytes, now.endpoints[NAME].phase) == (3.0, 7, "live")
+    publisher.clear()
+    assert routes.read(home).endpoints == {}
+    assert status.read(home).ray == "Serving was stopped."
