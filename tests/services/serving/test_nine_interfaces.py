@@ -56,6 +56,7 @@ EXPECTED = {
     "08": ("few-shot", False, ["pixels", "label"], None),
     "09": ("images", True, ["label", "seed"], None),
 }
+WITH_TORCH = {"02", "04", "06"}
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,7 @@ def test_every_project_is_served_as_what_it_is_for(made, number: str):
     assert (info.interface, info.batchable) == (interface, batchable)
     assert [field.name for field in info.inputs] == inputs
     assert (info.flavor, info.format, info.technique) == ("mlx", "safetensors", "untrained")
+    assert info.torch_entry.endswith(".serving_torch:predictor") == (number in WITH_TORCH)
     assert info.quantised_bits == bits
     assert info.weights_bytes == (made(number).model / "model.safetensors").stat().st_size
     assert BundleInfo.from_json(json.loads(json.dumps(info.as_json()))) == info
