@@ -1,6 +1,6 @@
 """What the gateway costs, under an open-loop load, beside a bare Ray Serve FastAPI ingress.
 
-    python -m benchmarks.gateway [--rate 200] [--seconds 20] [--rounds 3] [--ways gateway,bare,ray …]
+    python -m benchmarks.gateway [--rate 200] [--seconds 20] [--rounds 3] [--ways gateway,bare,ray]
 
 One function (four numbers a row, a weighted sum) behind each way, in one run, in alternating order:
 
@@ -208,8 +208,9 @@ def loaded() -> None:
 
 def request_of(way: Way) -> bytes:
     port, path, headers, body = way
-    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Content-Type: application/json",
-             f"Content-Length: {len(body)}", *(f"{k}: {v}" for k, v in headers.items()), "", ""]  # fmt: skip
+    more = [f"{name}: {value}" for name, value in headers.items()]
+    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Content-Type: application/json"]
+    lines += [f"Content-Length: {len(body)}", *more, "", ""]
     return "\r\n".join(lines).encode() + body
 
 
@@ -268,7 +269,7 @@ def bare(port: int) -> None:
     server.run(server.build(home, keys, Recorder(_NoLog())), "127.0.0.1", port)
 
 
-def ready(port: int, timeout_s: float = 120) -> None:
+def ready(port: int, timeout_s: float = 240) -> None:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -301,7 +302,7 @@ def ray(folder: Path) -> Iterator[Way]:
     port = free_port()
     script = folder / "ray_ingress.py"
     script.write_text(RAY)
-    temp = tempfile.mkdtemp(prefix="r", dir="/tmp")  # noqa: S108 - sockets want a short path
+    temp = tempfile.mkdtemp(prefix="r", dir="/tmp")
     with process(sys.executable, "-P", str(script), str(port), temp, port=port):
         time.sleep(10)
         yield port, "/predict", {}, BODY
@@ -323,8 +324,11 @@ def mlflow(folder: Path) -> Iterator[Way]:
     subprocess.run([sys.executable, "-c", MLFLOW, str(model)], check=True, capture_output=True)
     words = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "-p", str(inner),
              "--env-manager", "local"]  # fmt: skip
-    body = json.dumps({"inputs": [[1.0, 2.0, 3.0, 4.0]]}).encode()
-    with process(*words, port=inner), proxied(folder, inner) as port:
+    table = {"columns": ["a", "b", "c", "d"], "data": [[1.0, 2.0, 3.0, 4.0]]}
+    body = json.dumps({"dataframe_split": table}).encode()
+    # It starts uvicorn by its name.
+    env = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    with process(*words, port=inner, env=env), proxied(folder, inner) as port:
         yield port, "/invocations", {"X-API-Key": "secret"}, body
 
 

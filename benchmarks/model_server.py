@@ -32,6 +32,7 @@ from mlops_client.serving.loading import load
 
 ROOT = Path(__file__).parents[1]
 CONNECTIONS = 4
+TORCH = "compression.serving_torch:predictor"
 KEPT = ("one", "load", "rows", "per_s", "one_cpu", "load_cpu")
 
 
@@ -71,7 +72,7 @@ def one_at_a_time(address: str, columns: Columns, seconds: float) -> list[float]
 
 
 class Pipe:
-    """A connection on which many requests are outstanding; written and read in as few calls as go."""
+    """A connection on which many requests are outstanding."""
 
     def __init__(self, address: str, columns: Columns) -> None:
         self.socket = Caller(address).socket
@@ -81,6 +82,7 @@ class Pipe:
         self._sent: dict[int, float] = {}
 
     def send(self, count: int) -> None:
+        """Send so many more, in one go."""
         frames = []
         for _ in range(count):
             self._number += 1
@@ -208,7 +210,8 @@ def main() -> None:
             (bundles.text, bundles.TEXT),
         ):
             given.torch = given.torch if make is bundles.classifier else ""
-            found = measured(make(Path(folder) / make.__name__), project, given)
+            more = {"torch_entry": TORCH} if given.torch else {}
+            found = measured(make(Path(folder) / make.__name__, **more), project, given)
             print(make.__name__, json.dumps(found, indent=1), flush=True)
 
 

@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     telemetry_days: float = Field(default=730.0, gt=0)
     """How long it is kept by ten minutes, and events with it."""
 
-    serving_enabled: bool = False
+    serving_enabled: bool = True
     """Whether registered versions can be deployed: starts Ray, the gateway and the prediction
     log."""
 

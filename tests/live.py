@@ -55,7 +55,8 @@ class Platform:
     plugins: str
     """The import path on which the client is installed."""
     airflow: bool = False
-    """Most tests do without: it has a lab of its own."""
+    serving: bool = False
+    """Most tests do without these: they have labs of their own."""
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def variables(self) -> dict[str, str]:
@@ -65,6 +66,7 @@ class Platform:
             "MLOPS_PROJECTS_ROOT": str(self.projects),
             "MLOPS_LOST_AFTER_S": str(LOST_AFTER_S),
             "MLOPS_AIRFLOW_ENABLED": str(self.airflow),
+            "MLOPS_SERVING_ENABLED": str(self.serving),
             "PYTHONPATH": str(ROOT),
         }
 

@@ -96,6 +96,7 @@ def mlops(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterato
             "MLOPS_MIRROR_URL": cluster.url(mirror),
             "MLOPS_JOURNAL_URL": cluster.url(journal),
             "MLOPS_AIRFLOW_ENABLED": "false",  # on Postgres in tests/services/platform
+            "MLOPS_SERVING_ENABLED": "false",
         }
         made = Installation(home, project, variables, cluster.url(journal), journal)
         yield made

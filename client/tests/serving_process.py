@@ -1,11 +1,14 @@
 """A model server in a process of its own, and callers to it."""
 
+import hashlib
+import importlib.util
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,19 +54,33 @@ def command(bundle: Path, address: str | Path, *options: str) -> list[str]:
 
 def environment(path: str = "", **more: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS", "PYTHON"))}
+    # torch is where the developer put it, not in the environment of the lock.
+    torch = importlib.util.find_spec("torch")
+    own = str(Path(torch.origin).parents[1]) if torch and torch.origin else ""
     return kept | {
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(CLIENT), path])),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(CLIENT), path, own])),
         "PYTHONDONTWRITEBYTECODE": "1",
         **more,
     }
 
 
+def socket_path(folder: Path) -> Path:
+    """Return a socket's path that is short enough on a Mac, the same for the same folder."""
+    mark = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"ms-{mark}"
+
+
 @contextmanager
 def serving(
-    bundle: Path, project: Path, *options: str, log: Path | None = None, path: str = ""
+    bundle: Path,
+    project: Path,
+    *options: str,
+    log: Path | None = None,
+    path: str = "",
+    keep: bool = False,
 ) -> Iterator[Served]:
     """Start one, wait for its first event, and end it."""
-    address = bundle.parent / "s"
+    address = socket_path(bundle.parent)
     said = log or bundle.parent / "log"
     with said.open("w") as file:
         process = subprocess.Popen(
@@ -86,3 +103,5 @@ def serving(
         process.wait()
         process.stdout.close()
         process.stdin.close()
+        if not keep:
+            address.unlink(missing_ok=True)

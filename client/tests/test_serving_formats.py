@@ -4,14 +4,15 @@ import functools
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from mlops_client.serving import formats
-from mlops_client.serving.backends import Machine, choose
+from mlops_client.serving import formats, memory
+from mlops_client.serving.backends import Machine, choose, here
 from mlops_client.serving.formats import safetensors
 from mlops_client.serving.formats.skops import TRUSTED
 from mlops_client.serving.info import Info, LoadError, parsed
@@ -21,8 +22,10 @@ from serving_bundles import CLASSIFIER, classifier, column, imported, told
 DIGITS = {"interface": "classifier", "inputs": [column("pixels", "FP32", 64)],
           "outputs": [column("label", "INT64"), column("confidence", "FP32")]}  # fmt: skip
 HERE = Machine(mlx=True, metal=True, working_set_bytes=1000, torch=("mps", "cpu"))
-SMALL = parsed(told(weights_bytes=900))
-LARGE = parsed(told(weights_bytes=901))
+ON_TORCH = "toy_torch:on_torch"
+SMALL = parsed(told(weights_bytes=900, torch_entry=ON_TORCH))
+LARGE = parsed(told(weights_bytes=901, torch_entry=ON_TORCH))
+PLAIN = parsed(told(weights_bytes=901))
 
 
 def without_mlx(*torch: str) -> Machine:
@@ -232,40 +235,47 @@ def test_boosters_of_lightgbm_answer_as_they_did(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("info", "wanted", "here", "torch_entry", "backend", "said"),
+    ("info", "wanted", "here", "backend", "said"),
     [
-        (SMALL, "auto", HERE, True, "mlx", "MLX first"),
-        (LARGE, "auto", HERE, True, "mps", "more than 90 %"),
-        (LARGE, "auto", HERE, False, "mlx", "no torch model"),
-        (SMALL, "auto", without_mlx("cuda", "cpu"), True, "cuda", "not in the"),
-        (SMALL, "auto", without_mlx("cpu"), True, "cpu", "torch has cpu"),
-        (SMALL, "mlx", HERE, True, "mlx", "person chose MLX"),
-        (SMALL, "cpu", HERE, True, "cpu", "person chose cpu"),
+        (SMALL, "auto", HERE, "mlx", "MLX first"),
+        (LARGE, "auto", HERE, "mps", "more than 90 %"),
+        (PLAIN, "auto", HERE, "mlx", "no torch model, so"),
+        (
+            LARGE,
+            "auto",
+            replace(HERE, torch=()),
+            "mlx",
+            "Torch is not in the project's environment",
+        ),
+        (SMALL, "auto", without_mlx("cuda", "cpu"), "cuda", "not in the"),
+        (SMALL, "auto", without_mlx("cpu"), "cpu", "torch has cpu"),
+        (SMALL, "mlx", HERE, "mlx", "person chose MLX"),
+        (SMALL, "cpu", HERE, "cpu", "person chose cpu"),
     ],
 )
 def test_the_backend_is_chosen_by_the_rule_and_says_why(
-    info: Info, wanted: str, here: Machine, torch_entry: Any, backend: str, said: str
+    info: Info, wanted: str, here: Machine, backend: str, said: str
 ):
-    choice = choose(info, wanted, here, torch_entry=torch_entry)
+    choice = choose(info, wanted, here)
     assert choice.backend == backend
     assert said in choice.reason
 
 
 @pytest.mark.parametrize(
-    ("wanted", "here", "torch_entry", "said"),
+    ("info", "wanted", "here", "said"),
     [
-        ("auto", without_mlx(), True, "no torch model that could run"),
-        ("mlx", without_mlx("cpu"), True, "MLX was chosen"),
-        ("mps", HERE, False, "needs torch"),
-        ("cuda", HERE, True, "here is mps, cpu"),
-        ("tpu", HERE, True, "no backend 'tpu'"),
+        (SMALL, "auto", without_mlx(), "Torch is not in the project's environment either"),
+        (PLAIN, "auto", without_mlx("cpu"), "no torch model either"),
+        (SMALL, "mlx", without_mlx("cpu"), "MLX was chosen"),
+        (PLAIN, "mps", HERE, "has no torch model"),
+        (SMALL, "mps", without_mlx(), "needs torch, which is not in the project's environment"),
+        (SMALL, "cuda", HERE, "torch has mps, cpu here"),
+        (SMALL, "tpu", HERE, "no backend 'tpu'"),
     ],
 )
-def test_a_backend_that_cannot_be_is_refused(
-    wanted: str, here: Machine, torch_entry: Any, said: str
-):
+def test_a_backend_that_cannot_be_is_refused(info: Info, wanted: str, here: Machine, said: str):
     with pytest.raises(LoadError, match=said) as caught:
-        choose(SMALL, wanted, here, torch_entry=torch_entry)
+        choose(info, wanted, here)
     assert caught.value.hint
 
 
@@ -301,14 +311,13 @@ def test_a_torch_model_beside_mlx_gets_weights_and_device(tmp_path: Path, toy_to
     import mlx.core as mx
 
     folder = bundle(
-        tmp_path, "safetensors", entry="toy_torch:build", inputs=[column("x", "FP32", 2)],
-        outputs=[column("y", "FP32")],
+        tmp_path, "safetensors", entry="toy_torch:build", torch_entry=ON_TORCH,
+        inputs=[column("x", "FP32", 2)], outputs=[column("y", "FP32")],
     )  # fmt: skip
     mx.save_safetensors(str(folder / "model" / "model.safetensors"), {"w": mx.array([2.0])})
     project = tmp_path / "project"
     project.mkdir()
     (project / "toy_torch.py").write_text(
-        "TORCH_ENTRY = 'toy_torch:on_torch'\n"
         "def build(weights, config):\n    raise AssertionError\n"
         "def on_torch(weights, config, device):\n"
         "    assert device == 'cpu'\n"
@@ -317,7 +326,39 @@ def test_a_torch_model_beside_mlx_gets_weights_and_device(tmp_path: Path, toy_to
     loaded = load(folder, "cpu", root=project)
     assert loaded.predict({"x": np.ones((3, 2), np.float32)})["y"].tolist() == [2, 2, 2]
     assert loaded.backend == "cpu"
+    with pytest.raises(LoadError, match="torch has cpu here"):
+        load(folder, "mps", root=project)
     sys.path.remove(str(project))
+
+
+def test_torch_is_looked_for_only_where_it_matters(toy_torch: ModuleType):
+    toy_torch.cuda = None  # whoever looks, fails
+    assert here(SMALL, "auto").torch == here(SMALL, "mlx").torch == ()
+    with pytest.raises(AttributeError):
+        here(SMALL, "cpu")
+
+
+def test_a_gpu_of_torch_is_limited_and_measured(monkeypatch: pytest.MonkeyPatch):
+    """Played: there is no such GPU on the machines that test."""
+    given: dict[str, float] = {}
+    mps = SimpleNamespace(
+        recommended_max_memory=lambda: 1 << 40,
+        set_per_process_memory_fraction=lambda share: given.update(mps=share),
+        driver_allocated_memory=iter([300, 200]).__next__,
+    )
+    there, gone = (
+        SimpleNamespace(is_available=lambda: True),
+        SimpleNamespace(is_available=lambda: False),
+    )
+    torch = SimpleNamespace(mps=mps, cuda=gone, backends=SimpleNamespace(mps=there))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setattr(memory, "_seen", [])
+    memory.limit(1 << 39, "mps")
+    assert 0.4 < given["mps"] < 0.5
+    assert [memory.measured()["torch_peak_bytes"] for _ in range(2)] == [300, 300]
+    memory.limit(0, "mps")
+    monkeypatch.delitem(sys.modules, "torch")
+    assert memory.measured()["torch_peak_bytes"] is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Every project's model, with initial weights, in a model server: asked through its interface."""
 
-import os
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -110,6 +110,7 @@ MADE = {
     "08_Meta_Learning_PEFT": meta,
     "09_Self_Improving_Diffusion": selfimprove,
 }  # 03 is asked in test_serving_server.py
+TORCH = ("02_Stable_Diffusion", "04_CPU_Compression", "06_Federated_Learning")
 
 
 def bundle(folder: Path, project: str) -> tuple[Path, dict[str, Any]]:
@@ -192,43 +193,27 @@ def test_text_asked_together_is_answered_as_alone(tmp_path: Path):
     assert together.tolist() == alone
 
 
-@pytest.mark.parametrize("ranks", ["whole", "factored", "sparse"])
-def test_the_torch_model_of_project_04_answers_as_mlx_does(ranks: str):
-    pytest.importorskip("torch")
-    project = "04_CPU_Compression"
-    with imported(PROJECTS / project):
-        network, storage = part("compression", "network"), part("compression", "storage")
-        model = network.Classifier(network.DENSE, (12, 12, None) if ranks == "factored" else None)
-        if ranks == "sparse":
-            first = model.layers[0]
-            first.weight = mx.where(mx.abs(first.weight) > 0.1, first.weight, 0.0)
-        weights = storage.to_tensors(model)
-        assert any(name.endswith("counts") for name in weights) == (ranks == "sparse")
-        config = part("compression", "serving").configuration(model, network.DENSE)
-        x = np.random.default_rng(0).random((20, 64), np.float32)
-        on_mlx = part("compression", "serving").predictor(weights, config)({"pixels": x})
-        arrays = {name: np.array(array) for name, array in weights.items()}
-        on_torch = part("compression", "on_torch").predictor(arrays, config, "cpu")({"pixels": x})
-    assert on_torch["label"].tolist() == on_mlx["label"].tolist()
-    np.testing.assert_allclose(on_torch["confidence"], on_mlx["confidence"], rtol=1e-4)
-
-
 @pytest.mark.engine
-@pytest.mark.slow
-@pytest.mark.parametrize("mlx", ["beside it", "missing"])
-def test_a_model_is_served_on_torch_when_it_is_chosen_or_mlx_is_missing(tmp_path: Path, mlx: str):
-    torch = pytest.importorskip("torch")
-    folder, _ = bundle(tmp_path, "04_CPU_Compression")
-    where = str(Path(torch.__file__).parents[1])
-    project = PROJECTS / "04_CPU_Compression"
-    options = ["--backend", "cpu"]
-    if mlx == "missing":
-        (tmp_path / "mlx.py").write_text("raise ImportError('not here')")
-        where, options = os.pathsep.join([str(tmp_path), where]), []
-    with serving(folder, project, *options, path=where) as one:
-        assert one.first["backend"] == "cpu", one.first
-        active = one.first["memory"]["mlx_active_bytes"]
-        assert active == (0 if mlx == "beside it" else None)
-        x = np.random.default_rng(0).random((20, 64), np.float32)
-        answer = one.caller().infer({"pixels": x})
-    assert answer["label"].shape == (20,)
+@pytest.mark.parametrize("project", TORCH)
+def test_a_projects_model_answers_the_same_on_torch(tmp_path: Path, project: str):
+    reason = "torch is not in this environment (on Linux by choice)"
+    pytest.importorskip("torch", reason=reason)
+    folder, said = bundle(tmp_path, project)
+    entry = f"{MADE[project].__name__}.serving_torch:predictor"
+    (folder / "serving.json").write_text(json.dumps(said | {"torch_entry": entry}))
+    asked = (
+        {"label": np.arange(9), "seed": np.arange(9)}
+        if said["interface"] == "images"
+        else {said["inputs"][0]["name"]: np.random.default_rng(0).random((9, 64), np.float32)}
+    )
+    answers = []
+    for backend in ("auto", "cpu"):
+        with serving(folder, PROJECTS / project, "--backend", backend) as one:
+            assert one.first["event"] == "ready", one.first
+            assert one.first["backend"] == {"auto": "mlx", "cpu": "cpu"}[backend]
+            answers.append(one.caller().infer(asked))
+            assert (one.stats()["mlx_peak_bytes"] is None) == (backend == "cpu")
+    on_mlx, on_torch = answers
+    assert list(on_mlx) == list(on_torch)
+    for name, values in on_mlx.items():
+        np.testing.assert_allclose(on_torch[name], values, rtol=1e-3, atol=1e-4)

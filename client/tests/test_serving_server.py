@@ -18,7 +18,7 @@ import pytest
 from mlops_client.serving.asking import AskError, Caller
 from mlops_client.serving.frames import BODY_LIMIT, frame
 from serving_bundles import CLASSIFIER, TEXT, classifier, column, imported, text, told, written
-from serving_process import Served, command, environment, serving
+from serving_process import Served, command, environment, serving, socket_path
 
 pytestmark = pytest.mark.engine
 
@@ -125,13 +125,15 @@ def test_health_and_stats_are_answered(digits: Served):
     assert after["rows"] - before["rows"] == 3
     assert after["busy_s"] > before["busy_s"]
     assert after["queue"] == 0
+    assert after["working_s"] is None
 
 
-def test_answers_are_those_of_the_project(digits: Served):
+def test_answers_are_those_of_the_project(digits: Served, tmp_path: Path):
     from mlops_client.serving.loading import load
 
+    bundle = classifier(tmp_path / "b")  # the same weights
     with imported(CLASSIFIER):
-        alone = load(digits.socket.parent / "b", root=CLASSIFIER).predict(pixels(50))
+        alone = load(bundle, root=CLASSIFIER).predict(pixels(50))
     answer = digits.caller().infer(pixels(50))
     assert answer["label"].tolist() == alone["label"].tolist()
     assert answer["label"].dtype == np.int64
@@ -250,6 +252,16 @@ def test_callers_that_leave_in_the_middle_leave_nothing_behind(digits: Served):
     until(lambda: digits.stats()["queue"] == 0)
 
 
+def test_more_connections_than_allowed_are_closed_and_others_go_on(digits: Served):
+    first = digits.caller()
+    kept = [digits.raw() for _ in range(300)]
+    assert any(one.recv(1) == b"" for one in kept[256:])
+    assert len(first.infer(pixels())["label"]) == 1
+    for one in kept:
+        one.close()
+    until(lambda: len(digits.caller().infer(pixels())["label"]) == 1)
+
+
 def test_text_is_answered_and_streamed(texts: Served):
     caller = texts.caller()
     answer = caller.infer({"text": np.array(["import ", "def ", "ä\t"], dtype=object)})
@@ -296,6 +308,7 @@ def test_a_full_queue_says_busy_and_deadlines_are_kept(slow: Served):
     caller = slow.caller()
     caller.send("infer", rows(1, 0.5))
     until(lambda: slow.stats()["queue"] == 1)
+    assert slow.stats()["working_s"] > 0
     late = caller.send("infer", rows(2), deadline_ms=1)
     cancelled = caller.send("infer", rows(3))
     busy = caller.send("infer", rows(4))
@@ -371,7 +384,7 @@ def test_it_ends_when_its_standard_input_is_closed(slow: Served):
 
 def test_it_ends_when_the_process_that_asked_for_it_is_killed(tmp_path: Path):
     bundle, project = toy(tmp_path)
-    start = command(bundle, tmp_path / "s")
+    start = command(bundle, socket_path(tmp_path))
     code = (
         "import os, subprocess, sys, time\n"
         f"one = subprocess.Popen({start!r} + ['--parent-pid', str(os.getpid())],"
@@ -386,12 +399,12 @@ def test_it_ends_when_the_process_that_asked_for_it_is_killed(tmp_path: Path):
         server = psutil.Process(ready["pid"])
         parent.kill()
     until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
-    assert not (tmp_path / "s").exists()
+    assert not socket_path(tmp_path).exists()
 
 
 def test_after_kill_9_the_next_one_takes_the_socket(tmp_path: Path):
     bundle, project = toy(tmp_path)
-    with serving(bundle, project) as one:
+    with serving(bundle, project, keep=True) as one:
         one.process.kill()
         one.process.wait()
         assert one.socket.exists()
@@ -402,7 +415,7 @@ def test_after_kill_9_the_next_one_takes_the_socket(tmp_path: Path):
 def test_a_second_one_does_not_take_the_socket(tmp_path: Path):
     bundle, project = toy(tmp_path)
     with serving(bundle, project) as one:
-        with serving(bundle, project, log=tmp_path / "second") as second:
+        with serving(bundle, project, log=tmp_path / "second", keep=True) as second:
             assert second.first["event"] == "failed"
             assert second.first["stage"] == "bind"
             assert "another process listens" in second.first["reason"]
@@ -436,7 +449,7 @@ def test_what_cannot_be_served_is_said_with_its_stage_and_the_code_is_1(
         assert said in one.first["reason"]
         assert one.first["hint"]
         assert one.process.wait(60) == 1
-    assert not (tmp_path / "s").exists()
+        assert not one.socket.exists()
 
 
 @pytest.mark.parametrize(

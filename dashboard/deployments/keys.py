@@ -102,7 +102,7 @@ def _revoke(one: ApiKey, off: str | None) -> None:
             f"Revoke the key “{one.name}”",
             lambda: action,
             "Revoke",
-            f"mlops keys revoke {shlex.quote(one.project)} {one.id}",
+            f"mlops keys revoke {one.id}",
         ),
         key=f"key-revoke-{one.id}",
         icon="key_off",
@@ -179,4 +179,4 @@ def _show() -> None:
     if held is None or held[0] != actions.opened():
         return
     st.markdown("**The key.** It is shown only here: keep it where the application finds it.")
-    st.code(held[1][1], language=None)
+    st.code(held[1][1], language=None, wrap_lines=True)

@@ -16,7 +16,8 @@ _HTML = """
 </div>
 """
 _CSS = """
-.row { display: flex; gap: 12px; align-items: flex-start; font: 13px var(--st-font, sans-serif) }
+.row { display: flex; flex-wrap: wrap; gap: 12px; align-items: flex-start;
+  font: 13px var(--st-font, sans-serif) }
 #pad { display: grid; border: 1px solid var(--st-border-color); border-radius: 6px; padding: 2px;
   touch-action: none; cursor: crosshair; user-select: none; background: #000 }
 #pad:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px }

@@ -6,6 +6,7 @@ from dashboard import state
 from dashboard.charts.theme import Colours, colours
 from dashboard.components import notices
 from dashboard.text import markup, plain
+from services.actions import serving
 from services.actions.deploy import BACKENDS, Deploy
 from services.errors import MlopsError
 from services.resources.models import GIB, gib
@@ -17,7 +18,7 @@ def draw(wish: Deploy) -> None:
     """Draw it; of a version that was not packaged yet, that it is planned on the way."""
     context = state.context()
     try:
-        found = context.serving.outlook(wish.project, wish.model, target(wish))
+        found = serving.outlook(context, wish.project, wish.model, target(wish))
     except MlopsError as error:
         st.caption(f"What it takes is not known: {plain(error.message, 300)}")
         return

@@ -15,15 +15,11 @@ from services.serving.looking import Deployment, VersionLook
 _HEADS = (
     ("Deployment", "left"),
     ("State", "left"),
-    ("Version", "left"),
-    ("Backend", "left"),
-    ("Replicas", "right"),
-    ("Requests", "right"),
+    ("Version and backend", "left"),
+    ("Requests, errors", "right"),
     ("p50 · p95 · p99", "right"),
-    ("Errors", "right"),
-    ("Memory", "right"),
+    ("Replicas, memory", "right"),
     ("Energy / 1,000", "right"),
-    ("Changed", "right"),
 )
 _ENERGY = "Its share of what the machine drew, by a thousand predictions."
 NONE = "–"
@@ -78,10 +74,8 @@ class _Rows:
             last = place == len(versions) - 1
             edge = f"border:none;border-bottom:1px solid {self._hues.line}" if last else "border:0"
             cells = self._of(one, edge) if one else self._without(edge)
-            head, tail = "", ""
-            if place == 0:
-                head, tail = self._head(len(versions)), self._tail(len(versions))
-            rows.append(f"<tr>{head}{cells}{tail}</tr>")
+            head = self._head(len(versions)) if place == 0 else ""
+            rows.append(f"<tr>{head}{cells}</tr>")
         return f"<tbody>{''.join(rows)}</tbody>"
 
     def _head(self, rows: int) -> str:
@@ -93,11 +87,13 @@ class _Rows:
             f'<a href="{href}" style="text-decoration:none;color:{hues.text};font-weight:600">'
             f"{markup(seen.model, 60)}</a><br>{self._quiet(seen.project, mark)}"
         )
-        shown = looks.look(seen.state)
-        below = self._below()
-        state = f"{self._state(shown)}{f'<br>{below}' if below else ''}"
-        return self._cell(name, rows=rows, more="min-width:130px") + self._cell(
-            state, rows=rows, why=seen.said, more="min-width:104px"
+        state = "<br>".join(
+            one
+            for one in (self._state(looks.look(seen.state)), self._below(), self._changed())
+            if one
+        )
+        return self._cell(name, rows=rows, more="min-width:120px") + self._cell(
+            state, rows=rows, why=seen.said, more="min-width:100px"
         )
 
     def _below(self) -> str:
@@ -114,40 +110,38 @@ class _Rows:
             return self._quiet(f"version {bad.version}")
         return ""
 
-    def _tail(self, rows: int) -> str:
+    def _changed(self) -> str:
         at = self._seen.last_change
         if at is None:
-            return self._cell(NONE, rows=rows, side="right", why="It is not known.")
-        return self._cell(
-            f'<span style="white-space:nowrap">{age(at, self._now)}</span>',
-            rows=rows,
-            side="right",
-            why=moment(at, self._zone),
-            more="padding-right:0",
-        )
+            return ""
+        told = markup(moment(at, self._zone))
+        return f'<span title="{told}">{self._quiet(f"changed {age(at, self._now)}")}</span>'
 
     def _of(self, one: VersionLook, edge: str) -> str:
-        backend, seen = one.backend or NONE, self._seen
+        seen = self._seen
+        asked, why_asked = requests(one, seen.figures_stale)
+        held, why_held = memory(one)
         return "".join(
             (
                 self._cell(self._version(one), edge=edge, why=one.said),
                 self._cell(
-                    markup(backend), edge=edge, why=one.backend_reason or "It is not loaded."
+                    f"{asked}<br>{self._errors(one)}", edge=edge, side="right", why=why_asked
                 ),
-                self._cell(
-                    replicas(one, seen), edge=edge, side="right", why=_replicas_why(one, seen)
-                ),
-                self._cell(*requests(one, seen.figures_stale), edge=edge, side="right"),
                 self._cell(*latency(one, seen.figures_stale), edge=edge, side="right"),
-                self._errors(one, edge),
-                self._cell(*memory(one), edge=edge, side="right"),
+                self._cell(
+                    f'<span title="{markup(_replicas_why(one, seen))}">{replicas(one, seen)}</span>'
+                    f"<br>{held}",
+                    edge=edge,
+                    side="right",
+                    why=why_held,
+                ),
                 self._energy(one, edge),
             )
         )
 
     def _without(self, edge: str) -> str:
         why = "None of its versions is loaded."
-        return "".join(self._cell(NONE, edge=edge, why=why) for _ in range(len(_HEADS) - 3))
+        return "".join(self._cell(NONE, edge=edge, why=why) for _ in range(len(_HEADS) - 2))
 
     def _version(self, one: VersionLook) -> str:
         hues = self._hues
@@ -166,12 +160,20 @@ class _Rows:
         return (
             f'<span style="white-space:nowrap"><b>{one.version}</b>'
             f'<span style="color:{hues.muted}"> {share}</span>{phase}</span>{bar}'
+            f'<span title="{markup(one.backend_reason or "It is not loaded.")}">'
+            f"{self._quiet(f'on {one.backend}' if one.backend else 'no backend yet')}</span>"
         )
 
-    def _errors(self, one: VersionLook, edge: str) -> str:
+    def _errors(self, one: VersionLook) -> str:
         text, why, bad = errors(one, self._seen.figures_stale)
-        tone = f"color:{self._hues.bad};font-weight:600" if bad else ""
-        return self._cell(f'<span style="{tone}">{text}</span>', why, edge=edge, side="right")
+        if text == NONE:
+            return f'<span title="{markup(why)}">{NONE}</span>'
+        tone = f"{self._hues.bad};font-weight:600" if bad else self._hues.muted
+        sign = "✕ " if bad else ""
+        return (
+            f'<span title="{markup(why)}" style="color:{tone};white-space:nowrap">'
+            f"{sign}{text} errors</span>"
+        )
 
     def _energy(self, one: VersionLook, edge: str) -> str:
         seen = self._seen
@@ -264,7 +266,7 @@ def latency(one: VersionLook, stale: str) -> tuple[str, str]:
         return NONE, "Nobody asked it in the last minute."
     known = (found.p50_ms, found.p95_ms, found.p99_ms)
     shown = " · ".join(NONE if v is None else number(v, 3) for v in known)
-    return f'<span style="white-space:nowrap">{shown} ms</span>', "Of the last minute."
+    return f"{shown} ms", "Of the last minute."
 
 
 def errors(one: VersionLook, stale: str) -> tuple[str, str, bool]:

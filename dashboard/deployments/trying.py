@@ -73,7 +73,12 @@ def _version(way: Route) -> int | None:
     if len(names) <= 2:
         return None
     chosen = st.segmented_control(
-        "Ask", names, default=_AS_SPLIT, required=True, key=f"try:{way.name}:version"
+        "Ask",
+        names,
+        default=_AS_SPLIT,
+        required=True,
+        wrap=True,
+        key=f"try:{way.name}:version",
     )
     return None if chosen in {None, _AS_SPLIT} else int(str(chosen).rpartition(" ")[2])
 

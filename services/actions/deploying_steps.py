@@ -91,7 +91,7 @@ class Deploying:
         at = (self.project, self.model, target)
         pinned = serving.pinned(self.context)
         self.context.serving.measure(self._folder, *at, pinned)
-        found = self.context.serving.outlook(*at, pinned)
+        found = self.context.serving.outlook(*at, pinned, self._folder)
         if found is None:
             raise PlatformError(
                 f"The package of {self.model} version {self.version} went away.", "Deploy it again."
@@ -140,23 +140,24 @@ class Deploying:
         ended = self._events(serving.ENDINGS)
         if ended:
             return _outcome(ended[0])
-        begun = self._events(("canary", "shadow"))
-        if begun:
-            return begun[0].said
+        beside = [one for one in self._since(("canary", "shadow")) if one.version == self.version]
+        if beside:
+            return beside[0].said
         now = serving.endpoint_of(self.context, self.project, self.model)
         if now is None or now.rollout is None or now.rollout.action_id != self.deed.id:
-            _outcome_of_others(self._since())
+            _outcome_of_others(self._since(("undeployed",)))
             raise PlatformError(
                 f"The rollout of version {self.version} was ended by something else.",
                 f"`mlops deployments {self.project}/{self.model} --history` tells what happened.",
             )
         raise progress(self.context.serving.status(), self.name, self.deed.id)
 
-    def _since(self) -> tuple[store.Event, ...]:
-        """Return the end of the endpoint as a whole, if it came after this was begun."""
+    def _since(self, kinds: tuple[EventKind, ...]) -> tuple[store.Event, ...]:
+        """Return what happened since this was begun, whoever did it."""
         begun = self._events(("deploy",))
-        after, name = (begun[0].id if begun else 0), self.name
-        return store.events(self.context.journal, name, 1, ("undeployed",), after=after)
+        if not begun:
+            return ()
+        return store.events(self.context.journal, self.name, 5, kinds, after=begun[0].id)
 
     def withdraw(self) -> None:
         """Wish for it no longer, unless it ended."""

@@ -8,7 +8,10 @@ from sqlalchemy import select
 from services.actions import schema
 from services.actions.journal import Journal
 
-KINDS = ("promote", "rollback", "deploy", "scale", "undeploy", "data-checkout")
+KINDS = (
+    "promote", "rollback", "deploy", "deploy-rollback", "rollout", "scale", "undeploy",
+    "data-checkout",
+)  # fmt: skip
 """Actions that change what runs or what it runs on."""
 
 _MOST = 200

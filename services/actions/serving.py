@@ -1,6 +1,7 @@
 """What the actions on endpoints have in common."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from services.actions import launch_outlook
@@ -144,7 +145,8 @@ def outlook(context: Context, project: str, model: str, target: Target) -> Outlo
         InputError: The backend asked for cannot be.
         PlatformError: The ledger cannot be read.
     """
-    return context.serving.outlook(project, model, target, pinned(context))
+    folder = Path(context.mirror.project(project).path)
+    return context.serving.outlook(project, model, target, pinned(context), folder)
 
 
 def pinned(context: Context) -> frozenset[str]:

@@ -105,9 +105,7 @@ def _packaged(here: "Context", say: Say) -> Iterator["BundleInfo"]:
 def _served(here: "Context", home: Home, info: "BundleInfo", say: Say) -> Served:
     _deploy(here, info, say)
     median = _asked(here, home, info)
-    say(
-        _name(info), f"answers {info.interface} requests: {REQUESTS} of {REQUESTS}, {median:.1f} ms"
-    )
+    say(_name(info), f"answered {REQUESTS} of {REQUESTS} requests, in {median:.1f} ms each")
     return Served(info, median)
 
 

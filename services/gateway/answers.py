@@ -7,7 +7,7 @@ import numpy as np
 
 from services.gateway import arrays
 from services.gateway.problems import Problem
-from services.serving.wire import Tensor
+from services.serving.frames import Tensor
 
 
 def decoded(tensors: tuple[Tensor, ...]) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class App:
             bug = Problem("bug", "The gateway failed; its log has the reason.")
             await self._say(send, request, spec, bug)
         finally:
+            self._gateway.limits.release(request.held)
             self._note(request, spec)
 
     def _see_host(self, request: Request) -> None:
@@ -89,7 +90,7 @@ class App:
             seen.status = 200
             await send_events(send, request, reply)
             return
-        seen.status = reply.status
+        seen.status, seen.ms = reply.status, request.ms()
         await send_reply(send, request, reply)
 
     async def _say(self, send: Send, request: Request, spec: Spec | None, problem: Problem) -> None:
@@ -105,10 +106,11 @@ class App:
 
     def _note(self, request: Request, spec: Spec | None) -> None:
         seen = request.seen
+        seen.ms = seen.ms or request.ms()
         counts = self._gateway.counts
         if seen.version is not None and seen.asked:
             name = f"{seen.project}.{seen.model}"
-            counts.of(name, seen.version, seen.project).done(seen.status, request.ms(), seen.rows)
+            counts.of(name, seen.version, seen.project).done(seen.status, seen.ms, seen.rows)
         else:
             counts.missed(seen.status)
         self._log.request(request, spec.path if spec is not None else "")

@@ -15,8 +15,9 @@ from services.gateway.following import Follower
 from services.gateway.problems import Problem, bad
 from services.home import Home
 from services.serving import paths
+from services.serving.frames import Answer, Piece
 from services.serving.routes import Route, VersionRoute
-from services.serving.wire import Answer, AnswerError, BrokenError, Client, Piece, Pool
+from services.serving.wire import AnswerError, BrokenError, Client, Pool
 
 HELD = 1024
 """Requests that wait for a model server, over all endpoints."""
@@ -129,6 +130,7 @@ class Asker:
             except BrokenError as error:
                 failed = client
                 self._lost(question, count, client, error)
+                await asyncio.sleep(0)
 
     async def stream(self, question: Question) -> AsyncGenerator[Piece]:
         """Yield a version's answer as it comes; asked again only while nothing came.

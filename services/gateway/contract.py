@@ -8,8 +8,8 @@ import numpy as np
 
 from services.gateway import arrays, pictures
 from services.gateway.problems import bad
+from services.serving.frames import Tensor
 from services.serving.models import BundleInfo, Field
-from services.serving.wire import Tensor
 
 Array = np.ndarray[Any, Any]
 _SHOWN = 8

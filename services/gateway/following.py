@@ -68,9 +68,3 @@ class Follower:
                 await asyncio.wait_for(future, timeout_s)
         finally:
             self._waiting.discard(future)
-
-    async def run(self) -> None:
-        """Look until cancelled."""
-        while True:
-            self.look()
-            await asyncio.sleep(LOOK_S)

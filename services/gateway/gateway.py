@@ -20,10 +20,11 @@ from services.gateway.problems import Problem, bad
 from services.gateway.recording import Recorder
 from services.gateway.shadows import Shadows
 from services.home import Home
+from services.serving.frames import Answer
 from services.serving.models import BundleInfo
 from services.serving.routes import Replica, Route, Routes, VersionRoute
 from services.serving.store import ApiKey
-from services.serving.wire import Answer, Pool
+from services.serving.wire import Pool
 
 MAX_BODY = 16 << 20
 """Of any request."""
@@ -92,8 +93,21 @@ class Gateway:
         return [route for route in found if key.opens(route.project, route.model)]
 
     async def body(self, request: Request, limit: int = MAX_BODY) -> bytes:
-        """Return a request's body."""
-        return await request.body(min(limit, MAX_BODY))
+        """Return a request's body; its bytes are counted until the request is done.
+
+        Raises:
+            Problem: It is too large, or too much is held already.
+        """
+        limit = min(limit, MAX_BODY)
+        expected = min(limit, request.length(limit))
+        self.limits.hold(expected)
+        request.held = expected
+        body = await request.body(limit)
+        self.limits.hold(len(body))
+        self.limits.release(expected)
+        request.held = len(body)
+        request.began = time.perf_counter()  # how slowly it was sent is nobody's latency here
+        return body
 
     def contract(self, info: BundleInfo) -> Contract:
         """Return what a version takes; made once a version."""

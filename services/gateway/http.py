@@ -47,6 +47,8 @@ class Seen:
     key_id: str = ""
     rows: int = 0
     status: int = 0
+    ms: float = 0.0
+    """Until the answer went out, or for events until all of it had."""
     retried: int = 0
 
 
@@ -78,6 +80,7 @@ class Request:
         "at",
         "began",
         "headers",
+        "held",
         "id",
         "method",
         "parts",
@@ -99,6 +102,8 @@ class Request:
             self.parts = [unquote(part) for part in self.parts]
         self.id = _request_id(self.headers.get(b"x-request-id"))
         self.seen = Seen()
+        self.held = 0
+        """Bytes of it that are counted as held."""
 
     def header(self, name: bytes) -> str:
         """Return a header's text, empty when it was not sent."""
@@ -108,6 +113,11 @@ class Request:
         """Return how long it has taken until now."""
         return (time.perf_counter() - self.began) * 1000
 
+    def length(self, unknown: int) -> int:
+        """Return the bytes that the body will have; ``unknown`` where nothing was said."""
+        said = self.headers.get(b"content-length")
+        return unknown if said is None else int(said)
+
     async def body(self, limit: int) -> bytes:
         """Return the body.
 
@@ -115,8 +125,7 @@ class Request:
             Problem: It is too large, or packed in a way that is not read.
             GoneError: Who asked hung up before it was there.
         """
-        length = self.headers.get(b"content-length")
-        if length is not None and int(length) > limit:
+        if self.length(0) > limit:
             raise too_large(limit)
         packing = self.header(b"content-encoding").lower()
         if packing not in {"", "identity", "gzip", "deflate"}:

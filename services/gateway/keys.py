@@ -51,7 +51,10 @@ class KeyRing:
 
     def _follow(self) -> None:
         while not self._ended.wait(POLL_S):
-            self.look()
+            try:
+                self.look()
+            except Exception:  # the copy grows old, and opens nothing then
+                logger.exception("reading API keys")
 
     def look(self) -> None:
         """Read the keys, unless the journal's file is the same since it was last read."""

@@ -29,7 +29,8 @@ class Limits:
         self._clock = clock
         self._uses: dict[str, _Use] = {}
         self.running = 0
-        self._bytes = 0
+        self.held = 0
+        """Bytes of bodies."""
 
     @contextmanager
     def admitted(self, key: ApiKey) -> Iterator[None]:
@@ -73,20 +74,19 @@ class Limits:
             use = self._uses[key.id] = _Use(max(1.0, key.rate_per_s), now)
         return use
 
-    @contextmanager
-    def holding(self, size: int) -> Iterator[None]:
-        """Hold a body of at most so many bytes.
+    def hold(self, size: int) -> None:
+        """Count bytes of a body as held, until ``release``.
 
         Raises:
             Problem: Too much is held already.
         """
-        if self._bytes + size > MOST_BYTES:
+        if self.held + size > MOST_BYTES:
             raise Problem(
                 "away", "The gateway holds as many bytes of requests as it may.",
                 retry_after_s=1, close=True,
             )  # fmt: skip
-        self._bytes += size
-        try:
-            yield
-        finally:
-            self._bytes -= size
+        self.held += size
+
+    def release(self, size: int) -> None:
+        """Count them no longer."""
+        self.held -= size

@@ -59,7 +59,7 @@ class AccessLog:
             return
         line = {
             "at": round(request.at, 3), "id": request.id, "method": request.method, "route": route,
-            "status": seen.status, "ms": round(request.ms(), 2), "project": seen.project,
+            "status": seen.status, "ms": round(seen.ms, 2), "project": seen.project,
             "model": seen.model, "version": seen.version, "key": seen.key_id, "rows": seen.rows,
         }  # fmt: skip
         if seen.retried:

@@ -16,10 +16,10 @@ from services.gateway.gateway import Gateway
 from services.gateway.http import Events, Reply, Request, parsed
 from services.gateway.openai_text import Chat, Completion, Form, Said
 from services.gateway.problems import Problem, bad
+from services.serving.frames import Piece
 from services.serving.models import Field, InterfaceKind
 from services.serving.routes import Route
 from services.serving.store import ApiKey
-from services.serving.wire import Piece
 
 MOST_TEXTS = 2048
 _EMPTY: tuple[Any, ...] = (None, False, [], {}, "", 0)

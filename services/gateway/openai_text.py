@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from services.gateway.problems import bad
-from services.serving.wire import Piece
+from services.serving.frames import Piece
 
 _MOST_STOPS = 4
 _HOTTEST = 2

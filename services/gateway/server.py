@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import uvicorn
 
@@ -18,7 +19,7 @@ from services.gateway.app import App, allowed_hosts
 from services.gateway.asking import Asker
 from services.gateway.connection import BoundedConnection
 from services.gateway.counts import Counts
-from services.gateway.following import Follower
+from services.gateway.following import LOOK_S, Follower
 from services.gateway.gateway import Gateway
 from services.gateway.keys import KeyRing
 from services.gateway.limits import Limits
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 DRAIN_S = 10
 KEEP_ALIVE_S = 75
 FIGURES_S = 1.0
+_TELL_S, _SWEEP_S = 0.05, 1.0
 _FILES = 16_384
 _BACKLOG = 1024
 LOOPBACK = "127.0.0.1"
@@ -122,9 +124,9 @@ async def serve(
     gateway.follower.look()
     log.start()
     beside = [
-        asyncio.create_task(gateway.follower.run()),
-        asyncio.create_task(_tell(gateway)),
-        asyncio.create_task(_sweep(server)),
+        asyncio.create_task(_forever(LOOK_S, gateway.follower.look)),
+        asyncio.create_task(_forever(_TELL_S, _Teller(gateway).turn)),
+        asyncio.create_task(_forever(_SWEEP_S, partial(_sweep, server))),
     ]
     try:
         await server.serve(sockets=listening)
@@ -138,17 +140,31 @@ async def serve(
         log.stop()
 
 
-async def _tell(gateway: Gateway) -> None:
-    """Write the figures each second, and at once after the routes changed."""
-    serial, written = -1, 0.0
+async def _forever(every_s: float, turn: Callable[[], object]) -> None:
+    """Do something again and again; a bug in it is told and does not end it."""
     while True:
-        now = time.monotonic()
-        if now - written >= FIGURES_S or gateway.follower.routes.serial != serial:
-            serial, written = gateway.follower.routes.serial, now
-            _write(gateway)
-            gateway.counts.forget(gateway.follower.routes)
-            gateway.pool.keep(gateway.replicas())
-        await asyncio.sleep(0.05)
+        try:
+            turn()
+        except Exception:
+            logger.exception("beside the requests")
+        await asyncio.sleep(every_s)
+
+
+class _Teller:
+    """Writes the figures each second, and at once after the routes changed."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._serial, self._at = -1, 0.0
+
+    def turn(self) -> None:
+        gateway, now = self._gateway, time.monotonic()
+        if now - self._at < FIGURES_S and gateway.follower.routes.serial == self._serial:
+            return
+        self._serial, self._at = gateway.follower.routes.serial, now
+        _write(gateway)
+        gateway.counts.forget(gateway.follower.routes)
+        gateway.pool.keep(gateway.replicas())
 
 
 def _write(gateway: Gateway) -> None:
@@ -158,10 +174,8 @@ def _write(gateway: Gateway) -> None:
         logger.warning("The gateway's figures cannot be written: %s", error)
 
 
-async def _sweep(server: uvicorn.Server) -> None:
-    while True:
-        await asyncio.sleep(1.0)
-        connection.sweep(server.server_state.connections, time.monotonic())
+def _sweep(server: uvicorn.Server) -> None:
+    connection.sweep(server.server_state.connections, time.monotonic())
 
 
 def run(gateway: Gateway, listen: str, port: int, hosts: tuple[str, ...] = ()) -> None:

@@ -14,8 +14,9 @@ from services.gateway.contract import Prepared
 from services.gateway.counts import Counts
 from services.gateway.problems import Problem
 from services.gateway.recording import Recorder
+from services.serving.frames import Answer
 from services.serving.routes import Route, VersionRoute
-from services.serving.wire import Answer, Pool
+from services.serving.wire import Pool
 
 logger = logging.getLogger(__name__)
 

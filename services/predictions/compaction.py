@@ -26,10 +26,13 @@ from services.predictions.folder import Folder, day
 from services.predictions.labels import Labels
 from services.predictions.merging import Merging
 from services.predictions.segments import FEEDBACK, Row, abandoned, decoded
-from services.predictions.typed import Builder
+from services.predictions.typed import NEEDED, Builder
 from services.telemetry.folder import lock
+from services.telemetry.frames import whole_frames
 
 logger = logging.getLogger(__name__)
+
+_PLACES = [list(columns.TYPES).index(name) for name in NEEDED]
 
 
 @dataclass(slots=True)
@@ -138,7 +141,7 @@ class Compactor:
     def _write_features(self, name: str, rows: list[Row]) -> None:
         parts: dict[tuple[str, str, int, str], Builder] = defaultdict(Builder)
         for row in rows:
-            parts[row[2], row[3], row[4], day(row[1] / 1e6)].add(row)
+            parts[row[2], row[3], row[4], day(row[1] / 1e6)].add(*(row[place] for place in _PLACES))
         for key, builder in parts.items():
             table = builder.table()
             if table is not None:
@@ -146,8 +149,8 @@ class Compactor:
 
     def _set_aside(self, path: Path, data: bytes, damaged: int) -> None:
         sentence = (
-            f"{damaged} bytes in the middle of {path.name} are damaged: the other predictions in "
-            f"it were kept, a copy of the file is in {self._folder.quarantine}."
+            f"{damaged} bytes of {path.name} are damaged: the other predictions in it were kept, a "
+            f"copy of the file is in {self._folder.quarantine}."
         )
         logger.warning("%s", sentence)
         with contextlib.suppress(OSError):  # without room for a copy the damage is in the log alone
@@ -165,7 +168,7 @@ class Compactor:
 
 
 def _read(data: bytes) -> tuple[list[Row], list[Row], int]:
-    """Return predictions by time, labels, and the bytes of damage before the last record."""
+    """Return predictions by time, labels, and the bytes of damage; a torn tail is none."""
     found: dict[tuple[Any, ...], Row] = {}
     labels = []
     damaged = at = 0
@@ -176,6 +179,8 @@ def _read(data: bytes) -> tuple[list[Row], list[Row], int]:
             labels.append(row)
         else:
             found.setdefault(columns.identity(row), row)
+    # A torn tail is no whole record; a whole one that is none of ours is kept for a person.
+    damaged += sum(frame.end - begin for begin, frame in whole_frames(data, at))
     return sorted(found.values(), key=lambda row: row[1]), labels, damaged
 
 

@@ -13,11 +13,13 @@ Days are UTC. A Parquet file that came of one segment has the segment's name: wh
 the segment. One that came of several files names them in a ``.json`` beside it until they are gone.
 """
 
+import hashlib
 import os
+import string
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import orjson
 
@@ -28,6 +30,9 @@ RESERVE = ".reserve"
 PARQUET = ".parquet"
 MERGED = "merged"
 """How the names of files begin that came of several."""
+
+_PLAIN = frozenset(string.ascii_lowercase + string.digits + " +@-_.")
+_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,11 @@ def near(one: str, other: str) -> bool:
 
 
 def _key(key: str, value: str) -> str:
-    return f"{key}={quote(value, safe=' +@')}"
+    """Return a folder's name, another one for each value also where capitals are small letters."""
+    said = "".join(c if c in _PLAIN else "".join(f"%{b:02X}" for b in c.encode()) for c in value)
+    if len(said) > _LONGEST:
+        said = f"{said[: _LONGEST - 20]}~{hashlib.sha256(value.encode()).hexdigest()[:16]}"
+    return f"{key}={said}"
 
 
 def _under(path: Path, key: str, wanted: str | None) -> list[str]:

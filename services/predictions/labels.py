@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from services.home import Home
-from services.predictions import columns, parquet
+from services.predictions import columns, parquet, querying
 from services.predictions.folder import PARQUET, Folder, day, day_of_id, near
 from services.predictions.privacy import Masking
 from services.predictions.segments import Row
@@ -32,8 +32,6 @@ SELECT p.id, p.project, p.model, p.version, p.kept, p.outputs, epoch_us(p.answer
 FROM seen p SEMI JOIN wanted USING (id) WHERE NOT p.shadow
 """
 """What must be known of predictions, of the ids in ``wanted``."""
-
-_FILES = "WITH seen AS (FROM read_parquet($files, hive_partitioning = false)) "
 
 
 class Labels:
@@ -89,17 +87,13 @@ class Labels:
 
     def _known(self, ids: list[str]) -> dict[str, Row]:
         """Return id, project, model, version, what is kept, outputs and time of predictions."""
-        import duckdb
         import pyarrow as pa
 
-        files = self._files(ids)
-        if not files:
-            return {}
-        wanted: pa.Table = pa.table({"id": ids})
-        with duckdb.connect(":memory:") as connection:
-            connection.register("wanted", wanted)
-            found = connection.execute(_FILES + KNOWN, {"files": files}).fetchall()
-        return {row[0]: row for row in found}
+        wanted = pa.table({"id": ids})
+        found = querying.query(
+            KNOWN, self._files(ids), columns.table([]), {}, beside={"wanted": wanted}
+        )
+        return {row[0]: row for row in found.fetchall()}
 
     def _files(self, ids: list[str]) -> list[str]:
         days = {day_of_id(one) for one in ids}
@@ -117,12 +111,9 @@ def read(path: Path) -> list[Row]:
     Raises:
         OSError: It is gone.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(path).read()
-    table = table.set_column(1, "said_at", table["said_at"].cast(pa.int64()))
-    return [tuple(row.values()) for row in table.to_pylist()]
+    return list(columns.rows(pq.ParquetFile(path).read(), list(columns.LABEL_TYPES)))
 
 
 def beside(masking: Masking, label: Row, known: Row) -> Row:

@@ -215,7 +215,11 @@ class PredictionLog:
         reserve, self._reserve = self._reserve, None
         if reserve is None:
             raise error
-        reserve.begin(reserve.path.with_suffix(SEGMENT))
+        try:
+            reserve.begin(reserve.path.with_suffix(SEGMENT))
+        except OSError:  # it was taken away
+            reserve.close()
+            raise
         if self._segment is not None:
             self._done.append(self._segment)
         self._segment = reserve
@@ -248,6 +252,7 @@ class PredictionLog:
                 )
                 logger.warning("%s", self._unsynced)
             self._retire()
+            self._abandon()
             self._close_done()
             self._take_reserve()
 
@@ -261,6 +266,21 @@ class PredictionLog:
             if self._roomy() if segment.reserved else old:
                 self._done.append(segment)
                 self._segment = None
+
+    def _abandon(self) -> None:
+        """Let go of files that were taken away; what comes next begins anew."""
+        with self._guard:
+            gone = [one for one in (self._segment, self._reserve) if one and not one.in_place]
+            if not gone:
+                return
+            self._done += gone
+            self._segment = None if self._segment in gone else self._segment
+            self._reserve = None if self._reserve in gone else self._reserve
+        logger.warning(
+            "The prediction log in %s was taken away; it begins anew.", self._folder.path
+        )
+        with contextlib.suppress(OSError):
+            self._folder.open.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _close_done(self) -> None:
         with self._flushing:

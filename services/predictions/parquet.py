@@ -53,6 +53,7 @@ def save(path: Path, schema: "pa.Schema", tables: Iterable["pa.Table"]) -> None:
 
 @contextlib.contextmanager
 def _written(folder: Path, name: str) -> Iterator[Path]:
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     handle, part_name = tempfile.mkstemp(prefix=PART, dir=folder)
     part = Path(part_name)
@@ -65,7 +66,7 @@ def _written(folder: Path, name: str) -> Iterator[Path]:
         raise
     finally:
         os.close(handle)
-    settle(folder)
+    settle(folder, *(one.parent for one in new))
 
 
 def write_merged(
@@ -86,9 +87,9 @@ def write_merged(
             said.write_bytes(orjson.dumps({"v": 1, "sources": list(sources)}))
 
 
-def settle(folder: Path) -> None:
-    """Wait until the disk knows the names in a folder, and the folder's own."""
-    for path in (folder, folder.parent):
+def settle(*folders: Path) -> None:
+    """Wait until the disk knows the names in folders."""
+    for path in folders:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -1,5 +1,8 @@
 """DuckDB over Parquet files and segments, as they are at one moment."""
 
+import atexit
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -104,12 +107,15 @@ def _connection() -> "duckdb.DuckDBPyConnection":
 
     with _guard:
         if _database is None:
+            spilled = tempfile.mkdtemp(prefix="mlops-duckdb-")
+            atexit.register(shutil.rmtree, spilled, ignore_errors=True)
             _database = duckdb.connect(
                 ":memory:",
                 config={
                     "autoinstall_known_extensions": "false",
                     "parquet_metadata_cache": "true",
                     "memory_limit": "1GB",
+                    "temp_directory": spilled,
                 },
             )
         return _database

@@ -202,10 +202,11 @@ def moment(at: float | None) -> datetime | None:
 
 def _version(row: Sequence[Any]) -> VersionUse:
     version, requests, rows, errors, quantiles, model, queue, energy, energy_rows, *rest = row
+    p50, p95, p99 = quantiles or (None, None, None)
     first, last, backends = rest
     return VersionUse(
-        version, requests, rows, errors, *(quantiles or (None,) * 3), model, queue, energy,
-        energy_rows or 0, first / 1e6, last / 1e6, tuple(backends or ()),
+        version, requests, rows, errors, p50, p95, p99, model, queue, energy, energy_rows or 0,
+        first / 1e6, last / 1e6, tuple(backends or ()),
     )  # fmt: skip
 
 
@@ -213,5 +214,12 @@ def _seen(row: tuple[Any, ...]) -> Seen:
     said = dict(zip(columns.TYPES, row, strict=True))
     said["at"] = said.pop("answered_at") / 1e6
     for name in ("host_state", "inputs", "outputs"):
-        said[name] = None if said[name] is None else orjson.loads(said[name])
+        said[name] = _loaded(said[name])
     return Seen(**said)
+
+
+def _loaded(text: str | None) -> Any:  # noqa: ANN401
+    try:
+        return None if text is None else orjson.loads(text)
+    except ValueError:  # given as JSON by somebody, and none
+        return None

@@ -25,6 +25,7 @@ from services.telemetry.frames import framed, whole_frames
 PREDICTION, FEEDBACK = 1, 2
 
 _LENGTHS = struct.Struct("<III")
+_LATEST_US = 253_402_300_799_000_000  # the year 9999
 _ZEROS = bytes(1 << 20)
 
 HEAD = (
@@ -66,8 +67,10 @@ def decoded(data: bytes, at: int = 0) -> Iterator[tuple[int, int, int, Row]]:
                 yield begin, frame.end, PREDICTION, _row(frame.body)
             elif frame.kind == FEEDBACK:
                 *fields, label = orjson.loads(frame.body)[: len(FEEDBACK_HEAD)]
+                if not 0 <= fields[1] <= _LATEST_US:
+                    continue
                 yield begin, frame.end, FEEDBACK, (*fields, orjson.dumps(label).decode())
-        except (ValueError, IndexError, struct.error):
+        except (ValueError, TypeError, IndexError, struct.error):
             continue  # whole, yet no record of ours: left for a person
 
 
@@ -77,12 +80,18 @@ def _row(body: bytes) -> Row:
     inputs = begin + head_bytes
     outputs = inputs + inputs_bytes
     head = orjson.loads(body[begin:inputs])[: len(HEAD)]
+    if not (0 <= head[1] <= _LATEST_US and len(head) == len(HEAD)):
+        raise ValueError(head[1])
+    if not (isinstance(head[0], str) and isinstance(head[2], str) and isinstance(head[3], str)):
+        raise TypeError(head[:4])
     if head[14] is not None:
         head[14] = orjson.dumps(head[14]).decode()
     return (
         *head,
-        body[inputs:outputs].decode() if inputs_bytes else None,
-        body[outputs : outputs + outputs_bytes].decode() if outputs_bytes else None,
+        body[inputs:outputs].decode("utf-8", "replace") if inputs_bytes else None,
+        body[outputs : outputs + outputs_bytes].decode("utf-8", "replace")
+        if outputs_bytes
+        else None,
     )
 
 
@@ -144,6 +153,11 @@ class Segment:
         """
         self.path.replace(path)
         self.path, self.born = path, time.monotonic()
+
+    @property
+    def in_place(self) -> bool:
+        """Return whether nobody took the file away."""
+        return os.fstat(self.handle).st_nlink > 0
 
     def write(self, data: bytes) -> None:
         """Append a record.

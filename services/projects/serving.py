@@ -68,6 +68,8 @@ class Serve(BaseModel):
     title: _Line = ""
     stream: str = ""
     """``module:function``: (weights, config) → generator of text."""
+    torch: str = ""
+    """``module:function``: (NumPy weights, config, device) → predictor, for where MLX cannot be."""
     fixed_batches: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
         default=(), max_length=16
     )
@@ -81,7 +83,7 @@ class Serve(BaseModel):
     example: dict[str, list[Value | list[Value]]] = Field(default_factory=dict)
     """Columns of a request that must be answered; none: made from the columns' own values."""
 
-    @field_validator("stream")
+    @field_validator("stream", "torch")
     @classmethod
     def _entry(cls, entry: str) -> str:
         if entry and not re.fullmatch(ENTRY_PATTERN, entry):

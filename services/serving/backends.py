@@ -4,7 +4,6 @@ A person's wish goes first, then what the version prefers, then the rule. A wish
 or the machine cannot meet is refused with a sentence, never quietly replaced.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +30,9 @@ _RUNS: Mapping[str, tuple[Backend, ...]] = {
     "skops": ("cpu",),
     "booster": ("cpu",),
 }
-"""What weights of a flavour run on. MLX weights also run on PyTorch where the project names a torch
-model that reads them; nothing is converted to MLX unasked."""
-_TORCH_ENTRY = re.compile(r"^TORCH_ENTRY\b", re.MULTILINE)
+"""What weights of a flavour run on. MLX weights also run on PyTorch where the version's bundle
+names a torch model that reads them; nothing is converted to MLX unasked."""
+_TORCH_THERE = "lib/python*/site-packages/torch/__init__.py"
 _WEIGHTS = {
     "mlx": "MLX weights",
     "onnx": "an ONNX graph",
@@ -112,8 +111,8 @@ def choose(
         machine: Where it is to run.
         needs_bytes: What one replica takes at most.
         override: What a person asks for; None: the rule decides.
-        torch: Whether the project has a torch model for these weights; None: not known, a person
-            may ask for it and the model server says whether it can.
+        torch: Whether it can run on PyTorch there (``has_torch``); None: not known, a person may
+            ask for it and the model server says whether it can.
 
     Raises:
         InputError: The backend asked for cannot run these weights, or is not on this machine.
@@ -122,15 +121,16 @@ def choose(
         wrong = unfit(info, machine, override, torch=torch is not False)
         if wrong:
             options = _options(info, machine, torch=bool(torch))
-            raise InputError(wrong, f"Leave the backend open, or choose {options}.")
-        return Choice(override, f"Chosen by a person: {_what(override, machine)}.")
+            hint = f"Leave the backend open, or choose {options}."
+            raise InputError(wrong, f"{hint} {_missing(info, override, torch=torch)}".strip())
+        return Choice(override, f"Chosen by a person: {_what(override, info, machine)}.")
     preferred = info.preferred_backend
     if preferred is None:
         return _by_rule(info, machine, needs_bytes, torch=bool(torch))
     wrong = unfit(info, machine, preferred, torch=torch is not False)
     wrong = wrong or _against(preferred, machine, needs_bytes)
     if not wrong:
-        said = f"The version prefers {TITLES[preferred]}: {_what(preferred, machine)}."
+        said = f"The version prefers {TITLES[preferred]}: {_what(preferred, info, machine)}."
         return Choice(preferred, said)
     chosen = _by_rule(info, machine, needs_bytes, torch=bool(torch))
     return Choice(chosen.backend, f"{chosen.reason} It prefers {TITLES[preferred]}, but: {wrong}")
@@ -141,7 +141,8 @@ def unfit(info: BundleInfo, machine: Machine, backend: Backend, *, torch: bool =
     runs = _runs(info, torch=torch)
     if backend not in runs:
         on = " or ".join(TITLES[one] for one in runs)
-        return f"{_weights(info)[:1].upper()}{_weights(info)[1:]} can run on {on} alone."
+        alone = f"{_weights(info)[:1].upper()}{_weights(info)[1:]} can run on {on} alone"
+        return f"{alone}{_without_torch(info, backend)}."
     if backend == "cuda" and not machine.cuda:
         return f"There is no NVIDIA GPU on {machine.said}."
     if backend == "mps" and not machine.metal:
@@ -154,23 +155,22 @@ def possible(info: BundleInfo, machine: Machine, *, torch: bool = False) -> tupl
     return tuple(one for one in ORDER if not unfit(info, machine, one, torch=torch))
 
 
-def has_torch(info: BundleInfo, project_folder: Path) -> bool:
-    """Return whether the module that rebuilds a model names a torch model beside it.
+def has_torch(info: BundleInfo, environment: Path | None) -> bool | None:
+    """Return whether a version can run on PyTorch in its project's environment; None: not known.
 
-    The file is looked into, nothing is imported.
+    It can where its bundle names a torch model and torch is installed. That is looked for in the
+    environment's folder (``.venv``), nothing is imported; before it is built nobody knows.
     """
-    module = info.entry.partition(":")[0]
-    if not module:
+    if not info.torch_entry:
         return False
-    plain = project_folder / f"{module.replace('.', '/')}.py"
-    package = project_folder / module.replace(".", "/") / "__init__.py"
-    for path in (plain, package):
-        try:
-            if _TORCH_ENTRY.search(path.read_text(encoding="utf-8", errors="replace")):
-                return True
-        except OSError:
-            continue
-    return False
+    if environment is None or not (environment / "lib").is_dir():
+        return None
+    return any(environment.glob(_TORCH_THERE))
+
+
+def on_torch(info: BundleInfo, backend: Backend) -> bool:
+    """Return whether a version runs as a torch model on a backend."""
+    return backend in _TORCH and flavor(info) == "mlx"
 
 
 def flavor(info: BundleInfo) -> str:
@@ -181,6 +181,27 @@ def flavor(info: BundleInfo) -> str:
 def _runs(info: BundleInfo, *, torch: bool) -> tuple[Backend, ...]:
     runs = _RUNS.get(flavor(info), ("cpu",))
     return (*runs, *_TORCH) if torch and "mlx" in runs else runs
+
+
+def _without_torch(info: BundleInfo, backend: Backend) -> str:
+    """Return why MLX weights do not run on PyTorch, to go on with; empty for other weights."""
+    if not on_torch(info, backend):
+        return ""
+    if info.torch_entry:
+        return ": their torch model needs torch, which is not in the project's environment"
+    return ": the project names no torch model for them"
+
+
+def _missing(info: BundleInfo, backend: Backend, *, torch: bool | None) -> str:
+    """Return how MLX weights could run on PyTorch where they cannot; empty when they can."""
+    if torch is not False or not on_torch(info, backend):
+        return ""
+    if info.torch_entry:
+        return "To have PyTorch, add torch to what the project's environment is made of."
+    return (
+        "To have PyTorch, name its function as `torch` in [tool.mlops.serve] of the project's "
+        "pyproject.toml and deploy the version again."
+    )
 
 
 def _weights(info: BundleInfo) -> str:
@@ -201,10 +222,11 @@ def _by_rule(info: BundleInfo, machine: Machine, needs_bytes: int, *, torch: boo
 
 
 def _because(backend: Backend, info: BundleInfo, machine: Machine) -> str:
-    return f"The version holds {_weights(info)}: {_what(backend, machine)}."
+    return f"The version holds {_weights(info)}: {_what(backend, info, machine)}."
 
 
-def _what(backend: Backend, machine: Machine) -> str:
+def _what(backend: Backend, info: BundleInfo, machine: Machine) -> str:
+    who = "PyTorch" if on_torch(info, backend) else "it"
     if backend == "mlx" and machine.metal:
         return f"MLX computes on the GPU of {machine.said} by Metal"
     if backend == "mlx":
@@ -212,8 +234,8 @@ def _what(backend: Backend, machine: Machine) -> str:
     if backend == "mps":
         return f"PyTorch computes on the GPU of {machine.said} by Metal"
     if backend == "cuda":
-        return "it computes on the NVIDIA GPU by CUDA"
-    return "it computes on the CPU"
+        return f"{who} computes on the NVIDIA GPU by CUDA"
+    return f"{who} computes on the CPU"
 
 
 def _against(backend: Backend, machine: Machine, needs_bytes: int) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from services.resources.models import gib
-from services.serving.backends import TITLES, flavor
+from services.serving.backends import TITLES, flavor, on_torch
 from services.serving.measured import (
     Base,
     KnownError,
@@ -58,7 +58,12 @@ _BASES = {
 """What a server takes before it loads a model, where that was not measured."""
 _RUNNING = _Parts(4 * MIB, 8 * MIB, 24 * MIB)
 _RUNNING_METAL = _Parts(16 * MIB, 64 * MIB, 200 * MIB)
-_COPIES = {"onnx": (1.0, 2.0, 3.0), "skops": (1.0, 2.0, 4.0), "booster": (1.0, 3.0, 6.0)}
+_COPIES = {
+    "torch": (1.0, 2.0, 4.0),
+    "onnx": (1.0, 2.0, 3.0),
+    "skops": (1.0, 2.0, 4.0),
+    "booster": (1.0, 3.0, 6.0),
+}
 """How many times the file's bytes are in memory at the peak of loading."""
 _LAYERS_ALIVE = 16
 """Activations of a row, in units of a layer's width (the root of the number of weights)."""
@@ -140,7 +145,7 @@ def formula(
     half_bytes: int | None = None,
 ) -> Estimate:
     """Return what one replica takes where nothing of its kind was measured."""
-    kind = flavor(info)
+    kind = "torch" if on_torch(info, backend) else flavor(info)
     metal = sys.platform == "darwin" and backend in {"mlx", "mps"}
     began = _exactly(base.peak_rss_bytes) if base else _BASES.get(kind, _BASES["torch"])
     weights = _weights(kind, info.weights_bytes, half_bytes, metal=metal)
@@ -156,6 +161,13 @@ def formula(
     if running is _RUNNING_METAL:
         basis += f" What {TITLES[backend]} itself takes was not measured here yet."
     return Estimate(int(total.mid), int(total.low), int(total.high), basis, "formula")
+
+
+def base_module(info: BundleInfo, backend: Backend | None) -> str:
+    """Return under which name the base of a version's server is kept: what builds the model."""
+    torch = backend is not None and on_torch(info, backend)
+    entry = info.torch_entry if torch else info.entry
+    return entry.partition(":")[0] or flavor(info)
 
 
 def half_bytes_of(model_folder: Path) -> int | None:

@@ -42,7 +42,7 @@ def info(
     name = f"{manifest['model']} version {manifest['version']}"
     said = described.read(model, name)
     serve = contract.serve.get(str(manifest["model"]), Serve())
-    for entry in (said.entry, serve.stream):
+    for entry in (said.entry, serve.stream, serve.torch):
         if entry:
             described.check_entry(entry, project_folder, name)
     _check_columns(serve, said, name)
@@ -61,6 +61,7 @@ def info(
         flavor=said.flavor,
         entry=said.entry,
         stream=serve.stream,
+        torch_entry=_torch(serve, said, name),
         batchable=_batchable(serve, kind, said.format),
         fixed_batches=serve.fixed_batches,
         title=serve.title,
@@ -133,6 +134,16 @@ def _told(field: Field, column: Column | None) -> Field:
         side=side,
         example=column.example,
     )
+
+
+def _torch(serve: Serve, said: Described, name: str) -> str:
+    if serve.torch and said.flavor != "mlx":
+        raise BundleError(
+            f"The contract names a torch model for {name}, which is kept as {said.format}: a torch "
+            "model is rebuilt from the weights of an MLX model alone.",
+            "Take `torch` out of [tool.mlops.serve] in the project's pyproject.toml.",
+        )
+    return serve.torch
 
 
 def _side(shape: Sequence[int], *, image: bool) -> int | None:

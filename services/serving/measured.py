@@ -41,7 +41,7 @@ class Measurement:
     peak_rss_bytes: int
     """The most that was ever resident of the server's process."""
     mlx_peak_bytes: int | None = None
-    """What MLX tells of itself; None: MLX is not used."""
+    """What MLX, or torch on Metal, tells of itself; None: neither is used."""
     platform: str = sys.platform
     host: str = ""
     at: float = 0.0
@@ -56,8 +56,8 @@ class Measurement:
         On a Mac what Metal holds is not resident in the process, so both are added; elsewhere MLX
         computes in the process's own memory.
         """
-        beside = self.mlx_peak_bytes if self.platform == "darwin" and self.backend == "mlx" else 0
-        return self.peak_rss_bytes + (beside or 0)
+        metal = self.platform == "darwin" and self.backend in {"mlx", "mps"}
+        return self.peak_rss_bytes + ((self.mlx_peak_bytes or 0) if metal else 0)
 
     @property
     def error(self) -> float | None:
@@ -241,6 +241,8 @@ def from_memory(
         estimated_bytes: What the formula had said, to be held against the peak.
     """
     peak, mlx = memory.get("peak_rss_bytes"), memory.get("mlx_peak_bytes")
+    if backend == "mps":
+        mlx = memory.get("torch_peak_bytes")
     if not isinstance(peak, int) or not _count(peak) or peak == 0:
         return None
     return Measurement(

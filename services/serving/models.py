@@ -76,6 +76,8 @@ class BundleInfo:
     """``module:function`` in the project: (weights, config) → predictor; mlx alone."""
     stream: str = ""
     """``module:function``: (weights, config) → generator of text; text alone."""
+    torch_entry: str = ""
+    """``module:function`` in the project: (NumPy weights, config, device) → predictor; torch."""
     batchable: bool = False
     """Whether rows of different requests may be asked together."""
     fixed_batches: tuple[int, ...] = ()

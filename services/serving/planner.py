@@ -4,7 +4,7 @@ Pure: it answers from the ledger, the endpoints that are loaded, and what models
 take. ``mlops plan``, the deploy dialog and the refusal before a start all ask here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.resources.ledger import Ledger
@@ -153,7 +153,7 @@ def outlook(
     max_batch: int = 32,
     override: Backend | None = None,
     memory_bytes: int | None = None,
-    base: Base | None = None,
+    base: Callable[[Backend], Base | None] = lambda _backend: None,
     half_bytes: int | None = None,
     torch: bool | None = None,
     host: str | None = None,
@@ -171,9 +171,10 @@ def outlook(
         max_batch: Rows that are asked together at most.
         override: The backend a person asks for.
         memory_bytes: What a person gives one replica; None: what is estimated.
-        base: What a server of this project takes before it loads a model; None: not measured.
+        base: What a server of this project takes on a backend before it loads a model; None: not
+            measured.
         half_bytes: How many of the weights' bytes are in half precision; None: not known.
-        torch: Whether the project has a torch model for these weights; None: not known.
+        torch: Whether it can run on PyTorch there (``backends.has_torch``); None: not known.
         host: The machine, as the ledger names it; None: any.
         now: Seconds since 1970.
 
@@ -184,7 +185,7 @@ def outlook(
     def on(backend: Backend) -> Estimate:
         return estimate(
             info, info.weights_bytes, backend, max_batch, measurements,
-            base=base, half_bytes=half_bytes,
+            base=base(backend), half_bytes=half_bytes,
         )  # fmt: skip
 
     able = backends.possible(info, machine, torch=bool(torch))

@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from services.engines.silicon.machine import describe, own_id
 from services.home import Home
@@ -83,15 +84,21 @@ class Room:
                     )
         return tuple(found)
 
-    def outlook(self, info: BundleInfo, target: Target) -> planner.Outlook:
+    def outlook(
+        self, info: BundleInfo, target: Target, environment: Path | None = None
+    ) -> planner.Outlook:
         """Return whether a version fits, on what, and what would make room.
+
+        Args:
+            info: The version.
+            target: How it is to be served.
+            environment: The project's; None: not known, and so whether there is torch.
 
         Raises:
             InputError: The backend asked for cannot be.
             PlatformError: The ledger or the measurements cannot be read.
         """
         book = Measured.of(self.home)
-        entry = info.entry.partition(":")[0] or backends.flavor(info)
         return planner.outlook(
             info,
             machine=self.machine(),
@@ -102,10 +109,11 @@ class Room:
             max_batch=target.max_batch,
             override=target.backend,
             memory_bytes=target.memory_bytes or None,
-            base=book.base(info.project, entry),
+            base=lambda on: book.base(info.project, estimating.base_module(info, on)),
             half_bytes=estimating.half_bytes_of(
                 paths.bundle(self.home, info.project, info.model, info.version) / "model"
             ),
+            torch=backends.has_torch(info, environment),
             host=self.here,
             now=time.time(),
         )
@@ -118,7 +126,7 @@ class Room:
         Raises:
             PlatformError: It does not load or does not answer its example.
         """
-        before = self.outlook(bundle.info, target)
+        before = self.outlook(bundle.info, target, place.python.parent.parent)
         if target.memory_bytes or before.estimate.source == "measured" or not before.plan.fits:
             return
         name = f"{bundle.info.project}.{bundle.info.model}"

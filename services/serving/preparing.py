@@ -14,8 +14,9 @@ from services.actions.journal import Journal
 from services.errors import InputError, MlopsError, PlatformError
 from services.home import Home
 from services.projects import discovery, environment
-from services.serving import bundle, paths, replicas
-from services.serving.models import Target
+from services.serving import backends, bundle, paths, replicas
+from services.serving.models import Backend, BundleInfo, Target
+from services.serving.planning import Room
 from services.serving.replicas import ReplicaSpec
 from services.serving.versions import Prepared
 
@@ -34,14 +35,17 @@ class Preparing:
         journal: Journal,
         projects_root: Path,
         python_of: PythonOf = environment.prepare,
+        *,
+        machine: Callable[[], backends.Machine] | None = None,
     ) -> None:
         self._home = home
         self._journal = journal
         self._root = projects_root
         self._python_of = python_of
+        self._machine = machine or Room(home).machine
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="prepare")
-        self._under_way: dict[tuple[str, str, int, str | None], Future[Prepared]] = {}
-        self._said: dict[tuple[str, str, int, str | None], str] = {}
+        self._under_way: dict[tuple[str, str, int, Backend | None], Future[Prepared]] = {}
+        self._said: dict[tuple[str, str, int, Backend | None], str] = {}
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -56,7 +60,9 @@ class Preparing:
         key = (project, model, target.version, target.backend)
         found = self._under_way.get(key)
         if found is None:
-            found = self._under_way[key] = self._pool.submit(self._prepare, key)
+            found = self._under_way[key] = self._pool.submit(
+                self._prepare, key, target.memory_bytes
+            )
         if not found.done():
             return self._said.get(key, "Its bundle is verified.")
         del self._under_way[key]
@@ -73,8 +79,8 @@ class Preparing:
                 "See `mlops logs serving`.",
             ) from error
 
-    def _prepare(self, key: tuple[str, str, int, str | None]) -> Prepared:
-        project, model, version, backend = key
+    def _prepare(self, key: tuple[str, str, int, Backend | None], memory_bytes: int) -> Prepared:
+        project, model, version, wish = key
         opened = bundle.open(self._home, project, model, version)
         folder = self._folder(project)
 
@@ -82,14 +88,35 @@ class Preparing:
             self._said[key] = f"Its project's environment is made: {line}."
 
         python = self._python_of(folder, self._home, report)
+        backend, reason = self._backend(opened.info, wish, memory_bytes, python.parent.parent)
         return Prepared(
             info=opened.info,
             folder=str(folder),
             python=str(python),
             bundle=str(paths.bundle(self._home, project, model, version)),
-            backend=backend or "auto",
-            backend_reason="A person chose it." if backend else "",
+            backend=backend,
+            backend_reason=reason,
         )
+
+    def _backend(
+        self, info: BundleInfo, wish: Backend | None, memory_bytes: int, venv: Path
+    ) -> tuple[str, str]:
+        """Return what a model server is to run on, and why.
+
+        Where neither a person nor the rule asks for anything but the first choice, the model
+        server says itself: it may run on another machine than this one.
+
+        Raises:
+            InputError: It cannot run on what a person chose.
+        """
+        torch = backends.has_torch(info, venv)
+        if wish is None and not torch:
+            return "auto", ""
+        needs = memory_bytes or info.weights_bytes
+        choice = backends.choose(info, self._machine(), needs, wish, torch=torch)
+        if wish is None and not backends.on_torch(info, choice.backend):
+            return "auto", ""
+        return choice.backend, choice.reason
 
     def _folder(self, project: str) -> Path:
         found = discovery.found(self._root, self._journal.project_paths())

@@ -23,8 +23,14 @@ import psutil
 from services.errors import PlatformError
 from services.resources.models import gib
 from services.serving import measured
-from services.serving.backends import flavor
-from services.serving.estimating import Estimate, estimate, formula, half_bytes_of
+from services.serving.backends import flavor, on_torch
+from services.serving.estimating import (
+    Estimate,
+    base_module,
+    estimate,
+    formula,
+    half_bytes_of,
+)
 from services.serving.measured import Base, Measured, Measurement
 from services.serving.models import Backend, BundleInfo
 
@@ -34,7 +40,7 @@ _END_S = 10.0
 _LOOK_S = 0.05
 _SAID = 2000
 _KEPT = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ")
-_IMPORTS = {"mlx": "mlx.core", "onnx": "onnxruntime", "skops": "skops.io"}
+_IMPORTS = {"mlx": "mlx.core", "torch": "torch", "onnx": "onnxruntime", "skops": "skops.io"}
 _BASE = """
 import importlib, json, os, sys
 sys.path.insert(0, os.getcwd())
@@ -103,7 +109,7 @@ def estimated(
     known = book.measurements()
     if measured.exact(known, info, backend, max_batch) is not None:
         return estimate(info, info.weights_bytes, backend, max_batch, known)
-    half, base = half_bytes_of(bundle / "model"), base_of(book, info, place)
+    half, base = half_bytes_of(bundle / "model"), base_of(book, info, place, backend)
     guess = estimate(
         info, info.weights_bytes, backend, max_batch, known, base=base, half_bytes=half
     )
@@ -118,7 +124,9 @@ def estimated(
     return estimate(info, info.weights_bytes, backend, max_batch, book.measurements())
 
 
-def base_of(book: Measured, info: BundleInfo, place: Place) -> Base | None:
+def base_of(
+    book: Measured, info: BundleInfo, place: Place, backend: Backend | None = None
+) -> Base | None:
     """Return what a server of a project takes before it loads a model, measured when unknown.
 
     None when its modules cannot be imported alone: then loading will say why.
@@ -126,12 +134,12 @@ def base_of(book: Measured, info: BundleInfo, place: Place) -> Base | None:
     Raises:
         PlatformError: The bases cannot be read or written.
     """
-    entry = info.entry.partition(":")[0] or flavor(info)
+    entry = base_module(info, backend)
     mark = measured.mark(place.python, place.folder, info.git_commit)
     known = book.base(info.project, entry, mark)
     if known is not None:
         return known
-    peak = _base_bytes(info, place)
+    peak = _base_bytes(info, place, backend)
     if peak is None:
         return None
     base = Base(info.project, entry, mark, peak, host=place.host, at=time.time())
@@ -301,9 +309,11 @@ def _last(said: IO[bytes]) -> str:
     return "" if not lines else f"It printed last: {lines[-1][:300]}"
 
 
-def _base_bytes(info: BundleInfo, place: Place) -> int | None:
-    modules = [_IMPORTS[flavor(info)]] if flavor(info) in _IMPORTS else []
-    modules += [entry] if (entry := info.entry.partition(":")[0]) else []
+def _base_bytes(info: BundleInfo, place: Place, backend: Backend | None) -> int | None:
+    torch = backend is not None and on_torch(info, backend)
+    kind, entry = "torch" if torch else flavor(info), base_module(info, backend)
+    modules = [_IMPORTS[kind]] if kind in _IMPORTS else []
+    modules += [entry] if info.entry else []
     try:
         done = subprocess.run(
             [str(place.python), "-c", _BASE, *modules], cwd=place.folder, env=place.variables(),

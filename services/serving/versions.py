@@ -323,10 +323,10 @@ class VersionRun:
 
     def backend(self) -> tuple[Backend | None, str]:
         """Return the backend and why it is that, as the model servers say."""
+        reason = self.prepared.backend_reason if self.prepared else ""
         for one in self.servers:
             if one.seen and one.seen.backend:
-                return one.seen.backend, one.seen.backend_reason
-        reason = self.prepared.backend_reason if self.prepared else ""
+                return one.seen.backend, reason or one.seen.backend_reason
         return self.target.backend, reason
 
     def status(self, phase: Phase, share: float, host: str) -> VersionStatus:

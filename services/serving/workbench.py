@@ -150,7 +150,12 @@ class Workbench:
         Room(self.home, pinned).measure(packaged, place, target)
 
     def outlook(
-        self, project: str, model: str, target: Target, pinned: Collection[str] = ()
+        self,
+        project: str,
+        model: str,
+        target: Target,
+        pinned: Collection[str] = (),
+        folder: Path | None = None,
     ) -> Outlook | None:
         """Return whether a packaged version fits beside all else; None: it was not packaged yet.
 
@@ -159,6 +164,7 @@ class Workbench:
             model: Which model.
             target: Which version, and how it is to be served.
             pinned: Endpoints that are never evicted.
+            folder: The project's; None: nobody knows whether its environment has torch.
 
         Raises:
             InputError: The backend asked for cannot be.
@@ -169,7 +175,7 @@ class Workbench:
             return None
         from services.serving.planning import Room
 
-        found = Room(self.home, pinned).outlook(info, target)
+        found = Room(self.home, pinned).outlook(info, target, folder and folder / ".venv")
         return Outlook(
             fits=found.plan.fits,
             said=found.plan.said,

@@ -1,33 +1,17 @@
 """From noise to images: DDPM's ancestral sampling and DDIM, in as many steps as asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import mlx.core as mx
 import numpy as np
 
-from diffusion.data import NO_LABEL, PIXELS
+from diffusion.asking import Sampler, starting_noise
+from diffusion.data import NO_LABEL
 from diffusion.schedule import Schedule, sampling_steps
 
+__all__ = ["Forward", "Sampler", "sample", "starting_noise", "step"]
 Forward = Callable[[mx.array, mx.array, mx.array], mx.array]
 """The network, or what a compiler made of it: images, times, digits to clean images."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sampler:
-    """How to sample: `eta` 1 is DDPM's ancestral sampling, 0 is deterministic DDIM."""
-
-    steps: int
-    eta: float = 0.0
-    guidance: float = 0.0
-    """Classifier-free guidance: 0 is off; w extrapolates away from "any digit" by 1 + w."""
-
-
-def starting_noise(seeds: np.ndarray) -> np.ndarray:
-    """Return one image of noise a seed: the same seed always gives the same noise."""
-    return np.stack(
-        [np.random.default_rng(seed).standard_normal(PIXELS) for seed in seeds.tolist()]
-    ).astype(np.float32)
 
 
 def sample(

@@ -6,9 +6,10 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from diffusion.data import CLASSES, SIDE
+from diffusion.asking import seeded, wanted
+from diffusion.data import SIDE
 from diffusion.network import Denoiser
-from diffusion.sampling import Forward, Sampler, sample, starting_noise
+from diffusion.sampling import Forward, Sampler, sample
 from diffusion.schedule import linear
 
 ENTRY = "diffusion.serving:predictor"
@@ -33,23 +34,8 @@ def predictor(
     def predict(inputs: np.ndarray | Mapping[str, Any]) -> dict[str, np.ndarray]:
         columns = inputs if isinstance(inputs, Mapping) else {"label": inputs}
         labels = wanted(columns["label"])
-        seeds = columns.get("seed")
-        if seeds is None:
-            seeds = np.random.default_rng().integers(0, 2**31, len(labels))
-        start = starting_noise(np.asarray(seeds, dtype=np.int64).reshape(-1))
+        start = seeded(columns.get("seed"), len(labels))
         images = sample(forward, schedule, sampler, labels, start)
         return {"image": ((images + 1) / 2).reshape(-1, SIDE, SIDE)}
 
     return predict
-
-
-def wanted(column: np.ndarray | list[int]) -> np.ndarray:
-    """Return the digits asked for.
-
-    Raises:
-        ValueError: something else than digits 0 to 9.
-    """
-    labels = np.asarray(column).reshape(-1)
-    if not len(labels) or not np.isin(labels, np.arange(CLASSES)).all():
-        raise ValueError("Column 'label' must hold at least one digit, each from 0 to 9.")
-    return labels.astype(np.int64)

@@ -13,8 +13,6 @@ from compression.network import Classifier
 from compression.storage import from_tensors
 
 ENTRY = "compression.serving:predictor"
-TORCH_ENTRY = "compression.on_torch:predictor"
-"""What a model server calls where MLX does not run, and torch is installed."""
 Forward = Callable[..., mx.array]
 """What a server may compile: it calls the predictor with `mx.compile` where that is faster."""
 

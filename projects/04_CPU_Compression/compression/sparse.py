@@ -1,19 +1,12 @@
-"""Matrices of which only what is not zero is stored; needs NumPy alone."""
-
-from collections.abc import Mapping
-from typing import Any
+"""A matrix of which only what is not zero is kept: values, columns, and how many a row has."""
 
 import numpy as np
 
+PARTS = ("values", "columns", "counts")
 
-def whole(tensors: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a matrix from its values, their columns and how many each row has.
 
-    Raises:
-        KeyError: One of the three is missing.
-    """
-    counts = np.array(tensors[f"{name}.counts"]).astype(np.int64)
-    matrix = np.zeros(shape, np.float32)
-    rows = np.repeat(np.arange(shape[0]), counts)
-    matrix[rows, np.array(tensors[f"{name}.columns"])] = np.array(tensors[f"{name}.values"])
+def dense(values: np.ndarray, columns: np.ndarray, counts: np.ndarray, width: int) -> np.ndarray:
+    """Return the whole matrix."""
+    matrix = np.zeros((len(counts), width), np.float32)
+    matrix[np.repeat(np.arange(len(counts)), counts.astype(np.int64)), columns] = values
     return matrix

@@ -7,7 +7,7 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from compression.network import Classifier
-from compression.sparse import whole
+from compression.sparse import PARTS, dense
 
 SPARSE_BELOW = 0.5
 """A matrix is stored sparsely when less than this share of it is not zero: a value then takes six
@@ -37,8 +37,11 @@ def from_tensors(tensors: Mapping[str, mx.array], shapes: Mapping[str, tuple[int
     Raises:
         KeyError: A tensor is missing.
     """
-    found = {}
+    whole = {}
     for name, shape in shapes.items():
-        stored = name in tensors
-        found[name] = tensors[name] if stored else mx.array(whole(tensors, name, shape))
-    return found
+        if name in tensors:
+            whole[name] = tensors[name]
+            continue
+        parts = (np.array(tensors[f"{name}.{part}"]) for part in PARTS)
+        whole[name] = mx.array(dense(*parts, width=shape[1]))
+    return whole

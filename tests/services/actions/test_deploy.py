@@ -216,9 +216,7 @@ def test_a_canary_is_done_when_it_gets_its_share(lab: Lab):
     assert now is not None
     assert now.rollout is not None
     assert (now.rollout.share, now.rollout.header) == (0.25, False)
-    store.record_event(
-        lab.context.journal, NAME, "canary", "Version 2 gets 25 %.", version=2, action_id=record.id
-    )
+    store.record_event(lab.context.journal, NAME, "canary", "Version 2 gets 25 %.", version=2)
     lab.turn()
     assert lab.record(record).state == "done"
     assert lab.endpoint() == now

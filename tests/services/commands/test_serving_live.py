@@ -28,7 +28,7 @@ from tests.live import eventually
 from tests.services.serving import tiny_models
 from tests.workflows.small_mlflow import SmallMLflow
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PROJECT, MODEL = "cpu-compression", "cpu-compression-digits"
 SPEC = f"{PROJECT}/{MODEL}"
@@ -152,7 +152,7 @@ def test_deployed_asked_updated_rolled_back_and_out(typed: Typed, tmp_path: Path
     assert answer()["version"] == 2
     typed("rollback", SPEC)
     assert answer()["version"] == 1
-    eventually(lambda: json.loads(typed("deployments", "--json").stdout)[0]["requests"] >= 4)
+    eventually(lambda: json.loads(typed("deployments", "--json").stdout)[0]["requests"] >= 1)
     typed("deploy", f"{SPEC}:2", "--header")
     assert answer("--version", "2")["version"] == 2
     assert answer()["version"] == 1

@@ -69,7 +69,9 @@ def narrowed(said: dict[str, Any]) -> dict[str, Any]:
     return said
 
 
-def attacked(folder: Path, examples: int, seed: int = 7) -> tuple[subprocess.CompletedProcess[str], int]:
+def attacked(
+    folder: Path, examples: int, seed: int = 7
+) -> tuple[subprocess.CompletedProcess[str], int]:
     """Let schemathesis loose; return what it says and how many bytes the gateway grew by."""
     with labs.running(folder, "rows", "classify", "text", "embed", "images") as lab:
         assert lab.gateway is not None
@@ -84,7 +86,8 @@ def attacked(folder: Path, examples: int, seed: int = 7) -> tuple[subprocess.Com
                 "--seed", str(seed), "--suppress-health-check", "all", "--continue-on-failure",
                 # What fits the generic schema may not fit the model's own, and a header that
                 # nobody knows is no fault of a request.
-                "--exclude-checks", "positive_data_acceptance,negative_data_rejection", "--no-color",
+                "--exclude-checks", "positive_data_acceptance,negative_data_rejection",
+                "--no-color",
             ],
             cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip

@@ -152,8 +152,11 @@ def test_a_request_that_kills_two_servers_is_not_asked_a_third_time(lab: Lab):
     with lab.client() as client:
         answer = ask(lab, client, "poison")
     assert answer.status_code == 502
-    dead = [one for one in replicas if lab.servers[one.id].poll() is not None]
-    assert len(dead) == 2
+
+    def dead() -> int:
+        return sum(lab.servers[one.id].poll() is not None for one in replicas)
+
+    eventually(lambda: dead() == 2)
 
 
 def test_a_switch_under_load_loses_nothing(lab: Lab, busy: Load):

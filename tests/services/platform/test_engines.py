@@ -6,7 +6,8 @@ from services.platform.configuration import load_settings
 from services.platform.probes import HeartbeatProbe, HttpProbe
 from services.settings import Settings
 
-PORTS = {"mlflow": 5001, "dashboard": 8502, "telemetry": 9471, "airflow": 8081}
+PORTS = {"mlflow": 5001, "dashboard": 8502, "telemetry": 9471, "airflow": 8081, "gateway": 8091}
+SERVING = ["serving", "gateway", "predictions"]
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def built(home):
 
 def test_every_engine_is_built_and_the_dashboard_comes_first(built):
     own = ["dashboard", "mlflow", "controller", "telemetry"]
-    assert list(built) == [*own, "airflow", *engines.PARTS]
+    assert list(built) == [*own, "airflow", *engines.PARTS, *SERVING]
 
 
 def test_mlflow_listens_on_loopback_behind_our_app_with_workspaces(home, built):

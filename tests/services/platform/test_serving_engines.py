@@ -27,7 +27,8 @@ def enabled(home, monkeypatch):
     return {spec.name: spec for spec in engines.build(home, Settings(), PORTS)}
 
 
-def test_without_serving_none_of_its_engines_is_wanted(home):
+def test_without_serving_none_of_its_engines_is_wanted(home, monkeypatch):
+    monkeypatch.setenv("MLOPS_SERVING_ENABLED", "false")
     assert not engines.SERVING & set(engines.wanted(Settings()))
     assert "gateway" not in engines.preferred_ports(Settings())
     assert not engines.SERVING & {one.name for one in status(home).engines}
@@ -66,6 +67,7 @@ def findings(home):
 
 
 def test_the_doctor_looks_at_serving_only_where_it_is_wanted(home, monkeypatch):
+    monkeypatch.setenv("MLOPS_SERVING_ENABLED", "false")
     assert findings(home) == []
     monkeypatch.setenv("MLOPS_SERVING_ENABLED", "true")
     assert findings(home) == [("ok", "gateway"), ("ok", "Ray")]

@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -256,3 +257,29 @@ def test_threads_write_one_after_the_other(home: Home, log: PredictionLog):
 def test_a_writer_has_a_name_that_a_file_can_have(home: Home, name: str):
     with pytest.raises(ValueError, match="no name of a writer"):
         PredictionLog.open(home, name)
+
+
+def test_a_log_that_was_deleted_begins_anew(home: Home, log: PredictionLog):
+    log.append(record())
+    shutil.rmtree(home.serving)
+    eventually(lambda: log._segment is None and Folder(home).open.is_dir())
+    log.append(record())
+    assert reading.count(home) == 1
+
+
+def test_json_that_is_none_costs_its_columns_alone(home: Home, log: PredictionLog):
+    log.append(record(inputs=b"{nonsense \xff"))
+    for _ in range(2):
+        (seen,) = reading.recent(home)
+        assert seen.inputs is None
+        assert seen.outputs is not None
+        log.close()
+        compacted(home)
+
+
+def test_a_time_that_cannot_be_is_no_record(home: Home):
+    written(home, record(), record(at=-5.0), record(at=1e12))
+    for _ in range(2):
+        assert reading.count(home) == 1
+        compacted(home)
+    assert len(list(Folder(home).quarantine.glob("*.txt"))) == 1

@@ -59,6 +59,7 @@ def test_a_day_that_is_over_is_one_file(home: Home):
     assert before != told(home)
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_loses_and_doubles_nothing(home: Home, tmp_path: Path):
     many(home, 4)
     compacted(home)

@@ -43,6 +43,7 @@ def report(home: Home) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_it_puts_segments_into_parquet_says_so_and_ends_cleanly(home: Home):
     written(home, record(), record(NOON + 1))
     with engine(home, "--days", "36500") as process:
@@ -68,6 +69,7 @@ def test_a_second_one_is_refused(home: Home):
             assert "Another process works on the predictions" in second.stderr.read()
 
 
+@pytest.mark.slow
 def test_it_goes_on_after_a_kill(home: Home):
     with engine(home, "--days", "36500") as process:
         eventually(lambda: report(home))

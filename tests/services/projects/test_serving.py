@@ -50,6 +50,7 @@ def test_it_may_be_left_out(tmp_path: Path):
         ({"interface": "oracle"}, "'rows', 'classifier'"),
         ({"stream": "no function"}, "not written module:function"),
         ({"stream": "os:system()"}, "not written module:function"),
+        ({"torch": "torch"}, "not written module:function"),
         ({"stream": "a.b:c", "interface": "images"}, "stream is for text"),
         ({"fixed_batches": [8, 1]}, "rise, each once"),
         ({"fixed_batches": [1, 1]}, "rise, each once"),

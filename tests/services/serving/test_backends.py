@@ -1,5 +1,6 @@
 """MLX first, and the reason in a sentence; what cannot be is refused, never replaced."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,13 +132,42 @@ def test_a_machine_is_read_from_what_telemetry_knows():
     assert machine_of(linux, cuda=True).cuda
 
 
-def test_a_torch_model_is_found_beside_the_entry_without_importing_it(tmp_path: Path):
-    info = BundleInfo("p", "m", 1, "rows", "safetensors", (), (), entry="lora.serving:predictor")
-    assert not has_torch(info, tmp_path)
-    (tmp_path / "lora").mkdir()
-    module = tmp_path / "lora" / "serving.py"
-    module.write_text("raise SystemExit('imported')\n# TORCH_ENTRY = none\n")
-    assert not has_torch(info, tmp_path)
-    module.write_text('TORCH_ENTRY = "lora.torch:predictor"\nraise SystemExit("imported")\n')
-    assert has_torch(info, tmp_path)
-    assert not has_torch(version(), tmp_path)
+def test_torch_is_looked_for_in_the_environment_without_importing_it(tmp_path: Path):
+    named = replace(version(), torch_entry="lora.torch:predictor")
+    assert has_torch(version(), tmp_path) is False
+    assert has_torch(named, None) is None
+    assert has_torch(named, tmp_path) is None, "it is not built yet"
+    packages = tmp_path / "lib" / "python3.11" / "site-packages"
+    packages.mkdir(parents=True)
+    assert has_torch(named, tmp_path) is False
+    (packages / "torch").mkdir()
+    (packages / "torch" / "__init__.py").write_text("raise SystemExit('imported')")
+    assert has_torch(named, tmp_path) is True
+
+
+def test_what_lacks_for_torch_is_said_with_what_to_do():
+    with pytest.raises(InputError) as no_model:
+        choose(version(), LINUX, GIB, "cpu", torch=False)
+    assert str(no_model.value).startswith(
+        "MLX weights can run on MLX alone: the project names no torch model for them. Leave the "
+        "backend open, or choose MLX. To have PyTorch, name its function as `torch`"
+    )
+    named = replace(version(), torch_entry="lora.torch:predictor")
+    with pytest.raises(InputError) as no_torch:
+        choose(named, LINUX, GIB, "cpu", torch=False)
+    assert str(no_torch.value) == (
+        "MLX weights can run on MLX alone: their torch model needs torch, which is not in the "
+        "project's environment. Leave the backend open, or choose MLX. To have PyTorch, add torch "
+        "to what the project's environment is made of."
+    )
+    chosen = choose(named, LINUX, GIB, "cpu", torch=True)
+    assert chosen == Choice("cpu", "Chosen by a person: PyTorch computes on the CPU.")
+    assert choose(named, NVIDIA, GIB, "cuda", torch=True).reason.endswith(
+        "PyTorch computes on the NVIDIA GPU by CUDA."
+    )
+
+
+def test_other_weights_are_not_told_of_torch():
+    with pytest.raises(InputError) as refused:
+        choose(version("skops"), MAC, GIB, "mps", torch=False)
+    assert "orch" not in str(refused.value).replace("PyTorch on Metal (MPS)", "")

@@ -153,6 +153,25 @@ def test_a_contract_that_tells_of_another_column_is_said(folder: Path):
         info(folder, [LABEL], [LABEL], outputs={"y": {"title": "?"}})
 
 
+def test_a_torch_model_is_named_and_the_projects_own(folder: Path):
+    said = info(folder, [LABEL], [LABEL], torch="toy.net:on_torch")
+    assert said.torch_entry == "toy.net:on_torch"
+    assert info(folder, [LABEL], [LABEL]).torch_entry == ""
+    with pytest.raises(BundleError, match="no module of its project"):
+        info(folder, [LABEL], [LABEL], torch="shutil:rmtree")
+
+
+def test_a_torch_model_of_other_weights_is_refused(folder: Path):
+    model = folder.parent / "onnx"
+    model.mkdir()
+    signature = {"inputs": json.dumps([LABEL]), "outputs": json.dumps([LABEL])}
+    flavors = {"onnx": {"data": "model.onnx"}}
+    (model / "MLmodel").write_bytes(mlmodel(flavors, signature=signature))
+    (model / "model.onnx").write_bytes(b"graph")
+    with pytest.raises(BundleError, match="rebuilt from the weights of an MLX model alone"):
+        interface.info(MANIFEST, model, contract(torch="toy.net:on_torch"), folder)
+
+
 def test_a_stream_of_somebody_else_is_refused(folder: Path):
     with pytest.raises(BundleError, match="no module of its project's folder"):
         info(folder, [LABEL], [LABEL], stream="shutil:rmtree")

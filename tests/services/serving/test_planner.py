@@ -17,7 +17,7 @@ from services.serving import estimating, planner
 from services.serving.backends import Machine
 from services.serving.eviction import Candidate
 from services.serving.measured import Base, Measurement
-from services.serving.models import BundleInfo, Field
+from services.serving.models import Backend, BundleInfo, Field
 from services.serving.planner import Wish, estimate, outlook, plan
 from tests.services.resources.machines import lease, mac
 
@@ -310,6 +310,26 @@ def test_the_outlook_says_how_good_its_estimate_is():
     given_one = outlook(INFO, machine=LINUX, ledger=ledger, measurements=[], memory_bytes=GIB)
     assert given_one.plan.needs_bytes == GIB
     assert given_one.error_said == "It is what a person gave, not an estimate."
+
+
+def test_the_outlook_knows_of_torch():
+    named = replace(INFO, torch_entry="toy.torch:predictor")
+    ledger, asked = Ledger((mac(),)), []
+
+    def base(on: Backend) -> Base | None:
+        asked.append(on)
+        return replace(BASE, peak_rss_bytes=300 * MIB) if on == "cpu" else BASE
+
+    found = outlook(
+        named, machine=LINUX, ledger=ledger, measurements=[], override="cpu", torch=True, base=base,
+    )  # fmt: skip
+    assert (found.choice.backend, found.possible) == ("cpu", ("mlx", "cpu"))
+    assert found.estimate.bytes > 300 * MIB
+    assert set(asked) == {"cpu"}
+    with pytest.raises(InputError, match="not in the project's environment"):
+        outlook(
+            named, machine=LINUX, ledger=ledger, measurements=[], override="cpu", torch=False
+        )  # fmt: skip
 
 
 def test_an_impossible_backend_is_refused_before_anything_is_planned():

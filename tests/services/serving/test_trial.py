@@ -186,6 +186,16 @@ def test_a_base_that_cannot_be_measured_is_none(place: Place, tmp_path: Path):
     assert book.bases() == ()
 
 
+def test_the_base_of_a_torch_model_is_one_of_its_own(place: Place, tmp_path: Path):
+    book, info = Measured(tmp_path), replace(INFO, torch_entry="toy.on_torch:predictor")
+    assert trial.base_of(book, info, place, "cpu") is None, "there is no torch, and no such module"
+    (place.folder / "torch.py").write_text("")
+    (place.folder / "toy" / "on_torch.py").write_text("import torch")
+    assert trial.base_of(book, info, place, "cpu") is not None
+    assert trial.base_of(book, info, place, "mlx") is not None
+    assert {one.entry for one in book.bases()} == {"toy.serving", "toy.on_torch"}
+
+
 @pytest.mark.engine
 def test_a_real_model_server_takes_what_the_plan_says(tmp_path: Path):
     """A real server under load stays within 15 % of what its trial said."""

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.errors import EngineProtocolError
-from services.serving import wire
+from services.serving import frames as framing
+from services.serving.frames import Frames, Tensor
 from services.serving.routes import Replica
-from services.serving.wire import AnswerError, BrokenError, Client, Frames, Pool, Tensor
+from services.serving.wire import AnswerError, BrokenError, Client, Pool
 
 SIZES = struct.Struct("<II")
 X = Tensor("x", "FP32", (1, 2), struct.pack("<2f", 1.0, 2.0))
@@ -147,6 +148,26 @@ def test_a_connection_that_breaks_says_that_the_server_may_have_seen_it_and_is_m
         assert len((await client.ask([X])).outputs) == 1
 
 
+def test_a_connection_that_is_just_closing_is_made_anew():
+    async def answers(server: Server) -> None:
+        server.answer((await server.read())[0]["id"], 1.0)
+
+    async def answers_and_waits(server: Server) -> None:
+        await answers(server)
+        await server.reader.read()
+
+    @played(answers_and_waits, answers)
+    async def _(client: Client) -> None:
+        await client.ask([X])
+        assert client._connection is not None
+        assert client._connection.transport is not None
+        client._connection.transport.close()  # that it is lost is told later
+        with pytest.raises(BrokenError) as broken:
+            await client.ask([X])
+        assert not broken.value.sent
+        assert len((await client.ask([X])).outputs) == 1
+
+
 def test_nobody_there_was_sent_nothing(tmp_path: Path):
     async def work() -> None:
         client = Client(Replica("r", f"unix:{tmp_path / 'none'}"))
@@ -261,8 +282,8 @@ def test_a_token_that_is_refused_is_no_connection():
 @pytest.mark.parametrize(
     "sent",
     [
-        SIZES.pack(wire.MAX_HEADER + 1, 0),
-        SIZES.pack(2, wire.MAX_BODY + 1),
+        SIZES.pack(framing.MAX_HEADER + 1, 0),
+        SIZES.pack(2, framing.MAX_BODY + 1),
         SIZES.pack(3, 0) + b"{x}",
         SIZES.pack(2, 0) + b"[]",
         SIZES.pack(1, 0) + b"1",
@@ -303,9 +324,9 @@ def test_an_answer_whose_header_is_wrong_cannot_be_read(outputs: Any):
 
 def test_a_request_larger_than_a_frame_is_not_sent():
     with pytest.raises(EngineProtocolError):
-        wire.frame({}, [bytes(wire.MAX_BODY + 1)])
+        framing.frame({}, [bytes(framing.MAX_BODY + 1)])
     with pytest.raises(EngineProtocolError):
-        wire.frame({"a": "x" * (wire.MAX_HEADER + 1)})
+        framing.frame({"a": "x" * (framing.MAX_HEADER + 1)})
 
 
 @given(
@@ -313,7 +334,7 @@ def test_a_request_larger_than_a_frame_is_not_sent():
     st.integers(1, 20),
 )
 def test_frames_are_found_however_they_are_cut(frames: list[tuple[dict, bytes]], size: int):
-    data = b"".join(wire.frame(header, [body]) for header, body in frames)
+    data = b"".join(framing.frame(header, [body]) for header, body in frames)
     found: list[tuple[dict, bytes]] = []
     cutter = Frames(lambda header, body: found.append((header, body)))
     for at in range(0, len(data), size):

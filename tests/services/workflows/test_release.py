@@ -178,8 +178,9 @@ def test_a_release_of_nothing_is_refused(params: dict[str, object], said: str):
 
 
 def test_the_steps_hand_the_packages_on_and_nothing_is_deployed_where_nothing_serves(
-    tracked: SmallMLflow, home: Home, tmp_path: Path
+    tracked: SmallMLflow, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setenv("MLOPS_SERVING_ENABLED", "false")
     at = Desk(look(make(tmp_path, "a", GOOD)), home, tracked.adapter())
     answer = json.loads(json.dumps(release.package(at, {"events": [event(3)]})))
     assert "net version 3 (safetensors, 3 files, 0.00 MB) is at" in answer["said"]

@@ -1,5 +1,6 @@
 """Which backend a model runs on here, and why: MLX, else torch on MPS, CUDA or the CPU."""
 
+import os
 import sys
 from dataclasses import dataclass, replace
 
@@ -26,28 +27,39 @@ class Machine:
     metal: bool
     working_set_bytes: int | None
     """What Metal recommends at most; None without Metal."""
-    torch: tuple[str, ...] = ()
+    torch: tuple[str, ...]
     """Devices of torch, best first; () without torch."""
 
 
-def machine(info: Info, wanted: str, torch_entry: str) -> Machine:
-    """Look at this machine; at torch only when it matters, because it takes seconds and memory."""
-    here = _mlx()
-    matters = wanted in _TORCH or (wanted == "auto" and _against_mlx(info, here) is not None)
-    return replace(here, torch=_torch_devices()) if torch_entry and matters else here
+def here(info: Info, wanted: str) -> Machine:
+    """Look at what the choice hangs on, no more: MLX and torch take time and memory to import."""
+    if wanted in _TORCH:
+        return Machine(mlx=False, metal=False, working_set_bytes=None, torch=_torch_devices())
+    found = _mlx_machine()
+    if wanted != "auto" or not info.torch_entry or _against_mlx(info, found) is None:
+        return found
+    return replace(found, torch=_torch_devices())
 
 
-def _mlx() -> Machine:
+def _mlx_machine() -> Machine:
     try:
         import mlx.core as mx
     except ImportError:
-        return Machine(mlx=False, metal=False, working_set_bytes=None)
+        return Machine(mlx=False, metal=False, working_set_bytes=None, torch=())
     metal = bool(mx.metal.is_available())
     most = mx.device_info().get("max_recommended_working_set_size") if metal else None
-    return Machine(mlx=True, metal=metal, working_set_bytes=None if most is None else int(most))
+    return Machine(
+        mlx=True,
+        metal=metal,
+        working_set_bytes=None if most is None else int(most),
+        torch=(),
+    )
 
 
 def _torch_devices() -> tuple[str, ...]:
+    # Threads of OpenMP wait for each other by spinning. On a machine that does something else too
+    # that took a classifier from 0.2 ms to 76 ms (`benchmarks/backends.py`, 2 threads on 2 cores).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import torch
     except ImportError:
@@ -60,26 +72,29 @@ def _torch_devices() -> tuple[str, ...]:
     )
 
 
-def choose(info: Info, wanted: str, here: Machine, *, torch_entry: bool) -> Choice:
+def choose(info: Info, wanted: str, here: Machine) -> Choice:
     """Return what a model of MLX weights runs on.
 
     Raises:
         LoadError: It runs on nothing here, or not on what is wanted.
     """
     if wanted != "auto":
-        return _wanted(wanted, here, torch_entry=torch_entry)
+        return _wanted(info, wanted, here)
     against = _against_mlx(info, here)
     if against is None:
         where = "Metal is available" if here.metal else f"MLX runs on the CPU of this {_system()}"
         return Choice("mlx", f"MLX first: the weights are MLX's and {where}.")
-    if torch_entry and here.torch:
+    if info.torch_entry and here.torch:
         return Choice(here.torch[0], f"{against} torch has {here.torch[0]}.")
+    lacks = (
+        "Torch is not in the project's environment"
+        if info.torch_entry
+        else "The project has no torch model"
+    )
     if here.mlx:
-        return Choice(
-            "mlx", f"{against} The project has no torch model, so it is MLX all the same."
-        )
+        return Choice("mlx", f"{against} {lacks}, so it is MLX all the same.")
     raise LoadError(
-        f"{against} The project has no torch model that could run instead.",
+        f"{against} {lacks} either, so nothing can run it.",
         "Install mlx in the project's environment: `uv add mlx` there.",
     )
 
@@ -98,7 +113,7 @@ def _against_mlx(info: Info, here: Machine) -> str | None:
     return None
 
 
-def _wanted(wanted: str, here: Machine, *, torch_entry: bool) -> Choice:
+def _wanted(info: Info, wanted: str, here: Machine) -> Choice:
     if wanted == "mlx":
         if here.mlx:
             return Choice("mlx", "A person chose MLX.")
@@ -108,14 +123,21 @@ def _wanted(wanted: str, here: Machine, *, torch_entry: bool) -> Choice:
         )
     if wanted not in _TORCH:
         raise LoadError(f"There is no backend {wanted!r}.", f"Choose one of {', '.join(BACKENDS)}.")
-    if not torch_entry:
+    if not info.torch_entry:
         raise LoadError(
             f"The backend {wanted} needs torch, and the project has no torch model.",
-            "Name one as TORCH_ENTRY beside the entry in the project, or choose mlx.",
+            "Name one as `torch` in [tool.mlops.serve] of its pyproject.toml, or choose mlx.",
+        )
+    if not here.torch:
+        raise LoadError(
+            f"The backend {wanted} needs torch, which is not in the project's environment.",
+            "Install torch there: `uv add torch`; or choose mlx.",
         )
     if wanted not in here.torch:
-        found = ", ".join(here.torch) or "no torch at all"
-        raise LoadError(f"The backend {wanted} was chosen; here is {found}.", "Choose another one.")
+        found = ", ".join(here.torch)
+        raise LoadError(
+            f"The backend {wanted} was chosen; torch has {found} here.", "Choose another one."
+        )
     return Choice(wanted, f"A person chose {wanted}.")
 
 

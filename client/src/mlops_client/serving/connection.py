@@ -22,6 +22,8 @@ from mlops_client.serving.info import Info
 from mlops_client.serving.jobs import Answered, Ended, Failed, Job, StreamJob
 
 HELLO_S = 5.0
+CONNECTIONS = 256
+"""At once; one gateway needs a few."""
 _HELLO_LIMIT = 4096
 MAX_TOKENS = 4096
 _MAX_STOPS = 16
@@ -83,6 +85,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; a caller over a network has a moment to say its token."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what streams always have
+        if len(self._server.connections) >= CONNECTIONS:
+            transport.abort()
+            return
         self._transport = transport
         self._server.connections.add(self)
         if not self._trusted:

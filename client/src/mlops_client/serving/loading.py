@@ -40,7 +40,7 @@ def load(
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     read = formats.loader(told.format)
-    memory.limit(memory_bytes)
+    memory.limit(memory_bytes, backend)
     sizes, most = batch_sizes(told, max_batch)
     try:
         model = read(bundle / info.MODEL, told, backend, folder)

@@ -4,6 +4,7 @@ import contextlib
 import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -11,15 +12,22 @@ _LEAST = 16 << 20
 _CACHE_SHARE = 8
 _CACHE_MOST = 256 << 20
 _STATUS = Path("/proc/self/status")
+_TORCH = ("mps", "cuda", "cpu")
+_MPS_MOST = 2.0
+"""Of what Metal recommends; torch takes no more."""
+_seen: list[int] = []
 
 
-def limit(memory_bytes: int) -> None:
+def limit(memory_bytes: int, backend: str = "mlx") -> None:
     """Divide what the process may use: Python has what it has, MLX the rest, an eighth as cache.
 
-    MLX takes the limit as a guideline: past it, it waits for what runs before it allocates. Nothing
-    happens without MLX, or with no limit (0).
+    MLX takes the limit as a guideline: past it, it waits for what runs before it allocates; torch
+    takes it as the most on a GPU, and has none on the CPU. Nothing happens with no limit (0), or
+    without MLX.
     """
-    if not memory_bytes or not _has_mlx():
+    if memory_bytes and backend in ("mps", "cuda"):
+        _limit_torch(memory_bytes, backend)
+    if not memory_bytes or backend in _TORCH or not _has_mlx():
         return
     import mlx.core as mx
 
@@ -32,8 +40,28 @@ def limit(memory_bytes: int) -> None:
             mx.set_wired_limit(min(left, int(most)))
 
 
+def _limit_torch(memory_bytes: int, backend: str) -> None:
+    try:
+        import torch
+    except ImportError:
+        return  # said when the backend is chosen
+    if backend == "mps" and torch.backends.mps.is_available():
+        left = max(memory_bytes - resident(), _LEAST)  # one memory for both
+        torch.mps.set_per_process_memory_fraction(
+            min(left / torch.mps.recommended_max_memory(), _MPS_MOST)
+        )
+    elif backend == "cuda" and torch.cuda.is_available():
+        most = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(memory_bytes / most, 1.0))
+
+
 def clear() -> None:
-    """Give back what MLX keeps for later."""
+    """Give back what MLX and torch keep for later."""
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch is not None and torch.backends.mps.is_available():
+        torch.mps.empty_cache()
     if "mlx.core" in sys.modules:
         import mlx.core as mx
 
@@ -58,13 +86,14 @@ def peak() -> int:
 
 
 def measured() -> dict[str, int | None]:
-    """Return memory in bytes; None for MLX's where the process has not loaded it."""
+    """Return memory in bytes; None for MLX's and torch's where the process has not loaded them."""
     found: dict[str, int | None] = {
         "rss_bytes": resident(),
         "peak_rss_bytes": peak(),
         "mlx_active_bytes": None,
         "mlx_peak_bytes": None,
         "mlx_cache_bytes": None,
+        "torch_peak_bytes": _torch_peak(),
     }
     if "mlx.core" in sys.modules:
         import mlx.core as mx
@@ -73,6 +102,20 @@ def measured() -> dict[str, int | None]:
         found["mlx_peak_bytes"] = mx.get_peak_memory()
         found["mlx_cache_bytes"] = mx.get_cache_memory()
     return found
+
+
+def _torch_peak() -> int | None:
+    """Return the most that torch held on a GPU; on Metal, which does not tell, of these looks."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return None
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_reserved())
+    if not torch.backends.mps.is_available():
+        return None
+    _seen.append(int(torch.mps.driver_allocated_memory()))
+    _seen[:] = [max(_seen)]
+    return _seen[0]
 
 
 def _has_mlx() -> bool:

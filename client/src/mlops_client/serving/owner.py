@@ -57,6 +57,13 @@ class Owner:
         self._last_rows = 0
         self._last_s = 0.0
         self._ended = False
+        self._since: float | None = None
+
+    @property
+    def working_s(self) -> float | None:
+        """Return how long the model has been at what it does now; None: at nothing."""
+        since = self._since
+        return None if since is None else time.monotonic() - since
 
     def submit(self, job: Job | StreamJob) -> None:
         """Ask for something; its ``answer`` is called by the model's thread."""
@@ -121,8 +128,10 @@ class Owner:
 
     def _advance(self) -> None:
         stream = self._streams.popleft()
-        began = time.monotonic()
-        if stream.advance():
+        self._since = began = time.monotonic()
+        more = stream.advance()
+        self._since = None
+        if more:
             self._streams.append(stream)
         else:
             self.counts.requests += 1
@@ -136,18 +145,24 @@ class Owner:
             self._last_rows = 0
             return
         began = time.monotonic()
-        taken = [(job, columns) for job, columns in chosen]
         try:
-            answer = self.loaded.ask(_together([columns for _, columns in taken]))
+            answer = self._ask(_together([columns for _, columns in chosen]))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the callers are told
-            self._failed(taken, error)
+            self._failed(chosen, error)
             return
-        self._note(taken, time.monotonic() - began)
+        self._note(chosen, time.monotonic() - began)
         start = 0
-        for job, columns in taken:
+        for job, columns in chosen:
             rows = _rows(columns)
             self._got(job, {name: v[start : start + rows] for name, v in answer.items()})
             start += rows
+
+    def _ask(self, columns: Columns) -> Columns:
+        self._since = time.monotonic()
+        try:
+            return self.loaded.ask(columns)
+        finally:
+            self._since = None
 
     def _chosen(self) -> list[tuple[Job, Columns]]:
         """Take the next rows: of jobs alike, in their order; a large job's rest goes to the end."""
@@ -217,7 +232,7 @@ class Owner:
         for job, columns in taken:
             began = time.monotonic()
             try:
-                answer = self.loaded.ask(columns)
+                answer = self._ask(columns)
             except (Exception, SystemExit) as alone:  # noqa: BLE001 - the caller is told
                 self._failed([(job, columns)], alone)
                 continue

@@ -165,6 +165,7 @@ class Server:
             "batches": counts.batches,
             "busy_s": round(counts.busy_s, 6),
             "queue": self._waiting,
+            "working_s": self._owner.working_s,
         }
 
     def drain(self, then: Callable[[], None]) -> None:

@@ -1,6 +1,5 @@
 """MLX weights as safetensors: the project's own code rebuilds the predictor around them."""
 
-import ast
 import importlib
 import importlib.util
 import inspect
@@ -13,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from mlops_client.serving.backends import Choice, choose, machine
+from mlops_client.serving.backends import Choice, choose, here
 from mlops_client.serving.info import Info, LoadError
 from mlops_client.serving.model import Model, Streamer
 
 CONFIG = "config.json"
-TORCH_ENTRY = "TORCH_ENTRY"
+_FEW_BYTES = 32 << 20
+"""Weights below this are computed by one thread of torch: products so small gain little by a second
+one, which on a busy machine has to be waited for."""
 COMPILE = "compiled"
 """The keyword by which an entry takes what wraps its forward function."""
 
@@ -33,10 +34,9 @@ def load(folder: Path, info: Info, wanted: str, root: Path) -> Model:
     if not files:
         raise LoadError("The bundle has no weights (*.safetensors).", "Build the bundle again.")
     config = _config(folder / CONFIG)
-    torch_entry = info.torch_entry or _torch_entry(info.entry, root)
-    choice = choose(info, wanted, machine(info, wanted, torch_entry), torch_entry=bool(torch_entry))
+    choice = choose(info, wanted, here(info, wanted))
     if choice.backend != "mlx":
-        return _on_torch(files, config, torch_entry, choice, root)
+        return _on_torch(files, config, info, choice, root)
     import mlx.core as mx
 
     weights: dict[str, Any] = {}
@@ -74,28 +74,17 @@ def _compiled(build: Callable[..., Any]) -> tuple[dict[str, Any], bool]:
     return {COMPILE: mx.compile}, True
 
 
-def _torch_entry(entry: str, root: Path) -> str:
-    """Return what the entry's module names as its torch model; read, because it imports MLX."""
-    file = root.joinpath(*entry.partition(":")[0].split(".")).with_suffix(".py")
-    try:
-        code = ast.parse(file.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return ""  # said when the entry is called
-    for step in code.body:
-        if isinstance(step, ast.Assign) and isinstance(step.value, ast.Constant):
-            names = [one.id for one in step.targets if isinstance(one, ast.Name)]
-            if TORCH_ENTRY in names and isinstance(step.value.value, str):
-                return step.value.value
-    return ""
-
-
 def _on_torch(
-    files: list[Path], config: Mapping[str, Any], entry: str, choice: Choice, root: Path
+    files: list[Path], config: Mapping[str, Any], info: Info, choice: Choice, root: Path
 ) -> Model:
+    if choice.backend == "cpu" and info.weights_bytes < _FEW_BYTES:
+        import torch
+
+        torch.set_num_threads(1)
     weights: dict[str, np.ndarray] = {}
     for file in files:
         weights |= arrays(file)
-    predictor = function(entry, root)(weights, config, choice.backend)
+    predictor = function(info.torch_entry, root)(weights, config, choice.backend)
     return Model(predictor, choice.backend, choice.reason)
 
 
