@@ -110,8 +110,9 @@ def variables(home: Home, options: Options) -> dict[str, str]:
         kept
         | asks
         | {
-            # As on a Mac: all of it listens on loopback and not on every network.
-            **({} if options.address else {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}),
+            # As on a Mac: all of it listens on loopback and not on every network, and a cluster
+            # there is sought there.
+            **({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if _on_loopback(options) else {}),
             # An actor that ends leaves its model server to the next one.
             "RAY_kill_child_processes_on_worker_exit": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
@@ -127,6 +128,11 @@ def variables(home: Home, options: Options) -> dict[str, str]:
             "PYTHONUNBUFFERED": "1",
         }
     )
+
+
+def _on_loopback(options: Options) -> bool:
+    host = options.address.rpartition(":")[0].strip("[]")
+    return host in {"", "localhost", "::1"} or host.startswith("127.")
 
 
 class Cluster:

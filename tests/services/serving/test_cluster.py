@@ -130,6 +130,8 @@ def test_an_existing_cluster_is_joined_with_its_own_token(home, tmp_path):
     found = cluster.variables(home, options)
     assert found["RAY_AUTH_TOKEN_PATH"] == str(tmp_path / "theirs")
     assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in found
+    found = cluster.variables(home, Options(1, "127.0.0.1:6379", tmp_path / "theirs"))
+    assert found["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"
 
 
 def test_rays_folder_is_short_and_ours_alone(home):
