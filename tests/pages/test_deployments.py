@@ -170,7 +170,8 @@ def test_a_row_tells_state_traffic_latency_errors_memory_and_why(laid: Laid, ope
     assert "✕ 2.5 % errors" in told  # of clip
     assert "a launch on the GPU costs more" in told  # why the CPU
     assert "Nobody asked it for 15 minutes" in told
-    assert "689 MB of 801 MB" in told  # two replicas
+    assert "689 MB</span>" in told  # two replicas
+    assert "of 801 MB</span>" in told
     assert "200 J" in told
     assert "No energy of a prediction was measured" in told
 
