@@ -48,6 +48,7 @@ retries = 2
 needs = { memory_gb = 48, gpu_cores = 30 }
 params.wait_s = { type = "float", default = 0.0 }
 dags = ["short.py"]
+federated = { server = "python server.py", client = "python join.py", clients = 2 }
 """
 DAG = """
 import os
@@ -77,6 +78,35 @@ pathlib.Path("model").write_text("weights")
 EVALUATE = """
 import pathlib
 print("evaluated", pathlib.Path("model").read_text(), flush=True)
+"""
+
+
+# One line a message: each client says where it is, and hears who else is there.
+SERVER = """
+import json, os, pathlib, socket
+host, _, port = os.environ["MLOPS_FEDERATED_ADDRESS"].partition(":")
+links = []
+with socket.create_server((host, int(port))) as server:
+    while len(links) < int(os.environ["MLOPS_FEDERATED_CLIENTS"]):
+        links.append(server.accept()[0].makefile("rw"))
+said = [json.loads(link.readline()) for link in links]
+assert {one["token"] for one in said} == {os.environ["MLOPS_FEDERATED_TOKEN"]}
+for link in links:
+    print(json.dumps(sorted(one["where"] for one in said)), file=link, flush=True)
+pathlib.Path("met").write_text(json.dumps({one["number"]: one["where"] for one in said}))
+"""
+JOIN = """
+import json, os, socket, time
+host, _, port = os.environ["MLOPS_FEDERATED_ADDRESS"].partition(":")
+while True:
+    try:
+        link = socket.create_connection((host, int(port))).makefile("rw"); break
+    except OSError:
+        time.sleep(0.2)
+said = {"token": os.environ["MLOPS_FEDERATED_TOKEN"], "number": os.environ["MLOPS_CLIENT"],
+        "where": os.getcwd()}
+print(json.dumps(said), file=link, flush=True)
+print("together with", link.readline(), flush=True)
 """
 
 
@@ -229,6 +259,10 @@ class WorkersLab:
     def task(self, run_id: str, task_id: str = "train") -> Any:
         return self.airflow.task_instance("toy.short", run_id, task_id)
 
+    def federated(self, run_id: str) -> Any:
+        """Return the tasks of a run of the federation."""
+        return self.airflow.task_instances("toy.federated", run_id)
+
     def ended(self, run_id: str, timeout_s: float = 120) -> str:
         return str(
             eventually(
@@ -251,6 +285,8 @@ def project(root: Path) -> None:
     (folder / "short.py").write_text(DAG)
     (folder / "train.py").write_text(TRAIN)
     (folder / "evaluate.py").write_text(EVALUATE)
+    (folder / "server.py").write_text(SERVER)
+    (folder / "join.py").write_text(JOIN)
 
 
 @contextlib.contextmanager

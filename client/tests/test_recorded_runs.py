@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +297,15 @@ def test_a_killed_training_leaves_a_file_that_holds_nobody_up(
     assert tags_of(client, out.split()[-1])[MODELS] == revision(project, "models")
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """What a shell starts in the background ignores SIGINT, and so would all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interruption_at_the_end_is_a_sentence_and_leaves_no_program(
     project: ToyProject, recorder: Recorder, client: MlflowClient
 ):

@@ -11,6 +11,7 @@ import mlflow
 import mlx.core as mx
 from lora import corpus, serving, tracking
 from lora.adapters import parse_targets
+from lora.checkpoint import Checkpoint, run_of
 from lora.classifier import Classifier, Schedule, copies, fit, predict, scores
 from lora.encoder import LAYERS, MiniLM, package_folder, pretrained
 from lora.features import Features, lower, through
@@ -128,7 +129,11 @@ def train(
     if layers:
         params["flops_per_token"] = flops_per_token(layers)
     role = "baseline" if technique.baseline else None
-    with tracking.run(technique.name, seed, params, role=role) as run_id:
+    of = {"technique": technique.name, "seed": seed, **params}
+    kept = HERE / "models" / "checkpoint" / f"{technique.name}-{seed}.safetensors"
+    resumed = run_of(kept, of)
+    with tracking.run(technique.name, seed, params, role=role, resumed=resumed) as run_id:
+        checkpoint = Checkpoint(kept, run_id, of)
         started = time.perf_counter()
 
         def on_epoch(epoch: int, model: Classifier) -> None:
@@ -143,7 +148,9 @@ def train(
                 seed,
                 on_step=lambda loss, rows, tokens: log.step(loss=loss, samples=rows, tokens=tokens),
                 on_epoch=on_epoch,
+                checkpoint=checkpoint,
             )
+        checkpoint.drop()
         metrics = {
             **scores(predict(classifier, data["validation"]), data["validation"].labels, "val"),
             **scores(predict(classifier, data["test"]), data["test"].labels, "test"),

@@ -27,9 +27,12 @@ _POSTGRES = (
     "/opt/homebrew/opt/postgresql*/bin",
     "/usr/local/opt/postgresql*/bin",
 )
-_FAST = ("-m", "not engine and not browser and not slow and not full", "--hypothesis-profile=fast")
-# The fast tests share nothing, so each core takes some; the others share engines and a browser.
+_FAST_MARKS = "not engine and not browser and not slow and not full"
+_FAST = ("-m", _FAST_MARKS, "--hypothesis-profile=fast")
 _WORKERS_AT_MOST = 4
+_FILES_AT_A_TIME = 2
+_NOTHING_CHOSEN = 5
+"""Pytest's exit code when no test was chosen: of one turn alone that is no fault."""
 
 _STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "format": (("ruff", "format", "."), ("ruff", "check", "--fix", ".")),
@@ -87,19 +90,45 @@ def test(*, fast: bool, pytest_args: tuple[str, ...]) -> None:
     environment = os.environ | ({"MLOPS_CHROMIUM": chromium} if chromium else {})
     # Otherwise each of the hundreds of processes that tests start compiles this project anew.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    selection = fast_selection(*pytest_args) if fast else ()
-    arguments = [sys.executable, "-m", "pytest", *selection, *_from(root, pytest_args)]
+    arguments = _from(root, pytest_args)
+    turns = (fast_selection(*pytest_args),) if fast else _turns(*pytest_args)
     os.chdir(root)
     sys.stdout.flush()
-    os.execve(sys.executable, arguments, environment)  # noqa: S606 - our own interpreter
+    commands = [[sys.executable, "-m", "pytest", *turn, *arguments] for turn in turns]
+    if len(commands) == 1:
+        os.execve(sys.executable, commands[0], environment)  # noqa: S606 - our own interpreter
+    codes = [subprocess.run(one, env=environment, check=False).returncode for one in commands]
+    bad = [code for code in codes if code not in (0, _NOTHING_CHOSEN)]
+    if bad or all(codes):
+        sys.exit(bad[0] if bad else _NOTHING_CHOSEN)
+
+
+def _turns(*pytest_args: str) -> tuple[tuple[str, ...], ...]:
+    """Return how pytest runs all tests; chosen ones run in one process.
+
+    First the fast ones on all cores, then the others, two files at a time: they wait for engines
+    more than they compute. Browser files come last (``conftest.py``), so no file is moved.
+    """
+    if not all(argument.startswith("-") for argument in pytest_args):
+        return ((),)
+    others = ("-n", str(_FILES_AT_A_TIME), "--dist", "loadfile", "--no-loadscope-reorder")
+    return (
+        ("-m", _FAST_MARKS, *_on_all_cores()),
+        ("-m", f"not ({_FAST_MARKS})", *others),
+    )
 
 
 def fast_selection(*pytest_args: str) -> tuple[str, ...]:
     """Return what makes pytest run the fast tests: all of them on all cores, chosen ones on one."""
     if not all(argument.startswith("-") for argument in pytest_args):
         return _FAST  # a file or two are done before a second process has started
+    return (*_FAST, *_on_all_cores())
+
+
+def _on_all_cores() -> tuple[str, ...]:
+    """Return what has each core take some of the tests that share nothing."""
     workers = min(os.cpu_count() or 1, _WORKERS_AT_MOST)
-    return (*_FAST, "-n", str(workers), "--dist", "worksteal")
+    return ("-n", str(workers), "--dist", "worksteal")
 
 
 def _from(root: Path, arguments: tuple[str, ...]) -> list[str]:

@@ -34,6 +34,15 @@ _NAME = "airflow"
 _MAX_SILENCE_S = 20.0
 """Every part notes a heartbeat each five seconds; Airflow itself waits thirty."""
 _REREAD_S = 5
+PATIENT: Mapping[str, str] = {
+    "execution_api_retries": "40",
+    "execution_api_retry_wait_min": "1",
+    "execution_api_retry_wait_max": "4",
+}
+"""How a task reports to the API server: over two minutes, for a restart of it takes half a one.
+
+Airflow itself tries five times at moments of chance, and a task that ends just then has failed.
+"""
 _COMMANDS: Mapping[str, tuple[str, ...]] = {
     # What serves logs itself listens on all interfaces; the API server reads the files.
     "airflow": ("api-server",),
@@ -229,6 +238,7 @@ def _sections(home: Home, settings: "Settings", port: int) -> dict[str, dict[str
                 home.airflow / "logs" / "dag_processor"
             ),
         },
+        "workers": dict(PATIENT),
         "usage_data_collection": {"enabled": "False"},
     }
 

@@ -106,6 +106,7 @@ def configuration(post: Post) -> str:
             "job_poll_interval": str(POLL_S),
             "extended_system_info_function": "mlops_workflows.machines.tell",
         },
+        "workers": dict(airflow.PATIENT),
         "usage_data_collection": {"enabled": "False"},
     }
     return airflow.as_file(sections)

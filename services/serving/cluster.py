@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +28,7 @@ from services.serving.replicas import ReplicaSpec
 
 logger = logging.getLogger(__name__)
 
+PROGRAM = (sys.executable, "-P", "-m", "services.serving.ray_host")
 _STARTING_S = 180.0
 """Ray's first start on a fresh machine compiles itself."""
 _SILENT_S = 20.0
@@ -109,8 +110,9 @@ def variables(home: Home, options: Options) -> dict[str, str]:
         kept
         | asks
         | {
-            # As on a Mac: all of it listens on loopback and not on every network.
-            **({} if options.address else {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}),
+            # As on a Mac: all of it listens on loopback and not on every network, and a cluster
+            # there is sought there.
+            **({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"} if _on_loopback(options) else {}),
             # An actor that ends leaves its model server to the next one.
             "RAY_kill_child_processes_on_worker_exit": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
@@ -128,10 +130,16 @@ def variables(home: Home, options: Options) -> dict[str, str]:
     )
 
 
+def _on_loopback(options: Options) -> bool:
+    host = options.address.rpartition(":")[0].strip("[]")
+    return host in {"", "localhost", "::1"} or host.startswith("127.")
+
+
 class Cluster:
     """Keeps the process that holds Ray. Used from one thread."""
 
-    def __init__(self, home: Home, options: Options) -> None:
+    def __init__(self, home: Home, options: Options, program: Sequence[str] = PROGRAM) -> None:
+        self._program = program
         self._home = home
         self._options = options
         self._child: subprocess.Popen[bytes] | None = None
@@ -205,7 +213,7 @@ class Cluster:
         }
         self._heard, self._told, self._began = _Heard(), None, now
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "services.serving.ray_host"],
+            self._program,
             cwd=toolkit_root(),
             env=variables(self._home, options),
             stdin=subprocess.PIPE,
@@ -272,10 +280,9 @@ class Cluster:
         if child is not None:
             child.kill()
             child.wait()
-            for stream in (child.stdin, child.stdout):
-                with contextlib.suppress(OSError):
-                    if stream is not None:
-                        stream.close()
+            with contextlib.suppress(OSError):
+                if child.stdin is not None:
+                    child.stdin.close()
         for pid, created in self._family.items():
             one = replicas.living(pid, created)
             with contextlib.suppress(psutil.Error):
@@ -286,8 +293,10 @@ class Cluster:
 
 
 def _read(source: IO[bytes] | None, heard: _Heard) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        for line in source or ():
+    if source is None:
+        return
+    with contextlib.suppress(OSError, ValueError), source:
+        for line in source:
             said: dict[str, Any] = json.loads(line)
             heard.fault = str(said.get("fault") or "")
             found = said.get("replicas") or {}

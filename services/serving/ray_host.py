@@ -34,6 +34,7 @@ _TURN_S = 0.2
 _SAY_S = 1.0
 _SCARCE_S = 5.0
 """After so long without a place it is said what is missing."""
+_TRIES = 5
 _OBJECTS_BYTES = 80 * _MB
 """Nothing goes through Ray's object store; it takes no less."""
 _HEADS = ("gcs_server", "raylet")
@@ -69,6 +70,9 @@ class Host:
         self._held: dict[str, _Held] = {}
         self._heads: list[psutil.Process] = []
         self._node = ""
+        self._total = 0.0
+        self._falls: dict[str, int] = {}
+        """How often in a row the actor of a replica ended before it said anything."""
         self._remote: Any = None
 
     def start(self) -> None:
@@ -94,9 +98,18 @@ class Host:
                 _temp_dir=config["temp"],
             )
         self._node = ray.get_runtime_context().get_node_id()
+        self._total = self._total_mb()
         children = psutil.Process().children()
         self._heads = [one for one in children if one.name() in _HEADS]
         self._remote = ray.remote(ReplicaActor)
+
+    def _total_mb(self) -> float:
+        """Return what this machine has of the resource that replicas reserve."""
+        import ray
+
+        nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+        mine = [one["Resources"] for one in nodes if one["NodeID"] == self._node]
+        return float(mine[0].get(MEMORY, 0.0)) if mine else 0.0
 
     def fallen(self) -> str:
         """Return which part of our own Ray ended, empty when none did."""
@@ -108,7 +121,9 @@ class Host:
         import ray
 
         for name in self._held.keys() - wanted.keys():
-            ray.kill(self._held.pop(name).actor)
+            self._falls.pop(name, None)
+            if (actor := self._held.pop(name).actor) is not None:
+                ray.kill(actor)
         for name, spec in wanted.items():
             if name not in self._held:
                 self._held[name] = self._place(spec)
@@ -122,6 +137,11 @@ class Host:
         self._look_for_scarcity()
 
     def _place(self, spec: ReplicaSpec) -> _Held:
+        needed = megabytes(spec.memory_bytes)
+        if needed > self._total:
+            said = f"Ray has {self._total:.0f} MB of {MEMORY} here in all; it reserves {needed} MB."
+            hint = "Nodes of a cluster of your own name the resource when they start."
+            return _Held(spec, None, None, time.monotonic(), "failed", said, hint)
         actor = self._remote.options(
             num_cpus=0,
             resources={MEMORY: megabytes(spec.memory_bytes)},
@@ -144,9 +164,9 @@ class Host:
             answer = ray.get(ref, timeout=5)
         except RayError as error:
             # Its actor died; the next one takes over the model server, if that still lives.
-            held.said = f"Its actor ended: {str(error).splitlines()[0]}"
-            del self._held[held.spec.id]
+            self._lose(held, str(error).partition("\n")[0])
             return
+        self._falls.pop(held.spec.id, None)
         if answer.get("said") is not None:
             held.state, held.said, held.hint = "failed", answer["said"], answer["hint"]
             held.waits_for = None
@@ -155,6 +175,15 @@ class Host:
             held.waits_for = held.actor.watch.remote(held.spec.as_json())
         else:
             held.state, held.waits_for = "ended", None
+
+    def _lose(self, held: _Held, why: str) -> None:
+        name = held.spec.id
+        self._falls[name] = self._falls.get(name, 0) + 1
+        if self._falls[name] < _TRIES:
+            del self._held[name]
+            return
+        held.state, held.waits_for = "failed", None
+        held.said, held.hint = f"Its actor ends again and again: {why}", "See the log of serving."
 
     def _look_for_scarcity(self) -> None:
         import ray

@@ -163,3 +163,70 @@ def test_gradients_reach_down_to_the_first_adapter_and_no_further(lora):
     # The second layer's weights carry gradients on to the first one's adapter: 4 each, not 2.
     weights, adapter = 4 * N + 2 * 384 * 1536, 8 * (384 + 1536)
     assert both - alone == 4 * weights + 6 * adapter
+
+
+class _Asked:
+    """Saves after one step, as if the platform had asked then."""
+
+    def __init__(self, checkpoint, at) -> None:
+        self.checkpoint, self.at = checkpoint, at
+
+    def resume(self, classifier, optimizer):
+        return self.checkpoint.resume(classifier, optimizer)
+
+    def keep(self, step, classifier, optimizer):
+        if step == self.at:
+            self.checkpoint.save(step, classifier, optimizer)
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def training(lora, tmp_path):
+    """A function that trains a head on features; it returns the weights and which steps it did."""
+    classifier, features, checkpoint = lora("classifier"), lora("features"), lora("checkpoint")
+    rng = np.random.default_rng(3)
+    rows = [rng.normal(size=(4, 384)).astype(np.float32) for _ in range(12)]
+    data = features.Features(rows, np.arange(12) % 8)
+    kept = checkpoint.Checkpoint(tmp_path / "kept.safetensors", "run", {"seed": 1})
+
+    def train(at=None):
+        mx.random.seed(1)
+        model = classifier.Classifier([])
+        steps = []
+        classifier.fit(
+            model,
+            data,
+            classifier.Schedule(3, 4, 1e-4),
+            1,
+            on_step=lambda loss, samples, tokens: steps.append(loss),
+            on_epoch=lambda epoch, model: None,
+            checkpoint=_Asked(kept, at) if at else kept,
+        )
+        return np.array(model.head.weight), steps
+
+    return train
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(training):
+    whole, steps = training()
+    with pytest.raises(KeyboardInterrupt):
+        training(at=5)
+    resumed, rest = training()
+    assert len(rest) == 4
+    assert min(rest) > 0.01
+    assert rest == steps[5:]
+    assert np.array_equal(resumed, whole)
+
+
+def test_a_checkpoint_of_other_parameters_or_a_damaged_one_is_not_gone_on_from(
+    lora, training, tmp_path
+):
+    run_of = lora("checkpoint").run_of
+    file = tmp_path / "kept.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        training(at=2)
+    assert run_of(file, {"seed": 1}) == "run"
+    assert run_of(file, {"seed": 2}) is None
+    file.write_bytes(file.read_bytes()[:40])
+    assert run_of(file, {"seed": 1}) is None
+    assert len(training()[1]) == 9

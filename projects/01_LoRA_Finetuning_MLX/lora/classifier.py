@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -14,6 +15,16 @@ from lora.encoder import DIMENSIONS, Layer
 from lora.features import Features
 
 LOGIT_SCALE = 20.0  # the embedding has length 1: without a scale the head would have to grow first
+
+
+class Kept(Protocol):
+    """Where a training's state is kept: see ``lora.checkpoint``."""
+
+    def resume(self, classifier: "Classifier", optimizer: optim.Optimizer, /) -> int:
+        """Put the saved state back; return after which step it was saved, 0 without one."""
+
+    def keep(self, step: int, classifier: "Classifier", optimizer: optim.Optimizer, /) -> None:
+        """Save the state after a step, if somebody wants it saved."""
 
 
 class Classifier(nn.Module):
@@ -86,8 +97,13 @@ def fit(
     *,
     on_step: Callable[[float, int, int], None],
     on_epoch: Callable[[int, Classifier], None],
+    checkpoint: Kept | None = None,
 ) -> None:
-    """Train in place; ``on_step`` gets loss, samples, tokens; ``on_epoch`` the epoch."""
+    """Train in place; ``on_step`` gets loss, samples, tokens; ``on_epoch`` the epoch.
+
+    With a checkpoint it goes on after the step that was saved: what was trained before is passed
+    over, in the order in which it was shuffled then.
+    """
     steps = schedule.epochs * -(-len(train.labels) // schedule.batch_size)
     optimizer = optim.AdamW(optim.cosine_decay(schedule.learning_rate, steps), weight_decay=0.01)
     rng = np.random.default_rng(seed)
@@ -96,14 +112,21 @@ def fit(
         return nn.losses.cross_entropy(model(hidden, mask), labels, reduction="mean")
 
     step = nn.value_and_grad(classifier, loss)
+    done, number = checkpoint.resume(classifier, optimizer) if checkpoint else 0, 0
     for epoch in range(1, schedule.epochs + 1):
         for rows in train.shuffled(schedule.batch_size, rng):
+            number += 1
+            if number <= done:
+                continue
             hidden, mask = train.padded(rows)
             value, gradients = step(classifier, hidden, mask, mx.array(train.labels[rows]))
             optimizer.update(classifier, gradients)
             mx.eval(classifier.parameters(), optimizer.state)
             on_step(value.item(), len(rows), int(mask.sum().item()))
-        on_epoch(epoch, classifier)
+            if checkpoint:
+                checkpoint.keep(number, classifier, optimizer)
+        if number > done:
+            on_epoch(epoch, classifier)
 
 
 def half_weights(tensors: Mapping[str, mx.array]) -> dict[str, mx.array]:

@@ -21,9 +21,18 @@ if "MLFLOW_TRACKING_URI" not in os.environ:
 
 @contextmanager
 def run(
-    technique: str, seed: int, params: Mapping[str, Any], *, role: str | None = None
+    technique: str,
+    seed: int,
+    params: Mapping[str, Any],
+    *,
+    role: str | None = None,
+    resumed: str | None = None,
 ) -> Iterator[str]:
-    """Open a run with its tags and parameters; yield its id."""
+    """Open a run with its tags and parameters, or one that was begun before; yield its id."""
+    if resumed is not None:
+        with mlflow.start_run(run_id=resumed):
+            yield resumed
+        return
     tags = {"mlops.technique": technique, "mlops.seed": str(seed)}
     if role:
         tags["mlops.role"] = role

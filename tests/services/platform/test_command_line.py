@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -157,7 +160,7 @@ def test_tests_without_postgres_fail_with_a_sentence(run, monkeypatch):
 def test_fast_tests_leave_out_engines_browser_and_slow_ones(run, monkeypatch):
     called = {}
     monkeypatch.setattr("os.chdir", lambda path: None)
-    monkeypatch.setattr("os.execve", lambda *call: called.update(argv=call[1]))
+    monkeypatch.setattr("os.execve", lambda *call: called.update(argv=call[1]) or sys.exit(0))
     monkeypatch.setattr(testing_commands, "browser", lambda: None)
     monkeypatch.setattr(testing_commands, "postgres_programs", lambda: None)
     assert run("test", "--fast", "tests/test_layers.py", "-x", "-k", "layers").exit_code == 0
@@ -170,13 +173,60 @@ def test_fast_tests_leave_out_engines_browser_and_slow_ones(run, monkeypatch):
     assert "-n" not in called["argv"]
 
 
-def test_all_fast_tests_run_on_all_cores_and_the_others_one_after_another(run, monkeypatch):
-    called = {}
+FAST = "not engine and not browser and not slow and not full"
+
+
+@pytest.fixture
+def turns(monkeypatch):
+    """What pytest would be run with, in turn; each ends with the next of ``codes``."""
+    asked: list[list[str]] = []
+    codes = [0, 0]
+
+    def ended(argv, env, check):
+        asked.append(argv[3:])
+        return subprocess.CompletedProcess(argv, codes[len(asked) - 1])
+
     monkeypatch.setattr("os.chdir", lambda path: None)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    monkeypatch.setattr("os.execve", lambda *call: called.update(argv=call[1]))
+    monkeypatch.setattr("subprocess.run", ended)
+
+    def replaced(*call: list[str]):
+        asked.append(call[1][3:])
+        raise SystemExit(0)
+
+    monkeypatch.setattr("os.execve", replaced)
     monkeypatch.setattr(testing_commands, "browser", lambda: "chromium")
+    monkeypatch.setattr(testing_commands, "postgres_programs", lambda: Path("/postgres"))
+    return asked, codes
+
+
+def test_all_fast_tests_run_on_all_cores(run, turns):
+    asked, _ = turns
     assert run("test", "--fast", "--durations=9").exit_code == 0
-    assert called["argv"][6:] == ["-n", "2", "--dist", "worksteal", "--durations=9"]
-    assert run("test").exit_code == 0
-    assert called["argv"][1:] == ["-m", "pytest"]
+    assert asked[0][3:] == ["-n", "2", "--dist", "worksteal", "--durations=9"]
+
+
+def test_all_tests_run_in_two_turns(run, turns):
+    asked, _ = turns
+    assert run("test", "-x").exit_code == 0
+    assert asked == [
+        ["-m", FAST, "-n", "2", "--dist", "worksteal", "-x"],
+        ["-m", f"not ({FAST})", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-x"],
+    ]
+
+
+def test_chosen_files_run_in_one_process(run, turns):
+    asked, _ = turns
+    run("test", "tests/test_layers.py")
+    assert asked == [["tests/test_layers.py"]]
+
+
+@pytest.mark.parametrize(
+    ("of_both", "code"),
+    [((0, 0), 0), ((1, 0), 1), ((0, 1), 1), ((5, 0), 0), ((0, 5), 0), ((5, 5), 5)],
+)
+def test_what_fails_in_either_turn_fails(run, turns, of_both, code):
+    asked, codes = turns
+    codes[:] = of_both
+    assert run("test").exit_code == code
+    assert len(asked) == 2

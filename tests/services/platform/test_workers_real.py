@@ -103,6 +103,39 @@ def test_a_held_task_costs_no_slot_and_goes_where_it_is_released(lab: WorkersLab
     assert lab.task(run_id).host == "mini"
 
 
+def test_a_federation_has_its_server_and_its_clients_on_several_machines(
+    lab: WorkersLab, studio: Mac, run_id: str
+):
+    mini, job = again(lab, "mini"), f"toy.federated/{run_id}"
+    released = {
+        f"{job}/server": "studio",
+        f"{job}/client[0]": "mini",
+        f"{job}/client[1]": "studio",
+    }
+    eventually(lambda: any(dag.dag_id == "toy.federated" for dag in lab.airflow.dags()))
+    lab.decide(released=released)
+    lab.airflow.trigger("toy.federated", run_id, {"clients": 2})
+    met = studio.projects / "toy" / "met"
+
+    def came_together() -> bool:
+        lab.decide(released=released)
+        return met.exists()
+
+    eventually(came_together, 120)
+    assert json.loads(met.read_text()) == {
+        "0": str(mini.projects / "toy"),
+        "1": str(studio.projects / "toy"),
+    }
+    clients = eventually(
+        lambda: (
+            len(found := [one for one in lab.federated(run_id) if one.task_id == "client"]) == 2
+            and all(one.state == "success" for one in found)
+            and found
+        )
+    )
+    assert {(one.map_index, one.host) for one in clients} == {(0, "mini"), (1, "studio")}
+
+
 def test_a_task_of_a_machine_that_lost_its_power_is_tried_again_on_another(
     lab: WorkersLab, studio: Mac, run_id: str
 ):
