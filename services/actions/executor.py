@@ -264,11 +264,13 @@ class Executor:
         if known is not None and known.state == "done":
             return str(known.detail)
         so_far = str(known.detail) if known is not None else ""
-        self._claims.mark(claim, number, step.name, "started", so_far, deed.memory)
+        if not so_far:  # one that is asked again was begun, and is looked at twice a second
+            self._claims.mark(claim, number, step.name, "started", "", deed.memory)
         try:
             said = step.do()
         except NotYetError as later:
-            self._claims.mark(claim, number, step.name, "started", later.message, deed.memory)
+            if later.message != so_far:
+                self._claims.mark(claim, number, step.name, "started", later.message, deed.memory)
             raise
         self._claims.mark(claim, number, step.name, "done", said, deed.memory)
         return said

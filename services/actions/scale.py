@@ -14,6 +14,7 @@ from services.serving.models import Endpoint, Target
 
 _LONGEST_IDLE_S = 30 * 86_400.0
 _SHORTEST_IDLE_S = 10.0
+_SHORTEST_S, _LONGEST_S = 0.05, 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Scale:
     pinned_in_memory: bool | None = None
     """Never evicted to make room for others."""
     idle_after_s: float | None = None
+    deadline_s: float | None = None
+    """A request that is not answered by then is given up."""
 
     @property
     def title(self) -> str:
@@ -45,6 +48,8 @@ class Scale:
             yield "pinned" if self.pinned_in_memory else "no longer pinned"
         if self.idle_after_s is not None:
             yield f"idle after {self.idle_after_s:g} s"
+        if self.deadline_s is not None:
+            yield f"{self.deadline_s:g} s for an answer"
 
     @property
     def subject(self) -> str:
@@ -61,6 +66,9 @@ class Scale:
         idle = self.idle_after_s
         if idle is not None and not _SHORTEST_IDLE_S <= idle <= _LONGEST_IDLE_S:
             raise InputError(f"{idle:g} s is no time to sleep after; it is 10 s to 30 days.")
+        deadline = self.deadline_s
+        if deadline is not None and not _SHORTEST_S <= deadline <= _LONGEST_S:
+            raise InputError(f"{deadline:g} s is no time for an answer; it is 0.05 to 600 s.")
         target = store.first_target(now)
         if target is None:
             raise ConflictError(f"{now.name} has no version that is served.")
@@ -117,6 +125,9 @@ class Scale:
                 f"After {self.idle_after_s:g} s without a request it has as few replicas as it may."
             )
 
+        if self.deadline_s is not None:
+            yield f"A request that is not answered within {self.deadline_s:g} s is given up (504)."
+
     def _of_replicas(self, now: Endpoint, before: Target, after: Target) -> Iterator[str]:
         if after == before:
             return
@@ -166,6 +177,8 @@ class Scale:
             changes["pinned"] = self.pinned_in_memory
         if self.idle_after_s is not None:
             changes["idle_after_s"] = self.idle_after_s
+        if self.deadline_s is not None:
+            changes["deadline_ms"] = self.deadline_s * 1000
         return replace(now, **changes)
 
 
@@ -175,4 +188,10 @@ def _like(now: Endpoint, before: Endpoint) -> Endpoint:
     if live is not None and before.live is not None:
         of = before.live
         live = replace(live, min_replicas=of.min_replicas, max_replicas=of.max_replicas)
-    return replace(now, live=live, pinned=before.pinned, idle_after_s=before.idle_after_s)
+    return replace(
+        now,
+        live=live,
+        pinned=before.pinned,
+        idle_after_s=before.idle_after_s,
+        deadline_ms=before.deadline_ms,
+    )

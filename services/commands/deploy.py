@@ -152,17 +152,24 @@ def rollout(
 @click.option("--replicas", metavar="N|MIN:MAX", help="With 0 as the least it may sleep.")
 @click.option("--pin/--unpin", "pin", default=None, help="Never end it to make room for others.")
 @click.option("--idle-after", "idle_s", type=float, metavar="S", help="When it sleeps.")
+@click.option("--deadline", "deadline_s", type=float, metavar="S", help="Time for an answer.")
 @wait_option
 @sentences
 def scale(
-    *, name: str, replicas: str | None, pin: bool | None, idle_s: float | None, wait: bool
+    *,
+    name: str,
+    replicas: str | None,
+    pin: bool | None,
+    idle_s: float | None,
+    deadline_s: float | None,
+    wait: bool,
 ) -> None:
     """Change how many replicas an endpoint has, and whether it may make room for others."""
     from services.actions.scale import Scale
 
     found = endpoint(name)
     least, most = counts(replicas)
-    roll(Scale(found.project, found.model, least, most, pin, idle_s), wait=wait)
+    roll(Scale(found.project, found.model, least, most, pin, idle_s, deadline_s), wait=wait)
 
 
 @click.command()

@@ -1,5 +1,6 @@
 """``mlops deployments``: the endpoints of all projects, one of them, and what was live when."""
 
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,17 @@ from services.commands.output import (
 )
 
 if TYPE_CHECKING:
-    from services.serving.looking import Deployment, RolloutLook
+    from services.home import Home
+    from services.serving.looking import Deployment, Energy, RolloutLook
     from services.serving.store import Event
 
 _COLUMNS = [
     "endpoint", "version", "state", "backend", "replicas", "traffic", "requests/min", "p50 ms",
     "p95 ms", "p99 ms", "errors", "memory", "J/1000", "changed",
 ]  # fmt: skip
+
+
+_DAY_S = 86_400.0
 
 
 @click.command()
@@ -54,7 +59,8 @@ def _list(project: str | None, *, as_json: bool) -> None:
     here, home = context(), Home.locate()
     if project is not None:
         here.mirror.project(project)
-    found = looking.deployments(home, here.journal, None if project is None else (project,))
+    scope = None if project is None else (project,)
+    found = looking.deployments(home, here.journal, scope, energy(home))
     if as_json:
         print_json([one.as_json() for one in found])
         return
@@ -65,6 +71,25 @@ def _list(project: str | None, *, as_json: bool) -> None:
     print_table(_COLUMNS, rows, empty)
     for said in dict.fromkeys(s for one in found for s in (one.stale, one.figures_stale) if s):
         say(said, err=True)
+
+
+def energy(home: "Home") -> "Energy":
+    """Return what tells the joules of a prediction of a version over the last day."""
+    from services.errors import PlatformError
+    from services.predictions import reading
+    from services.serving.looking import NO_ENERGY
+
+    def told(project: str, model: str, version: int) -> tuple[float | None, str]:
+        try:
+            found = reading.by_version(home, project, model, time.time() - _DAY_S)
+        except PlatformError as error:
+            return None, error.message
+        used = next((one for one in found if one.version == version), None)
+        if used is None or used.energy_j is None or not used.energy_rows:
+            return None, NO_ENERGY
+        return used.energy_j / used.energy_rows, ""
+
+    return told
 
 
 def _row(one: "Deployment") -> list[str]:

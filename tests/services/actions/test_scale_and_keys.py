@@ -36,18 +36,22 @@ def scale(**said: Any) -> Scale:
 
 def test_it_is_scaled_and_the_history_tells_it(lab: Lab):
     lab.live(1, memory_bytes=GIB)
-    action = scale(min_replicas=0, max_replicas=4, pinned_in_memory=True, idle_after_s=60)
+    action = scale(
+        min_replicas=0, max_replicas=4, pinned_in_memory=True, idle_after_s=60, deadline_s=2
+    )
     said = action.consequences(lab.context)
     assert said[0] == "lora.net has 0 to 4 replicas; now 1 replica."
     assert said[1] == "They reserve 0 MB, and up to 4.0 GB when it is busy."
     assert "the first request then waits for it to load" in said[2]
     record = lab.begin(action)
     assert record.state == "done"
-    assert record.title == "Scale net: 0 to 4 replicas, pinned, idle after 60 s"
+    assert record.title == (
+        "Scale net: 0 to 4 replicas, pinned, idle after 60 s, 2 s for an answer"
+    )
     now = lab.endpoint()
     assert now is not None
     assert now.live == Target(1, 0, 4, memory_bytes=GIB)
-    assert (now.pinned, now.idle_after_s) == (True, 60)
+    assert (now.pinned, now.idle_after_s, now.deadline_ms) == (True, 60, 2000)
     event = store.events(lab.context.journal, NAME, 1)[0]
     assert (event.kind, event.actor, event.action_id) == ("scaled", "owner", record.id)
     assert catalog.load("scale", catalog.dump(action)) == action
@@ -109,6 +113,8 @@ def test_scaling_is_taken_back_to_what_it_was(lab: Lab):
         ({"max_replicas": 65}, InputError, "cannot be"),
         ({"idle_after_s": 1}, InputError, "no time to sleep after"),
         ({"idle_after_s": float("nan")}, InputError, "no time to sleep after"),
+        ({"deadline_s": 0.01}, InputError, "no time for an answer"),
+        ({"deadline_s": float("nan")}, InputError, "no time for an answer"),
     ],
 )
 def test_what_cannot_be_is_refused(lab: Lab, said: Any, kind: type[MlopsError], why: str):
