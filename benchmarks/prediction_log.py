@@ -114,9 +114,10 @@ def questions(home: Home, rows: int) -> None:
             break
     took = time.monotonic() - began
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3
-    for name in ("project=bench", "features"):
-        kept = sum(p.stat().st_size for p in (Folder(home).path / name).rglob("*.parquet"))
-        print(f"  {name:14} {kept / 1e6:6.0f} MB of Parquet")
+    folder = Folder(home)
+    for name, partitions in (("predictions", folder.rows()), ("typed", folder.features())):
+        kept = [path.stat().st_size for one in partitions for path in one.files()]
+        print(f"  {name:14} {sum(kept) / 1e6:6.0f} MB of Parquet in {len(kept)} files")
     print(f"  put into Parquet in {took:.0f} s, at most {peak:.0f} MB of memory")
     _ask(home, now)
     log = PredictionLog.open(home, "bench")

@@ -1,6 +1,6 @@
 """Predictions as columns: the table that a Parquet file of predictions holds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from services.predictions.segments import Row
@@ -46,19 +46,32 @@ def schema(types: dict[str, str]) -> "pa.Schema":
     return pa.schema([(name, known[kind]) for name, kind in types.items()])
 
 
-def table(rows: Sequence[Row], types: dict[str, str] = TYPES) -> "pa.Table":
+def table(said: Sequence[Row], types: dict[str, str] = TYPES) -> "pa.Table":
     """Return rows as columns; a value that is not of its column's type is left out."""
     import pyarrow as pa
 
     made = schema(types)
-    if not rows:
+    if not said:
         return made.empty_table()
-    columns = zip(*rows, strict=True)
-    arrays = [_array(values, field.type) for values, field in zip(columns, made, strict=True)]
+    columns = zip(*said, strict=True)
+    arrays = [array(values, field.type) for values, field in zip(columns, made, strict=True)]
     return pa.Table.from_arrays(arrays, schema=made)
 
 
-def _array(values: Sequence[Any], kind: "pa.DataType") -> "pa.Array":
+def rows(table: "pa.Table", names: Sequence[str]) -> "Iterator[tuple[Any, ...]]":
+    """Yield the values of some columns row by row, times in µs."""
+    import pyarrow as pa
+
+    picked = [table[name] for name in names]
+    values = [
+        (one.cast(pa.int64()) if pa.types.is_timestamp(one.type) else one).to_pylist()
+        for one in picked
+    ]
+    return zip(*values, strict=True)
+
+
+def array(values: Sequence[Any], kind: "pa.DataType") -> "pa.Array":
+    """Return a column; a value that is not of its type is left out."""
     import pyarrow as pa
 
     try:

@@ -26,11 +26,13 @@ from services.predictions.folder import Folder, day
 from services.predictions.labels import Labels
 from services.predictions.merging import Merging
 from services.predictions.segments import FEEDBACK, Row, abandoned, decoded
-from services.predictions.typed import Builder
+from services.predictions.typed import NEEDED, Builder
 from services.telemetry.folder import lock
 from services.telemetry.frames import whole_frames
 
 logger = logging.getLogger(__name__)
+
+_PLACES = [list(columns.TYPES).index(name) for name in NEEDED]
 
 
 @dataclass(slots=True)
@@ -139,7 +141,7 @@ class Compactor:
     def _write_features(self, name: str, rows: list[Row]) -> None:
         parts: dict[tuple[str, str, int, str], Builder] = defaultdict(Builder)
         for row in rows:
-            parts[row[2], row[3], row[4], day(row[1] / 1e6)].add(row)
+            parts[row[2], row[3], row[4], day(row[1] / 1e6)].add(*(row[place] for place in _PLACES))
         for key, builder in parts.items():
             table = builder.table()
             if table is not None:

@@ -111,12 +111,9 @@ def read(path: Path) -> list[Row]:
     Raises:
         OSError: It is gone.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.ParquetFile(path).read()
-    table = table.set_column(1, "said_at", table["said_at"].cast(pa.int64()))
-    return [tuple(row.values()) for row in table.to_pylist()]
+    return list(columns.rows(pq.ParquetFile(path).read(), list(columns.LABEL_TYPES)))
 
 
 def beside(masking: Masking, label: Row, known: Row) -> Row:

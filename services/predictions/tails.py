@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 from services.predictions import columns
 from services.predictions.folder import Folder
 from services.predictions.segments import FEEDBACK, Row, decoded
-from services.predictions.typed import Builder
+from services.predictions.typed import NEEDED, Builder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _PIECES = 64
-_PROJECT, _MODEL, _VERSION = 2, 3, 4
-
 _Asked = tuple[str, str, int | None]
 
 
@@ -26,10 +24,8 @@ class Tail:
 
     path: Path
     read_to: int = 0
-    rows: list[Row] = field(default_factory=list)
     labels: list[Row] = field(default_factory=list)
-    _pieces: "list[pa.Table]" = field(default_factory=list)
-    _in_pieces: int = 0
+    _table: "pa.Table | None" = None
     _typed: "dict[_Asked, tuple[int, list[pa.Table]]]" = field(default_factory=dict)
 
     def refresh(self) -> None:
@@ -38,36 +34,40 @@ class Tail:
         Raises:
             FileNotFoundError: It is in Parquet now.
         """
+        import pyarrow as pa
+
         with self.path.open("rb") as file:
             file.seek(self.read_to)
             data = file.read()
         begin = self.read_to
+        rows: list[Row] = []
         for _, end, kind, row in decoded(data):
-            (self.labels if kind == FEEDBACK else self.rows).append(row)
+            (self.labels if kind == FEEDBACK else rows).append(row)
             self.read_to = begin + end  # a record that is being written is read the next time
+        if rows:
+            made = pa.concat_tables([self.table(), columns.table(rows)])
+            many = made.column(0).num_chunks > _PIECES
+            self._table = made.combine_chunks() if many else made
 
     def table(self) -> "pa.Table":
         """Return its predictions."""
-        import pyarrow as pa
-
-        if self._in_pieces < len(self.rows):
-            self._pieces.append(columns.table(self.rows[self._in_pieces :]))
-            self._in_pieces = len(self.rows)
-        if len(self._pieces) > _PIECES:
-            self._pieces = [pa.concat_tables(self._pieces).combine_chunks()]
-        return pa.concat_tables(self._pieces or [columns.table([])])
+        return columns.table([]) if self._table is None else self._table
 
     def typed(self, project: str, model: str, version: int | None) -> "list[pa.Table]":
         """Return the typed columns of a model, of one version or of all."""
+        import pyarrow.compute as pc
+
         done, tables = self._typed.get((project, model, version), (0, []))
+        table = self.table()
+        wanted = (pc.field("project") == project) & (pc.field("model") == model)
+        if version is not None:
+            wanted &= pc.field("version") == version
         builder = Builder()
-        for row in self.rows[done:]:
-            wanted = row[_PROJECT] == project and row[_MODEL] == model
-            if wanted and version in (None, row[_VERSION]):
-                builder.add(row)
+        for row in columns.rows(table.slice(done).filter(wanted), NEEDED):
+            builder.add(*row)
         made = builder.table()
         tables = tables if made is None else [*tables, made]
-        self._typed[project, model, version] = len(self.rows), tables
+        self._typed[project, model, version] = len(table), tables
         return tables
 
 

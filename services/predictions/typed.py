@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from services.predictions.columns import schema
-from services.predictions.segments import Row
+from services.predictions.columns import array, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +28,8 @@ FIXED = {
 }
 """What each row has beside its columns."""
 
-_ID, _AT, _VERSION, _ROWS, _SHADOW, _INPUTS, _OUTPUTS = 0, 1, 4, 7, 16, 19, 20
+NEEDED = ("id", "answered_at", "version", "shadow", "rows", "inputs", "outputs")
+"""What a prediction's rows are made of."""
 
 
 class Builder:
@@ -40,16 +40,26 @@ class Builder:
         self._columns: dict[str, list[Any]] = {}
         self._rows = 0
 
-    def add(self, row: Row) -> None:
-        """Add the rows of a prediction whose columns were kept."""
-        count = row[_ROWS] if isinstance(row[_ROWS], int) else 0
+    def add(
+        self,
+        request_id: str,
+        at_us: int,
+        version: int,
+        shadow: bool,  # noqa: FBT001
+        count: int,
+        inputs: str | None,
+        outputs: str | None,
+    ) -> None:
+        """Add the rows of a prediction: the values of ``NEEDED``."""
         values: dict[str, list[Any]] = {}
-        for side, text in (("input", row[_INPUTS]), ("output", row[_OUTPUTS])):
-            values.update(_flat(side, text, count))
-        if not values or count < 1:
+        if isinstance(count, int) and count > 0:
+            for side, text in (("input", inputs), ("output", outputs)):
+                values.update(_flat(side, text, count))
+        if not values:
             return
-        for column, place in zip(self._fixed, (_ID, _AT, _VERSION, _SHADOW), strict=False):
-            column.extend([row[place]] * count)
+        fixed = request_id, at_us, version, shadow
+        for column, value in zip(self._fixed, fixed, strict=False):
+            column.extend([value] * count)
         self._fixed[-1].extend(range(count))
         for name, more in values.items():
             column = self._columns.setdefault(name, [])
@@ -64,13 +74,13 @@ class Builder:
         if not self._rows:
             return None
         fields = list(schema(FIXED))
-        arrays = [pa.array(v, f.type) for v, f in zip(self._fixed, fields, strict=True)]
+        arrays = [array(v, f.type) for v, f in zip(self._fixed, fields, strict=True)]
         for name, values in sorted(self._columns.items()):
             values.extend([None] * (self._rows - len(values)))
-            array = _array(values)
-            if not pa.types.is_null(array.type):
-                arrays.append(array)
-                fields.append(pa.field(name, array.type))
+            made = _array(values)
+            if not pa.types.is_null(made.type):
+                arrays.append(made)
+                fields.append(pa.field(name, made.type))
         return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 

@@ -50,6 +50,7 @@ def busy(home: Home) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_kill_at_any_step_loses_and_doubles_nothing(home: Home, tmp_path: Path):
     busy(home)
     before = told(home)

@@ -60,6 +60,7 @@ def test_a_day_that_is_over_is_one_file(home: Home):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_kill_at_any_step_loses_and_doubles_nothing(home: Home, tmp_path: Path):
     many(home, 4)
     compacted(home)

@@ -90,6 +90,7 @@ def test_what_cannot_be_done_is_in_the_report(home: Home):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_nothing_is_lost_or_doubled_when_writers_and_compactors_are_killed(home: Home):
     outcome = drill.run(home, 30_000, kills=6)
     assert outcome.acknowledged >= 30_000
