@@ -269,7 +269,7 @@ def bare(port: int) -> None:
     server.run(server.build(home, keys, Recorder(_NoLog())), "127.0.0.1", port)
 
 
-def ready(port: int, timeout_s: float = 120) -> None:
+def ready(port: int, timeout_s: float = 240) -> None:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -324,8 +324,11 @@ def mlflow(folder: Path) -> Iterator[Way]:
     subprocess.run([sys.executable, "-c", MLFLOW, str(model)], check=True, capture_output=True)
     words = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(model), "-p", str(inner),
              "--env-manager", "local"]  # fmt: skip
-    body = json.dumps({"inputs": [[1.0, 2.0, 3.0, 4.0]]}).encode()
-    with process(*words, port=inner), proxied(folder, inner) as port:
+    table = {"columns": ["a", "b", "c", "d"], "data": [[1.0, 2.0, 3.0, 4.0]]}
+    body = json.dumps({"dataframe_split": table}).encode()
+    # It starts uvicorn by its name.
+    env = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    with process(*words, port=inner, env=env), proxied(folder, inner) as port:
         yield port, "/invocations", {"X-API-Key": "secret"}, body
 
 

@@ -130,6 +130,7 @@ class Asker:
             except BrokenError as error:
                 failed = client
                 self._lost(question, count, client, error)
+                await asyncio.sleep(0)
 
     async def stream(self, question: Question) -> AsyncGenerator[Piece]:
         """Yield a version's answer as it comes; asked again only while nothing came.

@@ -93,6 +93,7 @@ class Connection(asyncio.Protocol):
         header["id"] = number = next(self._ids)
         data = frame(header, parts)
         if self.lost or self.transport is None or self.transport.is_closing():
+            self.lost = True  # it may be told only in the loop's next turn
             raise BrokenError("The connection to the model server is closed.", sent=False)
         if asking is not None:
             self.waiting[number] = asking

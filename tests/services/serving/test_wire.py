@@ -148,6 +148,26 @@ def test_a_connection_that_breaks_says_that_the_server_may_have_seen_it_and_is_m
         assert len((await client.ask([X])).outputs) == 1
 
 
+def test_a_connection_that_is_just_closing_is_made_anew():
+    async def answers(server: Server) -> None:
+        server.answer((await server.read())[0]["id"], 1.0)
+
+    async def answers_and_waits(server: Server) -> None:
+        await answers(server)
+        await server.reader.read()
+
+    @played(answers_and_waits, answers)
+    async def _(client: Client) -> None:
+        await client.ask([X])
+        assert client._connection is not None
+        assert client._connection.transport is not None
+        client._connection.transport.close()  # that it is lost is told later
+        with pytest.raises(BrokenError) as broken:
+            await client.ask([X])
+        assert not broken.value.sent
+        assert len((await client.ask([X])).outputs) == 1
+
+
 def test_nobody_there_was_sent_nothing(tmp_path: Path):
     async def work() -> None:
         client = Client(Replica("r", f"unix:{tmp_path / 'none'}"))
