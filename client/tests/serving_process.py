@@ -1,11 +1,13 @@
 """A model server in a process of its own, and callers to it."""
 
+import hashlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,12 +60,23 @@ def environment(path: str = "", **more: str) -> dict[str, str]:
     }
 
 
+def socket_path(folder: Path) -> Path:
+    """Return a socket's path that is short enough on a Mac, the same for the same folder."""
+    mark = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"ms-{mark}"
+
+
 @contextmanager
 def serving(
-    bundle: Path, project: Path, *options: str, log: Path | None = None, path: str = ""
+    bundle: Path,
+    project: Path,
+    *options: str,
+    log: Path | None = None,
+    path: str = "",
+    keep: bool = False,
 ) -> Iterator[Served]:
     """Start one, wait for its first event, and end it."""
-    address = bundle.parent / "s"
+    address = socket_path(bundle.parent)
     said = log or bundle.parent / "log"
     with said.open("w") as file:
         process = subprocess.Popen(
@@ -86,3 +99,5 @@ def serving(
         process.wait()
         process.stdout.close()
         process.stdin.close()
+        if not keep:
+            address.unlink(missing_ok=True)

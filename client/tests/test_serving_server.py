@@ -18,7 +18,7 @@ import pytest
 from mlops_client.serving.asking import AskError, Caller
 from mlops_client.serving.frames import BODY_LIMIT, frame
 from serving_bundles import CLASSIFIER, TEXT, classifier, column, imported, text, told, written
-from serving_process import Served, command, environment, serving
+from serving_process import Served, command, environment, serving, socket_path
 
 pytestmark = pytest.mark.engine
 
@@ -128,11 +128,12 @@ def test_health_and_stats_are_answered(digits: Served):
     assert after["working_s"] is None
 
 
-def test_answers_are_those_of_the_project(digits: Served):
+def test_answers_are_those_of_the_project(digits: Served, tmp_path: Path):
     from mlops_client.serving.loading import load
 
+    bundle = classifier(tmp_path / "b")  # the same weights
     with imported(CLASSIFIER):
-        alone = load(digits.socket.parent / "b", root=CLASSIFIER).predict(pixels(50))
+        alone = load(bundle, root=CLASSIFIER).predict(pixels(50))
     answer = digits.caller().infer(pixels(50))
     assert answer["label"].tolist() == alone["label"].tolist()
     assert answer["label"].dtype == np.int64
@@ -383,7 +384,7 @@ def test_it_ends_when_its_standard_input_is_closed(slow: Served):
 
 def test_it_ends_when_the_process_that_asked_for_it_is_killed(tmp_path: Path):
     bundle, project = toy(tmp_path)
-    start = command(bundle, tmp_path / "s")
+    start = command(bundle, socket_path(tmp_path))
     code = (
         "import os, subprocess, sys, time\n"
         f"one = subprocess.Popen({start!r} + ['--parent-pid', str(os.getpid())],"
@@ -398,12 +399,12 @@ def test_it_ends_when_the_process_that_asked_for_it_is_killed(tmp_path: Path):
         server = psutil.Process(ready["pid"])
         parent.kill()
     until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
-    assert not (tmp_path / "s").exists()
+    assert not socket_path(tmp_path).exists()
 
 
 def test_after_kill_9_the_next_one_takes_the_socket(tmp_path: Path):
     bundle, project = toy(tmp_path)
-    with serving(bundle, project) as one:
+    with serving(bundle, project, keep=True) as one:
         one.process.kill()
         one.process.wait()
         assert one.socket.exists()
@@ -414,7 +415,7 @@ def test_after_kill_9_the_next_one_takes_the_socket(tmp_path: Path):
 def test_a_second_one_does_not_take_the_socket(tmp_path: Path):
     bundle, project = toy(tmp_path)
     with serving(bundle, project) as one:
-        with serving(bundle, project, log=tmp_path / "second") as second:
+        with serving(bundle, project, log=tmp_path / "second", keep=True) as second:
             assert second.first["event"] == "failed"
             assert second.first["stage"] == "bind"
             assert "another process listens" in second.first["reason"]
@@ -448,7 +449,7 @@ def test_what_cannot_be_served_is_said_with_its_stage_and_the_code_is_1(
         assert said in one.first["reason"]
         assert one.first["hint"]
         assert one.process.wait(60) == 1
-    assert not (tmp_path / "s").exists()
+        assert not one.socket.exists()
 
 
 @pytest.mark.parametrize(

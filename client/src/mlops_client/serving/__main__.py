@@ -25,6 +25,8 @@ from mlops_client.serving.watching import Watch
 logger = logging.getLogger("mlops_client.serving")
 T = TypeVar("T")
 _STUCK_S = 1.0
+_SWITCH_S = 0.001
+"""So long a predictor written in Python may keep callers from being read."""
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
@@ -33,6 +35,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     events = Events()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
     faulthandler.enable()
+    sys.setswitchinterval(_SWITCH_S)
     if given.idle:
         os.nice(10)
     server = Server(given.socket, os.environ.pop(TOKEN, ""), given.queue)
