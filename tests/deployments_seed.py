@@ -21,10 +21,8 @@ from services.predictions.models import Record
 from services.serving import figures, paths, routes, status, store
 from services.serving.figures import Figures, VersionFigures
 from services.serving.models import (
-    BundleInfo,
     Endpoint,
     EndpointStatus,
-    Field,
     ReplicaStatus,
     Rollout,
     RolloutStatus,
@@ -35,18 +33,13 @@ from services.serving.models import (
 from services.serving.routes import Replica, Route, Routes, VersionRoute
 from services.serving.status import ServingStatus
 from services.serving.store import ApiKey
-from tests import hostile_seed, seed
+from tests import seed
+from tests.deployments_schemas import CLIP, FEW, IMAGES, LORA, NAMES, PIXELS, TEXT, infos
 
+__all__ = ["CLIP", "FEW", "IMAGES", "LORA", "NAMES", "PIXELS", "TEXT", "infos"]
 ROOT = Path(__file__).resolve().parent.parent
 MB = 1_000_000
 HOST = "studio-1a2b3c4d"
-LORA = "lora-finetuning.lora-finetuning"
-IMAGES = "stable-diffusion.stable-diffusion"
-PIXELS = "cpu-compression.cpu-compression"
-CLIP = "clip-finetuning.clip-finetuning"
-TEXT = "quantized-optimization.quantized-optimization"
-FEW = "meta-learning-peft.meta-learning-peft"
-NAMES = (LORA, IMAGES, PIXELS, CLIP, TEXT, FEW)
 MLX_SAID = "Apple M3 Max with 40 GPU cores: MLX is the fastest that this version can run."
 CPU_SAID = "ONNX of 0.4 MB: a launch on the GPU costs more than the whole answer on the CPU."
 ESTIMATE = "From 3 measured replicas of this interface; the error was 6 % at most."
@@ -213,56 +206,6 @@ def passing(now: float) -> Figures:
     )
 
 
-# What models take and answer
-
-
-def info(name: str, version: int, interface: Any, inputs: Any, outputs: Any, **more: Any):
-    project, _, model = name.partition(".")
-    return BundleInfo(
-        project, model, version, interface, "safetensors", inputs, outputs, flavor="mlx",
-        run_id="0" * 32, **more,
-    )  # fmt: skip
-
-
-def infos() -> dict[str, BundleInfo]:
-    """Return the schemas by endpoint, of version 1."""
-    pixels = Field("pixels", "FP32", (-1, 64), image=True, side=8, min=0.0, max=1.0,
-                   title="A digit")  # fmt: skip
-    label = Field("label", "INT64", (-1,))
-    confidence = Field("confidence", "FP32", (-1,))
-    word = Field("label", "BYTES", (-1,))
-    picture = Field("image", "FP32", (-1, 16, 16), image=True)
-    digit = Field("label", "INT64", (-1,), title="Digit", choices=tuple(range(10)), example=3)
-    number = Field("seed", "INT64", (-1,), optional=True, min=0, max=2**31 - 1, title="Seed")
-    return {
-        LORA: info(
-            LORA, 1, "classifier",
-            (Field("text", "BYTES", (-1,), title="Message", example="my card was declined"),),
-            (word, confidence), batchable=True, example={"text": ["my card was declined"]},
-        ),
-        IMAGES: info(IMAGES, 1, "images", (digit, number), (picture,), example={"label": [3]}),
-        PIXELS: info(PIXELS, 1, "classifier", (pixels,), (label, confidence), batchable=True,
-                     example={"pixels": [[0.0] * 64]}),
-        CLIP: info(
-            CLIP, 1, "embeddings",
-            (Field("image", "FP32", (-1, 144), optional=True, image=True, side=12),
-             Field("text", "BYTES", (-1,), optional=True, title="Caption", example="a red square")),
-            (Field("embedding", "FP32", (-1, 32)),), batchable=True,
-        ),
-        TEXT: info(
-            TEXT, 1, "text",
-            (Field("text", "BYTES", (-1,), title="Prompt", example="The north wind"),),
-            (Field("continuation", "BYTES", (-1,)), Field("bits_per_character", "FP64", (-1,))),
-            stream="serve:stream",
-        ),
-        FEW: info(
-            FEW, 1, "few-shot",
-            (replace(pixels, title=""), Field("label", "INT64", (-1,), min=-1, max=9)),
-            (label, confidence),
-        ),
-    }  # fmt: skip
-
-
 def ways(home: Home, now: float) -> Routes:
     """Return how the gateway reaches them."""
     known, wanted = statuses(home, now), {one.name: one for one in endpoints()}
@@ -424,42 +367,3 @@ def _log(one: ReplicaStatus) -> str:
     lines = [f"2026-11-29 09:00:{n % 60:02d} INFO batch of {n % 8 + 1} rows" for n in range(120)]
     lines[60] = "2026-11-29 09:01:00 WARNING <b>queue</b> of 9 requests"
     return "\n".join([f"serving {one.id} with mlx", *lines]) + "\n"
-
-
-# A model whose every word is hostile
-
-
-def hostile(home: Home, journal: Journal) -> str:
-    """Put a model in service of which every word is HTML, markdown, icons; return its name."""
-    bad = hostile_seed.TEXT
-    one = Endpoint(hostile_seed.PROJECT, hostile_seed.MODEL, target(1, 100))
-    rollout = Rollout(target(2, 100), "canary", 0.2, actor=bad)
-    store.change(journal, one.project, one.model, lambda _: replace(one, rollout=rollout))
-    store.record_event(journal, one.name, "live", bad, version=1, actor=bad)
-    key = ApiKey("3a1b2c3d4e5f", one.project, bad, "0" * 64, (bad,), 1.0, 1, time.time(), bad)
-    store.add_key(journal, key)
-    log = home.logs / "serving" / "hostile.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(f"ERROR {bad}\n", encoding="utf-8")
-    made = replica(one.name, 1, 1, 90, home.logs, id=bad, host=bad, address=bad, log=str(log))
-    steps = (RolloutStep("Load", "done", bad, 1.0, 2.0), RolloutStep(bad, "running", bad, 2.0))
-    versions = tuple(
-        VersionStatus(n, "live", bad, "mlx", bad, 0.5, 100 * MB, (made,)) for n in (1, 2)
-    )
-    seen = EndpointStatus(one.name, "canary", bad, 1, versions, RolloutStatus(
-        2, "canary", None, "running", bad, steps, time.time() - 5))  # fmt: skip
-    told = BundleInfo(
-        one.project, one.model, 1, "classifier", "safetensors",
-        (Field(bad, "BYTES", (-1,), title=bad, example=bad),
-         Field(f"b {bad}", "BYTES", (-1,), title=bad, choices=(bad, f"{bad} 2"))),
-        (Field("label", "BYTES", (-1,)), Field(f"c {bad}", "BYTES", (-1,))),
-    )  # fmt: skip
-    ways = {
-        n: VersionRoute(n, replace(told, version=n), "mlx", bad, (Replica(bad, bad),))
-        for n in (1, 2)
-    }
-    way = Route(one.name, one.project, one.model, 1, {1: 0.8, 2: 0.2}, ways)
-    status.write(home, ServingStatus(time.time(), os.getpid(), "", None, {one.name: seen}))
-    routes.write(home, Routes(1, {one.name: way}))
-    figures.write(home, Figures(time.time(), os.getpid(), 1, {}))
-    return one.name

@@ -17,6 +17,7 @@ from dashboard.text import plain
 from services.actions.deploy_rollback import RollbackDeployment
 from services.actions.rollout_step import Change, SteerRollout
 from services.actions.scale import Scale
+from services.actions.serving_privacy import KEPT, SetPrivacy
 from services.actions.undeploy import Undeploy
 from services.errors import MlopsError
 from services.serving.looking import Deployment, RolloutLook
@@ -37,6 +38,7 @@ def buttons(seen: Deployment, off: str | None) -> None:
     )  # fmt: skip
     _rollback(seen, off or gone or busy)
     _scale(seen, off or gone)
+    _privacy(seen, off or gone)
     _undeploy(seen, off or gone)
 
 
@@ -160,6 +162,41 @@ def _undeploy(seen: Deployment, off: str | None) -> None:
         icon="stop_circle",
         off=actions.why_not(Undeploy, project=seen.project, off=off),
     )
+
+
+def _privacy(seen: Deployment, off: str | None) -> None:
+    actions.button(
+        "Privacy",
+        Proposal(
+            f"What the prediction log keeps of {seen.project}",
+            partial(_privacy_fields, seen),
+            "Set it",
+            f"mlops privacy {shlex.quote(seen.project)} full|hash|sample|off",
+        ),
+        key="deployment-privacy",
+        icon="visibility_off",
+        off=actions.why_not(SetPrivacy, project=seen.project, off=off),
+    )
+
+
+def _privacy_fields(seen: Deployment) -> SetPrivacy | None:
+    kept = st.segmented_control(
+        "It keeps",
+        list(KEPT),
+        default=seen.privacy,
+        required=True,
+        key="deployment-privacy-kept",
+        help="Of what is asked and answered; when, how fast and by which version is always kept.",
+    )
+    if kept == "sample":
+        share = st.slider(
+            "Of the predictions, in percent", 1, 100, 10, key="deployment-privacy-share"
+        )
+        return SetPrivacy(seen.project, "sample", share / 100)
+    if kept == seen.privacy:
+        st.caption("That is what it keeps now.")
+        return None
+    return SetPrivacy(seen.project, next(one for one in KEPT if one == kept))
 
 
 # A rollout that is under way

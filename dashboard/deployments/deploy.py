@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from functools import partial
+from typing import Literal
 
 import streamlit as st
 
@@ -99,6 +100,7 @@ def fields(
             "Rows asked together, at most", 1, 4096, None, key="deploy-batch",
             placeholder="As now" if live else "32",
         )  # fmt: skip
+        privacy = _privacy() if live is None else ""
         guards = _guards()
     if least > most:
         st.caption("It cannot have more replicas at least than at most.")
@@ -115,6 +117,7 @@ def fields(
         memory_gb=memory_gb,
         backend=backend,  # type: ignore[arg-type]  # one of the words
         max_batch=None if batch is None else int(batch),
+        privacy=privacy,
         watch_s=_watch(),
         **guards,  # type: ignore[arg-type]  # the figures of the guards
     )
@@ -219,6 +222,19 @@ def _backend() -> str:
     chosen = st.segmented_control(
         "Backend", list(words), default="By the rule", required=True, key="deploy-backend"
     )
+    return words[str(chosen)]
+
+
+def _privacy() -> Literal["", "full", "hash", "off"]:
+    """Draw what the prediction log is to keep; later it is changed for the whole project."""
+    words: dict[str, Literal["", "full", "hash", "off"]] = {
+        "As its project's others": "", "Everything": "full", "Hashes": "hash", "Nothing": "off",
+    }  # fmt: skip
+    chosen = st.segmented_control(
+        "The prediction log keeps", list(words), default="As its project's others", required=True,
+        wrap=True, key="deploy-privacy",
+        help="Of what is asked and answered; when, how fast and by which version is always kept.",
+    )  # fmt: skip
     return words[str(chosen)]
 
 

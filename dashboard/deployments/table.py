@@ -38,7 +38,7 @@ def html(
     edge = f"border:none;border-bottom:1px solid {hues.line}"
     heads = "".join(
         f'<th scope="col" style="text-align:{side};font-weight:500;font-size:12px;color:'
-        f'{hues.muted};padding:2px 12px 4px 0;white-space:nowrap;{edge}">{label}</th>'
+        f'{hues.muted};padding:2px 12px 4px 0;vertical-align:bottom;{edge}">{label}</th>'
         for label, side in _HEADS
     )
     bodies = "".join(_Rows(one, hues, now, zone, old=old).html() for one in found)
@@ -159,9 +159,9 @@ class _Rows:
             phase = f" {self._state(shown, small=True)}"
         return (
             f'<span style="white-space:nowrap"><b>{one.version}</b>'
-            f'<span style="color:{hues.muted}"> {share}</span>{phase}</span>{bar}'
-            f'<span title="{markup(one.backend_reason or "It is not loaded.")}">'
-            f"{self._quiet(f'on {one.backend}' if one.backend else 'no backend yet')}</span>"
+            f'<span style="color:{hues.muted}"> {share}</span></span>{phase}{bar}'
+            f'<div title="{markup(one.backend_reason or "It is not loaded.")}">'
+            f"{self._quiet(f'on {one.backend}' if one.backend else 'no backend yet')}</div>"
         )
 
     def _errors(self, one: VersionLook) -> str:
@@ -288,4 +288,5 @@ def memory(one: VersionLook) -> tuple[str, str]:
         return NONE, "It is not loaded: it reserves nothing."
     used = NONE if one.memory_bytes is None else gib(one.memory_bytes)
     each = f"Of what is reserved: {gib(one.reserved_bytes)} by each of its replicas."
-    return f'<span style="white-space:nowrap">{used} of {gib(whole)}</span>', each
+    held = "white-space:nowrap"
+    return f'<span style="{held}">{used}</span> <span style="{held}">of {gib(whole)}</span>', each

@@ -47,8 +47,8 @@ def asked() -> tuple[str, str, str]:
 
 
 OFF = {
-    "viewer": {"deploy", "rollback", "scale", "undeploy"},
-    "operator": {"rollback", "undeploy"},
+    "viewer": {"deploy", "rollback", "scale", "privacy", "undeploy"},
+    "operator": {"rollback", "privacy", "undeploy"},
     "approver": set(),
     "admin": set(),
 }
@@ -57,7 +57,7 @@ OFF = {
 @pytest.mark.parametrize("role", ROLES)
 def test_who_may_do_what_with_one_that_is_live(connected: Callable[..., AppTest], role: str):
     app = connected(LORA, role=role)
-    for what in ("deploy", "rollback", "scale", "undeploy"):
+    for what in ("deploy", "rollback", "scale", "privacy", "undeploy"):
         button = app.button(key=f"deployment-{what}")
         assert button.disabled == (what in OFF[role]), what
         if button.disabled:
@@ -192,6 +192,40 @@ def test_it_is_taken_out_of_service_with_a_reason(
     assert "told that there is no such model (404)" in said(app)
     app.button(key="acting-do").click().run()
     assert asked() == ("undeploy", "Take stable-diffusion out of service", "pending")
+
+
+def test_what_the_prediction_log_keeps_is_set(
+    connected: Callable[..., AppTest], dialog_open: Dialog
+):
+    dialog_open("deployment-privacy")
+    app = connected(LORA, role="approver")
+    assert "That is what it keeps now." in said(app)
+    kept = next(one for one in app.get("button_group") if one.label == "It keeps")
+    kept.set_value("sample").run()
+    app.slider(key="deployment-privacy-share").set_value(25).run()
+    assert "of a share of the predictions are kept" in said(app)
+    app.button(key="acting-do").click().run()
+    title = "Have the prediction log of lora-finetuning keep sample 25 %"
+    assert asked() == ("serving-privacy", title, "pending")
+
+
+def test_a_first_deployment_asks_what_is_kept(
+    laid: Laid, open_page: Open, dialog_open: Dialog, home: Home
+):
+    laid()
+    given = {"of": "federated-learning", "model": "federated-learning", "version": "2"}
+    opened(open_page, role="approver")
+    deployments_seed.connect(Settings().mirror_url)
+    dialog_open("version-deploy")
+    app = open_page("model", mirror="full", role="approver", **given)
+    assert not app.exception
+    told = said(app)
+    assert "It has no live version yet" in told
+    assert "What it takes is planned when it is packaged" in told
+    keeps = next(one for one in app.get("button_group") if one.label.startswith("The prediction"))
+    keeps.set_value("Hashes").run()
+    app.button(key="acting-do").click().run()
+    assert (submitted().privacy, submitted().version) == ("hash", 2)
 
 
 def test_a_share_is_set_and_a_rollout_ended(connected: Callable[..., AppTest], dialog_open: Dialog):
