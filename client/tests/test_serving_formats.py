@@ -302,6 +302,8 @@ def toy_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Modul
     no.is_available = lambda: False
     torch.cuda, torch.backends = no, ModuleType("backends")
     torch.backends.mps = no
+    torch.threads = []
+    torch.set_num_threads = torch.threads.append
     monkeypatch.setitem(sys.modules, "torch", torch)
     yield torch
     sys.modules.pop("toy_torch", None)
@@ -326,6 +328,7 @@ def test_a_torch_model_beside_mlx_gets_weights_and_device(tmp_path: Path, toy_to
     loaded = load(folder, "cpu", root=project)
     assert loaded.predict({"x": np.ones((3, 2), np.float32)})["y"].tolist() == [2, 2, 2]
     assert loaded.backend == "cpu"
+    assert toy_torch.threads == [1], "the weights are small"
     with pytest.raises(LoadError, match="torch has cpu here"):
         load(folder, "mps", root=project)
     sys.path.remove(str(project))
