@@ -100,7 +100,10 @@ def test_before_the_first_deployment_it_says_how_there_is_one(
     assert "To the registry" in said_links(app)
 
 
-def test_where_serving_is_switched_off_it_says_so(home: Home, open_page: Open):
+def test_where_serving_is_switched_off_it_says_so(
+    home: Home, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MLOPS_SERVING_ENABLED", "false")
     app = opened(open_page, role="admin")
     assert not app.exception
     assert "Serving is switched off" in app.info[0].value
