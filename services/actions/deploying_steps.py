@@ -137,13 +137,14 @@ class Deploying:
             NotYetError: It is under way; the message says how far it is.
             PlatformError: It was taken back; the message says why.
         """
+        # Looked at first: a rollout and the line of its end go and come in one step.
+        now = serving.endpoint_of(self.context, self.project, self.model)
         ended = self._events(serving.ENDINGS)
         if ended:
             return _outcome(ended[0])
         beside = [one for one in self._since(("canary", "shadow")) if one.version == self.version]
         if beside:
             return beside[0].said
-        now = serving.endpoint_of(self.context, self.project, self.model)
         if now is None or now.rollout is None or now.rollout.action_id != self.deed.id:
             _outcome_of_others(self._since(("undeployed",)))
             raise PlatformError(

@@ -182,13 +182,14 @@ class _Steering:
 
     def follow(self) -> str:
         """Say what became of it, or (NotYetError) how far it is."""
+        # Looked at first: a rollout and the line of its end go and come in one step.
+        now = serving.endpoint_of(self.context, self.action.project, self.action.model)
+        rollout = now.rollout if now else None
         ended = self._ended()
         if ended is not None and ended.kind == "live":
             return ended.said or f"version {self._version} is live"
         if ended is not None:
             raise PlatformError(f"Version {self._version} did not become live: {ended.said}")
-        now = serving.endpoint_of(self.context, self.action.project, self.action.model)
-        rollout = now.rollout if now else None
         if rollout is None or rollout.target.version != self._version:
             raise PlatformError(f"The rollout of version {self._version} ended meanwhile.")
         raise progress(self.context.serving.status(), self._name, rollout.action_id)
