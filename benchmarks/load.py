@@ -82,11 +82,13 @@ class Load:
         self._request = "\r\n".join(lines).encode() + self.body
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def run(self, rate_per_s: float, until: "asyncio.Event", most: int = 10**9) -> None:
+    async def run(
+        self, rate_per_s: float, until: asyncio.Event | None = None, most: int = 10**9
+    ) -> None:
         """Ask at a steady rate until the event is set or so many were asked."""
         began, number = time.time(), 0
         tasks: set[asyncio.Task[None]] = set()
-        while not until.is_set() and number < most:
+        while number < most and not (until and until.is_set()):
             due = began + number / rate_per_s
             wait = due - time.time()
             if wait > 0:

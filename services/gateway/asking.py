@@ -19,10 +19,12 @@ from services.serving.frames import Answer, Piece
 from services.serving.routes import Route, VersionRoute
 from services.serving.wire import AnswerError, BrokenError, Client, Pool
 
-HELD = 1024
-"""Requests that wait for a model server, over all endpoints."""
-PER_REPLICA = 512
-"""Requests that one model server is given at once."""
+HELD = 4096
+"""Requests that wait for a model server, over all endpoints: some seconds of a busy one's."""
+HELD_BYTES = 256 << 20
+"""What they hold in memory."""
+PER_REPLICA = 192
+"""Requests that one model server is given at once; it queues 256 itself, and refuses more."""
 _LOOK_AGAIN_S = 0.05
 _WISH_AGAIN_S = 1.0
 _MS = 1000.0
@@ -63,6 +65,11 @@ class Question:
     def left_ms(self) -> float:
         """Return how long it may still take."""
         return max(0.0, (self.deadline - time.monotonic()) * _MS)
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of what is asked."""
+        return sum(len(one.data) for one in self.prepared.inputs) if self.prepared else 0
 
     def settle(self, loaded: VersionRoute) -> Prepared:
         """Take a version; prepare for it unless that was done."""
@@ -108,6 +115,7 @@ class Asker:
         self._pool = pool
         self._counts = counts
         self._held = 0
+        self._held_bytes = 0
         self._wished: dict[str, float] = {}
 
     async def ask(self, question: Question) -> Answer:
@@ -188,15 +196,10 @@ class Asker:
                 loaded, client = self._other(route, loaded)
             question.settle(loaded)
             count = self._counts.of(route.name, loaded.version, route.project)
-            if client is not None:
-                if client.in_flight >= PER_REPLICA:
-                    raise Problem(
-                        "busy", f"All model servers of {route.name} have {PER_REPLICA} requests.",
-                        retry_after_s=1,
-                    )  # fmt: skip
+            if client is not None and client.in_flight < PER_REPLICA:
                 return count, client
             with count.running(), count.waiting():
-                await self._hold(question, route)
+                await self._hold(question, route, client)
 
     def _other(self, route: Route, loaded: VersionRoute) -> tuple[VersionRoute, Client | None]:
         """Return the live version when the one that was chosen by share has no server."""
@@ -206,23 +209,34 @@ class Asker:
         client = self._pool.choose(primary.replicas)
         return (loaded, None) if client is None else (primary, client)
 
-    async def _hold(self, question: Question, route: Route) -> None:
-        """Wait a little for a model server."""
+    async def _hold(self, question: Question, route: Route, full: Client | None) -> None:
+        """Wait a little for a model server, or for room at one that has enough to do."""
         left = question.deadline - time.monotonic()
+        if left <= 0 and full is not None:
+            raise Problem(
+                "busy", f"All model servers of {route.name} had {PER_REPLICA} requests each.",
+                retry_after_s=1,
+            )  # fmt: skip
         if left <= 0:
             raise Problem(
                 "away", f"No model server of {route.name} was there in time.", retry_after_s=2
             )
-        if self._held >= HELD:
+        size = question.size
+        if self._held >= HELD or self._held_bytes + size > HELD_BYTES:
             raise Problem(
-                "busy", f"{HELD} requests wait for model servers already.", retry_after_s=2
+                "busy", f"{self._held} requests wait for model servers already.", retry_after_s=2
             )
-        self._wish(route)
         self._held += 1
+        self._held_bytes += size
         try:
-            await self._follower.change(min(left, _LOOK_AGAIN_S))
+            if full is not None:
+                await full.room(min(left, _LOOK_AGAIN_S))
+            else:
+                self._wish(route)
+                await self._follower.change(min(left, _LOOK_AGAIN_S))
         finally:
             self._held -= 1
+            self._held_bytes -= size
 
     def _wish(self, route: Route) -> None:
         """Ask the serving engine to wake an idle endpoint."""

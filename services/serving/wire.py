@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -149,6 +150,7 @@ class Client:
     def __init__(self, replica: Replica) -> None:
         self.replica = replica
         self.in_flight = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self.down_until = 0.0
         """Of the monotonic clock: it could not be reached a moment ago."""
         self._pause_s = _FIRST_PAUSE_S
@@ -184,7 +186,7 @@ class Client:
                 self._rest()
                 raise
         finally:
-            self.in_flight -= 1
+            self._done()
         _see_ok(said)
         timing = said.get("timing") or {}
         return Answer(
@@ -221,7 +223,7 @@ class Client:
                 if said.get("last", True):
                     return
         finally:
-            self.in_flight -= 1
+            self._done()
             if connection is not None:
                 connection.give_up(number)
 
@@ -256,6 +258,23 @@ class Client:
             return
         self._connection = done.result()
         self.down_until, self._pause_s = 0.0, _FIRST_PAUSE_S
+
+    async def room(self, longest_s: float) -> None:
+        """Wait until it answered one, in the order of asking, and no longer than told."""
+        freed = asyncio.get_running_loop().create_future()
+        self._waiting.append(freed)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest_s):
+                await freed
+
+    def _done(self) -> None:
+        """Count an answer, and let the next one that waits for room go on."""
+        self.in_flight -= 1
+        while self._waiting:
+            freed = self._waiting.popleft()
+            if not freed.done():
+                freed.set_result(None)
+                return
 
     def close(self) -> None:
         """Let go of the connection; requests under way are told that it broke."""

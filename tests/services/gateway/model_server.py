@@ -90,7 +90,8 @@ def answer(kind: str, factor: float, columns: Columns) -> Columns:
 
 
 class Server:
-    def __init__(self, kind: str, factor: float, delay_s: float, die_after: int) -> None:
+    def __init__(self, kind: str, factor: float, delay_s: float, die_after: int, most: int) -> None:
+        self.most = most
         self.kind, self.factor, self.delay_s = kind, factor, delay_s
         self.die_after = die_after
         self.asked = 0
@@ -130,6 +131,8 @@ class Server:
                 self.send(writer, {"id": number, "ok": True, "stats": stats, "last": True})
             elif header["op"] == "stream":
                 await self.stream(writer, header, body)
+            elif len(self.tasks) > self.most:
+                raise RefusedError("busy", f"{self.most} requests are waiting.")
             else:
                 await asyncio.sleep(self.delay_s)
                 columns = answer(self.kind, self.factor, read(header["inputs"], body))
@@ -167,8 +170,9 @@ async def main() -> None:
     parser.add_argument("--factor", type=float, default=2.0)
     parser.add_argument("--delay-s", type=float, default=0.0)
     parser.add_argument("--die-after", type=int, default=0)
+    parser.add_argument("--most", type=int, default=1 << 30)
     given = parser.parse_args()
-    server = Server(given.kind, given.factor, given.delay_s, given.die_after)
+    server = Server(given.kind, given.factor, given.delay_s, given.die_after, given.most)
     listening = await asyncio.start_unix_server(server.talk, given.socket)
     print("ready", flush=True)  # noqa: T201 - who starts it waits for this
     async with listening:

@@ -1,5 +1,7 @@
 """Versions, shares, shadows, lost model servers, waking, and draining."""
 
+import asyncio
+import json
 import threading
 import time
 from collections import Counter
@@ -9,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from benchmarks import load as open_loop
 from services.serving import figures, paths
 from tests.live import eventually
 from tests.services.gateway import lab as labs
@@ -127,6 +130,21 @@ def test_a_killed_model_server_costs_no_request(lab: Lab, busy: Load):
     busy.more(50)
     busy.stop()
     assert set(busy.statuses) == {200}
+
+
+def test_a_rush_waits_for_room_instead_of_being_refused(lab: Lab):
+    """As after an outage: more at once than the model server would queue."""
+    replica = lab.server("rows", "--delay-s", "0.3", "--most", "256")
+    lab.put(lab.loaded("rows", replica, model="rush"))
+    lab.followed()
+    load = open_loop.Load(
+        f"{lab.url}/predict/lab/rush",
+        json.dumps(ASKED).encode(),
+        {"Authorization": f"Bearer {lab.key}"},
+    )
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, load.run(10_000, most=600)).result(60)
+    assert load.seen.statuses == {200: 600}, load.seen.faults
 
 
 def test_with_its_only_model_server_killed_requests_wait_for_the_next(lab: Lab, busy: Load):
