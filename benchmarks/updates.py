@@ -147,14 +147,19 @@ def loaded(url: str, secret: str, rate: float) -> Iterator[Load]:
 
 def drill(lab: labs.Lab, url: str, secret: str, given: argparse.Namespace) -> None:
     """Update, update badly, kill; print what was seen of each."""
-    good_s, bad_s = [], []
+    good_s, bad_s, back = [], [], []
     with loaded(url, secret, given.rate) as load:
         for version in range(2, given.good + 2):
             began = time.monotonic()
             lab.deploy(version, watch_s=given.watch)
-            lab.live(version, timeout_s=120)
+            ended = lab.ended(version).rollout
+            assert ended is not None
+            if ended.outcome != "live":
+                back.append(f"version {version} {ended.outcome}: {ended.said}")
             good_s.append(time.monotonic() - began)
     say(f"{given.good} good updates", load, good_s)
+    for one in back:
+        print(f"  {one}")
     with loaded(url, secret, given.rate) as load:
         for number in range(given.bad):
             version = given.good + 2 + number
