@@ -18,6 +18,8 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from services.home import Home
+from services.predictions import reading
 from tests.browser.conftest import CHROMIUM, FLAGS, idle, sign_in
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,7 +93,18 @@ def test_every_engine_is_live(demo: str, mlops: Mlops):
         "controller": "live",
         "telemetry": "live",
         "airflow": "live",
+        "serving": "live",
+        "gateway": "live",
+        "predictions": "live",
     }
+
+
+def test_models_of_each_kind_are_in_service_and_were_asked(demo: str, mlops: Mlops, home: Path):
+    served = {one["project"]: one for one in shown(mlops, "deployments")}
+    assert set(served) == {"quantized-optimization", "federated-learning"}
+    for one in served.values():
+        assert (one["state"], one["version"], one["backend"]) == ("live", 1, "mlx")
+        assert reading.count(Home(home), one["project"], one["model"]) >= 20
 
 
 def test_runs_carry_what_the_client_measured(demo: str, mlops: Mlops):
