@@ -111,8 +111,20 @@ class Load:
         self.seen.note(status, version, due, said)
 
     async def _answer(self) -> tuple[int, str, str]:
-        fresh = not self._idle
-        link = await asyncio.open_connection(self._host, self._port) if fresh else self._idle.pop()
+        while self._idle:
+            link = self._idle.pop()
+            try:
+                return await self._on(link)
+            except asyncio.IncompleteReadError as error:
+                # An idle connection that the server closed meanwhile: as every client does, ask
+                # again on another one. One that broke within an answer is a fault.
+                if error.partial or not link[0].at_eof():
+                    raise
+        return await self._on(await asyncio.open_connection(self._host, self._port))
+
+    async def _on(
+        self, link: tuple[asyncio.StreamReader, asyncio.StreamWriter]
+    ) -> tuple[int, str, str]:
         reader, writer = link
         writer.write(self._request)
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
