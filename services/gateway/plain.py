@@ -121,5 +121,5 @@ def strictest(found: Sequence[Privacy]) -> Privacy:
     As the strictest asks; where some keep nothing and others do, hashed: the compactor drops those
     of endpoints that keep nothing, when it knows which prediction a label is about.
     """
-    most = max(found, key=_STRICTNESS.__getitem__, default="full")
+    most: Privacy = max(found, key=_STRICTNESS.__getitem__, default="full")
     return "hash" if most == "off" and set(found) != {"off"} else most

@@ -24,7 +24,8 @@ ON_CPU = Target(1, backend="cpu")
 
 
 @pytest.fixture
-def room() -> Room:
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
     home = Home.locate()
     home.create()
     return Room(home)
