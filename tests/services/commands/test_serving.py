@@ -182,7 +182,15 @@ def test_canaries_are_steered(typed: Typed, home: Home, journal: Journal):
     assert store.endpoint(journal, NAME).live == Target(
         1, memory_bytes=FITS.memory_bytes, memory_said="measured"
     )
-    assert typed("scale", "lora/net", "--replicas", "2", "--pin").stdout.endswith("pinned: done.\n")
+    replicas = tuple(ReplicaStatus(f"r{n}", "ready") for n in (1, 2))
+    seen = EndpointStatus(
+        NAME, "live", generation=1_000, versions=(VersionStatus(1, "live", replicas=replicas),)
+    )
+    status.write(home, ServingStatus(time.time(), 1, endpoints={NAME: seen}))
+    scaled = typed("scale", "lora/net", "--replicas", "2", "--pin").stdout
+    assert "See its replicas: 2 replicas are ready" in scaled
+    assert scaled.endswith("pinned: done.\n")
+    status.write(home, ServingStatus(time.time(), 1))
     assert "End" not in typed("undeploy", "lora/net", code=1, given="n\n").stdout
     assert store.endpoints(journal) != ()
     typed("undeploy", "lora/net", "--yes")
