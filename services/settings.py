@@ -241,6 +241,11 @@ class Settings(BaseSettings):
                 object.__setattr__(self, f"{name}_url", url)
         return self
 
+    @property
+    def serving_memory_bytes(self) -> int | None:
+        """Return ``serving_memory_gb`` in bytes."""
+        return None if self.serving_memory_gb is None else int(self.serving_memory_gb * 1024**3)
+
 
 def _parsed(url: str) -> str:
     from sqlalchemy.engine import make_url

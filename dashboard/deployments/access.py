@@ -112,11 +112,13 @@ def events(of: str, limit: int = _EVENTS) -> tuple[Event, ...]:
     return store.events(state.journal(), of, limit)
 
 
-def earlier(of: Deployment) -> tuple[int, ...]:
-    """Return the versions it can be rolled back to, the last one first."""
+def earlier(of: Deployment) -> tuple[tuple[int, ...], str]:
+    """Return the versions it can be rolled back to, the last one first, or why there is none."""
     if of.live is None:
-        return ()
-    return RollbackDeployment(of.project, of.model).earlier(state.context())
+        return (), "No version of it is live."
+    back, context = RollbackDeployment(of.project, of.model), state.context()
+    found = back.earlier(context)
+    return found, "" if found else back.why_none(context)
 
 
 def route(of: str) -> Route | None:

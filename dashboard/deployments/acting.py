@@ -68,10 +68,9 @@ def _rollback(seen: Deployment, off: str | None) -> None:
 def _earlier(seen: Deployment) -> tuple[tuple[int, ...], str]:
     """Return the versions to go back to, or why there is none."""
     try:
-        found = access.earlier(seen)
-    except MlopsError as error:  # of its project or of the mirror: the button tells it
+        return access.earlier(seen)
+    except MlopsError as error:  # of the mirror or the journal: the button tells it
         return (), str(error)
-    return found, "" if found else "No version was live before this one."
 
 
 def _rollback_fields(seen: Deployment, earlier: tuple[int, ...]) -> RollbackDeployment | None:

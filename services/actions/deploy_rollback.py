@@ -8,7 +8,7 @@ from services.actions.action import Context, Deed, Lane, Step
 from services.actions.deploying_steps import Deploying
 from services.actions.promote import check_reason
 from services.actions.roles import Actor, Role
-from services.errors import ConflictError, MlopsError, NotFoundError
+from services.errors import ConflictError, InputError, MlopsError, NotFoundError
 from services.serving import store
 from services.serving.models import Guards, Rollout, Target
 
@@ -57,7 +57,7 @@ class RollbackDeployment:
         for version in self.earlier(context):
             return version
         raise ConflictError(
-            f"{self.model} has no earlier version to go back to.",
+            self.why_none(context),
             f"Deploy another one: `mlops deploy {self.project}/{self.model}:VERSION`.",
         )
 
@@ -67,17 +67,29 @@ class RollbackDeployment:
         Raises:
             NotFoundError: It is not deployed.
         """
+        return tuple(one for one in self._seen(context) if not self._why_not(context, one))
+
+    def why_none(self, context: Context) -> str:
+        """Return why ``earlier`` names none.
+
+        Raises:
+            NotFoundError: It is not deployed.
+        """
+        why = next((self._why_not(context, one) for one in self._seen(context)), "")
+        return f"{self.model} has no earlier version to go back to{': ' if why else '.'}{why}"
+
+    def _seen(self, context: Context) -> tuple[int, ...]:
         now = serving.deployed(context, self.project, self.model)
         present = now.live.version if now.live else None
-        seen = store.earlier_live(context.journal, now.name, present)
-        return tuple(one for one in seen if self._can(context, one))
+        return store.earlier_live(context.journal, now.name, present)
 
-    def _can(self, context: Context, version: int) -> bool:
+    def _why_not(self, context: Context, version: int) -> str:
+        """Return why a version cannot be served, be it that the project's contract is broken."""
         try:
             serving.servable(context, self.project, self.model, version)
-        except (NotFoundError, ConflictError):
-            return False
-        return True
+        except (NotFoundError, ConflictError, InputError) as error:
+            return error.message
+        return ""
 
     def check(self, context: Context, actor: Actor) -> None:
         """Refuse when there is nothing to go back to, or that version cannot be served."""

@@ -1,10 +1,12 @@
 """Change how many replicas an endpoint has, whether it may be evicted, and when it sleeps."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
-from services.actions import serving
+from services.actions import replicas_follow, serving
 from services.actions.action import Context, Deed, Step
 from services.actions.roles import Actor, Role
 from services.errors import ConflictError, InputError
@@ -141,6 +143,7 @@ class Scale:
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
         """Return the steps; what it was before is written down first."""
         name = serving.name_of(self.project, self.model)
+        deed.memory.setdefault("asked_at", time.time())
         if "before" not in deed.memory:
             deed.memory["before"] = serving.deployed(context, self.project, self.model).as_json()
 
@@ -163,7 +166,15 @@ class Scale:
             if serving.endpoint_of(context, self.project, self.model) is not None:
                 store.change(context.journal, self.project, self.model, back)
 
-        return (Step("Note it for the serving engine", do, undo),)
+        note = Step("Note it for the serving engine", do, undo)
+        if self.min_replicas is None and self.max_replicas is None:
+            return (note,)
+        return note, Step("See its replicas", partial(self._follow, context, deed))
+
+    def _follow(self, context: Context, deed: Deed) -> str:
+        now = serving.endpoint_of(context, self.project, self.model)
+        since_s = time.time() - deed.memory["asked_at"]
+        return replicas_follow.outcome(now, context.serving.status(), since_s)
 
     def _changed(self, now: Endpoint) -> Endpoint:
         if now.live is None and now.rollout is None:

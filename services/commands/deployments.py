@@ -99,7 +99,8 @@ def _row(one: "Deployment") -> list[str]:
         one.state,
         one.backend or "–",
         _replicas(one),
-        ", ".join(f"v{version} {share:.4g}" for version, share in one.traffic.items()) or "–",
+        ", ".join(f"v{version} {share * 100:.4g} %" for version, share in one.traffic.items())
+        or "–",
         str(one.requests),
         number(one.p50_ms),
         number(one.p95_ms),
@@ -109,6 +110,11 @@ def _row(one: "Deployment") -> list[str]:
         number(one.energy_j_per_1000),
         moment(one.last_change),
     ]
+
+
+def _traffic(one: "Deployment") -> str:
+    shares = (f"v{version} {share * 100:.4g} %" for version, share in one.traffic.items())
+    return ", ".join(shares) or "–"
 
 
 def _replicas(one: "Deployment") -> str:
@@ -128,8 +134,9 @@ def _show(name: str, *, as_json: bool) -> None:
     from services.serving import looking
 
     found = endpoint(name)
-    here = context()
-    one = looking.deployment(Home.locate(), here.journal, f"{found.project}.{found.model}")
+    here, home = context(), Home.locate()
+    name = f"{found.project}.{found.model}"
+    one = looking.deployment(home, here.journal, name, energy(home))
     if as_json:
         print_json({**one.as_json(), "versions": one.versions})
         return
@@ -165,6 +172,10 @@ def _told(one: "Deployment") -> None:
     print_table(columns, rows, "No model server runs for it.")
     if one.backend_reason:
         say(f"It runs on {one.backend}. {one.backend_reason}")
+    if one.energy_j_per_1000 is not None:
+        say(f"1,000 predictions took {number(one.energy_j_per_1000)} J over the last day.")
+    else:
+        say(f"Energy per 1,000 predictions is not known: {one.energy_reason}")
     if one.rollout is not None:
         _rollout(one.rollout)
 

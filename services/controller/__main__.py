@@ -20,12 +20,13 @@ from services.actions.action import Context
 from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
-from services.controller import airflow, queue, run_use, workflows, workforce
+from services.controller import airflow, queue, run_use, serving, workflows, workforce
 from services.controller.airflow import AirflowWatch
 from services.controller.known import Known
 from services.controller.loops import Loop
 from services.controller.queue import QueueLoop
 from services.controller.run_use import RunUseWatch
+from services.controller.serving import ServingWatch
 from services.controller.telemetry import INTERVAL_S, TelemetryWatch
 from services.controller.wants import Wants
 from services.controller.watch import ProjectWatch
@@ -146,6 +147,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         publish=publish,
     )
 
+    served = ServingWatch(Store(database), home, enabled=settings.serving_enabled)
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
 
     def act() -> bool:
@@ -169,6 +171,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("projects", watch.turn, settings.discovery_interval_s),
         Loop("airflow", AirflowWatch(Store(database), home).turn, airflow.INTERVAL_S),
         Loop("telemetry", TelemetryWatch(Store(database), home.run).turn, INTERVAL_S),
+        Loop("endpoints", served.turn, serving.INTERVAL_S),
         Loop("run use", used.turn, run_use.INTERVAL_S),
         *flows,
     ]

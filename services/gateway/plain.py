@@ -1,7 +1,7 @@
 """Plain JSON: rows in, rows out, or columns in, columns out; pictures as PNGs when asked for."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from services.gateway.http import Reply, Request, parsed
 from services.gateway.problems import bad
 from services.predictions.models import Feedback
 from services.serving.models import Privacy
-from services.serving.store import ApiKey
+from services.serving.store import ALL_PROJECTS, ApiKey
 
 _KNOWN = {"rows", "columns", "images", "parameters"}
 _LABEL_BYTES = 64 << 10
@@ -109,12 +109,17 @@ async def feedback(gateway: Gateway, request: Request, key: ApiKey, request_id: 
     if size > _LABEL_BYTES:
         raise bad(f"It has more than {_LABEL_BYTES} bytes as JSON.", "label")
     request.seen.project = key.project
-    told = Feedback(mark, request.at, said["label"], key.id, key.project)
-    gateway.recorder.told(told, _strictest(gateway, key))
+    of = "" if key.project == ALL_PROJECTS else key.project
+    told = Feedback(mark, request.at, said["label"], key.id, of)
+    gateway.recorder.told(told, strictest([route.privacy for route in gateway.routes(key)]))
     return Reply(orjson.dumps({"request_id": mark, "accepted": True}), 202)
 
 
-def _strictest(gateway: Gateway, key: ApiKey) -> Privacy:
-    """Return the strictest privacy of the endpoints that it may be about."""
-    found: list[Privacy] = [route.privacy for route in gateway.routes(key)]
-    return max(found, key=_STRICTNESS.__getitem__, default="full")
+def strictest(found: Sequence[Privacy]) -> Privacy:
+    """Return how a label is kept that may be about any of some endpoints.
+
+    As the strictest asks; where some keep nothing and others do, hashed: the compactor drops those
+    of endpoints that keep nothing, when it knows which prediction a label is about.
+    """
+    most: Privacy = max(found, key=_STRICTNESS.__getitem__, default="full")
+    return "hash" if most == "off" and set(found) != {"off"} else most

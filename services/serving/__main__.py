@@ -35,7 +35,6 @@ _BEAT_S = 1.0
 _HEAT_S = 5.0
 _CAPACITY_S = 2.0
 _PRIORITY_S = 60.0
-_GIB = 1 << 30
 
 
 @dataclass(slots=True)
@@ -109,8 +108,11 @@ def build(home: Home, settings: Settings) -> Reconciler:
     journal = Journal.open(settings)
     host = own_id(home.run / "host-id")
     machine = Machine(home, host, Fleet.here())
-    most = None if settings.serving_memory_gb is None else int(settings.serving_memory_gb * _GIB)
-    leases = LeaseKeeping(LeaseBook(home.run / "leases.json"), machine.capacity, most_bytes=most)
+    leases = LeaseKeeping(
+        LeaseBook(home.run / "leases.json"),
+        machine.capacity,
+        most_bytes=settings.serving_memory_bytes,
+    )
     # Ray's resource only has to be large enough: who may have how much, the ledger says. It can be
     # raised while Ray's cannot, so Ray is told what the machine has.
     options = Options(

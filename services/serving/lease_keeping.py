@@ -127,19 +127,23 @@ class LeaseKeeping:
         """
         names = set(self._held)
         if all_of_serving:
-            names |= {one.id for one in self._book.leases() if one.kind == "serving"}
+            names |= {
+                one.id
+                for one in self._book.leases()
+                if one.kind == "serving" and not _of_others(one)
+            }
         for key in names:
             self._book.end(key)
         self._held.clear()
 
     def sweep(self) -> None:
-        """Give back what an earlier life held and this one does not.
+        """Give back what an earlier life held and this one does not; trials keep theirs.
 
         Raises:
             PlatformError: The ledger cannot be read or written.
         """
         for one in self._book.leases():
-            if one.kind == "serving" and one.id not in self._held:
+            if one.kind == "serving" and one.id not in self._held and not _of_others(one):
                 self._book.end(one.id)
 
     def free_bytes(self) -> int | None:
@@ -191,8 +195,16 @@ def forget_all(book: LeaseBook) -> None:
         PlatformError: The ledger cannot be read or written.
     """
     for one in book.leases():
-        if one.kind == "serving":
+        if one.kind == "serving" and not _of_others(one):
             book.end(one.id)
+
+
+def _of_others(lease: Lease) -> bool:
+    """Return whether a process that lives holds it itself: a trial, which gives it back.
+
+    The book names no lease whose owner is gone; what endpoints hold has no owner.
+    """
+    return lease.owner is not None
 
 
 def _refused(answer: Waits | Never) -> Refused:

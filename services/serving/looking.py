@@ -66,8 +66,14 @@ def deployments(
     return tuple(at.look(wanted.get(name) or _unwanted(name)) for name in names)
 
 
-def deployment(home: Home, journal: Journal, name: str) -> Deployment:
+def deployment(home: Home, journal: Journal, name: str, energy: Energy | None = None) -> Deployment:
     """Return one endpoint.
+
+    Args:
+        home: Where the engines write.
+        journal: What is wanted.
+        name: Of the endpoint.
+        energy: What a prediction of a version took, where that is measured.
 
     Raises:
         NotFoundError: It is not deployed.
@@ -76,7 +82,7 @@ def deployment(home: Home, journal: Journal, name: str) -> Deployment:
     found = store.endpoint(journal, name)
     now = time.time()
     seen, counted = status.read(home), figures.read(home)
-    at = _At(seen, counted, _stale(seen, now), _figures_stale(counted, now), None)
+    at = _At(seen, counted, _stale(seen, now), _figures_stale(counted, now), energy)
     return at.look(found)
 
 

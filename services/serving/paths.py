@@ -3,13 +3,16 @@
 import contextlib
 import hashlib
 import os
+import string
 import tempfile
 from pathlib import Path
-from urllib.parse import quote
 
 import orjson
 
 from services.home import Home
+
+_PLAIN = frozenset(string.ascii_lowercase + string.digits + " +@-_.")
+_LONGEST = 200
 
 
 def run(home: Home) -> Path:
@@ -39,9 +42,16 @@ def sockets(home: Home) -> Path:
 
 def bundle(home: Home, project: str, model: str, version: int) -> Path:
     """Return the folder of a version's bundle."""
-    name = quote(model, safe=" +@")
-    name = name if name.strip(".") else name.replace(".", "%2E")
-    return home.serving / "bundles" / project / name / str(version)
+    return home.serving / "bundles" / project / _folder(model) / str(version)
+
+
+def _folder(name: str) -> str:
+    """Return a folder's name, another one for each name also where capitals are small letters."""
+    said = "".join(c if c in _PLAIN else "".join(f"%{b:02X}" for b in c.encode()) for c in name)
+    said = said if said.strip(".") else said.replace(".", "%2E")
+    if len(said) > _LONGEST:
+        said = f"{said[: _LONGEST - 20]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return said
 
 
 def bentos(home: Home) -> Path:

@@ -5,7 +5,7 @@ take. ``mlops plan``, the deploy dialog and the refusal before a start all ask h
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.resources.ledger import Ledger
 from services.resources.models import Capacity, Fits, Lease, Needs, Never, gib
@@ -106,6 +106,7 @@ def plan(
     ledger: Ledger,
     others: Sequence[Candidate] = (),
     now: float | None = None,
+    most_bytes: int | None = None,
 ) -> Plan:
     """Return whether it can be loaded now; the version's own lease is not held against it.
 
@@ -114,8 +115,19 @@ def plan(
         ledger: The machines with all leases.
         others: Endpoints that are loaded, on the machine it is to go to.
         now: Seconds since 1970; None: when the newest of ``others`` was asked.
+        most_bytes: What all endpoints together may have (``serving_memory_gb``); None: as much as
+            there is.
     """
     own = ledger.without([lease_id(wish.name, wish.version)])
+    rest = [one for one in others if (one.name, one.version) != (wish.name, wish.version)]
+    found = _by_ledger(wish, own, rest, now)
+    if most_bytes is None or not found.host:
+        return found
+    held = [one.needs.memory_bytes for one in own.on(found.host) if one.kind == "serving"]
+    return _bounded(found, wish, _Limit(most_bytes, sum(held)), rest, now)
+
+
+def _by_ledger(wish: Wish, own: Ledger, rest: Sequence[Candidate], now: float | None) -> Plan:
     asked = needs(wish)
     among = None if wish.host is None else {wish.host}
     answer = own.admit(asked, among)
@@ -128,7 +140,6 @@ def plan(
         )
     short = int(answer.missing) if answer.short in {"memory", "others"} else 0
     never = isinstance(answer, Never)
-    rest = [one for one in others if (one.name, one.version) != (wish.name, wish.version)]
     ways = () if host is None else tuple(_ways(wish, own, host, rest, short, now, never=never))
     return Plan(
         fits=False,
@@ -158,6 +169,7 @@ def outlook(
     torch: bool | None = None,
     host: str | None = None,
     now: float | None = None,
+    most_bytes: int | None = None,
 ) -> Outlook:
     """Return everything that is to be known before a version is deployed.
 
@@ -177,6 +189,7 @@ def outlook(
         torch: Whether it can run on PyTorch there (``backends.has_torch``); None: not known.
         host: The machine, as the ledger names it; None: any.
         now: Seconds since 1970.
+        most_bytes: What all endpoints together may have; None: as much as there is.
 
     Raises:
         InputError: The backend asked for cannot be.
@@ -196,11 +209,66 @@ def outlook(
     return Outlook(
         estimate=one,
         choice=choice,
-        plan=plan(wish, ledger, others, now),
+        plan=plan(wish, ledger, others, now, most_bytes),
         possible=able,
         known=known_error(measurements),
         evictable=eviction.ranked(others, now),
     )
+
+
+# What all endpoints together may have
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """What ``serving_memory_gb`` leaves of one machine."""
+
+    most_bytes: int
+    held_bytes: int
+    """By other endpoints, and other versions of this one."""
+
+    @property
+    def left_bytes(self) -> int:
+        return max(0, self.most_bytes - self.held_bytes)
+
+    def said(self, missing: int) -> str:
+        return (
+            f"It lacks {gib(missing)}: endpoints may have {gib(self.most_bytes)} together "
+            f"(serving_memory_gb), and others hold {gib(self.held_bytes)}."
+        )
+
+
+def _bounded(
+    found: Plan, wish: Wish, limit: _Limit, rest: Sequence[Candidate], now: float | None
+) -> Plan:
+    """Return a plan of the ledger with what all endpoints together may have besides."""
+    free = None if found.free_bytes is None else min(found.free_bytes, limit.left_bytes)
+    over = wish.needs_bytes - limit.left_bytes
+    if over <= 0:
+        return replace(found, free_bytes=free)
+    said = limit.said(over)
+    ways = found.would_make_room
+    if over > found.short_bytes:
+        ways = tuple(_within(wish, limit, rest, over, now))
+    return replace(
+        found,
+        fits=False,
+        said=said if found.fits else f"{found.said} {said}",
+        free_bytes=free,
+        short_bytes=max(over, found.short_bytes),
+        would_make_room=ways,
+        never=found.never or wish.needs_bytes > limit.most_bytes,
+    )
+
+
+def _within(
+    wish: Wish, limit: _Limit, rest: Sequence[Candidate], over: int, now: float | None
+) -> list[str]:
+    at = eviction.latest(rest) if now is None else now
+    gone = eviction.to_evict(rest, over, at) if wish.needs_bytes <= limit.most_bytes else ()
+    ways = [_evicting(gone), *(one.said for one in gone[:_FEW_NAMED])] if gone else []
+    more = f"An administrator can raise serving_memory_gb by {gib(over)}."
+    return [*ways, *_fewer(wish, limit.left_bytes), more]
 
 
 # What would make room
@@ -216,7 +284,7 @@ def _ways(
     *,
     never: bool,
 ) -> list[str]:
-    ways = list(_fewer(wish, ledger, host))
+    ways = _fewer(wish, _free(ledger, host))
     if never or not short:
         return [*ways, *_offered(wish, host)] if never else ways
     at = eviction.latest(others) if now is None else now
@@ -257,9 +325,8 @@ def _pausing(leases: Sequence[Lease]) -> str:
     return f"Pausing {names}, or waiting until {ends}, frees {gib(freed)}."
 
 
-def _fewer(wish: Wish, ledger: Ledger, host: Capacity) -> list[str]:
+def _fewer(wish: Wish, free: int) -> list[str]:
     """Return how many replicas would fit where all do not."""
-    free = _free(ledger, host)
     count = max(0, free) // max(1, wish.estimate.reserve_bytes)
     if not 1 <= count < wish.replicas:
         return []

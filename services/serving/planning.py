@@ -32,6 +32,8 @@ class Room:
     """Endpoints that are never evicted."""
     priorities: Mapping[str, int] = field(default_factory=dict)
     """Of projects, 1 to 10."""
+    most_bytes: int | None = None
+    """What all endpoints together may have (``serving_memory_gb``); None: as much as there is."""
 
     @property
     def here(self) -> str:
@@ -116,6 +118,7 @@ class Room:
             torch=backends.has_torch(info, environment),
             host=self.here,
             now=time.time(),
+            most_bytes=self.most_bytes,
         )
 
     def measure(self, bundle: Bundle, place: trial.Place, target: Target) -> None:

@@ -20,6 +20,7 @@ from services.serving.status import ServingStatus
 
 if TYPE_CHECKING:
     from services.engines.mlflow.adapter import MLflow
+    from services.serving.planning import Room
     from services.settings import Settings
 
 SWITCHED_OFF = "Serving is switched off in this installation."
@@ -131,6 +132,11 @@ class Workbench:
 
     # Room
 
+    def _room(self, pinned: Collection[str]) -> "Room":
+        from services.serving.planning import Room
+
+        return Room(self.home, pinned, most_bytes=self._settings.serving_memory_bytes)
+
     def measure(
         self, folder: Path, project: str, model: str, target: Target, pinned: Collection[str] = ()
     ) -> None:
@@ -142,12 +148,11 @@ class Workbench:
         """
         from services.projects import environment
         from services.serving import bundle, trial
-        from services.serving.planning import Room
 
         packaged = bundle.open(self.home, project, model, target.version)
         python = environment.prepare(folder, self.home)
         place = trial.Place(python, folder, paths.sockets(self.home))
-        Room(self.home, pinned).measure(packaged, place, target)
+        self._room(pinned).measure(packaged, place, target)
 
     def outlook(
         self,
@@ -173,9 +178,7 @@ class Workbench:
         info = self.known(project, model, target.version)
         if info is None:
             return None
-        from services.serving.planning import Room
-
-        found = Room(self.home, pinned).outlook(info, target, folder and folder / ".venv")
+        found = self._room(pinned).outlook(info, target, folder and folder / ".venv")
         return Outlook(
             fits=found.plan.fits,
             said=found.plan.said,

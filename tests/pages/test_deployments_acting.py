@@ -76,7 +76,7 @@ def test_who_may_do_what_with_a_canary(connected: Callable[..., AppTest], role: 
 
 def test_one_that_was_never_another_version_cannot_go_back(connected: Callable[..., AppTest]):
     app = connected(CLIP, role="approver")
-    assert "No version was live before this one" in app.button(key="deployment-rollback").help
+    assert "has no earlier version to go back to" in app.button(key="deployment-rollback").help
 
 
 def test_blue_green_becomes_live_by_itself(connected: Callable[..., AppTest]):

@@ -43,6 +43,8 @@ title = "LoRA"
 train = "python train.py"
 """
 MIB = 1024**2
+_LATER = 1_000
+"""The engine has read whatever a test wished."""
 
 
 @dataclass(frozen=True)
@@ -176,9 +178,8 @@ class Lab:
 def running(version: int, count: int = 1, **said: Any) -> EndpointStatus:
     """Return an endpoint with so many ready replicas."""
     replicas = tuple(ReplicaStatus(f"{NAME}:{version}:{n}", "ready") for n in range(count))
-    return EndpointStatus(
-        NAME, "live", versions=(VersionStatus(version, "live", replicas=replicas, **said),)
-    )
+    versions = (VersionStatus(version, "live", replicas=replicas, **said),)
+    return EndpointStatus(NAME, "live", generation=_LATER, versions=versions)
 
 
 def made(folder: Path, clock: Clock) -> Lab:

@@ -64,6 +64,18 @@ def test_it_goes_back_to_what_was_live_before(lab: Lab):
     )
 
 
+def test_with_a_broken_contract_there_is_nothing_to_go_back_to_and_it_says_why(lab: Lab):
+    lab.live(1)
+    lab.live(2)
+    back = RollbackDeployment("lora", "net")
+    assert back.earlier(lab.context) == (1,)
+    folder = Path(lab.context.mirror.project("lora").path)
+    (folder / "pyproject.toml").write_text("[tool.mlops\n")
+    assert back.earlier(lab.context) == ()
+    with pytest.raises(ConflictError, match=r"no earlier version to go back to: .*lora is not a"):
+        lab.submit(back)
+
+
 def test_what_cannot_be_gone_back_to_is_refused(lab: Lab):
     with pytest.raises(NotFoundError, match="is not deployed"):
         lab.submit(RollbackDeployment("lora", "net"))

@@ -2,21 +2,23 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.access import store as people
-from services.actions import catalog
-from services.actions.action import Deed
+from services.actions import catalog, replicas_follow
+from services.actions.action import Deed, NotYetError
 from services.actions.api_keys import AddApiKey, RevokeApiKey
 from services.actions.roles import Actor
 from services.actions.scale import Scale
 from services.errors import ConflictError, DeniedError, InputError, MlopsError, NotFoundError
 from services.resources.models import GIB
 from services.serving import store
-from services.serving.models import Rollout, Target
+from services.serving.models import ReplicaStatus, Rollout, Target
+from services.serving.status import ServingStatus
 from tests.services.actions.conftest import OWNER, Clock
 from tests.services.actions.serving_lab import NAME, Lab, copied, made, running
 
@@ -36,6 +38,7 @@ def scale(**said: Any) -> Scale:
 
 def test_it_is_scaled_and_the_history_tells_it(lab: Lab):
     lab.live(1, memory_bytes=GIB)
+    lab.engine(running(1))
     action = scale(
         min_replicas=0, max_replicas=4, pinned_in_memory=True, idle_after_s=60, deadline_s=2
     )
@@ -44,7 +47,9 @@ def test_it_is_scaled_and_the_history_tells_it(lab: Lab):
     assert said[1] == "They reserve 0 MB, and up to 4.0 GB when it is busy."
     assert "the first request then waits for it to load" in said[2]
     record = lab.begin(action)
-    assert record.state == "done"
+    assert (record.state, record.result) == (
+        "done", "it is to have 0 to 4 replicas; 1 replica is ready",
+    )  # fmt: skip
     assert record.title == (
         "Scale net: 0 to 4 replicas, pinned, idle after 60 s, 2 s for an answer"
     )
@@ -59,10 +64,12 @@ def test_it_is_scaled_and_the_history_tells_it(lab: Lab):
 
 def test_what_is_not_named_stays(lab: Lab):
     lab.live(1, min_replicas=2, max_replicas=3)
+    lab.engine(running(1))
     lab.begin(scale(max_replicas=1))
     now = lab.endpoint()
     assert now is not None
     assert now.live == Target(1, 1, 1)
+    lab.engine(running(1, 5))
     lab.begin(scale(min_replicas=5))
     now = lab.endpoint()
     assert now is not None
@@ -76,6 +83,7 @@ def test_what_is_not_named_stays(lab: Lab):
 def test_a_rollout_under_way_is_scaled_with_it(lab: Lab):
     lab.live(1)
     store.put_rollout(lab.context.journal, "lora", "net", Rollout(Target(2), action_id=50))
+    lab.engine(running(1, 2))
     assert lab.begin(scale(min_replicas=2, max_replicas=2)).state == "done"
     now = lab.endpoint()
     assert now is not None
@@ -87,12 +95,12 @@ def test_a_rollout_under_way_is_scaled_with_it(lab: Lab):
 def test_scaling_is_taken_back_to_what_it_was(lab: Lab):
     lab.live(1, min_replicas=2, max_replicas=3)
     memory: dict[str, Any] = {}
-    (step,) = scale(min_replicas=1, pinned_in_memory=True).steps(
+    step, _ = scale(min_replicas=1, pinned_in_memory=True).steps(
         lab.context, Deed(9, OWNER, memory)
     )
     step.do()
     memory = json.loads(json.dumps(memory))
-    (again,) = scale(min_replicas=1, pinned_in_memory=True).steps(
+    again, _ = scale(min_replicas=1, pinned_in_memory=True).steps(
         lab.context, Deed(9, OWNER, memory)
     )
     again.do()
@@ -102,6 +110,65 @@ def test_scaling_is_taken_back_to_what_it_was(lab: Lab):
     now = lab.endpoint()
     assert now is not None
     assert (now.live, now.pinned) == (Target(1, 2, 3), False)
+
+
+def test_it_is_followed_until_the_replicas_are_ready(lab: Lab):
+    lab.live(1)
+    lab.engine(replace(running(1), generation=1))  # as it was before the wish
+    record = lab.begin(scale(min_replicas=3, max_replicas=3))
+    assert record.state == "pending"  # asked again after a pause
+    assert record.steps[1].detail == "The serving engine looks at it in a moment."
+    lab.engine(running(1, said="The second one loads."))
+    lab.turn()
+    said = lab.record(record).steps[1].detail
+    assert said == "1 of 3 replicas is ready. The second one loads."
+    lab.engine(running(1, 3))
+    lab.turn()
+    assert lab.record(record).state == "done"
+    assert lab.record(record).steps[1].detail == "3 replicas are ready"
+    fewer = lab.begin(scale(min_replicas=1, max_replicas=1))
+    assert fewer.steps[1].detail == "2 of 3 replicas are to end."
+    lab.engine(running(1))
+    lab.turn()
+    assert lab.record(fewer).state == "done"
+
+
+def test_what_is_no_wish_for_replicas_is_not_waited_for(lab: Lab):
+    lab.live(1)
+    assert lab.begin(scale(pinned_in_memory=True)).state == "done"
+
+
+def test_why_they_do_not_come_is_said_and_the_wish_stays(lab: Lab):
+    lab.live(1, min_replicas=3, max_replicas=3, memory_bytes=GIB)
+    wanted = lab.endpoint()
+    seen = ServingStatus(time.time(), 1, memory_free_bytes=GIB // 2, endpoints={NAME: running(1)})
+    with pytest.raises(NotYetError, match="1 of 3 replicas is ready"):
+        replicas_follow.outcome(wanted, seen, 1.0)
+    assert replicas_follow.outcome(wanted, seen, replicas_follow.MEMORY_S) == (
+        "1 of 3 replicas is ready. One reserves 1.0 GB, and 512 MB are left for serving. The "
+        "serving engine goes on with it"
+    )
+    enough = replace(seen, memory_free_bytes=GIB)
+    with pytest.raises(NotYetError):
+        replicas_follow.outcome(wanted, enough, replicas_follow.LONGEST_S - 1)
+    assert replicas_follow.outcome(wanted, enough, replicas_follow.LONGEST_S) == (
+        "1 of 3 replicas is ready. The serving engine goes on with it"
+    )
+    silent = replace(seen, at=1.0)
+    assert "sees to it when it is back" in replicas_follow.outcome(wanted, silent, 0.0)
+    assert "out of service" in replicas_follow.outcome(None, seen, 0.0)
+
+
+def test_those_that_start_hold_their_memory_already(lab: Lab):
+    lab.live(1, min_replicas=2, max_replicas=2, memory_bytes=GIB)
+    found = running(1)
+    starting = ReplicaStatus("r", "starting")
+    (version,) = found.versions
+    version = replace(version, replicas=(*version.replicas, starting))
+    endpoints = {NAME: replace(found, versions=(version,))}
+    seen = ServingStatus(time.time(), 1, memory_free_bytes=0, endpoints=endpoints)
+    with pytest.raises(NotYetError, match="1 of 2"):
+        replicas_follow.outcome(lab.endpoint(), seen, replicas_follow.MEMORY_S)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from services.errors import InputError, NotFoundError
 from services.home import Home
 from services.mirror import schema
 from services.mirror.store import Store
-from services.serving import figures, status, store, workbench
+from services.serving import figures, looking, status, store, workbench
 from services.serving.figures import Figures, VersionFigures
 from services.serving.models import (
     BundleInfo,
@@ -32,6 +32,7 @@ from services.serving.models import (
 from services.serving.status import ServingStatus
 from services.settings import Settings
 from tests.services.actions.serving_lab import CONTRACT, FITS, TOO_LARGE
+from tests.services.predictions.records import record, written
 
 NAME = "lora.net"
 Typed = Callable[..., Result]
@@ -181,7 +182,15 @@ def test_canaries_are_steered(typed: Typed, home: Home, journal: Journal):
     assert store.endpoint(journal, NAME).live == Target(
         1, memory_bytes=FITS.memory_bytes, memory_said="measured"
     )
-    assert typed("scale", "lora/net", "--replicas", "2", "--pin").stdout.endswith("pinned: done.\n")
+    replicas = tuple(ReplicaStatus(f"r{n}", "ready") for n in (1, 2))
+    seen = EndpointStatus(
+        NAME, "live", generation=1_000, versions=(VersionStatus(1, "live", replicas=replicas),)
+    )
+    status.write(home, ServingStatus(time.time(), 1, endpoints={NAME: seen}))
+    scaled = typed("scale", "lora/net", "--replicas", "2", "--pin").stdout
+    assert "See its replicas: 2 replicas are ready" in scaled
+    assert scaled.endswith("pinned: done.\n")
+    status.write(home, ServingStatus(time.time(), 1))
     assert "End" not in typed("undeploy", "lora/net", code=1, given="n\n").stdout
     assert store.endpoints(journal) != ()
     typed("undeploy", "lora/net", "--yes")
@@ -280,7 +289,7 @@ def test_the_endpoints_are_listed(typed: Typed, home: Home, journal: Journal):
     asked = VersionFigures(2, requests=120, errors=1, p50_ms=1.25, p99_ms=8.0)
     figures.write(home, Figures(time.time(), 1, endpoints={NAME: {2: asked}}))
     row = typed("deployments").stdout.splitlines()[0].split("\t")
-    assert row[:8] == [NAME, "2", "live", "mlx", "1 of 1", "v2 1", "120", "1.25"]
+    assert row[:8] == [NAME, "2", "live", "mlx", "1 of 1", "v2 100 %", "120", "1.25"]
     assert row[10:13] == ["1", "300 MB", "–"]
     (said,) = json.loads(typed("deployments", "--json", "--project", "lora").stdout)
     assert (said["name"], said["traffic"], said["requests"]) == (NAME, {"2": 1.0}, 120)
@@ -288,12 +297,27 @@ def test_the_endpoints_are_listed(typed: Typed, home: Home, journal: Journal):
     shown = typed("deployments", "lora/net").stdout
     assert "lora.net is live: All is well." in shown
     assert "It runs on mlx. MLX weights." in shown
+    assert f"Energy per 1,000 predictions is not known: {looking.NO_ENERGY}" in shown
     detail = json.loads(typed("deployments", "lora/net", "--json").stdout)
     assert detail["versions"][0]["replicas"][0]["id"] == "r"
     history = typed("deployments", "lora/net", "--history").stdout
     assert "\tlive\t2\tplatform\tIt was deployed." in history
     told = json.loads(typed("deployments", "lora/net", "--history", "--json").stdout)
     assert (told[0]["kind"], told[0]["version"]) == ("live", 2)
+
+
+def test_energy_per_1000_is_told_where_it_was_measured(typed: Typed, home: Home, journal: Journal):
+    live(journal, 2)
+    version = VersionStatus(2, "live", "", "mlx", "MLX weights.", 1.0, 400 << 20)
+    seen = EndpointStatus(NAME, "live", "All is well.", versions=(version,))
+    status.write(home, ServingStatus(time.time(), 1, endpoints={NAME: seen}))
+    now = time.time()
+    of = {"project": "lora", "model": "net", "version": 2, "rows": 1}
+    written(home, *(record(now, energy_j=joules, **of) for joules in (0.5, 1.5)))
+    shown = typed("deployments", "lora/net").stdout
+    assert "1,000 predictions took 1000 J over the last day." in shown
+    detail = json.loads(typed("deployments", "lora/net", "--json").stdout)
+    assert (detail["energy_j_per_1000"], detail["energy_reason"]) == (1000.0, "")
 
 
 def test_what_is_old_is_told(typed: Typed, home: Home, journal: Journal):

@@ -127,6 +127,22 @@ def test_a_prediction_is_kept_with_all_that_is_known_of_it(lab: Lab):
 
 
 @pytest.mark.engine
+def test_feedback_with_a_key_of_all_projects_is_of_any_project(lab: Lab):
+    sink, key = Sink(), lab.new_key(store.ALL_PROJECTS)
+
+    async def ask(client: httpx.AsyncClient) -> None:
+        answer = await client.post("/predict/lab/rows", json=ASKED)
+        mark = answer.headers["x-request-id"]
+        told = await client.post(f"/feedback/{mark}", json={"label": 1}, headers={"X-API-Key": key})
+        assert told.status_code == 202
+        feedback, _ = sink.kept[1]
+        assert isinstance(feedback, Feedback)
+        assert (feedback.id, feedback.project) == (mark, "")
+
+    asked(lab, sink, ask)
+
+
+@pytest.mark.engine
 def test_bad_input_is_no_prediction(lab: Lab):
     sink = Sink()
 

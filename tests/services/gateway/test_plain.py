@@ -6,6 +6,8 @@ import uuid
 
 import pytest
 
+from services.gateway.plain import strictest
+from services.serving.models import Privacy
 from tests.services.gateway.lab import Lab
 
 pytestmark = pytest.mark.engine
@@ -128,6 +130,23 @@ def test_feedback_is_taken_for_an_id_of_a_request(lab: Lab):
             assert (answer.status_code, answer.json()["field"]) == (400, "label")
         deep = b'{"label": ' + b"[" * 900 + b"]" * 900 + b"}"
         assert client.post(f"/feedback/{mark}", content=deep).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        ([], "full"),
+        (["full", "sample"], "sample"),
+        (["full", "hash", "sample"], "hash"),
+        (["full", "off"], "hash"),
+        (["hash", "off"], "hash"),
+        (["off", "off"], "off"),
+    ],
+)
+def test_one_endpoint_that_keeps_nothing_does_not_cost_the_labels_of_the_others(
+    found: list[Privacy], kept: Privacy
+):
+    assert strictest(found) == kept
 
 
 def test_a_uuid7_of_now_is_kept_as_id_and_nothing_else(lab: Lab):

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from services.resources.leases import LeaseBook
-from services.resources.models import Capacity
+from services.resources.leases import LeaseBook, this_process
+from services.resources.models import Capacity, Lease, Needs
 from services.serving.allotting import Room
 from services.serving.figures import Figures, VersionFigures
 from services.serving.lease_keeping import LeaseKeeping, forget_all
@@ -115,6 +115,22 @@ def test_what_an_earlier_life_held_is_taken_over_or_given_back(path):
     assert [one.id for one in LeaseBook(path).leases()] == ["deployment:p.a:1"]
     now.clear(all_of_serving=True)
     assert LeaseBook(path).leases() == ()
+
+
+def test_a_trial_keeps_its_memory_while_its_process_lives(path):
+    living, dead = this_process(), replace(this_process(), created=1.0)
+    book = LeaseBook(path)
+    for name, owner in (("trial of p.a:1", living), ("trial of p.b:1", dead)):
+        needs = Needs(100 * MB, 0)
+        lease = Lease(f"deployment:{name}", "serving", "here", "p", needs, 0.0, 0.0, owner)
+        book.renew(lease)
+    book.renew(Lease("deployment:p.c:1", "serving", "here", "p", Needs(MB, 0), 0.0, 0.0))
+    now = LeaseKeeping(book, lambda: Capacity("here", GIB))
+    now.sweep()
+    assert [one.id for one in book.leases()] == ["deployment:trial of p.a:1"]
+    now.clear(all_of_serving=True)
+    forget_all(book)
+    assert [one.id for one in book.leases()] == ["deployment:trial of p.a:1"]
 
 
 def test_an_idle_endpoint_makes_room_for_one_that_is_deployed(path):

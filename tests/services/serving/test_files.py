@@ -221,3 +221,11 @@ def test_no_name_of_a_model_leaves_the_bundles(home: Home, model: str):
     assert folder.parent.parent == home.serving / "bundles" / "lora"
     assert ".." not in folder.parts
     assert "\0" not in str(folder)
+
+
+def test_models_that_differ_in_capitals_have_folders_of_their_own_on_a_mac_too(home: Home):
+    names = ["net", "Net", "NET", "%4eet", "%4Eet", "N" * 250, "N" * 249 + "n", "ſ", "s"]
+    folders = {str(paths.bundle(home, "lora", name, 1)).casefold() for name in names}
+    assert len(folders) == len(names)
+    assert paths.bundle(home, "lora", "Net", 1).parent.name == "%4Eet"
+    assert all(len(one.split("/")[-2]) <= 200 for one in folders)

@@ -262,6 +262,40 @@ def test_a_silent_machine_is_waited_for():
     assert found.would_make_room == ()
 
 
+def test_all_endpoints_together_are_planned_no_more_than_the_setting_says():
+    ledger = Ledger((mac(memory_gb=30),), (serves("p.old", 6), lease("task:a", 8)))
+    others = [candidate("p.old", 6)]
+    within = plan(wish(2), ledger, others, NOW, 8 * GIB)
+    assert (within.fits, within.free_bytes) == (True, 2 * GIB)
+    found = plan(wish(2, replicas=2), ledger, others, NOW, 8 * GIB)
+    assert not found.fits
+    assert not found.never
+    assert (found.short_bytes, found.free_bytes, found.host) == (2 * GIB, 2 * GIB, "studio")
+    assert found.said == (
+        "It lacks 2.0 GB: endpoints may have 8.0 GB together (serving_memory_gb), and others hold "
+        "6.0 GB."
+    )
+    assert found.would_make_room[0] == (
+        "Evicting p.old frees 6.0 GB; it wakes with the next request."
+    )
+    assert found.would_make_room[2:] == (
+        "One replica alone would fit now.",
+        "An administrator can raise serving_memory_gb by 2.0 GB.",
+    )
+    never = plan(wish(9), ledger, others, NOW, 8 * GIB)
+    assert never.never
+    assert never.would_make_room == ("An administrator can raise serving_memory_gb by 7.0 GB.",)
+
+
+def test_where_the_ledger_lacks_more_than_the_setting_both_are_said():
+    ledger = Ledger((mac(memory_gb=12),), (serves("p.old", 2), lease("task:a", 8)))
+    found = plan(wish(7), ledger, [candidate("p.old", 2)], NOW, 8 * GIB)
+    assert (found.short_bytes, found.free_bytes) == (5 * GIB, 2 * GIB)
+    assert found.said.startswith("It lacks 5.0 GB of memory on studio, held by")
+    assert found.said.endswith("(serving_memory_gb), and others hold 2.0 GB.")
+    assert found.would_make_room[-1].startswith("Pausing the job a")
+
+
 sizes = st.lists(st.integers(1, 12), max_size=4)
 
 

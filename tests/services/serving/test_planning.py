@@ -3,13 +3,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from services.errors import InputError
 from services.home import Home
+from services.serving import paths
 from services.serving.measured import Base, Measured
 from services.serving.models import BundleInfo, Field, Target
 from services.serving.planning import Room
+from services.serving.workbench import Workbench
 
 MIB = 1024**2
 PLAIN = BundleInfo(
@@ -21,7 +24,8 @@ ON_CPU = Target(1, backend="cpu")
 
 
 @pytest.fixture
-def room() -> Room:
+def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
     home = Home.locate()
     home.create()
     return Room(home)
@@ -64,3 +68,20 @@ def test_what_cannot_be_is_refused_with_the_right_reason(room: Room, environment
 def test_before_the_environment_is_built_a_person_may_ask(room: Room):
     assert room.outlook(NAMED, ON_CPU).choice.backend == "cpu"
     assert room.outlook(NAMED, Target(1)).choice.backend == "mlx"
+
+
+def test_what_the_setting_leaves_is_what_the_bench_plans_with(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MLOPS_SERVING_MEMORY_GB", "0.001")
+    folder = paths.bundle(room.home, "toy", "net", 1)
+    folder.mkdir(parents=True)
+    (folder / "serving.json").write_bytes(orjson.dumps(PLAIN.as_json()))
+    found = Workbench(room.home).outlook("toy", "net", Target(1))
+    assert found is not None
+    assert not found.fits
+    assert "serving_memory_gb" in found.said
+    monkeypatch.delenv("MLOPS_SERVING_MEMORY_GB")
+    found = Workbench(room.home).outlook("toy", "net", Target(1))
+    assert found is not None
+    assert "serving_memory_gb" not in found.said
