@@ -205,7 +205,7 @@ def roll_back(page: Page) -> None:
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("Version 1 answers all requests")).to_be_visible()
     confirmed(dialog, "Roll back")
-    followed(page, dialog)
+    done(page, dialog)
     closed(page, dialog)
 
 
@@ -295,8 +295,12 @@ def followed(page: Page, dialog: Locator) -> None:
     """See its rollout step by step in the dialog, and that it was done."""
     steps = dialog.get_by_role("list", name=re.compile("steps done"))
     expect(steps).to_be_visible(timeout=LONG)
-    done = dialog.get_by_test_id("stAlert").get_by_text(re.compile(r"Version \d is live\.$"))
-    expect(done).to_be_visible(timeout=LONG)
+    done(page, dialog)
+
+
+def done(page: Page, dialog: Locator) -> None:
+    told = dialog.get_by_test_id("stAlert").get_by_text(re.compile(r"Version \d is live\.$"))
+    expect(told).to_be_visible(timeout=LONG)
     idle(page)
 
 
@@ -314,7 +318,7 @@ def printed(page: Page) -> str:
 
 def run(program: str, key: str) -> str:
     """Run a program as an application with a key does; return what it printed."""
-    done = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-P", "-c", program],
         env={"PATH": os.environ["PATH"], "MLOPS_API_KEY": key},
         capture_output=True,
@@ -322,8 +326,8 @@ def run(program: str, key: str) -> str:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 @contextmanager
