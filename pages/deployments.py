@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import scope
 from dashboard.components import inside
 from dashboard.components.cli import command_line
-from dashboard.deployments import access, detail, listing, standing
+from dashboard.deployments import access, deploy, detail, listing, standing
 
 where = scope.current()
 wanted = access.name()
@@ -27,6 +27,7 @@ if wanted:
 else:
     st.title("Deployments")
     off = standing.notice()
+    deploy.picker(where.project, off)
     listing.draw(where)
     command_line("mlops deployments", "mlops deployments --json", "mlops plan MODEL")
 inside.follow()

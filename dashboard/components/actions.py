@@ -173,7 +173,7 @@ def steps(record: "ActionRecord") -> None:
 def outcome(record: "ActionRecord") -> None:
     """Draw how an action ended, as a sentence."""
     if record.state == "done":
-        said = f": {record.result}" if record.result else ""
+        said = f": {record.result.removesuffix('.')}" if record.result else ""
         st.success(plain(f"{record.title}{said}.", 600), icon=":material/check_circle:")
         return
     words = {

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.components import actions
 from dashboard.components.actions import Proposal
-from dashboard.deployments import access, deploy
+from dashboard.deployments import access, deploy, progress
 from dashboard.numbers import percent
 from dashboard.text import plain
 from services.actions.deploy_rollback import RollbackDeployment
@@ -58,6 +58,7 @@ def _rollback(seen: Deployment, off: str | None) -> None:
             partial(_rollback_fields, seen, earlier),
             "Roll back",
             f"mlops rollback {_where(seen)}",
+            during=partial(progress.draw, seen.name),
         ),
         key="deployment-rollback",
         icon="undo",

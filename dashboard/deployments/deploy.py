@@ -75,6 +75,27 @@ def button(
     )
 
 
+def picker(project: str | None, off: str | None) -> None:
+    """Draw the choice of a registered model, and the button that deploys it."""
+    known = {f"{one.project}/{one.name}": one for one in state.models(project) if one.versions}
+    why = off or (None if known else "No model is registered yet.")
+    with st.popover(
+        "Deploy a model",
+        icon=":material/rocket_launch:",
+        disabled=why is not None,
+        help=plain(why, 300) if why else None,
+    ):
+        chosen = st.selectbox(
+            "Model", list(known), index=None, key="deploy-model", placeholder="Project and model"
+        )
+        one = known.get(chosen or "")
+        if one is not None:
+            button(
+                one.project, one.name, off=access.why_busy(one.project, one.name),
+                key="deploy-chosen", label="Choose how",
+            )  # fmt: skip
+
+
 def _link(name: str) -> None:
     navigation.link("deployments", "To the deployment", icon="arrow_forward", deployment=name)
 

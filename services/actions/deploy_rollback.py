@@ -135,4 +135,6 @@ class RollbackDeployment:
         now = serving.endpoint_of(context, self.project, self.model)
         target = self._as_live(now.live if now else None, version)
         rollout = Rollout(target, watch_s=0.0, guards=_OFF)
-        return Deploying(context, deed, self.project, self.model, rollout).steps()
+        told = f"Going back to version {version} was begun. {self.reason}".strip()
+        at = (context, deed, self.project, self.model)
+        return Deploying(*at, rollout, told=told).steps()

@@ -44,6 +44,8 @@ class Deploying:
     """Whether a person said what a replica takes."""
     privacy: Privacy | None = None
     """Of an endpoint that comes into being; None: as the project's others have it."""
+    told: str = ""
+    """What the history tells of its beginning; empty: the strategy and the version."""
 
     @property
     def name(self) -> str:
@@ -112,7 +114,7 @@ class Deploying:
         wish = replace(self.rollout, target=target, action_id=self.deed.id, actor=who)
         store.put_rollout(journal, self.project, self.model, wish, self._first)
         if not self._events(("deploy",)):
-            said = f"{_strategy(wish)} of version {self.version} was begun."
+            said = self.told or f"{_strategy(wish)} of version {self.version} was begun."
             store.record_event(
                 journal, self.name, "deploy", said,
                 version=self.version, action_id=self.deed.id, actor=who,

@@ -45,8 +45,13 @@ def lab(tmp_path: Path, mould: Path, monkeypatch: pytest.MonkeyPatch, clock: Clo
 def test_it_goes_back_to_what_was_live_before(lab: Lab):
     for version in (1, 6, 2):
         lab.live(version, min_replicas=2, max_replicas=3)
-    record = lab.begin(RollbackDeployment("lora", "net"))
+    record = lab.begin(RollbackDeployment("lora", "net", reason="Labels drift."))
     assert record.title == "Roll the endpoint net back to version 6"
+    (begun, *_) = store.events(lab.context.journal, NAME, 1)
+    assert (begun.kind, begun.said) == (
+        "deploy",
+        "Going back to version 6 was begun. Labels drift.",
+    )
     assert record.params["to_version"] == 6
     now = lab.endpoint()
     assert now is not None

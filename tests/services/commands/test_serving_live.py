@@ -5,123 +5,32 @@ the command itself executes what it asks for, as it does on a machine where one 
 """
 
 import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from services.cli import mlops
-from services.engines.mlflow.models import Model, Version
-from services.home import Home
-from services.mirror import schema
-from services.mirror.store import Store
-from services.serving import replicas, status
-from services.settings import Settings
+from tests import serving_whole
 from tests.live import eventually
-from tests.services.serving import tiny_models
-from tests.workflows.small_mlflow import SmallMLflow
+from tests.serving_whole import MODEL, PROJECT
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
 
-PROJECT, MODEL = "cpu-compression", "cpu-compression-digits"
 SPEC = f"{PROJECT}/{MODEL}"
-ROOT = Path(__file__).resolve().parents[3]
 Typed = Callable[..., Result]
-
-
-def registered(folder: Path, home: Home) -> SmallMLflow:
-    """Return an MLflow with versions of the real project's model: good, good, broken."""
-    known = SmallMLflow()
-    saved = tiny_models.save("04", folder / "model")
-    files = {str(p.relative_to(saved)): p.read_bytes() for p in saved.rglob("*") if p.is_file()}
-    for version in (1, 2, 3):
-        known.add(f"r{version}")
-        known.register(f"r{version}", version, MODEL, placeholder="")
-        where = f"workspaces/toy/1/r{version}/artifacts/{MODEL}"
-        known.files = {k: v for k, v in known.files.items() if not k.startswith(where)}
-        known.files |= {f"{where}/{name}": content for name, content in files.items()}
-    broken = next(name for name in known.files if "/r3/" in name and name.endswith("config.json"))
-    known.files[broken] = b"{}"
-    (home.secrets / "mlflow-platform.token").write_text("x")
-    return known
-
-
-@contextmanager
-def engine(home: Home, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run an engine until the block ends."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-    with (home.logs / f"{words[0]}.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", *words],
-            cwd=ROOT,
-            env=kept | {"PYTHONPATH": str(ROOT), "MLOPS_ENGINE": f"{home.root}:{words[0]}"},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture
 def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Typed]:
-    for name, value in {
-        "MLOPS_HOME": tmp_path / "home",
-        "MLOPS_PROJECTS_ROOT": tmp_path / "projects",
-        "MLOPS_SERVING_ENABLED": "1",
-        "MLOPS_AIRFLOW_ENABLED": "0",
-    }.items():
-        monkeypatch.setenv(name, str(value))
-    home = Home.locate()
-    home.create()
-    shutil.copytree(tiny_models.PROJECTS["04"], tmp_path / "projects" / "04")
-    # The platform's own environment has all that the project needs.
-    monkeypatch.setattr("services.projects.environment.prepare", lambda *_: Path(sys.executable))
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{ROOT / 'client' / 'src'}")
-    monkeypatch.setattr("services.serving.trial._KEPT", ("PATH", "HOME", "TMPDIR", "PYTHONPATH"))
-    mirrored, _ = schema.prepare(Settings().mirror_url)
-    written = Store(mirrored)
-    written.write_project(
-        PROJECT, "connected", {"title": "CPU", "path": str(tmp_path / "projects" / "04")}
-    )
-    versions = [Version(MODEL, v, "", 0, "READY", "", "", {}) for v in (1, 2, 3)]
-    written.write_registry(PROJECT, [Model(MODEL, "", 0, 0, {"champion": 1}, {})], versions)
-    mirrored.dispose()
-
     def run(*words: str, code: int = 0, given: str = "") -> Result:
         done = CliRunner().invoke(mlops, list(words), input=given)
         assert done.exit_code == code, (done.output, done.exception)
         return done
 
-    port = free_port()
-    (home.run / "ports.json").write_text(json.dumps({"gateway": port}))
-    with registered(tmp_path, home).served() as url:
-        monkeypatch.setenv("MLOPS_MLFLOW_URL", url)
-        with (
-            engine(home, "tests.services.serving.engine"),
-            engine(home, "services.gateway", "--port", str(port)),
-        ):
-            eventually(lambda: (s := status.read(home)) and not s.ray and not s.stale(), 120)
-            yield run
-    for one in replicas.strays(home, set()):
-        one.kill()
+    with serving_whole.running(tmp_path, monkeypatch):
+        yield run
 
 
 def test_deployed_asked_updated_rolled_back_and_out(typed: Typed, tmp_path: Path):
