@@ -46,6 +46,23 @@ def eventually(what: Callable[[], object], timeout_s: float = 60.0) -> Any:
     return found
 
 
+def own_ports() -> dict[str, str]:
+    """Return variables that give this process of tests ports of its own.
+
+    Two platforms that start at one moment would both find the same port free.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    shift = 100 * (1 + int(worker.removeprefix("gw"))) if worker else 0
+    wished = {
+        "DASHBOARD": 8501,
+        "MLFLOW": 5000,
+        "AIRFLOW": 8080,
+        "TELEMETRY": 9470,
+        "GATEWAY": 8090,
+    }
+    return {f"MLOPS_{name}_PORT": str(port + shift) for name, port in wished.items()}
+
+
 @dataclass
 class Platform:
     """Supervisor, MLflow, controller and dashboard in a home of their own."""
@@ -67,6 +84,7 @@ class Platform:
             "MLOPS_LOST_AFTER_S": str(LOST_AFTER_S),
             "MLOPS_AIRFLOW_ENABLED": str(self.airflow),
             "MLOPS_SERVING_ENABLED": str(self.serving),
+            **own_ports(),
             "PYTHONPATH": str(ROOT),
         }
 

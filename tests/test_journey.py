@@ -21,6 +21,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from services.home import Home
 from services.predictions import reading
 from tests.browser.conftest import CHROMIUM, FLAGS, idle, sign_in
+from tests.live import own_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECTS = ("03_Quantized_Optimization", "06_Federated_Learning")
@@ -45,7 +46,7 @@ def projects(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def mlops(home: Path, projects: Path) -> Iterator[Mlops]:
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "MLFLOW_"))}
-    variables |= {"MLOPS_HOME": str(home), "MLOPS_PROJECTS_ROOT": str(projects)}
+    variables |= {"MLOPS_HOME": str(home), "MLOPS_PROJECTS_ROOT": str(projects), **own_ports()}
 
     def run(*arguments: str, code: int = 0) -> str:
         done = subprocess.run(

@@ -15,6 +15,7 @@ import pytest
 from services.actions import audit
 from services.actions.journal import Journal
 from services.projects.onboarding import read_env_file
+from tests.live import own_ports
 from tests.postgres import PASSWORD, Cluster
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,6 +98,7 @@ def mlops(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterato
             "MLOPS_JOURNAL_URL": cluster.url(journal),
             "MLOPS_AIRFLOW_ENABLED": "false",  # on Postgres in tests/services/platform
             "MLOPS_SERVING_ENABLED": "false",
+            **own_ports(),
         }
         made = Installation(home, project, variables, cluster.url(journal), journal)
         yield made

@@ -21,6 +21,7 @@ def mlops(home, tmp_path, monkeypatch):
     monkeypatch.setenv("MLOPS_DASHBOARD_PORT", str(free_port()))
     monkeypatch.setenv("MLOPS_TELEMETRY_PORT", str(free_port()))
     monkeypatch.setenv("MLOPS_AIRFLOW_PORT", str(free_port()))
+    monkeypatch.setenv("MLOPS_GATEWAY_PORT", str(free_port()))
     monkeypatch.setenv("MLOPS_PROJECTS_ROOT", str(tmp_path))
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
