@@ -157,7 +157,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         airflow_lab.running(tmp_path_factory.mktemp("live")) as lab,
         tracked.served() as url,
     ):
-        (lab.home.root / "settings.toml").write_text(f'mlflow_url = "{url}"\n')
+        (lab.home.root / "settings.toml").write_text(
+            f'mlflow_url = "{url}"\nserving_enabled = false\n'
+        )
         found = Live(lab, tmp_path_factory.mktemp("projects"), Specs(lab.home))
         for name in ("toy", "other"):
             folder = found.projects / name
