@@ -30,7 +30,6 @@ _POSTGRES = (
 _FAST_MARKS = "not engine and not browser and not slow and not full"
 _FAST = ("-m", _FAST_MARKS, "--hypothesis-profile=fast")
 _WORKERS_AT_MOST = 4
-_FILES_AT_A_TIME = 2
 _NOTHING_CHOSEN = 5
 """Pytest's exit code when no test was chosen: of one turn alone that is no fault."""
 
@@ -106,16 +105,12 @@ def test(*, fast: bool, pytest_args: tuple[str, ...]) -> None:
 def _turns(*pytest_args: str) -> tuple[tuple[str, ...], ...]:
     """Return how pytest runs all tests; chosen ones run in one process.
 
-    First the fast ones on all cores, then the others, two files at a time: they wait for engines
-    more than they compute. Browser files come last (``conftest.py``), so no file is moved.
+    First the fast ones on all cores, then the others one after another: they share started engines,
+    and two Airflows at once keep two cores so busy that their health checks time out.
     """
     if not all(argument.startswith("-") for argument in pytest_args):
         return ((),)
-    others = ("-n", str(_FILES_AT_A_TIME), "--dist", "loadfile", "--no-loadscope-reorder")
-    return (
-        ("-m", _FAST_MARKS, *_on_all_cores()),
-        ("-m", f"not ({_FAST_MARKS})", *others),
-    )
+    return (("-m", _FAST_MARKS, *_on_all_cores()), ("-m", f"not ({_FAST_MARKS})"))
 
 
 def fast_selection(*pytest_args: str) -> tuple[str, ...]:

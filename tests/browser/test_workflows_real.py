@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from services.actions.action import Context
 from services.actions.executor import Executor
@@ -82,6 +82,14 @@ def page(browser: Browser, drilled: Served) -> Iterator[Page]:
     context.close()
 
 
+def failing(dialog: Locator, *, wanted: bool) -> None:
+    """Say whether the training is to fail; the form begins with what was used last."""
+    said = dialog.get_by_text("fail", exact=True)
+    box = dialog.locator("label", has=said).locator("input")
+    if box.is_checked() != wanted:
+        said.click()
+
+
 def launched(page: Page, **numbers: str) -> None:
     """Launch the training from its page, and go to the run."""
     page.get_by_role("button", name="Launch").click()
@@ -90,6 +98,7 @@ def launched(page: Page, **numbers: str) -> None:
         field = dialog.get_by_role("spinbutton", name=name)
         field.fill(value)
         field.press("Enter")
+    failing(dialog, wanted=False)
     dialog.get_by_role("button", name="Launch").click()
     dialog.get_by_role("link", name="To the run").click(timeout=60_000)
     idle(page, f"Run of {DAG}")
@@ -125,7 +134,7 @@ def test_a_run_that_failed_is_retried_where_it_failed(page: Page):
     idle(page, DAG)
     page.get_by_role("button", name="Launch").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("fail", exact=True).click()
+    failing(dialog, wanted=True)
     dialog.get_by_role("button", name="Launch").click()
     dialog.get_by_role("link", name="To the run").click(timeout=60_000)
     idle(page, f"Run of {DAG}")
