@@ -85,7 +85,8 @@ def page(browser: Browser, drilled: Served) -> Iterator[Page]:
 def failing(dialog: Locator, *, wanted: bool) -> None:
     """Say whether the training is to fail; the form begins with what was used last."""
     said = dialog.get_by_text("fail", exact=True)
-    box = dialog.locator("label", has=said).locator("input")
+    label = dialog.locator("label", has=dialog.page.get_by_text("fail", exact=True))
+    box = label.locator("input")
     if box.is_checked() != wanted:
         said.click()
 
