@@ -68,7 +68,7 @@ class App:
         except asyncio.CancelledError:
             request.seen.status = GONE
             raise
-        except Exception:
+        except Exception:  # a bug of ours: told in the log, and to the asker without its insides
             logger.exception("request %s", request.id)
             bug = Problem("bug", "The gateway failed; its log has the reason.")
             await self._say(send, request, spec, bug)

@@ -145,7 +145,7 @@ async def _forever(every_s: float, turn: Callable[[], object]) -> None:
     while True:
         try:
             turn()
-        except Exception:
+        except Exception:  # a bug here must not end the answering; it is in the log each time
             logger.exception("beside the requests")
         await asyncio.sleep(every_s)
 

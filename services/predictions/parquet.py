@@ -61,7 +61,7 @@ def _written(folder: Path, name: str) -> Iterator[Path]:
         yield part
         os.fsync(handle)
         part.replace(folder / name)
-    except BaseException:
+    except BaseException:  # whoever writes into it may raise anything: raised again
         part.unlink(missing_ok=True)
         raise
     finally:

@@ -178,7 +178,7 @@ def _connected(address: str, timeout_s: float) -> socket.socket:
     made.settimeout(timeout_s)
     try:
         made.connect(address.removeprefix("unix:"))
-    except BaseException:
+    except OSError:
         made.close()
         raise
     return made

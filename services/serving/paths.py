@@ -79,7 +79,7 @@ def publish(path: Path, document: object) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS))
         Path(name).replace(path)
-    except BaseException:
+    except BaseException:  # no half file stays behind, whatever ended it: raised again
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise

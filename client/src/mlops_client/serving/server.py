@@ -86,7 +86,7 @@ class Server:
                     lambda: Connection(self), sock=listener, backlog=_BACKLOG
                 )
             )
-        except BaseException:
+        except BaseException:  # cancelled while it begins, too: raised again
             listener.close()
             raise
         return said
@@ -109,7 +109,7 @@ class Server:
             listener.bind(str(path))
             path.chmod(0o600)
             self._bound = path, path.stat().st_ino
-        except BaseException:
+        except OSError:
             listener.close()
             raise
         return listener, f"unix:{path}"
