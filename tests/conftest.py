@@ -11,6 +11,22 @@ BOTH = ("sqlite", pytest.param("postgres", marks=pytest.mark.engine))
 """Parameters of a fixture that gives a database: Postgres is left out by ``--fast``."""
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, and all that start an Airflow in the same one.
+
+    Two Airflows at once keep two cores so busy that their health checks time out. They come first,
+    so that no process is left with them at the end.
+    """
+    if config.getoption("dist", "no") != "loadgroup":
+        return
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        alone = item.get_closest_marker("airflow") is not None
+        item.add_marker(pytest.mark.xdist_group("airflow" if alone else file))
+    items.sort(key=lambda item: item.get_closest_marker("airflow") is None)
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[postgres.Cluster]:
     """The tests' own Postgres server. Nothing is skipped: without Postgres this fails."""

@@ -119,7 +119,7 @@ def standing_in(home: Home, journal: Journal) -> Iterator[Asked]:
     handler = type("Handler", (_Handler,), {"asked": asked})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     ports = {"gateway": server.server_address[1]}
     (home.run / "ports.json").write_text(json.dumps(ports), encoding="utf-8")

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from services.engines.airflow.adapter import Airflow
     from services.engines.airflow.models import Pool
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.airflow, pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600),
+]  # fmt: skip
 
 PROJECTS = ("busy", "calm", "small")
 CONTRACT = """

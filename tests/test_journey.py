@@ -25,7 +25,9 @@ from tests.live import own_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECTS = ("03_Quantized_Optimization", "06_Federated_Learning")
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.airflow, pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600),
+]  # fmt: skip
 Mlops = Callable[..., str]
 
 

@@ -266,7 +266,8 @@ def _promote_best(mirror: "Mirror", projects: list[str]) -> None:
     from services.actions.promote import Promote
     from services.commands.acting import act
 
-    _wait_registered(mirror, projects)
+    _wait_shown(lambda: all(mirror.models(project) for project in projects))
+    promoted = set()
     for project in projects:
         for model in mirror.models(project):
             if model.versions and model.with_alias("champion") is None:
@@ -274,11 +275,19 @@ def _promote_best(mirror: "Mirror", projects: list[str]) -> None:
                     act(Promote(project, model.name, model.versions[0].version))
                 except GateError as error:
                     click.echo(f"{model.name} stays without champion: {error.message}")
+                else:
+                    promoted.add((project, model.name))
+    _wait_shown(lambda: promoted <= _with_champion(mirror))
 
 
-def _wait_registered(mirror: "Mirror", projects: list[str]) -> None:
+def _with_champion(mirror: "Mirror") -> set[tuple[str, str]]:
+    return {
+        (model.project, model.name) for model in mirror.models() if model.with_alias("champion")
+    }
+
+
+def _wait_shown(holds: Callable[[], bool]) -> None:
+    """Wait for the mirror to show what MLflow has already."""
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if all(mirror.models(project) for project in projects):
-            return
+    while time.monotonic() < deadline and not holds():
         time.sleep(0.2)

@@ -29,7 +29,7 @@ _POSTGRES = (
 )
 _FAST_MARKS = "not engine and not browser and not slow and not full"
 _FAST = ("-m", _FAST_MARKS, "--hypothesis-profile=fast")
-_WORKERS_AT_MOST = 4
+_WORKERS_AT_MOST = 8
 _NOTHING_CHOSEN = 5
 """Pytest's exit code when no test was chosen: of one turn alone that is no fault."""
 
@@ -105,12 +105,13 @@ def test(*, fast: bool, pytest_args: tuple[str, ...]) -> None:
 def _turns(*pytest_args: str) -> tuple[tuple[str, ...], ...]:
     """Return how pytest runs all tests; chosen ones run in one process.
 
-    First the fast ones on all cores, then the others one after another: they share started engines,
-    and two Airflows at once keep two cores so busy that their health checks time out.
+    First the fast ones on all cores, then the others, two files at a time: mostly they wait for
+    engines. ``tests/conftest.py`` tells which of them stay in one process.
     """
     if not all(argument.startswith("-") for argument in pytest_args):
         return ((),)
-    return (("-m", _FAST_MARKS, *_on_all_cores()), ("-m", f"not ({_FAST_MARKS})"))
+    two = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+    return (("-m", _FAST_MARKS, *_on_all_cores()), ("-m", f"not ({_FAST_MARKS})", *two))
 
 
 def fast_selection(*pytest_args: str) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ from tests.airflow_lab import DRILL, Lab
 from tests.browser.conftest import PASSWORD, Served, idle, serving, shot, sign_in
 
 pytestmark = [
-    pytest.mark.browser, pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(400),
+    pytest.mark.airflow, pytest.mark.browser, pytest.mark.engine, pytest.mark.slow,
+    pytest.mark.timeout(400),
 ]  # fmt: skip
 DAG = "Drill: train"
 

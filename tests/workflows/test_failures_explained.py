@@ -20,7 +20,7 @@ from tests.services.workflows.test_failure import task, typed
 from tests.workflows.commands import done, order
 from tests.workflows.test_runner import _task_process, until
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.airflow, pytest.mark.engine]
 
 
 def telling(found: Explanation) -> set[str]:

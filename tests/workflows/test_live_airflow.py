@@ -20,7 +20,9 @@ from tests.live import eventually
 from tests.services.workflows.test_release import safetensors
 from tests.workflows.small_mlflow import SmallMLflow
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.airflow, pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600),
+]  # fmt: skip
 CONTRACT = """
 [project]
 name = "toy"

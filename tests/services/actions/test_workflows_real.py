@@ -36,7 +36,9 @@ from tests.airflow_lab import DRILL, Lab
 from tests.live import eventually
 from tests.services.actions.conftest import OWNER, Clock, build
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.airflow, pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(400),
+]  # fmt: skip
 
 TRAIN = "drill.train"
 STUBBORN = """

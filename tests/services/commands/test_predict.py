@@ -42,7 +42,7 @@ class Gateway(BaseHTTPRequestHandler):
 def gateway(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Gateway]]:
     monkeypatch.setattr(Gateway, "asked", [])
     server = ThreadingHTTPServer(("127.0.0.1", 0), Gateway)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     (home.run / "ports.json").write_text(json.dumps({"gateway": server.server_address[1]}))
     yield Gateway

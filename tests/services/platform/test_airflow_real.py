@@ -19,7 +19,9 @@ from tests.airflow_lab import Lab
 from tests.live import eventually
 from tests.postgres import PASSWORD, Cluster
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.airflow, pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600),
+]  # fmt: skip
 
 TRAIN = "drill.train"
 ALL = ("airflow", *PARTS)

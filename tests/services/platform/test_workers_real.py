@@ -14,7 +14,9 @@ from services.workflows import away, workers
 from tests.live import eventually
 from tests.workers_lab import GIB, Mac, WorkersLab, running
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.airflow, pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600),
+]  # fmt: skip
 
 STUDIO = {"chip": "Apple M3 Max", "gpu_cores": 40, "memory_bytes": 64 * GIB}
 MINI = {"chip": "Apple M2", "gpu_cores": 10, "memory_bytes": 16 * GIB}
@@ -134,6 +136,7 @@ def test_a_federation_has_its_server_and_its_clients_on_several_machines(
         )
     )
     assert {(one.map_index, one.host) for one in clients} == {(0, "mini"), (1, "studio")}
+    eventually(lambda: all(one.state == "success" for one in lab.federated(run_id)))
 
 
 def test_a_task_of_a_machine_that_lost_its_power_is_tried_again_on_another(

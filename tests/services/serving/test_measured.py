@@ -4,6 +4,7 @@ import multiprocessing
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -114,7 +115,11 @@ def _note(folder: str, first: int) -> None:
         Measured(Path(folder)).note(replace(SEEN, version=number))
 
 
-def test_processes_that_write_at_once_lose_nothing(tmp_path: Path):
+def test_processes_that_write_at_once_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    # A page that was tested before in this process is its main module still, and has no file.
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     fresh = multiprocessing.get_context("spawn")
     writers = [fresh.Process(target=_note, args=(str(tmp_path), n)) for n in (0, 100)]
     for one in writers:

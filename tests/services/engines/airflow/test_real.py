@@ -19,7 +19,9 @@ from services.settings import Settings
 from tests.airflow_lab import Lab
 from tests.live import eventually
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.airflow, pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(400),
+]  # fmt: skip
 
 TRAIN = "drill.train"
 
