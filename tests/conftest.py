@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Two Airflows at once keep two cores so busy that their health checks time out. They come first,
     so that no process is left with them at the end.
     """
-    if config.getoption("dist", "no") != "loadgroup":
+    if not config.getoption("loadgroup", default=False):  # what a process of xdist is told
         return
     for item in items:
         file = item.nodeid.partition("::")[0]
