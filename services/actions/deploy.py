@@ -122,7 +122,7 @@ class Deploy:
         self._check_beside(now, version)
         target = self._target(version, now)
         serving.check_replicas(target.min_replicas, target.max_replicas)
-        serving.check_fits(serving.outlook(context, self.project, self.model, target))
+        serving.check_fits(serving.outlook_if_known(context, self.project, self.model, target))
 
     def _check_beside(self, now: Endpoint | None, version: int) -> None:
         live = now.live if now else None
@@ -231,7 +231,7 @@ class Deploy:
         if self.strategy == "blue-green":
             yield "No request is dropped: what is under way is answered by who began it."
             yield from self._goes_back(live)
-        found = serving.outlook(context, self.project, self.model, target)
+        found = serving.outlook_if_known(context, self.project, self.model, target)
         if found is None:
             yield "It is packaged and its memory planned first; what does not fit changes nothing."
             return

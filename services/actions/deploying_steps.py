@@ -94,7 +94,7 @@ class Deploying:
         pinned = serving.pinned(self.context)
         self.context.serving.measure(self._folder, *at, pinned)
         found = self.context.serving.outlook(*at, pinned, self._folder)
-        if found is None:
+        if found is None or not found.packaged:
             raise PlatformError(
                 f"The package of {self.model} version {self.version} went away.", "Deploy it again."
             )

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -42,6 +43,8 @@ class Bench:
     """Packages and plans are the test's."""
 
     looks: ClassVar[Any] = FITS
+    foreseen: ClassVar[Any] = None
+    """What is known before it is packaged."""
     calls: ClassVar[list[str]] = []
 
     def package(self, mlflow: Any, folder: Path, project: str, model: str, version: int) -> Any:
@@ -58,7 +61,7 @@ class Bench:
         Bench.calls.append("measure")
 
     def outlook(self, *_: Any, **__: Any) -> Any:
-        return Bench.looks if Bench.calls else None
+        return Bench.looks if Bench.calls else Bench.foreseen
 
 
 @pytest.fixture
@@ -329,13 +332,22 @@ def test_what_is_old_is_told(typed: Typed, home: Home, journal: Journal):
     assert "has said nothing for" in typed("deployments", "lora/net").stdout
 
 
-def test_the_plan_of_a_version_is_told(typed: Typed, monkeypatch: pytest.MonkeyPatch):
+def test_the_plan_of_a_version_is_told_and_packages_nothing(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+):
+    assert "MLflow has not told yet what net version 2 is made of" in typed(
+        "plan", "lora/net", code=1
+    ).stderr  # fmt: skip
+    monkeypatch.setattr(Bench, "foreseen", replace(FITS, packaged=False))
     done = typed("plan", "lora/net")
     assert "A replica of lora/net:2 reserves 300 MB." in done.stdout
     assert FITS.said in done.stdout
-    assert Bench.calls == ["package 2"]
-    typed("plan", "lora/net:3", "--trial")
-    assert Bench.calls == ["package 2", "package 3", "measure"]
+    assert "was not packaged here yet" in done.stdout
+    assert json.loads(typed("plan", "lora.net", "--json").stdout)["packaged"] is False
+    assert Bench.calls == []
+    done = typed("plan", "lora/net:3", "--trial")
+    assert Bench.calls == ["package 3", "measure"]
+    assert "was not packaged here yet" not in done.stdout
     monkeypatch.setattr(Bench, "looks", TOO_LARGE)
     said = json.loads(typed("plan", "lora/net", "--json").stdout)
     assert (said["fits"], said["short_bytes"], said["version"]) == (False, TOO_LARGE.short_bytes, 2)
