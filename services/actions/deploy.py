@@ -1,11 +1,11 @@
 """Deploy a version: beside what is live, checked, then switched; it goes back by itself."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from services.actions import serving
+from services.actions import deploying_steps, serving
 from services.actions.action import Context, Deed, Lane, Step
 from services.actions.deploying_steps import Deploying
 from services.actions.promote import CHAMPION
@@ -278,3 +278,8 @@ class Deploy:
         at = (context, deed, self.project, self.model)
         planned = self.memory_gb is not None
         return Deploying(*at, rollout, planned=planned, privacy=self.privacy or None).steps()
+
+    def outcome(self, context: Context, deed: Deed, said: Sequence[str]) -> str:
+        """Return what became of it, with what it takes."""
+        del context
+        return deploying_steps.outcome(deed, said)

@@ -150,7 +150,10 @@ def test_a_version_is_deployed_and_each_step_is_told(typed: Typed, home: Home, j
     assert "lora.net comes into being" in done.stdout
     assert "Package and sign version 2: safetensors" in done.stdout
     assert "Follow the rollout: Version 2 answers all requests." in done.stdout
-    assert done.stdout.endswith("Deploy net version 2: done.\n")
+    assert done.stdout.splitlines()[-1] == (
+        "Deploy net version 2: version 2 answers all requests; 0 to 2 replicas on MLX, 300 MB "
+        "reserved each."
+    )
     target = store.endpoint(journal, NAME).live
     assert target is not None
     assert (target.version, target.min_replicas, target.max_replicas) == (2, 0, 2)
