@@ -71,6 +71,8 @@ def lesson(info: BundleInfo) -> Lesson | None:
 def draw(info: BundleInfo, of: Lesson, key: str) -> Question | None:
     """Draw the form; return the question, None while something it needs is not given."""
     held = _held(key)
+    if info.title:
+        st.caption(plain(info.title, 300))
     columns = [one for one in info.inputs if one.name != of.label.name]
     st.markdown("**Examples it learns from**")
     _shown(held.rows, columns, of)
