@@ -199,7 +199,7 @@ def test_while_a_new_version_is_watched_both_are_told(laid: Laid, open_page: Ope
     assert "1 loads" in said(first)
     told = drawn(opened(open_page, TEXT, part="Versions"))
     assert "it goes back by itself when a guard speaks" in told
-    assert re.search(r"version 2 for [\d.]+ s; version 1 for (1 d|24 h)", told)
+    assert re.search(r"version 2 for [\d.]+ s; version 1 for 23 h", told)
     assert [one.version for one in store.events(journal, TEXT, kinds=("live",))] == [1]
 
 
