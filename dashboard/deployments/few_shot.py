@@ -96,7 +96,9 @@ def example(info: BundleInfo, of: Lesson) -> tuple[list[Row], Row | None]:
     """Return the examples of the version's own example, and the row that it asks."""
     known = {name: rows for name, rows in info.example.items() if isinstance(rows, list)}
     count = min((len(rows) for rows in known.values()), default=0)
-    rows = [{name: values[place] for name, values in known.items()} for place in range(count)]
+    rows: list[Row] = [
+        {name: values[place] for name, values in known.items()} for place in range(count)
+    ]
     taught = [row for row in rows if row.get(of.label.name) != of.asked]
     return taught, next((row for row in rows if row.get(of.label.name) == of.asked), None)
 
