@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _NEWEST = 100
 _STALE_AFTER_S = 20.0
+_PATIENCE_S = 0.3
+"""So long a dialog waits for MLflow to list the files of a version; then it is drawn without."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -77,9 +79,13 @@ def context() -> "Context":
     """Return what an action is checked against. MLflow is left out: only the controller acts."""
     from services.actions.action import Context
     from services.engines.registry import late_airflow
+    from services.serving.workbench import Workbench
 
-    nobody = cast("MLflow", None)
-    return Context(journal(), mirror(), nobody, nobody, airflow=late_airflow(Home.locate(), 3.0))
+    nobody, home = cast("MLflow", None), Home.locate()
+    return Context(
+        journal(), mirror(), nobody, nobody, airflow=late_airflow(home, 3.0),
+        serving=Workbench(home, patience_s=_PATIENCE_S),
+    )  # fmt: skip
 
 
 @st.cache_resource(show_spinner=False)

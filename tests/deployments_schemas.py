@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from services.projects.serving import Serve
+from services.serving import interface
 from services.serving.models import BundleInfo, Field
 
 LORA = "lora-finetuning.lora-finetuning"
@@ -43,7 +45,7 @@ def infos() -> dict[str, BundleInfo]:
                      example={"pixels": [[0.0] * 64]}),
         CLIP: info(
             CLIP, 1, "embeddings",
-            (Field("image", "FP32", (-1, 144), optional=True, image=True, side=12),
+            (Field("image", "FP32", (-1, 12, 12, 3), optional=True, image=True),
              Field("text", "BYTES", (-1,), optional=True, title="Caption", example="a red square")),
             (Field("embedding", "FP32", (-1, 32)),), batchable=True,
         ),
@@ -53,9 +55,15 @@ def infos() -> dict[str, BundleInfo]:
             (Field("continuation", "BYTES", (-1,)), Field("bits_per_character", "FP64", (-1,))),
             stream="serve:stream",
         ),
-        FEW: info(
+        FEW: _taught(info(
             FEW, 1, "few-shot",
-            (replace(pixels, title=""), Field("label", "INT64", (-1,), min=-1, max=9)),
-            (label, confidence),
-        ),
+            (replace(pixels, title=""),
+             Field("label", "INT64", (-1,), title="Digit; -1 asks", choices=tuple(range(-1, 10)))),
+            (replace(label, choices=tuple(range(10))), confidence),
+        )),
     }  # fmt: skip
+
+
+def _taught(info: BundleInfo) -> BundleInfo:
+    """Return it with an example of every class and a row that is asked, as packaging makes it."""
+    return replace(info, example=interface.example(info, Serve(asked=-1)))

@@ -118,7 +118,7 @@ def statuses(home: Home, now: float) -> dict[str, EndpointStatus]:
         seen(CLIP, "live", replace(clip, replicas=(replace(clip.replicas[0], restarts=2),)),
              rollout=taken_back(now)),
         seen(TEXT, "watching", version(TEXT, 2, "watching", 900, 1, share=1.0),
-             version(TEXT, 1, "draining", 900, 1), rollout=watched_steps(now)),
+             version(TEXT, 1, "live", 900, 1), rollout=watched_steps(now)),
         seen(FEW, "loading", replace(loading, replicas=(starting,)), rollout=first_steps(now)),
     )  # fmt: skip
     return {one.name: one for one in found}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -36,6 +37,21 @@ def draw(answer: Answer, info: BundleInfo) -> None:
         rest = [one for one in rest if one is not label and one is not sure]
     for one in rest:
         _other(one, info)
+
+
+def without(found: Answer, examples: int) -> Answer:
+    """Return an answer without its first rows: those of examples say what the asker said."""
+    if not examples:
+        return found
+    return replace(found, outputs=tuple(_rest(one, examples) for one in found.outputs))
+
+
+def _rest(one: Output, examples: int) -> Output:
+    rows = one.shape[0] if one.shape else 0
+    if rows <= examples:
+        return one
+    each = len(one.data) // rows
+    return replace(one, shape=(rows - examples, *one.shape[1:]), data=one.data[examples * each :])
 
 
 def written(text: str) -> None:

@@ -26,6 +26,7 @@ from dashboard.scope import Scope
 from dashboard.text import plain
 from services.errors import MlopsError
 from services.resources.models import gib
+from services.serving import on_the_way
 from services.serving.figures import WINDOW_S
 from services.serving.looking import Deployment
 
@@ -103,7 +104,8 @@ def _head(name: str) -> None:
 
 def _said(seen: Deployment) -> str:
     changed = f"changed {age(seen.last_change)}" if seen.last_change else ""
-    return " · ".join(part for part in (plain(seen.said, 300), changed) if part)
+    versions = [plain(one) for one in on_the_way.words(seen, time.time())]
+    return " · ".join(part for part in (*versions, plain(seen.said, 300), changed) if part)
 
 
 def _under_way(seen: Deployment, off: str | None) -> None:
@@ -141,8 +143,8 @@ def _figures(name: str, where: Scope) -> None:
     with st.grid(6, min_column_width=150):
         tiles.tile(
             "Version",
-            None if seen.version is None else str(seen.version),
-            why=f"On {seen.backend}: {seen.backend_reason}" if seen.backend else seen.said,
+            on_the_way.short(seen),
+            why=_version_why(seen),
         )
         per_s = None if stale else f"{number(seen.requests / WINDOW_S, 3)}/s"
         tiles.tile("Requests", per_s, why=stale or f"{seen.requests:,} in the last minute.")
@@ -153,6 +155,12 @@ def _figures(name: str, where: Scope) -> None:
             ("Energy of 1,000", _energy(seen)),
         ):
             tiles.tile(label, value, why=why)
+
+
+def _version_why(seen: Deployment) -> str:
+    runs = f"On {seen.backend}: {seen.backend_reason}" if seen.backend else seen.said
+    versions = "; ".join(on_the_way.words(seen, time.time()))
+    return f"{versions}. {runs}" if versions else runs
 
 
 def _latency(seen: Deployment) -> tuple[str | None, str]:

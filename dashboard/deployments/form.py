@@ -29,6 +29,8 @@ class Question:
 
     columns: Mapping[str, Sequence[Any]]
     """A column's name → one value a row."""
+    examples: int = 0
+    """So many rows at the beginning are examples to learn from: nobody asks what they are."""
 
 
 def draw(info: BundleInfo, key: str) -> Question | None:
@@ -69,18 +71,31 @@ def _row(info: BundleInfo, key: str, place: int, rows: int) -> dict[str, Any] | 
 
 
 def _fields(info: BundleInfo, key: str, place: int) -> dict[str, Any] | None:
+    start = {one.name: _start(info, one, place) for one in info.inputs}
+    return fields(info.inputs, start, key)
+
+
+def fields(
+    columns: Sequence[Field], start: Mapping[str, object], key: str
+) -> dict[str, Any] | None:
+    """Draw one input a column; return what was given, None while something needed is missing.
+
+    Args:
+        columns: Those of one row.
+        start: A column's name → what it shows at first.
+        key: Of the widgets; another one makes new ones.
+    """
     found, missing = {}, []
-    for one in info.inputs:
-        start = _start(info, one, place)
+    for one in columns:
         try:
-            value = _field(one, start, f"{key}:{one.name}")
+            given = value(one, start.get(one.name), f"{key}:{one.name}")
         except MlopsError as error:
             notices.problem(error)
             return None
-        if value is None and not one.optional:
+        if given is None and not one.optional:
             missing.append(label(one))
-        elif value is not None:
-            found[one.name] = value
+        elif given is not None:
+            found[one.name] = given
     if missing:
         _missing(missing)
         return None
@@ -117,7 +132,12 @@ def about(one: Field) -> str:
     return f"{', '.join(parts)}."
 
 
-def _field(one: Field, start: object, key: str) -> Any:  # noqa: ANN401 - of the schema
+def value(one: Field, start: object, key: str) -> Any:  # noqa: ANN401 - of the schema
+    """Draw the input of a column; return its value, None while it is not given.
+
+    Raises:
+        InputError: What was given is none of the column.
+    """
     of = pictures.frame(one) if one.image else None
     told: dict[str, Any] = {"label": plain(label(one), 100), "help": plain(about(one), 200)}
     if of is not None:
@@ -232,7 +252,9 @@ def _picture(one: Field, of: Frame, start: object, key: str) -> list[Any] | None
     stamp = hashlib.sha256(data).hexdigest()[:12] if data else ""
     with place:
         if of.drawn:
-            cells = pad.draw(label(one), of.wide, of.high, cells, key=f"{key}:pad{stamp}")
+            cells = pad.draw(
+                label(one), of.wide, of.high, cells, key=f"{key}:pad{stamp}", channels=of.channels
+            )
         elif data:
             sent_as = pictures.pixels(cells, of.high, of.wide, of.channels)
             st.image(sent_as, alt="The picture as it is sent")

@@ -10,7 +10,7 @@ from dashboard.charts.theme import Colours, colours
 from dashboard.deployments import access, looks, table
 from dashboard.numbers import age, duration, moment
 from dashboard.text import markup, plain
-from services.serving import looking
+from services.serving import looking, on_the_way
 from services.serving.looking import Deployment, Span
 from services.serving.store import Event
 
@@ -25,7 +25,9 @@ def draw(seen: Deployment) -> None:
         st.caption("Nothing has happened to it yet.")
         return
     zone, now, hues = state.zone(), datetime.now(UTC), colours()
-    found = looking.spans(state.journal(), seen.name)
+    found = on_the_way.with_watched(
+        looking.spans(state.journal(), seen.name), seen, now.timestamp()
+    )
     st.markdown("**What was live when**")
     if found:
         st.html(spans_html(found, hues, zone, now))
@@ -45,8 +47,9 @@ def _now(seen: Deployment) -> None:
     for one in seen.versions:
         told = [f"on {one.backend}: {one.backend_reason}" if one.backend else "", one.said]
         said = " ".join(part for part in told if part)
-        if said:
-            st.caption(f"Version {one.version} {plain(said, 400)}")
+        kept = f" ({on_the_way.KEPT})" if on_the_way.kept(seen, one.version) else ""
+        if said or kept:
+            st.caption(f"Version {one.version}{kept} {plain(said, 400)}")
 
 
 def spans_html(found: Sequence[Span], hues: Colours, zone: tzinfo, now: datetime) -> str:

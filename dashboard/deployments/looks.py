@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard.charts.theme import Colours
 from dashboard.components.status import Colour
 from dashboard.text import plain
+from services.serving import on_the_way
 from services.serving.looking import RolloutLook
 from services.serving.models import EventKind, Phase, RolloutStep
 
@@ -40,6 +41,7 @@ _LOOKS: Mapping[Phase, Look] = {
     "stopped": Look("stop_circle", "○", "gray", "stopped"),
     "idle": Look("bedtime", "☾", "gray", "idle"),
 }
+KEPT = Look("undo", "○", "gray", on_the_way.KEPT)
 _UNKNOWN = Look("help", "?", "gray", "not known")
 WORDS = tuple(dict.fromkeys(look.word for look in _LOOKS.values()))
 _OUTCOMES: Mapping[str, Look] = {

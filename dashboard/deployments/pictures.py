@@ -33,8 +33,8 @@ class Frame:
 
     @property
     def drawn(self) -> bool:
-        """Whether it is small enough, and grey, to be drawn cell by cell."""
-        return self.channels == 1 and max(self.high, self.wide) <= _DRAWN
+        """Whether it is small enough to be drawn cell by cell."""
+        return 0 < max(self.high, self.wide) <= _DRAWN
 
 
 def frame(field: Field) -> Frame | None:

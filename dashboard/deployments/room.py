@@ -8,28 +8,46 @@ from dashboard.components import notices
 from dashboard.text import markup, plain
 from services.actions import serving
 from services.actions.deploy import BACKENDS, Deploy
-from services.errors import MlopsError
+from services.errors import BundleError, EngineError, MlopsError
 from services.resources.models import GIB, gib
 from services.serving.models import Target
 from services.serving.workbench import Outlook
 
+_LOOK_S = 0.5
+_LATER = (
+    "What it takes is planned when it is packaged, a step before anything is loaded; what does not "
+    "fit changes nothing."
+)
+
 
 def draw(wish: Deploy) -> None:
-    """Draw it; of a version that was not packaged yet, that it is planned on the way."""
-    context = state.context()
+    """Draw it; while MLflow is still asked of a version that was not packaged, again and again."""
+    if not _drawn(wish):
+        st.fragment(_follow, run_every=_LOOK_S)(wish)
+
+
+def _drawn(wish: Deploy) -> bool:
+    """Draw what is known; return whether anything is, or is not to be."""
     try:
-        found = serving.outlook(context, wish.project, wish.model, target(wish))
+        found = serving.outlook(state.context(), wish.project, wish.model, target(wish))
+    except BundleError:  # it will be refused: what happens says so, right below
+        return True
+    except EngineError as error:
+        st.caption(f":material/memory: {plain(error.message, 300)} {_LATER}")
+        return True
     except MlopsError as error:
         st.caption(f"What it takes is not known: {plain(error.message, 300)}")
-        return
+        return True
     if found is None:
-        st.caption(
-            ":material/memory: What it takes is planned when it is packaged, a step before "
-            "anything is loaded. What does not fit changes nothing."
-        )
-        return
+        return False
     with st.container(border=True, key="deploy-room", gap="small"):
         _told(found, wish)
+    return True
+
+
+def _follow(wish: Deploy) -> None:
+    if not _drawn(wish):
+        st.caption(f":material/memory: The registry is asked how large its files are. {_LATER}")
 
 
 def target(wish: Deploy) -> Target:
@@ -58,6 +76,8 @@ def _told(found: Outlook, wish: Deploy) -> None:
     each = f"{gib(found.memory_bytes)} by each replica"
     told = found.estimate_said or found.memory_said
     st.caption(f"{plain(each)}. {plain(told, 400)} {plain(found.error_said, 300)}")
+    if found.rests_on:
+        st.caption(plain(found.rests_on, 300))
     if found.backend:
         st.caption(f"On **{plain(found.backend)}**: {plain(found.backend_reason, 300)}")
 

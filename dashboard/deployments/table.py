@@ -9,6 +9,7 @@ from dashboard.deployments.looks import Look
 from dashboard.numbers import age, moment, number, percent
 from dashboard.text import markup
 from services.resources.models import gib
+from services.serving import on_the_way
 from services.serving.figures import WINDOW_S
 from services.serving.looking import Deployment, VersionLook
 
@@ -99,16 +100,16 @@ class _Rows:
     def _below(self) -> str:
         seen = self._seen
         bad = seen.rollout
-        if bad is not None and bad.outcome in {"rolled-back", "failed"}:
+        if bad is not None and not bad.running and bad.outcome in {"rolled-back", "failed"}:
             shown = looks.outcome(bad)
             tone = looks.hue(shown, self._hues)
             return (
                 f'<span style="color:{tone};font-size:12px" title="{markup(bad.said, 400)}">'
                 f"{shown.sign} version {bad.version} {shown.word}</span>"
             )
-        if bad is not None and bad.running and seen.state not in {"live", "idle"}:
-            return self._quiet(f"version {bad.version}")
-        return ""
+        return "<br>".join(
+            self._quiet(one) for one in on_the_way.words(seen, self._now.timestamp())
+        )
 
     def _changed(self) -> str:
         at = self._seen.last_change
@@ -155,7 +156,8 @@ class _Rows:
             )
         phase = ""
         if one.phase != self._seen.state or len(self._seen.versions) > 1:
-            shown = looks.look(one.phase)
+            kept = on_the_way.kept(self._seen, one.version)
+            shown = looks.KEPT if kept else looks.look(one.phase)
             phase = f" {self._state(shown, small=True)}"
         return (
             f'<span style="white-space:nowrap"><b>{one.version}</b>'

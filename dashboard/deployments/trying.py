@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components import notices
-from dashboard.deployments import access, answer, form, gateway, standing
+from dashboard.deployments import access, answer, few_shot, form, gateway, standing
 from dashboard.numbers import number
 from dashboard.text import plain
 from services.actions.roles import reason_against
@@ -37,6 +37,8 @@ class Held:
     answer: Answer
     told: str = ""
     """What was said of it as feedback."""
+    examples: int = 0
+    """So many rows of it are examples that came with the question."""
 
 
 def draw(seen: Deployment) -> None:
@@ -85,7 +87,8 @@ def _version(way: Route) -> int | None:
 
 def _ask(seen: Deployment, info: BundleInfo, version: int | None) -> None:
     key = f"try:{seen.name}:{info.version}"
-    question = form.draw(info, key)
+    taught = few_shot.lesson(info)
+    question = few_shot.draw(info, taught, key) if taught else form.draw(info, key)
     most = _TOKENS
     if info.interface == "text" and info.stream:
         most = st.slider("Length, in tokens at most", 1, _MOST_TOKENS, _TOKENS, key=f"{key}:most")
@@ -109,7 +112,7 @@ def _ask(seen: Deployment, info: BundleInfo, version: int | None) -> None:
                 found = _patient(
                     lambda: asks.infer(seen.name, question.columns, info.inputs, version)
                 )
-    st.session_state[_HELD] = Held(seen.name, info, found)
+    st.session_state[_HELD] = Held(seen.name, info, found, examples=question.examples)
 
 
 def why_not(seen: Deployment) -> str | None:
@@ -168,7 +171,7 @@ def _last(seen: Deployment) -> None:
         st.caption("The answer stands here, with the version that gave it and how long it took.")
         return
     with st.container(border=True, key="try-answer"):
-        answer.draw(held.answer, held.info)
+        answer.draw(answer.without(held.answer, held.examples), held.info)
         st.caption(" · ".join(_facts(held.answer)))
         if held.answer.request_id:
             st.caption("Request id, for the prediction log and for feedback")

@@ -5,7 +5,7 @@ anything is left to do. What a step learns and a later one (or the undo) needs g
 which is journalled with the step.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -157,6 +157,14 @@ class Pinned(Protocol):
 
     def pinned(self, context: Context, /) -> Action:
         """Return the same action with everything spelled out."""
+
+
+@runtime_checkable
+class Told(Protocol):
+    """An action that says itself how it ended; of others the details of the steps are joined."""
+
+    def outcome(self, context: Context, deed: Deed, said: Sequence[str], /) -> str:
+        """Return one sentence that goes on from the title; ``said`` are the steps' details."""
 
 
 @runtime_checkable

@@ -1,11 +1,11 @@
 """Deploy a version: beside what is live, checked, then switched; it goes back by itself."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from services.actions import serving
+from services.actions import deploying_steps, serving
 from services.actions.action import Context, Deed, Lane, Step
 from services.actions.deploying_steps import Deploying
 from services.actions.promote import CHAMPION
@@ -122,7 +122,7 @@ class Deploy:
         self._check_beside(now, version)
         target = self._target(version, now)
         serving.check_replicas(target.min_replicas, target.max_replicas)
-        serving.check_fits(serving.outlook(context, self.project, self.model, target))
+        serving.check_fits(serving.outlook_if_known(context, self.project, self.model, target))
 
     def _check_beside(self, now: Endpoint | None, version: int) -> None:
         live = now.live if now else None
@@ -231,7 +231,7 @@ class Deploy:
         if self.strategy == "blue-green":
             yield "No request is dropped: what is under way is answered by who began it."
             yield from self._goes_back(live)
-        found = serving.outlook(context, self.project, self.model, target)
+        found = serving.outlook_if_known(context, self.project, self.model, target)
         if found is None:
             yield "It is packaged and its memory planned first; what does not fit changes nothing."
             return
@@ -278,3 +278,8 @@ class Deploy:
         at = (context, deed, self.project, self.model)
         planned = self.memory_gb is not None
         return Deploying(*at, rollout, planned=planned, privacy=self.privacy or None).steps()
+
+    def outcome(self, context: Context, deed: Deed, said: Sequence[str]) -> str:
+        """Return what became of it, with what it takes."""
+        del context
+        return deploying_steps.outcome(deed, said)

@@ -1,9 +1,10 @@
 """Roll an endpoint back to a version that was live before, with one click."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from services.actions import serving
+from services.actions import deploying_steps, serving
 from services.actions.action import Context, Deed, Lane, Step
 from services.actions.deploying_steps import Deploying
 from services.actions.promote import check_reason
@@ -138,3 +139,8 @@ class RollbackDeployment:
         told = f"Going back to version {version} was begun. {self.reason}".strip()
         at = (context, deed, self.project, self.model)
         return Deploying(*at, rollout, told=told).steps()
+
+    def outcome(self, context: Context, deed: Deed, said: Sequence[str]) -> str:
+        """Return what became of it, with what it takes."""
+        del context
+        return deploying_steps.outcome(deed, said)

@@ -3,6 +3,7 @@
 Nobody waits in a thread for a rollout: its last step is asked again and again (``NotYetError``).
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from services.actions import serving
 from services.actions.action import Context, Deed, NotYetError, Step
 from services.errors import PlatformError
-from services.serving import store
+from services.serving import backends, store
 from services.serving.models import (
     Endpoint,
     EndpointStatus,
@@ -94,7 +95,7 @@ class Deploying:
         pinned = serving.pinned(self.context)
         self.context.serving.measure(self._folder, *at, pinned)
         found = self.context.serving.outlook(*at, pinned, self._folder)
-        if found is None:
+        if found is None or not found.packaged:
             raise PlatformError(
                 f"The package of {self.model} version {self.version} went away.", "Deploy it again."
             )
@@ -102,6 +103,7 @@ class Deploying:
         if not self.planned:
             target = replace(target, memory_bytes=found.memory_bytes, memory_said=found.memory_said)
         self.deed.memory["target"] = asdict(target)
+        self.deed.memory["backend"] = found.backend
         where = f" on {found.backend}" if found.backend else ""
         return f"a replica reserves {serving.memory(target.memory_bytes)}{where}: {found.said}"
 
@@ -170,6 +172,23 @@ class Deploying:
             store.finish_rollout(
                 self.context.journal, self.name, self.version, live=False, said=said
             )
+
+
+def outcome(deed: Deed, said: Sequence[str]) -> str:
+    """Return what became of a rollout, with what it takes: one sentence without its end mark.
+
+    Args:
+        deed: With what the steps noted.
+        said: The details of the steps; the last one says what became of it.
+    """
+    told = said[-1].removesuffix(".")
+    target = Target(**deed.memory["target"])
+    on = backends.TITLES.get(deed.memory.get("backend", ""))
+    parts = [f"{serving.replicas(target)} on {on}" if on else serving.replicas(target)]
+    if target.memory_bytes:
+        each = "" if target.max_replicas == 1 else " each"
+        parts.append(f"{serving.memory(target.memory_bytes)} reserved{each}")
+    return f"{told[:1].lower()}{told[1:]}; {', '.join(parts)}"
 
 
 def progress(seen: ServingStatus | None, name: str, action_id: int | None) -> NotYetError:

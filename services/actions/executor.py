@@ -27,6 +27,7 @@ from services.actions.action import (
     NotYetError,
     Pinned,
     Step,
+    Told,
     needed_role,
 )
 from services.actions.catalog import dump, lane_of, load
@@ -245,7 +246,10 @@ class Executor:
             return self._turn(claim, action, deed, "compensated", error)
         except MlopsError as error:
             return self._turn(claim, action, deed, "compensated", error)
-        result = "; ".join(filter(None, said))
+        if isinstance(action, Told):
+            result = action.outcome(self._context, deed, said)
+        else:
+            result = "; ".join(filter(None, said))
         self._claims.end(claim, "done", result=result)
         return 1
 

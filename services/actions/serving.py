@@ -7,7 +7,13 @@ from typing import Literal
 from services.actions import launch_outlook
 from services.actions.action import Context
 from services.actions.promote import CHAMPION, check_alias, version_of
-from services.errors import ConflictError, InputError, NotFoundError, PlatformError
+from services.errors import (
+    ConflictError,
+    EngineError,
+    InputError,
+    NotFoundError,
+    PlatformError,
+)
 from services.mirror.models import ModelVersion
 from services.resources.models import gib
 from services.serving import store
@@ -139,14 +145,30 @@ def servable(context: Context, project: str, model: str, version: int) -> ModelV
 
 
 def outlook(context: Context, project: str, model: str, target: Target) -> Outlook | None:
-    """Return whether a version fits beside all else; None: it was not packaged yet.
+    """Return whether a version fits beside all else; None: it takes MLflow too long to tell.
 
     Raises:
         InputError: The backend asked for cannot be.
+        EngineError: It was not packaged yet, and MLflow cannot be asked.
+        BundleError: It will be refused when it is packaged; the message says why.
         PlatformError: The ledger cannot be read.
     """
     folder = Path(context.mirror.project(project).path)
     return context.serving.outlook(project, model, target, pinned(context), folder)
+
+
+def outlook_if_known(context: Context, project: str, model: str, target: Target) -> Outlook | None:
+    """Return the outlook; None while MLflow cannot tell: then it is planned when it is packaged.
+
+    Raises:
+        InputError: The backend asked for cannot be.
+        BundleError: It will be refused when it is packaged; the message says why.
+        PlatformError: The ledger cannot be read.
+    """
+    try:
+        return outlook(context, project, model, target)
+    except EngineError:
+        return None
 
 
 def pinned(context: Context) -> frozenset[str]:

@@ -93,9 +93,11 @@ def energy(home: "Home") -> "Energy":
 
 
 def _row(one: "Deployment") -> list[str]:
+    from services.serving import on_the_way
+
     return [
         one.name,
-        "–" if one.version is None else str(one.version),
+        "; ".join(on_the_way.words(one, time.time())) or str(one.version or "–"),
         one.state,
         one.backend or "–",
         _replicas(one),
@@ -144,15 +146,22 @@ def _show(name: str, *, as_json: bool) -> None:
 
 
 def _told(one: "Deployment") -> None:
+    from services.serving import on_the_way
+
     said = f": {one.said}" if one.said else "."
     say(f"{one.name} is {one.state}{said}")
+    versions = on_the_way.words(one, time.time())
+    if versions:
+        say(f"Versions: {'; '.join(versions)}.")
     for why in (one.stale, one.figures_stale):
         if why:
             say(why)
     rows = [
         [
             str(version.version),
-            f"{version.phase}{' (live)' if version.live else ''}",
+            on_the_way.KEPT
+            if on_the_way.kept(one, version.version)
+            else f"{version.phase}{' (live)' if version.live else ''}",
             f"{version.traffic * 100:.4g} %",
             f"{version.ready} of {len(version.replicas)}",
             version.backend or "–",

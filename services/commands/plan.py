@@ -30,7 +30,8 @@ def plan(
 ) -> None:
     """Say what a version takes, whether it fits now, and what would make room.
 
-    A version that was never packaged is packaged first; nothing is put into service.
+    Nothing is put into service. Of a version that was never packaged the registry is asked what its
+    files are; --trial packages it.
     """
     from services.actions import serving
     from services.commands.acting import context
@@ -49,10 +50,11 @@ def plan(
 
 
 def looked(here: "Context", named: Named, target: "Target", *, trial: bool) -> "Outlook":
-    """Return the outlook of a version, packaged when it was not yet.
+    """Return the outlook of a version; with ``trial`` it is packaged and measured first.
 
     Raises:
-        MlopsError: It cannot be packaged, or does not load when it is tried.
+        MlopsError: MLflow cannot tell of it; it cannot be packaged, or does not load when it is
+            tried.
     """
     from pathlib import Path
 
@@ -60,13 +62,16 @@ def looked(here: "Context", named: Named, target: "Target", *, trial: bool) -> "
 
     folder = Path(here.mirror.project(named.project).path)
     at = (named.project, named.model)
-    if here.serving.known(*at, target.version) is None:
-        here.serving.package(cast("MLflow", here.registry), folder, *at, target.version)
     if trial:
+        if here.serving.known(*at, target.version) is None:
+            here.serving.package(cast("MLflow", here.registry), folder, *at, target.version)
         here.serving.measure(folder, *at, target, serving.pinned(here))
     found = serving.outlook(here, *at, target)
     if found is None:
-        raise PlatformError(f"The package of {named.model} went away.", "Try it again.")
+        raise PlatformError(
+            f"MLflow has not told yet what {named.model} version {target.version} is made of.",
+            "Try it again; `mlops status` says how MLflow is.",
+        )
     return found
 
 
@@ -84,6 +89,7 @@ def shape(one: "Outlook") -> dict[str, object]:
         "free_bytes": one.free_bytes,
         "short_bytes": one.short_bytes,
         "would_make_room": one.room,
+        "packaged": one.packaged,
     }
 
 
@@ -92,6 +98,8 @@ def _told(name: str, one: "Outlook") -> None:
 
     say(f"A replica of {name} reserves {gib(one.memory_bytes)}.")
     say(one.estimate_said or one.memory_said)
+    if one.rests_on:
+        say(one.rests_on)
     say(one.error_said)
     say(f"It runs on {one.backend}. {one.backend_reason}")
     say(one.said)

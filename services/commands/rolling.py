@@ -48,7 +48,7 @@ def roll(action: "Action", *, wait: bool, yes: bool = True) -> None:
     except KeyboardInterrupt:
         say(f"{record.title} goes on without you: `mlops deployments` tells of it.", err=True)
         raise SystemExit(_INTERRUPTED) from None
-    _tell(ended)
+    _tell(action, ended)
 
 
 def followed(context: "Context", action: "Action", tell: Callable[[str], None]) -> "ActionRecord":
@@ -95,9 +95,10 @@ def _to_end(
         time.sleep(_LOOK_S)
 
 
-def _tell(record: "ActionRecord") -> None:
+def _tell(action: "Action", record: "ActionRecord") -> None:
+    from services.actions.action import Told
     from services.errors import MlopsError
 
     if record.state != "done":
         raise MlopsError(f"{record.title}: {record.error}", record.hint)
-    say(f"{record.title}: done.")
+    say(f"{record.title}: {record.result if isinstance(action, Told) else 'done'}.")

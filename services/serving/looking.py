@@ -199,7 +199,14 @@ def _version(one: VersionStatus, counted: VersionFigures, *, live: bool) -> Vers
 
 
 def _main(wanted: Endpoint, versions: Sequence[VersionLook]) -> VersionLook | None:
-    """Return what answers; of a first rollout what is on its way; of what ends what is left."""
+    """Return what answers; of a first rollout what is on its way; of what ends what is left.
+
+    A new version that is watched answers all requests already.
+    """
+    coming = wanted.rollout.target.version if wanted.rollout else None
+    taken = [one for one in versions if one.version == coming and one.traffic >= 1.0]
+    if taken:
+        return taken[0]
     target = store.first_target(wanted)
     if target is None:
         return versions[0] if versions else None

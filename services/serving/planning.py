@@ -87,7 +87,12 @@ class Room:
         return tuple(found)
 
     def outlook(
-        self, info: BundleInfo, target: Target, environment: Path | None = None
+        self,
+        info: BundleInfo,
+        target: Target,
+        environment: Path | None = None,
+        *,
+        half_bytes: int | None = None,
     ) -> planner.Outlook:
         """Return whether a version fits, on what, and what would make room.
 
@@ -95,12 +100,17 @@ class Room:
             info: The version.
             target: How it is to be served.
             environment: The project's; None: not known, and so whether there is torch.
+            half_bytes: How many of the weights' bytes are in half precision; None: as its package
+                tells, when there is one.
 
         Raises:
             InputError: The backend asked for cannot be.
             PlatformError: The ledger or the measurements cannot be read.
         """
         book = Measured.of(self.home)
+        if half_bytes is None:
+            package = paths.bundle(self.home, info.project, info.model, info.version)
+            half_bytes = estimating.half_bytes_of(package / "model")
         return planner.outlook(
             info,
             machine=self.machine(),
@@ -112,9 +122,7 @@ class Room:
             override=target.backend,
             memory_bytes=target.memory_bytes or None,
             base=lambda on: book.base(info.project, estimating.base_module(info, on)),
-            half_bytes=estimating.half_bytes_of(
-                paths.bundle(self.home, info.project, info.model, info.version) / "model"
-            ),
+            half_bytes=half_bytes,
             torch=backends.has_torch(info, environment),
             host=self.here,
             now=time.time(),

@@ -283,7 +283,15 @@ class RolloutRun:
         self.steps.end(WATCH, f"No guard spoke; {asked}.", around.now)
         self.outcome, self.ended_at = "live", around.now
         self._to("live", around.now)
-        self.said = f"Version {self.version} is live."
+        self.said = self._live_said(asked)
+
+    def _live_said(self, asked: str) -> str:
+        """Return what history and the outcome of the action tell of it: figures in one sentence."""
+        seen = self.run.ready[0].seen
+        loaded = f"loaded in {seen.load_s:.1f} s" if seen and seen.load_s is not None else ""
+        watched = f"{asked} in the {self.rollout.watch_s:.0f} s it was watched"
+        parts = [part for part in (loaded, watched if self.rollout.watch_s else "") if part]
+        return f"It is live: {'; '.join(parts)}." if parts else "It is live."
 
     def _to(self, phase: Phase, now: float) -> None:
         self.phase, self.since = phase, now

@@ -4,7 +4,7 @@ It is the one seam between actions and what packages, plans and serves; tests pu
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +20,19 @@ from services.serving.status import ServingStatus
 
 if TYPE_CHECKING:
     from services.engines.mlflow.adapter import MLflow
+    from services.serving.foreseen import Foreseen, Foresight
     from services.serving.planning import Room
     from services.settings import Settings
 
 SWITCHED_OFF = "Serving is switched off in this installation."
 SWITCH_ON = "Set serving_enabled to true (or MLOPS_SERVING_ENABLED=1), then `mlops up`."
+PATIENCE_S = 10.0
+"""So long MLflow is waited for where no page is drawn meanwhile."""
+_MLFLOW_S = 5.0
+_FORESEEN = (
+    "It rests on the sizes of its files in the registry: the version was not packaged here yet. On "
+    "the way it is loaded once and measured, before anything is replaced."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,13 @@ class Outlook:
     free_bytes: int | None = None
     room: tuple[str, ...] = ()
     """What would make room, a sentence each."""
+    packaged: bool = True
+    """Whether it rests on the version's package; else on what the registry lists of its files."""
+
+    @property
+    def rests_on(self) -> str:
+        """Return what is to be known of a figure that rests on no package; empty for others."""
+        return "" if self.packaged else _FORESEEN
 
 
 @dataclass(frozen=True)
@@ -57,6 +72,8 @@ class Workbench:
     """What there is on this machine of serving."""
 
     home: Home
+    patience_s: float = PATIENCE_S
+    """So long MLflow is waited for when a version was not packaged yet."""
 
     @classmethod
     def here(cls) -> "Workbench":
@@ -162,7 +179,10 @@ class Workbench:
         pinned: Collection[str] = (),
         folder: Path | None = None,
     ) -> Outlook | None:
-        """Return whether a packaged version fits beside all else; None: it was not packaged yet.
+        """Return whether a version fits beside all else; None: not known.
+
+        Of one that was not packaged yet MLflow is asked how large its files are and of what form.
+        None: it takes longer than ``patience_s``, or nobody knows the project's folder.
 
         Args:
             project: Whose it is.
@@ -172,13 +192,20 @@ class Workbench:
             folder: The project's; None: nobody knows whether its environment has torch.
 
         Raises:
-            InputError: The backend asked for cannot be.
+            InputError: The backend asked for cannot be, or the project's contract is broken.
+            EngineError: It was not packaged yet, and MLflow cannot be asked.
+            BundleError: It will be refused when it is packaged; the message says why.
             PlatformError: The ledger cannot be read.
         """
-        info = self.known(project, model, target.version)
+        info, half = self.known(project, model, target.version), None
+        packaged = info is not None
         if info is None:
-            return None
-        found = self._room(pinned).outlook(info, target, folder and folder / ".venv")
+            seen = self._foreseen(project, model, target.version, folder)
+            if seen is None:
+                return None
+            info, half = seen.info, seen.half_bytes
+        room, environment = self._room(pinned), folder and folder / ".venv"
+        found = room.outlook(info, target, environment, half_bytes=half)
         return Outlook(
             fits=found.plan.fits,
             said=found.plan.said,
@@ -192,4 +219,29 @@ class Workbench:
             short_bytes=found.plan.short_bytes,
             free_bytes=found.plan.free_bytes,
             room=found.plan.would_make_room,
+            packaged=packaged,
         )
+
+    def _foreseen(
+        self, project: str, model: str, version: int, folder: Path | None
+    ) -> "Foreseen | None":
+        if folder is None:
+            return None
+        return self._foresight.ask(folder, project, model, version, self.patience_s)
+
+    @cached_property
+    def _foresight(self) -> "Foresight":
+        from services.serving.foreseen import Foresight
+
+        return Foresight(self._mlflow)
+
+    def _mlflow(self) -> "MLflow":
+        from services.engines.registry import build_engines
+        from services.errors import EngineMissingError
+
+        wanted = self._settings
+        try:
+            engines = build_engines(self.home, wanted.mlflow_url, wanted.mlflow_port)
+            return replace(engines, timeout_s=_MLFLOW_S).mlflow
+        except PlatformError as error:  # its token was never made
+            raise EngineMissingError(error.message, error.hint) from error

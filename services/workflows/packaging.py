@@ -95,7 +95,7 @@ def pack(mlflow: "MLflow", home: Home, project: str, model: str, version: int) -
     there = read(target)
     if there is not None and _same(there, known) and not faults(there):
         return there
-    source = _Source(mlflow, project, mlflow.version_folder(project, model, version))
+    source = Source(mlflow, project, mlflow.version_folder(project, model, version))
     listing = dict(sorted(source.listing()))
     if not listing:
         raise NotFoundError(
@@ -114,7 +114,7 @@ def pack(mlflow: "MLflow", home: Home, project: str, model: str, version: int) -
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class Source:
     """Where a version's files come from."""
 
     mlflow: "MLflow"
@@ -131,16 +131,29 @@ class _Source:
                 else:
                     yield entry.path.removeprefix(f"{self.root}/"), entry.size_bytes
 
-    def fetch(self, name: str, folder: Path, size: int | None) -> dict[str, Any]:
-        """Write a file and return what the manifest says of it."""
+    def place(self, name: str, folder: Path) -> Path:
+        """Return where a file goes below a folder; the folders above it are made.
+
+        Raises:
+            EngineProtocolError: Its name leaves the folder.
+        """
         parts = PurePosixPath(name).parts
         if not parts or ".." in parts or PurePosixPath(name).is_absolute() or "\0" in name:
             raise EngineProtocolError(f"MLflow lists the file {name!r}, which leaves its folder.")
         file = folder.joinpath(*parts)
         file.parent.mkdir(parents=True, exist_ok=True)
+        return file
+
+    def content(self, name: str) -> Iterator[bytes]:
+        """Yield a file piece by piece."""
+        return self.mlflow.content(self.project, f"{self.root}/{name}")
+
+    def fetch(self, name: str, folder: Path, size: int | None) -> dict[str, Any]:
+        """Write a file and return what the manifest says of it."""
+        file = self.place(name, folder)
         digest, count = hashlib.sha256(), 0
         with file.open("wb") as out:
-            for piece in self.mlflow.content(self.project, f"{self.root}/{name}"):
+            for piece in self.content(name):
                 out.write(piece)
                 digest.update(piece)
                 count += len(piece)
@@ -170,7 +183,7 @@ def _same(package: Package, version: "Version") -> bool:
 
 
 def _made(
-    source: _Source, target: Path, version: "Version", listing: Mapping[str, int | None]
+    source: Source, target: Path, version: "Version", listing: Mapping[str, int | None]
 ) -> Package:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_room(target.parent, sum(size or 0 for size in listing.values()))
@@ -201,7 +214,7 @@ def check_room(folder: Path, wanted: int) -> None:
 
 
 def _manifest(
-    source: _Source, version: "Version", files: Sequence[Mapping[str, Any]]
+    source: Source, version: "Version", files: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     tags = dict(version.tags)
     if version.run_id and not {"mlops.git.commit", "mlops.data.revision"} <= tags.keys():
@@ -222,7 +235,7 @@ def _manifest(
     }
 
 
-def _tags_of_run(source: _Source, run_id: str) -> Mapping[str, str]:
+def _tags_of_run(source: Source, run_id: str) -> Mapping[str, str]:
     try:
         return source.mlflow.run(source.project, run_id).tags
     except EngineRefusedError:  # the run is gone; its version is not

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from services.actions.action import Context
 from services.actions.executor import Executor
@@ -14,10 +14,11 @@ from services.actions.journal import Journal
 from services.home import Home
 from services.mirror.queries import Mirror
 from services.serving import store
+from services.serving.routes import Replica, Route, Routes, VersionRoute
 from services.settings import Settings
 from tests import deployments_seed, gateway_double, seed
 from tests.browser.conftest import PASSWORD, Served, alive, idle, shot, sign_in, tab
-from tests.deployments_seed import CLIP, IMAGES, LORA, PIXELS, TEXT
+from tests.deployments_seed import CLIP, FEW, IMAGES, LORA, PIXELS, TEXT
 from tests.gateway_double import Asked
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
@@ -140,6 +141,72 @@ def test_a_digit_is_drawn_by_hand_and_by_keys_and_asked(page: Page):
     answer.get_by_role("button", name="Right").click()
     expect(answer.get_by_text("Kept: the answer was right.")).to_be_visible()
     assert _asked[0].bodies[-1][1] == {"label": 3}
+
+
+def stroke(page: Page, pad: Locator) -> None:
+    box = pad.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + box["height"] - 20, steps=12)
+    page.mouse.up()
+
+
+def test_a_picture_is_drawn_in_colours_and_widths(page: Page):
+    sign_in(page, at(CLIP, "Try+it"), name="operator")
+    idle(page, "clip-finetuning")
+    pad = page.get_by_role("application", name=re.compile("12 by 12 cells"))
+    page.get_by_role("button", name="Red", exact=True).click()
+    page.get_by_role("button", name="Broad", exact=True).click()
+    stroke(page, pad)
+    page.get_by_role("button", name="Blue", exact=True).click()
+    page.get_by_role("button", name="Fine", exact=True).click()
+    pad.focus()
+    for key in ("ArrowRight", "ArrowDown", " "):
+        page.keyboard.press(key)
+    idle(page)
+    shot(page, "deployments drawn in colours")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.locator(".st-key-try-answer")).to_be_visible()
+    (sent,) = [one for one in _asked[0].bodies[-1][1]["inputs"] if one["name"] == "image"]
+    assert sent["shape"] == [1, 12, 12, 3]
+    cells = [tuple(sent["data"][n : n + 3]) for n in range(0, 432, 3)]
+    assert set(cells) == {(0.0, 0.0, 0.0), (0.9, 0.1, 0.1), (0.1, 0.3, 0.9)}
+    assert cells[13] == (0.1, 0.3, 0.9), "column 2, row 2: by the keys"
+    assert sum(one == (0.1, 0.3, 0.9) for one in cells) == 1, "fine"
+    middle = cells[6 * 12 : 7 * 12]
+    assert sum(one == (0.9, 0.1, 0.1) for one in middle) == 3, "broad"
+
+
+def test_a_model_is_taught_by_drawing(page: Page, monkeypatch: pytest.MonkeyPatch):
+    ways = deployments_seed.ways
+
+    def with_few(home: Home, now: float) -> Routes:
+        found, info = ways(home, now), deployments_seed.infos()[FEW]
+        told = VersionRoute(1, info, "mlx", "", (Replica("one", "unix:/nowhere"),))
+        way = Route(FEW, info.project, info.model, 1, {1: 1.0}, {1: told})
+        return Routes(8, {**found.endpoints, FEW: way})
+
+    monkeypatch.setattr(deployments_seed, "ways", with_few)
+    page.wait_for_timeout(2_500)  # the engines write it
+    sign_in(page, at(FEW, "Try+it"), name="operator")
+    idle(page, "meta-learning-peft")
+    pads = page.get_by_role("application", name=re.compile("8 by 8 cells"))
+    add = page.get_by_role("button", name="Add this example")
+    expect(add).to_be_disabled()
+    stroke(page, pads.first)
+    expect(add).to_be_enabled()
+    add.click()
+    expect(page.get_by_text("1 example of 1 class. None yet of 1, 2")).to_be_visible()
+    expect(add).to_be_disabled()  # the next one is drawn on a clean sheet
+    page.get_by_role("button", name="Fill in example data").click()
+    expect(page.get_by_text("10 examples of 10 classes.")).to_be_visible()
+    idle(page)
+    shot(page, "deployments taught")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.locator(".st-key-try-answer").get_by_text("87.3 %")).to_have_count(1)
+    pixels, label = _asked[0].bodies[-1][1]["inputs"]
+    assert (pixels["shape"], label["data"]) == ([11, 64], [*range(10), -1])
 
 
 def test_a_picture_is_sent_as_a_file(page: Page):

@@ -1,5 +1,6 @@
 """The page of deployments, as the app draws it over what the engines left."""
 
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -177,6 +178,29 @@ def test_a_row_tells_state_traffic_latency_errors_memory_and_why(laid: Laid, ope
     assert "of 801 MB</span>" in told
     assert "200 J" in told
     assert "No energy of a prediction was measured" in told
+
+
+def test_while_a_new_version_is_watched_both_are_told(laid: Laid, open_page: Open):
+    journal = laid()
+    left = r"2 live, watched, (39|38|3[0-7]|2\d) s left"
+    told = drawn(opened(open_page))
+    assert re.search(left, told)
+    assert "1 kept to go back to" in told, "below the state"
+    assert "○ kept to go back to" in told, "in the row of the version"
+    assert "1 live" in told, "with the canary of another one"
+    assert "2 canary, 10 %" in told
+    app = opened(open_page, TEXT, part="Now")
+    assert {one.label: one.value for one in app.metric}["Version"] == "2, watched"
+    assert re.search(left, said(app))
+    canary = opened(open_page, PIXELS, part="Now")
+    assert {one.label: one.value for one in canary.metric}["Version"] == "1 + 2"
+    first = opened(open_page, FEW, part="Now")
+    assert {one.label: one.value for one in first.metric}["Version"] == "1"
+    assert "1 loads" in said(first)
+    told = drawn(opened(open_page, TEXT, part="Versions"))
+    assert "it goes back by itself when a guard speaks" in told
+    assert re.search(r"version 2 for [\d.]+ s; version 1 for 23 h", told)
+    assert [one.version for one in store.events(journal, TEXT, kinds=("live",))] == [1]
 
 
 def test_the_address_filters_by_project_state_and_words(laid: Laid, open_page: Open):

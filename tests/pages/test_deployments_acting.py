@@ -12,12 +12,15 @@ from services.actions.api_keys import AddApiKey
 from services.actions.catalog import load
 from services.home import Home
 from services.serving import store
+from services.serving.workbench import Workbench
 from services.settings import Settings
 from tests import deployments_seed
 from tests.deployments_seed import CLIP, IMAGES, LORA, PIXELS, TEXT
 from tests.pages.conftest import Open, said, words
 from tests.pages.roles import ROLES
 from tests.pages.test_deployments import Laid, laid, opened
+from tests.services.serving.packages import good, mlmodel, safetensors
+from tests.workflows.small_mlflow import SmallMLflow
 
 __all__ = ["laid"]
 Dialog = Callable[[str], None]
@@ -226,6 +229,74 @@ def test_a_first_deployment_asks_what_is_kept(
     keeps.set_value("Hashes").run()
     app.button(key="acting-do").click().run()
     assert (submitted().privacy, submitted().version) == ("hash", 2)
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> SmallMLflow:
+    """An MLflow that lists 3 MB of weights as version 2 of a model that was never packaged."""
+    known = SmallMLflow()
+    kind = {
+        "weights": "model.safetensors",
+        "config": "config.json",
+        "entry": "federated.serving:predictor",
+    }
+    files = good() | {
+        "MLmodel": mlmodel({"mlx": kind}), "model.safetensors": safetensors(750_000)
+    }  # fmt: skip
+    named = {name.replace(".", "__"): data for name, data in files.items()}
+    known.register("r1", 2, "federated-learning", **named)
+    monkeypatch.setattr(Workbench, "_mlflow", lambda _: known.adapter())
+    # As patient as it takes: machines are busy.
+    monkeypatch.setattr(state, "_PATIENCE_S", 20.0)
+    return known
+
+
+@pytest.fixture
+def first(laid: Laid, open_page: Open, dialog_open: Dialog) -> Callable[[], AppTest]:
+    """Open the dialog of a first deployment."""
+
+    def done() -> AppTest:
+        laid()
+        opened(open_page, role="approver")
+        deployments_seed.connect(Settings().mirror_url)
+        dialog_open("version-deploy")
+        given = {"of": "federated-learning", "model": "federated-learning", "version": "2"}
+        app = open_page("model", mirror="full", role="approver", **given)
+        assert not app.exception
+        return app
+
+    return done
+
+
+def test_a_first_deployment_says_what_it_takes_before_it_is_packaged(
+    registry: SmallMLflow, first: Callable[[], AppTest]
+):
+    told = said(first())
+    assert "by each replica" in told
+    assert "MB of weights" in told
+    assert "was not packaged here yet" in told
+    assert "No estimate was held against a measured peak here yet." in told
+    assert "It runs on mlx" in told
+
+
+def test_what_cannot_fit_is_refused_before_it_is_packaged(
+    registry: SmallMLflow, first: Callable[[], AppTest], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MLOPS_SERVING_MEMORY_GB", "0.05")
+    app = first()
+    app.button(key="acting-do").click().run()
+    assert "serving_memory_gb" in app.error[-1].value.replace("\\", "")
+    assert not [one for one in state.executor().history() if one.kind == "deploy"]
+
+
+def test_what_will_be_refused_as_a_package_cannot_be_asked_for(
+    registry: SmallMLflow, first: Callable[[], AppTest]
+):
+    (path,) = (one for one in registry.files if one.endswith("MLmodel"))
+    registry.files[path] = mlmodel({"keras": {}})
+    app = first()
+    assert "has the flavour 'keras'" in app.error[0].value.replace("\\", "")
+    assert app.button(key="acting-do").disabled
 
 
 def test_a_share_is_set_and_a_rollout_ended(connected: Callable[..., AppTest], dialog_open: Dialog):

@@ -1,15 +1,20 @@
 """The try-it form: made from what a version takes, asked through the gateway, answered as drawn."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
+from dashboard.deployments import few_shot
 from services.home import Home
-from services.serving import short_keys, store
+from services.serving import routes, short_keys, store
+from services.serving.models import BundleInfo, Field
+from services.serving.routes import Replica, Route, Routes, VersionRoute
 from tests import gateway_double
-from tests.deployments_seed import CLIP, FEW, IMAGES, LORA, PIXELS, TEXT
+from tests.deployments_seed import CLIP, FEW, IMAGES, LORA, PIXELS, TEXT, infos
 from tests.gateway_double import Asked
 from tests.pages.conftest import Open, said
 from tests.pages.test_deployments import Laid, drawn, laid, opened
@@ -161,6 +166,106 @@ def test_a_viewer_reads_and_does_not_ask(tried: Tried):
     app = tried(LORA, role="viewer")
     assert app.button(key="try-ask").disabled
     assert "operator" in app.button(key="try-ask").help
+
+
+# Those that learn from a question
+
+WORDY = replace(
+    infos()[FEW],
+    inputs=(Field("x", "FP32", (-1,)), Field("label", "BYTES", (-1,), choices=("?", "hot", "ice"))),
+    outputs=(Field("label", "BYTES", (-1,), choices=("hot", "ice")),),
+    example={"x": [1.0, 2.0, 1.5], "label": ["hot", "ice", "?"]},
+)
+
+
+@pytest.fixture
+def taught(gateway: Asked, open_page: Open, home: Home) -> Callable[[BundleInfo], AppTest]:
+    """Open the form of a few-shot model that answers."""
+
+    def done(info: BundleInfo) -> AppTest:
+        found = routes.read(home)
+        assert found is not None
+        at = VersionRoute(1, info, "mlx", "", (Replica("one", "unix:/nowhere"),))
+        way = Route(FEW, info.project, info.model, 1, {1: 1.0}, {1: at})
+        routes.write(home, Routes(8, {**found.endpoints, FEW: way}))
+        app = opened(open_page, FEW, role="operator", part="Try it")
+        assert not app.exception
+        return app
+
+    return done
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(one for one in app.button if one.label == label).click().run()
+    assert not app.exception
+    return app
+
+
+def test_example_data_is_filled_in_and_only_what_was_asked_is_answered(
+    taught: Callable[[BundleInfo], AppTest], gateway: Asked
+):
+    app = taught(infos()[FEW])
+    assert app.button(key="try-ask").disabled
+    assert "Add an example first" in said(app)
+    app = press(app, "Fill in example data")
+    assert "10 examples of 10 classes." in said(app)
+    told = drawn(ask(app))
+    (_, body), *_ = gateway.bodies
+    pixels, label = body["inputs"]
+    assert (pixels["shape"], label["data"]) == ([11, 64], [*range(10), -1])
+    assert told.count("87.3 %") == 1, "an example is not answered"
+
+
+def test_what_has_no_example_is_told(taught: Callable[[BundleInfo], AppTest]):
+    app = press(taught(infos()[FEW]), "Fill in example data")
+    app = press(press(app, "Take the last back"), "Take the last back")
+    assert "8 examples of 8 classes. None yet of 8, 9" in said(app)
+    app = press(app, "Clear")
+    assert app.button(key="try-ask").disabled
+
+
+def test_examples_that_are_no_pictures_are_given_one_by_one(
+    taught: Callable[[BundleInfo], AppTest], gateway: Asked
+):
+    app = taught(WORDY)
+    add = next(one for one in app.button if one.label == "Add this example")
+    assert add.disabled, "nothing was given"
+    for value, wanted in ((1.0, "hot"), (2.0, "ice")):
+        label = next(one for one in app.get("button_group") if one.label == "label")
+        assert label.value == wanted, "the next class without an example"
+        app.number_input[0].set_value(value).run()
+        app = press(app, "Add this example")
+    assert "2 examples of 2 classes." in said(app)
+    app.number_input[1].set_value(1.7).run()
+    ask(app)
+    (_, body), *_ = gateway.bodies
+    assert {one["name"]: one["data"] for one in body["inputs"]} == {
+        "x": [1.0, 2.0, 1.7], "label": ["hot", "ice", "?"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "asked"),
+    [
+        ({}, "?"),
+        ({"outputs": (Field("label", "BYTES", (-1,)),)}, "?"),  # as its example says
+        ({"outputs": (Field("label", "BYTES", (-1,)),), "example": {}}, None),
+        ({"outputs": (Field("word", "BYTES", (-1,)),)}, None),
+        ({"interface": "rows"}, None),
+    ],
+)
+def test_how_a_model_is_taught_is_told_by_its_schema(changed: dict[str, Any], asked: object):
+    found = few_shot.lesson(replace(WORDY, **changed))
+    assert (found and found.asked) == asked
+    if found is not None:
+        assert found.classes == ("hot", "ice")
+
+
+def test_one_whose_schema_does_not_tell_is_asked_row_by_row(
+    taught: Callable[[BundleInfo], AppTest],
+):
+    app = taught(replace(WORDY, outputs=(Field("word", "BYTES", (-1,)),)))
+    assert "All rows of one question belong together" in said(app)
 
 
 def test_what_does_not_answer_yet_has_no_form(tried: Tried):

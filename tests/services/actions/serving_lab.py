@@ -201,7 +201,7 @@ def made(folder: Path, clock: Clock) -> Lab:
         Version("net", 6, "", 0, "READY", "", "", {}),
     ]
     written.write_registry("lora", [Model("net", "", 0, 0, {"champion": 2}, {})], versions)
-    bench = Bench(home, {"outlook": FITS})
+    bench = Bench(home, said={"outlook": FITS})
     context = replace(context, serving=bench)
     lab = Lab(context, Executor(context, now=clock), home, bench, clock)
     lab.engine()

@@ -63,7 +63,8 @@ def test_it_is_followed_step_by_step_until_it_is_live(lab: Lab):
     lab.turn()
     ended = lab.record(record)
     assert (ended.state, ended.error) == ("done", "")
-    assert "Version 2 answers all requests." in ended.result
+    # One sentence; what each step did is with the step.
+    assert ended.result == "version 2 answers all requests; 1 replica on MLX, 300 MB reserved"
     assert lab.bench.calls == ["package 2", "bento 2", "measure 2"]
     assert events(lab) == [("deploy", 2), ("live", 2)]
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -42,6 +43,8 @@ class Bench:
     """Packages and plans are the test's."""
 
     looks: ClassVar[Any] = FITS
+    foreseen: ClassVar[Any] = None
+    """What is known before it is packaged."""
     calls: ClassVar[list[str]] = []
 
     def package(self, mlflow: Any, folder: Path, project: str, model: str, version: int) -> Any:
@@ -58,7 +61,7 @@ class Bench:
         Bench.calls.append("measure")
 
     def outlook(self, *_: Any, **__: Any) -> Any:
-        return Bench.looks if Bench.calls else None
+        return Bench.looks if Bench.calls else Bench.foreseen
 
 
 @pytest.fixture
@@ -147,7 +150,10 @@ def test_a_version_is_deployed_and_each_step_is_told(typed: Typed, home: Home, j
     assert "lora.net comes into being" in done.stdout
     assert "Package and sign version 2: safetensors" in done.stdout
     assert "Follow the rollout: Version 2 answers all requests." in done.stdout
-    assert done.stdout.endswith("Deploy net version 2: done.\n")
+    assert done.stdout.splitlines()[-1] == (
+        "Deploy net version 2: version 2 answers all requests; 0 to 2 replicas on MLX, 300 MB "
+        "reserved each."
+    )
     target = store.endpoint(journal, NAME).live
     assert target is not None
     assert (target.version, target.min_replicas, target.max_replicas) == (2, 0, 2)
@@ -329,13 +335,22 @@ def test_what_is_old_is_told(typed: Typed, home: Home, journal: Journal):
     assert "has said nothing for" in typed("deployments", "lora/net").stdout
 
 
-def test_the_plan_of_a_version_is_told(typed: Typed, monkeypatch: pytest.MonkeyPatch):
+def test_the_plan_of_a_version_is_told_and_packages_nothing(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+):
+    assert "MLflow has not told yet what net version 2 is made of" in typed(
+        "plan", "lora/net", code=1
+    ).stderr  # fmt: skip
+    monkeypatch.setattr(Bench, "foreseen", replace(FITS, packaged=False))
     done = typed("plan", "lora/net")
     assert "A replica of lora/net:2 reserves 300 MB." in done.stdout
     assert FITS.said in done.stdout
-    assert Bench.calls == ["package 2"]
-    typed("plan", "lora/net:3", "--trial")
-    assert Bench.calls == ["package 2", "package 3", "measure"]
+    assert "was not packaged here yet" in done.stdout
+    assert json.loads(typed("plan", "lora.net", "--json").stdout)["packaged"] is False
+    assert Bench.calls == []
+    done = typed("plan", "lora/net:3", "--trial")
+    assert Bench.calls == ["package 3", "measure"]
+    assert "was not packaged here yet" not in done.stdout
     monkeypatch.setattr(Bench, "looks", TOO_LARGE)
     said = json.loads(typed("plan", "lora/net", "--json").stdout)
     assert (said["fits"], said["short_bytes"], said["version"]) == (False, TOO_LARGE.short_bytes, 2)

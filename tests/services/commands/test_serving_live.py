@@ -39,7 +39,9 @@ def test_deployed_asked_updated_rolled_back_and_out(typed: Typed, tmp_path: Path
     assert "measured" in planned["memory_said"]
     done = typed("deploy", SPEC, "--watch", "1")
     assert "Package and sign version 1: safetensors" in done.stdout
-    assert done.stdout.endswith(f"Deploy {MODEL} version 1: done.\n")
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith(f"Deploy {MODEL} version 1: it is live: loaded in ")
+    assert last.endswith(" MB reserved.")
     question = json.dumps({"columns": {"pixels": [[0.5] * 64] * 3}})
 
     def answer(*more: str) -> dict[str, object]:

@@ -28,7 +28,10 @@ def test_a_first_version_is_loaded_checked_and_live():
         seen.append(made.phase)
     way = ["waiting", "loading", "checking", "switching", "watching", "live"]
     assert list(dict.fromkeys(seen)) == way
-    assert made.ended == [(1, True, "Version 1 is live.")]
+    ((version, live, said),) = made.ended
+    assert (version, live) == (1, True)
+    assert said.startswith("It is live: ")
+    assert "nobody asked it in the 5 s it was watched." in said
     assert made.answering == {1}
     assert all(state == "done" for _, state in steps(made))
 
