@@ -122,6 +122,8 @@ class PredictionLog:
         """
         try:
             columns = self._masking.columns(record, privacy, sample)
+            if record.error and (privacy in ("hash", "off") or columns[0] == "dropped"):
+                record = replace(record, error=None)  # a model's words may quote what it was asked
             self._write(segments.prediction(record, columns))
         except OSError as error:
             raise self._full(error) from error
