@@ -110,10 +110,10 @@ class Gateway:
         return body
 
     def contract(self, info: BundleInfo) -> Contract:
-        """Return what a version takes; made once a version."""
+        """Return what a version takes; made when its routes were read."""
         key = f"{info.project}.{info.model}", info.version
         known = self._contracts.get(key)
-        if known is None or known.info != info:
+        if known is None or known.info is not info:  # to compare all of it takes longer
             known = self._contracts[key] = Contract(info)
         return known
 

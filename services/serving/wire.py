@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -150,7 +149,8 @@ class Client:
     def __init__(self, replica: Replica) -> None:
         self.replica = replica
         self.in_flight = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: dict[asyncio.Future[None], None] = {}
+        """In the order of asking."""
         self.down_until = 0.0
         """Of the monotonic clock: it could not be reached a moment ago."""
         self._pause_s = _FIRST_PAUSE_S
@@ -262,16 +262,18 @@ class Client:
     async def room(self, longest_s: float) -> None:
         """Wait until it answered one, in the order of asking, and no longer than told."""
         freed = asyncio.get_running_loop().create_future()
-        self._waiting.append(freed)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(longest_s):
-                await freed
+        self._waiting[freed] = None
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(longest_s):
+                    await freed
+        finally:
+            self._waiting.pop(freed, None)
 
     def _done(self) -> None:
         """Count an answer, and let the next one that waits for room go on."""
         self.in_flight -= 1
-        while self._waiting:
-            freed = self._waiting.popleft()
+        for freed in self._waiting:
             if not freed.done():
                 freed.set_result(None)
                 return
