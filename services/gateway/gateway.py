@@ -178,7 +178,7 @@ class Gateway:
         self.recorder.predicted(
             request.id, route, loaded, api=api, key_id=key.id, status=200,
             latency_ms=request.ms(), rows=prepared.rows, inputs=prepared.columns, outputs=outputs,
-            model_ms=answer.model_ms, queue_ms=answer.queue_ms, batch_rows=answer.batch_rows,
+            model_ms=answer.model_ms, queue_ms=answer.queue_ms, share_ms=answer.share_ms,
         )  # fmt: skip
         return Answered(route, loaded, prepared, answer, outputs)
 

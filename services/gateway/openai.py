@@ -179,6 +179,7 @@ class _Call:
             self.request.id, self.route, loaded, api="openai", key_id=self.key.id, status=status,
             latency_ms=self.request.ms(), rows=1, inputs=prepared.columns,
             outputs={"text": [said.text]}, model_ms=said.model_ms, queue_ms=said.queue_ms,
+            share_ms=said.model_ms,
         )  # fmt: skip
         self.recorded = True
 

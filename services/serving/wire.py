@@ -191,7 +191,7 @@ class Client:
         timing = said.get("timing") or {}
         return Answer(
             tensors(said.get("outputs") or (), body),
-            timing.get("queue_ms"), timing.get("model_ms"), timing.get("batch_rows"), said,
+            timing.get("queue_ms"), timing.get("model_ms"), timing.get("share_ms"), said,
         )  # fmt: skip
 
     async def stream(
@@ -341,7 +341,7 @@ async def _connect(replica: Replica) -> Connection:
                 _, made = await loop.create_connection(Connection, host.strip("[]"), int(port))
             if replica.token:
                 await _say_hello(made, replica.token)
-    except (OSError, TimeoutError, ValueError) as error:
+    except (OSError, TimeoutError, ValueError, BrokenError) as error:
         raise BrokenError(f"No model server answers at {replica.address}.", sent=False) from error
     return made
 

@@ -5,7 +5,7 @@ import pytest
 
 from services.home import Home
 from services.predictions import monitoring, reading
-from services.predictions.log import PredictionLog
+from services.predictions.log import LogFullError, PredictionLog
 from services.predictions.models import Feedback
 from services.predictions.privacy import COLUMNS_BYTES, Masking
 from tests.services.predictions.records import NOON, compacted, on_disk, record
@@ -152,3 +152,12 @@ def test_nothing_is_hashed_of_what_is_too_large(home: Home, monkeypatch):
     for outputs in (None, {"y": list(range(rows))}):
         one = record(inputs={"x": list(range(rows + 1))}, outputs=outputs)
         assert masking.columns(one, "hash", 1.0)[0] == "too-large"
+
+
+def test_without_a_key_to_hash_with_nothing_is_kept_unhashed(home: Home, log: PredictionLog):
+    (home.secrets / "predictions-privacy.key").mkdir(parents=True)
+    with pytest.raises(LogFullError, match="can be neither read nor made"):
+        log.append(record(), privacy="hash")
+    assert not log.problem  # the disk is not what is amiss
+    log.append(record(), privacy="full")
+    assert reading.count(home) == 1
