@@ -46,7 +46,12 @@ class BoundedConnection(HttpToolsProtocol):
         super().connection_made(transport)
         self.reading_since = time.monotonic()
         if len(self.connections) > MOST:
-            transport.abort()
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """End the one that has been idle longest, else this one."""
+        idle = {one.idle_since: one for one in self.connections if one.idle_since is not None}
+        (idle[min(idle)] if idle else self).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Count what comes in; headers and trailers without an end are refused."""

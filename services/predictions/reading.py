@@ -58,7 +58,8 @@ QUALIFY row_number() OVER (
 ORDER BY answered_at DESC LIMIT $limit
 """  # noqa: S608
 _ONE = f"""
-SELECT {_FIELDS} FROM seen WHERE id = $id ORDER BY shadow LIMIT 1
+SELECT {_FIELDS} FROM seen WHERE id = $id AND ($project IS NULL OR project = $project)
+ORDER BY shadow LIMIT 1
 """  # noqa: S608
 
 
@@ -170,7 +171,7 @@ def recent(
 
 def one(home: Home, request_id: str, project: str | None = None) -> Seen | None:
     """Return a prediction by its id, None when there is none."""
-    asked = {"id": request_id}
+    asked = {"id": request_id, "project": project}
     began = day_of_id(request_id)
 
     def ask(folder: Folder, look: Look) -> Seen | None:

@@ -270,3 +270,24 @@ def test_half_a_request_behind_another_spoils_no_answer(listening: Listening):
         assert one.recv(100).startswith(b"HTTP/1.1 200 ")
         listening.sweep(20 * HEAD_S)
         assert rest(one).startswith(b"HTTP/1.1 408 ")
+
+
+def test_who_is_idle_longest_makes_room_for_who_comes(listening: Listening, monkeypatch):
+    monkeypatch.setattr(connection, "MOST", 2)
+    with listening.connected() as first, listening.connected() as second:
+        for one in (first, second, first):
+            one.sendall(GET)
+            assert one.recv(100).startswith(b"HTTP/1.1 200 ")
+        with listening.connected() as third:
+            third.sendall(GET)
+            assert third.recv(100).startswith(b"HTTP/1.1 200 ")
+            assert rest(second) == b""
+            listening.may.clear()
+            for one in (first, third):
+                one.sendall(GET)
+            eventually(lambda: len(listening.seen) == 6)
+            with listening.connected() as fourth:  # nobody is idle: it must come again
+                assert rest(fourth) == b""
+            listening.may.set()
+            for one in (first, third):
+                assert one.recv(100).startswith(b"HTTP/1.1 200 ")
