@@ -7,7 +7,7 @@ import asyncio
 import time
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_S = 10.0
 """For the request line and headers, from their first byte, or from when somebody connected."""
@@ -40,6 +40,8 @@ class BoundedConnection(HttpToolsProtocol):
         """Bytes after the last of a body: sizes of chunks, their extensions, trailers."""
         self._unread_since: float | None = None
         self._unread = 0
+        self._running: RequestResponseCycle | None = None
+        """What is being answered: ``cycle`` may be a request behind it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
@@ -47,6 +49,17 @@ class BoundedConnection(HttpToolsProtocol):
         self.reading_since = time.monotonic()
         if len(self.connections) > MOST:
             self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is being answered; uvicorn tells the last that came."""
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+        super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _make_room(self) -> None:
         """End the one that has been idle longest, else this one."""

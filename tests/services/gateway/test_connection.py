@@ -291,3 +291,17 @@ def test_who_is_idle_longest_makes_room_for_who_comes(listening: Listening, monk
             listening.may.set()
             for one in (first, third):
                 assert one.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_hangs_up_is_noticed_also_with_another_request_behind(listening: Listening):
+    listening.may.clear()
+    with listening.connected() as one:
+        one.sendall(GET + GET)
+        eventually(lambda: bool(listening.seen))
+        answering = listening.one()._running
+    eventually(lambda: gone(listening))
+    assert answering is not None
+    assert answering.disconnected
+    listening.may.set()
+    eventually(lambda: not listening.state.tasks)
+    assert len(listening.seen) == 1
