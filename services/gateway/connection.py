@@ -63,8 +63,9 @@ class BoundedConnection(HttpToolsProtocol):
 
     def _make_room(self) -> None:
         """End the one that has been idle longest, else this one."""
-        idle = {one.idle_since: one for one in self.connections if one.idle_since is not None}
-        (idle[min(idle)] if idle else self).transport.abort()
+        ours = [one for one in self.connections if isinstance(one, BoundedConnection)]
+        idle = [(one.idle_since, id(one), one) for one in ours if one.idle_since is not None]
+        (min(idle)[2] if idle else self).transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Count what comes in; headers and trailers without an end are refused."""
