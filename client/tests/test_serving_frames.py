@@ -125,3 +125,11 @@ def test_whatever_a_header_says_only_a_column_error_comes_of_it(body: bytes, tol
 def test_a_type_without_a_name_is_not_sent():
     with pytest.raises(ColumnError, match="complex64"):
         packed({"x": np.zeros(1, np.complex64)})
+
+
+def test_half_a_character_is_replaced_and_the_rest_arrives():
+    """Predictors may answer it; no UTF-8 has it."""
+    told, body = packed({"text": np.array(["a\ud800b"], dtype=object)})
+    (header, _), *rest = Parser().feed(frame({"id": 1, "text": "c\udfffd"}))
+    assert (header["text"], rest) == ("c?d", [])
+    assert unpacked(told, b"".join(body))["text"].tolist() == ["a?b"]

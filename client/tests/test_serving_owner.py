@@ -111,6 +111,17 @@ def test_requests_that_wait_are_asked_together_up_to_the_limit(running: Running,
     assert (counts.requests, counts.rows, counts.batches) == (11, 21, len(model.sizes))
 
 
+def test_the_models_time_is_shared_by_rows(running: Running, model: Doubler):
+    busy(running, model)
+    running.ask(*range(12), name="large")
+    running.ask(*range(4), name="small")
+    model.hold.set()
+    answers = dict(running.answers.get(timeout=60) for _ in range(3))
+    assert model.sizes == [1, 8, 8]  # the last one is half the large one's, half the small one's
+    shared = sum(said.share_ms for said in answers.values())
+    assert shared == pytest.approx(running.owner.counts.busy_s * 1000)
+
+
 def test_a_large_request_lets_small_ones_through(running: Running, model: Doubler):
     busy(running, model)
     running.ask(*range(40), name="large")

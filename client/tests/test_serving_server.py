@@ -164,7 +164,7 @@ def test_one_connection_carries_many_requests(digits: Served):
     for header, _ in caller.frames():
         assert header["ok"]
         assert header["outputs"][0]["shape"] == [sent.pop(header["id"])]
-        assert set(header["timing"]) == {"queue_ms", "model_ms", "batch_rows"}
+        assert set(header["timing"]) == {"queue_ms", "model_ms", "batch_rows", "share_ms"}
         if not sent:
             break
 

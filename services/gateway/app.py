@@ -14,6 +14,7 @@ import orjson
 from services.gateway import routing
 from services.gateway.gateway import Gateway
 from services.gateway.http import (
+    GONE,
     JSON,
     PROBLEM,
     Events,
@@ -32,9 +33,6 @@ from services.gateway.problems import Problem
 from services.gateway.routing import Spec
 
 logger = logging.getLogger(__name__)
-
-GONE = 499
-"""How the log tells that who asked hung up."""
 
 
 class App:

@@ -36,11 +36,13 @@ class Count:
         """Count a request that was answered."""
         refused = status in {429, 503}
         answered = status < 400
-        now = time.time()
-        self.last_at = now
+        self.last_at = time.time()
         self.statuses[status] = self.statuses.get(status, 0) + 1
         error = status >= 500 and not refused
-        self.rolling.add(now, ms if answered or error else None, error=error, refused=refused)
+        # Of the monotonic clock: one that was set wrong must not hold the window for ever.
+        self.rolling.add(
+            time.monotonic(), ms if answered or error else None, error=error, refused=refused
+        )
         if answered:
             self.buckets[bisect_left(BOUNDS_MS, ms)] += 1
             self.sum_ms += ms
@@ -109,12 +111,12 @@ class Counts:
 
     def figures(self, serial: int) -> Figures:
         """Return what ``figures.json`` tells."""
-        now = time.time()
+        now = time.monotonic()
         endpoints = {
             name: {version: _figures(version, count, now) for version, count in versions.items()}
             for name, versions in self.all.items()
         }
-        return Figures(now, os.getpid(), serial, endpoints)
+        return Figures(time.time(), os.getpid(), serial, endpoints)
 
 
 def _figures(version: int, count: Count, now: float) -> VersionFigures:

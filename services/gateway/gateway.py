@@ -110,10 +110,10 @@ class Gateway:
         return body
 
     def contract(self, info: BundleInfo) -> Contract:
-        """Return what a version takes; made once a version."""
+        """Return what a version takes; made when its routes were read."""
         key = f"{info.project}.{info.model}", info.version
         known = self._contracts.get(key)
-        if known is None or known.info != info:
+        if known is None or known.info is not info:  # to compare all of it takes longer
             known = self._contracts[key] = Contract(info)
         return known
 
@@ -178,7 +178,7 @@ class Gateway:
         self.recorder.predicted(
             request.id, route, loaded, api=api, key_id=key.id, status=200,
             latency_ms=request.ms(), rows=prepared.rows, inputs=prepared.columns, outputs=outputs,
-            model_ms=answer.model_ms, queue_ms=answer.queue_ms, batch_rows=answer.batch_rows,
+            model_ms=answer.model_ms, queue_ms=answer.queue_ms, share_ms=answer.share_ms,
         )  # fmt: skip
         return Answered(route, loaded, prepared, answer, outputs)
 

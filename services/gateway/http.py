@@ -30,6 +30,10 @@ _UUID7 = re.compile(
 _CLOCKS_DIFFER_MS = 3_600_000
 
 
+GONE = 499
+"""How the logs tell that who asked hung up."""
+
+
 class GoneError(Exception):
     """Who asked has hung up."""
 

@@ -18,6 +18,7 @@ PER_S = 100
 """Lines of good requests a second; those that failed are on top, as many again."""
 _KEPT = 10_000
 _WRITE_S = 0.1
+_END_S = 2.0
 
 
 class AccessLog:
@@ -39,8 +40,9 @@ class AccessLog:
         """Write what is left and end."""
         self._ended.set()
         if self._thread.is_alive():
-            self._thread.join()
-        self._write()
+            self._thread.join(_END_S)  # who reads nothing any more holds up no end
+        else:
+            self._write()
 
     def request(self, request: Request, route: str) -> None:
         """Take a request that was answered."""
@@ -76,6 +78,7 @@ class AccessLog:
     def _run(self) -> None:
         while not self._ended.wait(_WRITE_S):
             self._write()
+        self._write()
 
     def _write(self) -> None:
         lines = []

@@ -8,8 +8,8 @@ MEDIA = b"application/openmetrics-text; version=1.0.0; charset=utf-8"
 Labelled = tuple[str, Count]
 
 
-def text(counts: Counts, projects: frozenset[str] | None = None) -> bytes:
-    """Return all series; of some projects alone when they are given."""
+def text(counts: Counts, opens: Callable[[str, str], bool] | None = None) -> bytes:
+    """Return all series; with ``opens`` those of the projects and models that it is true of."""
     labelled = [
         (
             f'endpoint="{_escaped(name)}",project="{_escaped(count.project)}",version="{version}"',
@@ -17,7 +17,7 @@ def text(counts: Counts, projects: frozenset[str] | None = None) -> bytes:
         )
         for name, versions in sorted(counts.all.items())
         for version, count in sorted(versions.items())
-        if projects is None or count.project in projects
+        if opens is None or opens(count.project, name.removeprefix(f"{count.project}."))
     ]
     lines = [*_requests(labelled), *_durations(labelled)]
     lines += _series(labelled, "mlops_gateway_rows", "counter", "Rows answered.", lambda c: c.rows)
@@ -40,7 +40,7 @@ def text(counts: Counts, projects: frozenset[str] | None = None) -> bytes:
         labelled, "mlops_gateway_queued", "gauge", "Of them without a model server.",
         lambda c: c.queued,
     )  # fmt: skip
-    if projects is None:
+    if opens is None:
         lines += _unrouted(counts)
     return ("\n".join([*lines, "# EOF"]) + "\n").encode()
 

@@ -1,6 +1,8 @@
 """OpenAI's routes for text and embedding models: ``project.model`` or ``project.model@version``."""
 
+import asyncio
 import base64
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from services.gateway import arrays
 from services.gateway.asking import Question
 from services.gateway.contract import Contract, Given, Prepared
 from services.gateway.gateway import Gateway
-from services.gateway.http import Events, Reply, Request, parsed
+from services.gateway.http import GONE, Events, Reply, Request, parsed
 from services.gateway.openai_text import Chat, Completion, Form, Said
 from services.gateway.problems import Problem, bad
 from services.serving.frames import Piece
@@ -163,8 +165,9 @@ class _Call:
     route: Route
     question: Question
     form: Form
+    recorded: bool = False
 
-    def record(self, said: Said) -> None:
+    def record(self, said: Said, status: int = 200) -> None:
         """Write it down before its last byte goes out."""
         loaded, prepared = self.question.loaded, self.question.prepared
         assert loaded is not None  # noqa: S101 - it answered
@@ -173,10 +176,12 @@ class _Call:
         seen.version, seen.backend, seen.rows = loaded.version, loaded.backend, 1
         seen.retried = self.question.retried
         self.gateway.recorder.predicted(
-            self.request.id, self.route, loaded, api="openai", key_id=self.key.id, status=200,
+            self.request.id, self.route, loaded, api="openai", key_id=self.key.id, status=status,
             latency_ms=self.request.ms(), rows=1, inputs=prepared.columns,
             outputs={"text": [said.text]}, model_ms=said.model_ms, queue_ms=said.queue_ms,
+            share_ms=said.model_ms,
         )  # fmt: skip
+        self.recorded = True
 
     async def pieces(self) -> AsyncGenerator[Piece]:
         """Yield the text as it comes."""
@@ -234,6 +239,12 @@ async def _events(
         for document in call.form.end(whole):
             yield _event(document)
         yield b"data: [DONE]\n\n"
+    except (GeneratorExit, asyncio.CancelledError):
+        # Who hangs up has heard a part: that was answered, too.
+        if not call.recorded:
+            with contextlib.suppress(Problem):  # nobody is left to be refused
+                call.record(whole, GONE)
+        raise
     except Problem as problem:
         call.request.seen.status = problem.status
         yield _event(problem.openai(call.request.id))

@@ -46,6 +46,9 @@ def unpacked(field: Field, rows: Any, where: str) -> Any:  # noqa: ANN401
         return rows
     if not all(isinstance(row, str) for row in rows):
         raise bad("Some rows are PNGs and some are numbers; use one of them.", where)
+    size = size_of(field)
+    if size is not None:  # a picture of one colour is a thousand times as large as its PNG
+        arrays.count((len(rows), *size), field.datatype, where)
     return np.stack([_read(field, row, where) for row in rows])
 
 

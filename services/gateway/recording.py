@@ -61,7 +61,7 @@ class Recorder:
         self, request_id: str, route: Route, loaded: VersionRoute, *, api: str, key_id: str,
         status: int, latency_ms: float, rows: int, inputs: Mapping[str, Any] | None,
         outputs: Mapping[str, Any] | None, model_ms: float | None = None,
-        queue_ms: float | None = None, batch_rows: int | None = None, shadow: bool = False,
+        queue_ms: float | None = None, share_ms: float | None = None, shadow: bool = False,
         error: str | None = None,
     ) -> None:  # fmt: skip
         """Keep a prediction.
@@ -69,9 +69,7 @@ class Recorder:
         Raises:
             Problem: It cannot be kept, so it must not be answered.
         """
-        # Of a batch with others' rows, its part.
-        part = min(1.0, rows / batch_rows) if batch_rows else 1.0
-        busy_s = None if model_ms is None else part * model_ms / 1000
+        busy_s = None if share_ms is None else share_ms / 1000
         record = Record(
             id=request_id, at=time.time(), project=route.project, model=route.model,
             version=loaded.version, api=api, status=status, latency_ms=latency_ms, rows=rows,

@@ -80,7 +80,7 @@ class Shadows:
             self._recorder.predicted(
                 request_id, route, beside, api=api, key_id=key_id, status=status, latency_ms=ms,
                 rows=prepared.rows, inputs=None, outputs=found, model_ms=answer.model_ms,
-                queue_ms=answer.queue_ms, batch_rows=answer.batch_rows, shadow=True, error=error,
+                queue_ms=answer.queue_ms, share_ms=answer.share_ms, shadow=True, error=error,
             )  # fmt: skip
         except Problem as problem:
             logger.warning("A shadow's answer was not kept: %s", problem.detail)

@@ -29,12 +29,10 @@ async def health(gateway: Gateway, _request: Request) -> Reply:
 
 
 async def metrics(gateway: Gateway, request: Request) -> Reply:
-    """Tell all counts to who asks from this machine, a project's to who brings its key."""
+    """Tell all counts to who asks from this machine, those of its models to who brings a key."""
     if request.header(b"authorization") or request.header(b"x-api-key"):
         key = gateway.key(request)
-        return Reply(
-            exposition.text(gateway.counts, frozenset({key.project})), media=exposition.MEDIA
-        )
+        return Reply(exposition.text(gateway.counts, key.opens), media=exposition.MEDIA)
     client = request.scope.get("client")
     forwarded = any(name in request.headers for name in _FORWARDED)
     if client is None or forwarded or not ipaddress.ip_address(client[0]).is_loopback:

@@ -32,7 +32,8 @@ FEW = frozenset(
 
 def identity(row: Row) -> tuple[Any, ...]:
     """Return what is the same for a prediction that was written twice."""
-    return row[0], row[4], row[16]  # a shadow has the id of the request it went beside
+    # A caller may ask several models under one id; a shadow has that of the request beside it.
+    return row[0], row[2], row[3], row[4], row[16]
 
 
 def schema(types: dict[str, str]) -> "pa.Schema":

@@ -40,7 +40,7 @@ _WRITER = re.compile(r"^(?!merged)[a-z][a-z0-9_]{0,30}$")
 
 
 class LogFullError(PlatformError):
-    """A prediction could not be written: it must not be answered."""
+    """A prediction could not be kept: it must not be answered."""
 
 
 class PredictionLog:
@@ -118,10 +118,15 @@ class PredictionLog:
             sample: The share of requests whose columns are kept, of ``privacy`` sample.
 
         Raises:
-            LogFullError: No disk takes it.
+            LogFullError: No disk takes it, or there is no key to hash with.
         """
         try:
             columns = self._masking.columns(record, privacy, sample)
+        except OSError as error:
+            raise _no_key(error) from error
+        try:
+            if record.error and (privacy in ("hash", "off") or columns[0] == "dropped"):
+                record = replace(record, error=None)  # a model's words may quote what it was asked
             self._write(segments.prediction(record, columns))
         except OSError as error:
             raise self._full(error) from error
@@ -312,3 +317,11 @@ class PredictionLog:
             return shutil.disk_usage(self._folder.open).free >= _ROOMY * self._reserve_bytes
         except OSError:
             return False
+
+
+def _no_key(error: OSError) -> LogFullError:
+    return LogFullError(
+        f"The key that columns are hashed with can be neither read nor made "
+        f"({error.strerror or error}): predictions are refused, not kept unhashed.",
+        "Look who owns the folder of secrets, or free some space.",
+    )

@@ -136,12 +136,12 @@ def _merge(folder: Path, paths: Sequence[Path]) -> None:
 
 
 def _keep(files: Sequence[Any], schema: "pa.Schema") -> "np.ndarray[Any, Any] | None":
-    """Return which rows are not there twice; None when all."""
+    """Return which rows are not there twice; None when all. Each label of a request is one."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    key = [name for name in ("id", "version", "shadow", "row") if name in schema.names]
+    key = [name for name in ("id", "version", "shadow", "row", "said_at") if name in schema.names]
     table = pa.concat_tables([one.read(columns=key) for one in files])
     ids = table["id"] if "row" not in key else table.filter(pc.field("row") == 0)["id"]
     if pc.count_distinct(ids).as_py() == len(ids):  # almost always

@@ -24,6 +24,8 @@ COLUMNS_BYTES = 4 << 20
 _KEY = "predictions-privacy.key"
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 _HASH_DIGITS = 32
+_MOST_HASHES = COLUMNS_BYTES // (_HASH_DIGITS + 2)
+"""With their quotation marks they fill what may be kept."""
 
 Encoded = tuple[Kept, bytes, bytes]
 """What became of them, inputs and outputs as JSON; empty: nothing kept."""
@@ -45,6 +47,9 @@ class Masking:
         if privacy == "off" or (privacy == "sample" and share_of(record.id) >= sample):
             return "dropped", b"", b""
         if _surely_too_large(record.inputs) or _surely_too_large(record.outputs):
+            return "too-large", b"", b""
+        # Hashing takes a thousand times as long as writing: not for what is left out anyway.
+        if privacy == "hash" and _hashes(record.inputs) + _hashes(record.outputs) > _MOST_HASHES:
             return "too-large", b"", b""
         try:
             if privacy == "hash":
@@ -125,6 +130,16 @@ def _surely_too_large(columns: Columns | bytes | None) -> bool:
     if columns is None or isinstance(columns, bytes):
         return len(columns or b"") > COLUMNS_BYTES
     return sum(getattr(rows, "size", 0) for rows in columns.values()) * 2 > COLUMNS_BYTES
+
+
+def _hashes(columns: Columns | bytes | None) -> int:
+    if columns is None or isinstance(columns, bytes):
+        return 0
+    single = str | bytes
+    return sum(
+        1 if isinstance(rows, single) or not hasattr(rows, "__len__") else len(rows)
+        for rows in columns.values()
+    )
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

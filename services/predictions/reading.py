@@ -26,7 +26,10 @@ _QUANTILES = """
 quantile_cont(latency_ms, [0.5, 0.95, 0.99]) FILTER (status < 500)
 """
 
-_COUNT = f"SELECT count(DISTINCT id) FROM seen {_ANSWERED}"  # noqa: S608  our own words
+_COUNT = f"""
+SELECT coalesce(sum(number), 0)
+FROM (SELECT count(DISTINCT id) AS number FROM seen {_ANSWERED} GROUP BY project, model)
+"""  # noqa: S608  our own words
 _SERIES = f"""
 SELECT CAST(floor((epoch_us(answered_at) - $begin_us) / $step_us) AS BIGINT) AS bucket,
        count(*), sum(rows), count(*) FILTER (status >= 500), {_QUANTILES}
@@ -49,11 +52,14 @@ SELECT epoch_us(answered_at) FROM seen {_SELECTED} ORDER BY answered_at DESC LIM
 """  # noqa: S608
 _WHOLE = f"""
 SELECT {_FIELDS} FROM seen {_SELECTED}
-QUALIFY row_number() OVER (PARTITION BY id, version, shadow ORDER BY answered_at) = 1
+QUALIFY row_number() OVER (
+  PARTITION BY id, project, model, version, shadow ORDER BY answered_at
+) = 1
 ORDER BY answered_at DESC LIMIT $limit
 """  # noqa: S608
 _ONE = f"""
-SELECT {_FIELDS} FROM seen WHERE id = $id ORDER BY shadow LIMIT 1
+SELECT {_FIELDS} FROM seen WHERE id = $id AND ($project IS NULL OR project = $project)
+ORDER BY shadow LIMIT 1
 """  # noqa: S608
 
 
@@ -115,7 +121,7 @@ def count(
     *,
     shadow: bool = False,
 ) -> int:
-    """Return how many predictions there are, each id once."""
+    """Return how many predictions there are, each id of a model once."""
     asked = _asked(project, model, since, until, version, shadow=shadow)
 
     def ask(folder: Folder, look: Look) -> int:
@@ -144,14 +150,15 @@ def recent(
     def ask(folder: Folder, look: Look) -> tuple[Seen, ...]:
         partitions, tail = folder.rows(project, model), look.table()
         days = sorted({one.day for one in partitions}, reverse=True)
-        newest: list[Any] = []
-        # A day more as long as there are too few: most often the newest one is enough.
-        for number in range(max(1, len(days))):
-            some = [one for one in partitions if one.day in days[: number + 1]]
+        # Twice the days as long as there are too few: most often the newest one is enough.
+        number = 1
+        while True:
+            some = [one for one in partitions if one.day in days[:number]]
             paths = querying.files(some, look, since, until)
             newest = querying.query(_NEWEST, paths, tail, asked).fetchall()
-            if len(newest) >= limit:
+            if len(newest) >= limit or number >= len(days):
                 break
+            number *= 2
         if not newest:
             return ()
         # Inputs and outputs are most of the file: they are read of the stretch that is shown alone.
@@ -164,7 +171,7 @@ def recent(
 
 def one(home: Home, request_id: str, project: str | None = None) -> Seen | None:
     """Return a prediction by its id, None when there is none."""
-    asked = {"id": request_id}
+    asked = {"id": request_id, "project": project}
     began = day_of_id(request_id)
 
     def ask(folder: Folder, look: Look) -> Seen | None:

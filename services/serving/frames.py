@@ -42,7 +42,8 @@ class Answer:
     outputs: tuple[Tensor, ...] = ()
     queue_ms: float | None = None
     model_ms: float | None = None
-    batch_rows: int | None = None
+    share_ms: float | None = None
+    """Of the model's time what this request's rows took of it, asked together with others'."""
     header: Mapping[str, Any] = field(default_factory=dict)
 
 

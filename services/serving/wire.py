@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -150,7 +149,8 @@ class Client:
     def __init__(self, replica: Replica) -> None:
         self.replica = replica
         self.in_flight = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: dict[asyncio.Future[None], None] = {}
+        """In the order of asking."""
         self.down_until = 0.0
         """Of the monotonic clock: it could not be reached a moment ago."""
         self._pause_s = _FIRST_PAUSE_S
@@ -191,7 +191,7 @@ class Client:
         timing = said.get("timing") or {}
         return Answer(
             tensors(said.get("outputs") or (), body),
-            timing.get("queue_ms"), timing.get("model_ms"), timing.get("batch_rows"), said,
+            timing.get("queue_ms"), timing.get("model_ms"), timing.get("share_ms"), said,
         )  # fmt: skip
 
     async def stream(
@@ -262,16 +262,18 @@ class Client:
     async def room(self, longest_s: float) -> None:
         """Wait until it answered one, in the order of asking, and no longer than told."""
         freed = asyncio.get_running_loop().create_future()
-        self._waiting.append(freed)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(longest_s):
-                await freed
+        self._waiting[freed] = None
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(longest_s):
+                    await freed
+        finally:
+            self._waiting.pop(freed, None)
 
     def _done(self) -> None:
         """Count an answer, and let the next one that waits for room go on."""
         self.in_flight -= 1
-        while self._waiting:
-            freed = self._waiting.popleft()
+        for freed in self._waiting:
             if not freed.done():
                 freed.set_result(None)
                 return
@@ -339,7 +341,7 @@ async def _connect(replica: Replica) -> Connection:
                 _, made = await loop.create_connection(Connection, host.strip("[]"), int(port))
             if replica.token:
                 await _say_hello(made, replica.token)
-    except (OSError, TimeoutError, ValueError) as error:
+    except (OSError, TimeoutError, ValueError, BrokenError) as error:
         raise BrokenError(f"No model server answers at {replica.address}.", sent=False) from error
     return made
 

@@ -137,7 +137,7 @@ class Server:
                 await asyncio.sleep(self.delay_s)
                 columns = answer(self.kind, self.factor, read(header["inputs"], body))
                 told, data = written(columns)
-                timing = {"queue_ms": 0.5, "model_ms": 1.0, "batch_rows": 1}
+                timing = {"queue_ms": 0.5, "model_ms": 1.0, "share_ms": 1.0}
                 said = {"id": number, "ok": True, "outputs": told, "timing": timing, "last": True}
                 self.send(writer, said, data)
         except RefusedError as refused:
@@ -157,7 +157,7 @@ class Server:
             said = {"id": header["id"], "ok": True, "text": f" {word}", "last": False}
             self.send(writer, said)
         usage = {"prompt": len(prompt.split()), "completion": len(words)}
-        timing = {"queue_ms": 0.5, "model_ms": 1.0, "batch_rows": 1}
+        timing = {"queue_ms": 0.5, "model_ms": 1.0, "share_ms": 1.0}
         said = {"id": header["id"], "ok": True, "outputs": [], "finish": "length", "usage": usage,
                 "timing": timing, "last": True}  # fmt: skip
         self.send(writer, said)

@@ -1,8 +1,10 @@
 """The application in this process: what cannot be logged, bugs, hosts, and the access log."""
 
 import asyncio
+import contextlib
 import json
 import os
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +25,7 @@ from services.gateway.recording import Recorder
 from services.home import Home
 from services.predictions.models import Feedback, Record
 from services.serving import store
-from tests.services.gateway.lab import Lab
+from tests.services.gateway.lab import Lab, info
 
 ASKED = {"columns": {"x": [[1, 2, 3, 4]]}}
 
@@ -248,3 +250,37 @@ def test_of_a_machine_without_telemetry_nothing_is_said(tmp_path: Path):
 def test_a_taken_port_is_a_sentence(lab: Lab):
     with pytest.raises(PlatformError, match="cannot listen"):
         server.sockets("127.0.0.1", lab.port)
+
+
+def test_an_access_log_whose_pipe_is_full_lets_the_gateway_end(monkeypatch):
+    monkeypatch.setattr("services.gateway.logs._END_S", 0.05)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    with os.fdopen(writer, "w") as stream:
+        log = AccessLog(stream)
+        log.start()
+        one = request()
+        one.seen.status = 200
+        log.request(one, "/v2")
+        ending = threading.Thread(target=log.stop, daemon=True)
+        ending.start()
+        ending.join(20)
+        ended = not ending.is_alive()
+        with open(reader, "rb") as said:  # noqa: PTH123 - a handle
+            while b"route" not in said.read1():
+                pass
+        log._thread.join()
+    assert ended
+
+
+def test_routes_that_were_read_again_are_not_compared_for_each_request(tmp_path: Path):
+    gateway = server.build(Home(tmp_path), KeyRing(tuple), Recorder(Sink()))
+    before, after = info("rows"), info("rows")
+    gateway.contract(before)
+    made = gateway.contract(after)
+    assert made.info is after
+    assert gateway.contract(after) is made

@@ -21,8 +21,8 @@ from services.gateway.shadows import equal
 from services.home import Home
 from services.serving import routes
 from services.serving.models import BundleInfo
-from services.serving.routes import Route, Routes, VersionRoute
-from services.serving.wire import AnswerError
+from services.serving.routes import Replica, Route, Routes, VersionRoute
+from services.serving.wire import AnswerError, Client
 
 
 def loaded(version: int) -> VersionRoute:
@@ -177,3 +177,21 @@ def test_any_bytes_are_a_compressed_body_or_refused(body: bytes):
         unpacked(body, 1000)
     except Problem as problem:
         assert problem.status in (400, 413)  # noqa: PT017 - or it is taken
+
+
+def test_who_waits_in_vain_for_room_leaves_nothing_behind():
+    async def work() -> None:
+        client = Client(Replica("r", "unix:/nowhere"))
+        for _ in range(50):
+            await client.room(0.0)
+        assert not client._waiting
+        first, second = (asyncio.create_task(client.room(30)) for _ in range(2))
+        await asyncio.sleep(0)
+        client._done()
+        await first
+        assert not second.done()
+        client._done()
+        await second
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, work()).result()

@@ -191,3 +191,13 @@ def test_what_has_no_size_is_no_picture(shape: tuple[int, ...]):
     field = Field("x", "FP32", shape, image=True)
     assert pictures.size_of(field) is None
     refused(field, ["aGVsbG8="])
+
+
+def test_pictures_are_counted_before_they_are_unpacked():
+    """A PNG of one colour is a thousand times as large when it is unpacked."""
+    column = Field("picture", "FP32", (-1, 512, 512, 3), image=True)
+    with pytest.raises(Problem, match="too large") as problem:
+        pictures.unpacked(column, ["no PNG at all"] * 50, "rows[].picture")
+    assert (problem.value.status, problem.value.field) == (400, "rows[].picture")
+    with pytest.raises(Problem, match="not base64"):
+        pictures.unpacked(column, ["no PNG at all"] * 5, "rows[].picture")

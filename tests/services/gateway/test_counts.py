@@ -1,6 +1,7 @@
 """Percentiles of the last minute, figures, and OpenMetrics."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from services.gateway import metrics
 from services.gateway.counts import Counts
 from services.gateway.histogram import SLOTS, Rolling
 from services.serving.routes import Route, Routes
+from services.serving.store import ALL_PROJECTS, ApiKey
 
 
 @given(st.lists(st.floats(0.1, 100_000), min_size=1, max_size=200))
@@ -86,7 +88,7 @@ def test_the_text_is_openmetrics_whatever_names_hold():
     for line in lines:
         if not line.startswith("#"):
             assert any(line.startswith(family) for family in families), line
-    mine = metrics.text(counts, frozenset({"q"})).decode()
+    mine = metrics.text(counts, lambda project, model: (project, model) == ("q", "m")).decode()
     assert "q.m" in mine
     assert 'project="p"' not in mine
 
@@ -100,3 +102,35 @@ def test_buckets_are_cumulative_and_end_with_all():
     found = [int(n) for n in re.findall(r"duration_seconds_bucket\{.*\} (\d+)", text)]
     assert found == sorted(found)
     assert (found[0], found[-1]) == (2, 4)
+
+
+def test_a_clock_that_was_wrong_does_not_hold_the_window(monkeypatch):
+    """Set ahead and put right: what was counted then is a minute old after a minute."""
+    now = SimpleNamespace(wall=2e9, monotonic=1000.0)
+    clocks = SimpleNamespace(time=lambda: now.wall, monotonic=lambda: now.monotonic)
+    monkeypatch.setattr("services.gateway.counts.time", clocks)
+    counts = Counts()
+    counts.of("p.m", 1, "p").done(500, 1.0, 1)
+    assert counts.figures(0).of("p.m", 1).errors == 1
+    now.wall, now.monotonic = 1.9e9, 1100.0
+    counts.of("p.m", 1, "p").done(200, 1.0, 1)
+    figures = counts.figures(0)
+    assert figures.at == 1.9e9
+    assert (figures.of("p.m", 1).requests, figures.of("p.m", 1).errors) == (1, 0)
+    assert figures.of("p.m", 1).last_at == 1.9e9
+
+
+def test_a_key_sees_the_series_of_the_models_that_it_opens():
+    counts = Counts()
+    for project, model in (("p", "one"), ("p", "two"), ("q.r", "one")):
+        counts.of(f"{project}.{model}", 1, project).done(200, 3.0, 2)
+
+    def seen(project: str, *models: str) -> set[str]:
+        key = ApiKey("1", project, "", "", models or None, 0.0, 0, 0.0, "tests")
+        text = metrics.text(counts, key.opens).decode()
+        return set(re.findall(r'requests_total\{endpoint="([^"]*)"', text))
+
+    assert seen("p") == {"p.one", "p.two"}
+    assert seen("p", "two") == {"p.two"}
+    assert seen("q.r") == {"q.r.one"}
+    assert seen(ALL_PROJECTS) == {"p.one", "p.two", "q.r.one"}

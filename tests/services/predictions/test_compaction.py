@@ -1,6 +1,7 @@
 import itertools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,19 @@ def test_columns_are_typed(home: Home):
         }
         assert found["row"] == [0, 1]
         compacted(home)
+
+
+def test_one_id_for_two_models_is_two_predictions(home: Home):
+    """Applications pass one id on to all that they ask."""
+    one = record()
+    others = [replace(one, model="other"), replace(one, project="other")]
+    written(home, one, *others, one)
+    for _ in range(2):
+        seen = reading.recent(home)
+        assert {(s.project, s.model) for s in seen} == {(P, M), (P, "other"), ("other", M)}
+        assert reading.count(home) == 3
+        assert [reading.count(home, p, m) for p, m in ((P, M), (P, "other"), ("other", M))] == [
+            1, 1, 1,
+        ]  # fmt: skip
+        compacted(home)
+    assert len(reading.recent(home)) == 3

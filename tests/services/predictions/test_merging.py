@@ -7,7 +7,9 @@ import pytest
 from services.home import Home
 from services.predictions import monitoring, reading
 from services.predictions.folder import Folder
+from services.predictions.log import PredictionLog
 from services.predictions.merging import MANY, STAYS_S, Merging
+from services.predictions.models import Feedback
 from tests.services.predictions.records import DAY_S, NOON, Killed, KilledAt, compacted, record
 from tests.services.predictions.records import written as write
 from tests.services.predictions.test_compaction import M, P, told
@@ -124,3 +126,16 @@ def test_a_damaged_file_is_set_aside_and_the_others_are_read(home: Home):
     assert reading.count(home, P, M) == 4
     (said,) = Folder(home).quarantine.glob("*.txt")
     assert "is damaged" in said.read_text()
+
+
+def test_each_label_of_a_request_is_merged_and_the_last_one_counts(home: Home):
+    one = record()
+    write(home, one)
+    for number, label in enumerate(["first", "second", "third"]):
+        log = PredictionLog.open(home, "labels", reserve_bytes=1 << 16)
+        log.append_feedback(Feedback(one.id, NOON + number, label))
+        log.close()
+        compacted(home)
+    merged(home, NOON + DAY_S)
+    assert len(list(Folder(home).feedback(P, M)[0].path.iterdir())) == 1
+    assert monitoring.labelled(home, P, M)["label"].to_pylist() == ['"third"']

@@ -1,12 +1,17 @@
 import stat
+from typing import TYPE_CHECKING
 
 import pytest
 
 from services.home import Home
 from services.predictions import monitoring, reading
-from services.predictions.log import PredictionLog
+from services.predictions.log import LogFullError, PredictionLog
 from services.predictions.models import Feedback
+from services.predictions.privacy import COLUMNS_BYTES, Masking
 from tests.services.predictions.records import NOON, compacted, on_disk, record
+
+if TYPE_CHECKING:
+    from services.serving.models import Privacy
 
 
 @pytest.fixture
@@ -123,3 +128,36 @@ def test_a_label_of_a_prediction_without_columns_is_counted_alone(home: Home, lo
     compacted(home)
     (label,) = monitoring.labelled(home, "clip-finetuning", "clip").to_pylist()
     assert (label["kept"], label["label"], label["outputs"]) == ("dropped", "null", None)
+
+
+def test_a_models_words_stay_only_where_what_it_was_asked_stays(home: Home):
+    log = PredictionLog.open(home, "test", reserve_bytes=1 << 16)
+    ways: tuple[tuple[Privacy, float], ...] = (
+        ("full", 1.0), ("sample", 1.0), ("sample", 0.0), ("hash", 1.0), ("off", 1.0),
+    )  # fmt: skip
+    for number, (privacy, sample) in enumerate(ways):
+        quoting = record(NOON + number, status=500, outputs=None, error="KeyError: 'Ada Lovelace'")
+        log.append(quoting, privacy=privacy, sample=sample)
+    log.close()
+    kept = [one.error for one in reversed(reading.recent(home))]
+    assert kept == ["KeyError: 'Ada Lovelace'"] * 2 + [None] * 3
+    assert {one.status for one in reading.recent(home)} == {500}
+
+
+def test_nothing_is_hashed_of_what_is_too_large(home: Home, monkeypatch):
+    masking = Masking(home)
+    rows = COLUMNS_BYTES // 34
+    assert masking.columns(record(inputs={"x": [1] * 10}), "hash", 1.0)[0] == "hashed"
+    monkeypatch.setattr(Masking, "_hash", lambda *_: pytest.fail("hashed in vain"))
+    for outputs in (None, {"y": list(range(rows))}):
+        one = record(inputs={"x": list(range(rows + 1))}, outputs=outputs)
+        assert masking.columns(one, "hash", 1.0)[0] == "too-large"
+
+
+def test_without_a_key_to_hash_with_nothing_is_kept_unhashed(home: Home, log: PredictionLog):
+    (home.secrets / "predictions-privacy.key").mkdir(parents=True)
+    with pytest.raises(LogFullError, match="can be neither read nor made"):
+        log.append(record(), privacy="hash")
+    assert not log.problem  # the disk is not what is amiss
+    log.append(record(), privacy="full")
+    assert reading.count(home) == 1

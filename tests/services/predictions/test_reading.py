@@ -154,3 +154,29 @@ def test_a_look_that_fails_is_tried_again(home: Home, monkeypatch):
 
     monkeypatch.setattr(querying, "query", query)
     assert reading.count(home) == 1
+
+
+def test_a_look_far_back_does_not_read_each_day_again_and_again(home: Home, monkeypatch):
+    written(home, *(record(NOON - day * DAY_S) for day in range(20)))
+    compacted(home)
+    asked: list[int] = []
+    real = querying.query
+
+    def query(sql: str, paths: list[str], *more: Any, **named: Any) -> Any:
+        asked.append(len(paths))
+        return real(sql, paths, *more, **named)
+
+    monkeypatch.setattr(querying, "query", query)
+    assert reading.recent(home, errors=True) == ()
+    assert sum(asked) < 3 * 20
+    assert max(asked) == 20
+    assert len(reading.recent(home, limit=15)) == 15
+
+
+def test_a_prediction_is_of_the_project_that_is_asked_for(home: Home):
+    one = record()
+    written(home, one)
+    for _ in range(2):  # from a segment, and from Parquet
+        assert reading.one(home, one.id, "other") is None
+        assert reading.one(home, one.id, P) == reading.one(home, one.id) is not None
+        compacted(home)

@@ -48,7 +48,7 @@ class Server:
     def answer(self, number: int, *values: float) -> None:
         body = struct.pack(f"<{len(values)}f", *values)
         told = [{"name": "y", "datatype": "FP32", "shape": [len(values)], "bytes": len(body)}]
-        timing = {"queue_ms": 1.5, "model_ms": 2.5, "batch_rows": 4}
+        timing = {"queue_ms": 1.5, "model_ms": 2.5, "share_ms": 0.5}
         self.send({"id": number, "ok": True, "outputs": told, "timing": timing, "last": True}, body)
 
 
@@ -97,7 +97,7 @@ def test_a_request_and_its_answer_are_what_the_contract_says():
     async def _(client: Client) -> None:
         found = await client.ask([X], {"seed": 1}, 500.0)
         assert found.outputs == (Tensor("y", "FP32", (1,), struct.pack("<f", 3.0)),)
-        assert (found.queue_ms, found.model_ms, found.batch_rows) == (1.5, 2.5, 4)
+        assert (found.queue_ms, found.model_ms, found.share_ms) == (1.5, 2.5, 0.5)
         assert client.in_flight == 0
 
     header, body = seen[0]
@@ -275,8 +275,9 @@ def test_a_token_that_is_refused_is_no_connection():
 
     @played(talk, token="wrong")
     async def _(client: Client) -> None:
-        with pytest.raises(BrokenError):
+        with pytest.raises(BrokenError) as broken:
             await client.ask([X])
+        assert not broken.value.sent  # nothing was asked: it is no lost request
 
 
 @pytest.mark.parametrize(

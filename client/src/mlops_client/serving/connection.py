@@ -242,11 +242,11 @@ class Connection(asyncio.Protocol):
         header: dict[str, Any] = {"id": number, "ok": True, "last": True, "timing": timing}
         body: Sequence[bytes] = ()
         if isinstance(outcome, Ended):
-            timing["batch_rows"] = 1
+            timing |= {"batch_rows": 1, "share_ms": timing["model_ms"]}
             header |= {"outputs": [], "finish": outcome.finish}
             header["usage"] = {"prompt": outcome.prompt, "completion": outcome.completion}
         else:
-            timing["batch_rows"] = outcome.batch_rows
+            timing |= {"batch_rows": outcome.batch_rows, "share_ms": round(outcome.share_ms, 3)}
             try:
                 header["outputs"], body = packed(outcome.columns)
             except ColumnError as error:

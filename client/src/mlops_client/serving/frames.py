@@ -88,7 +88,8 @@ def frame(header: Mapping[str, Any], body: Sequence[bytes] = ()) -> bytes:
     Raises:
         FrameError: It is larger than the other side takes.
     """
-    head = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    # Half a character of a model's text is replaced: nobody could read a frame with it.
+    head = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
     size = sum(map(len, body))
     if len(head) > HEADER_LIMIT or size > BODY_LIMIT:
         raise FrameError(f"The answer of {len(head)} + {size} bytes is larger than allowed.")
@@ -135,7 +136,7 @@ def _numbers_packed(values: np.ndarray, datatype: str) -> bytes:
 def _texts_packed(values: np.ndarray) -> bytes:
     parts: list[bytes] = []
     for value in values.reshape(-1).tolist():
-        raw = value if isinstance(value, bytes) else str(value).encode()
+        raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
         parts += (_LENGTH.pack(len(raw)), raw)
     return b"".join(parts)
 

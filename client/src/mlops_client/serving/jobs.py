@@ -29,6 +29,8 @@ class Answered:
     model_ms: float
     batch_rows: int
     """Most rows that were asked together for it."""
+    share_ms: float
+    """Of ``model_ms`` its part, by rows: what all requests of a batch have adds up to its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Job:
     taken: int = 0
     parts: list[Columns] = field(default_factory=list)
     model_s: float = 0.0
+    share_s: float = 0.0
     batch_rows: int = 0
 
     @property

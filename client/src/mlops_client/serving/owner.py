@@ -206,8 +206,9 @@ class Owner:
         self.counts.rows += rows
         self.counts.batches += 1
         self.counts.busy_s += seconds
-        for job, _ in taken:
+        for job, columns in taken:
             job.model_s += seconds
+            job.share_s += seconds * _rows(columns) / rows
             job.batch_rows = max(job.batch_rows, rows)
 
     def _got(self, job: Job, answer: Columns) -> None:
@@ -216,7 +217,8 @@ class Owner:
             return
         self.counts.requests += 1
         queued = (job.began - job.arrived) * 1000
-        job.answer(Answered(joined(job.parts), queued, job.model_s * 1000, job.batch_rows))
+        model_ms, share_ms = job.model_s * 1000, job.share_s * 1000
+        job.answer(Answered(joined(job.parts), queued, model_ms, job.batch_rows, share_ms))
 
     def _failed(self, taken: list[tuple[Job, Columns]], error: BaseException) -> None:
         """Ask each alone when several were asked: one request does not spoil the others'."""

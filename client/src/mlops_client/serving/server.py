@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import stat
@@ -18,6 +19,8 @@ from mlops_client.serving.connection import Connection
 from mlops_client.serving.info import Info, LoadError
 from mlops_client.serving.jobs import Job, StreamJob
 from mlops_client.serving.owner import Owner
+
+logger = logging.getLogger(__name__)
 
 DRAIN_S = 10.0
 QUEUE = 256
@@ -137,7 +140,10 @@ class Server:
         self.holding = set()
         while self._outbox:
             call, value = self._outbox.popleft()
-            call(value)
+            try:
+                call(value)
+            except Exception:  # a bug of ours: the other answers go out
+                logger.exception("An answer could not be written.")
         held, self.holding = self.holding, None
         for connection in held:
             connection.flush()

@@ -1,5 +1,6 @@
 """One stream of text: a step at a time, so that several take turns, with rows between them."""
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,9 @@ from mlops_client.serving.model import Streamer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+logger = logging.getLogger(__name__)
 
 
 class StopWords:
@@ -60,9 +64,15 @@ class Stream:
         if job.deadline is not None and began > job.deadline:
             return self._close(Failed("deadline", DEADLINE))
         try:
-            piece = self._next(began)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the caller is told, others go on
-            return self._close(failure(error))
+            return self._step(began)
+        except (Exception, SystemExit) as error:  # the caller is told, others go on
+            found = failure(error)
+            if found.kind == "model":
+                logger.exception("The model failed.")
+            return self._close(found)
+
+    def _step(self, began: float) -> bool:
+        piece = self._next(began)
         self._model_s += time.monotonic() - began
         if piece is None:
             return self._close(self._ended("stop"))
@@ -92,7 +102,7 @@ class Stream:
         job = self.job
         return Ended(
             finish,
-            self._streamer.count(job.prompt),
+            int(self._streamer.count(job.prompt)),
             self._completion,
             (self._began - job.arrived) * 1000,
             self._model_s * 1000,
@@ -101,7 +111,10 @@ class Stream:
     def _close(self, outcome: Ended | Failed | None) -> bool:
         close = getattr(self._pieces, "close", None)
         if close is not None:
-            close()
+            try:
+                close()
+            except (Exception, SystemExit):
+                logger.exception("A stream did not end well.")
         if isinstance(outcome, Ended) and (held := self._words.rest()):
             self.job.said(held)
         self.job.answer(outcome or Failed("deadline", "The caller no longer wants the answer."))
