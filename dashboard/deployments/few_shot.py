@@ -9,18 +9,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from dashboard.components import notices
 from dashboard.deployments import form, pictures
 from dashboard.deployments.form import Question
+from dashboard.deployments.pictures import Frame
 from dashboard.numbers import counted
 from dashboard.text import plain
 from services.errors import MlopsError
 from services.serving.models import BundleInfo, Field
 
 _MOST = 200
-_THUMB_PX = 52
+_THUMB_PX, _EDGE_PX = 52, 5
 _NAMED = 12
 Row = Mapping[str, Any]
 
@@ -80,7 +83,7 @@ def draw(info: BundleInfo, of: Lesson, key: str) -> Question | None:
     with st.container(border=True, gap="small", key=f"{key}:one"):
         _one_more(columns, of, key, held)
     st.markdown("**What is asked**")
-    asked = _row(columns, held.asked or {}, f"{key}:asked{_filled(key)}")
+    asked = form.fields(columns, held.asked or {}, f"{key}:asked{_filled(key)}")
     if not held.rows:
         st.caption("Add an example first, or fill in those of this version.")
         return None
@@ -99,7 +102,7 @@ def example(info: BundleInfo, of: Lesson) -> tuple[list[Row], Row | None]:
     rows: list[Row] = [
         {name: values[place] for name, values in known.items()} for place in range(count)
     ]
-    taught = [row for row in rows if row.get(of.label.name) != of.asked]
+    taught: list[Row] = [row for row in rows if row.get(of.label.name) != of.asked]
     return taught, next((row for row in rows if row.get(of.label.name) == of.asked), None)
 
 
@@ -160,7 +163,7 @@ def _buttons(info: BundleInfo, of: Lesson, key: str, held: _Held) -> None:
 def _one_more(columns: Sequence[Field], of: Lesson, key: str, held: _Held) -> None:
     st.caption("One more example")
     here = f"{key}:new{held.serial}"
-    row = _row(columns, {}, here)
+    row = form.fields(columns, {}, here, "add it")
     choice = replace(of.label, choices=of.classes, title=of.label.title or of.label.name)
     try:
         label = form.value(choice, _next(held.rows, of), f"{here}:label")
@@ -181,10 +184,6 @@ def _next(rows: Sequence[Row], of: Lesson) -> object:
     return next((one for one in of.classes if one not in there), of.classes[0])
 
 
-def _row(columns: Sequence[Field], start: Row, key: str) -> dict[str, Any] | None:
-    return form.fields(columns, start, key)
-
-
 def _shown(rows: Sequence[Row], columns: Sequence[Field], of: Lesson) -> None:
     if not rows:
         st.caption("There is none yet.")
@@ -200,14 +199,16 @@ def _shown(rows: Sequence[Row], columns: Sequence[Field], of: Lesson) -> None:
 def _thumbs(rows: Sequence[Row], drawn: Field, of: Lesson) -> None:
     frame = pictures.frame(drawn)
     assert frame is not None  # noqa: S101 - asked above
-    images = [
-        pictures.pixels(
-            pictures.cells_of(row.get(drawn.name), frame), frame.high, frame.wide, frame.channels
-        )
-        for row in rows
-    ]
+    images = [_framed(pictures.cells_of(row.get(drawn.name), frame), frame) for row in rows]
     labels = [plain(str(row.get(of.label.name)), 20) for row in rows]
     st.image(images, caption=labels, width=_THUMB_PX)
+
+
+def _framed(cells: Sequence[float], frame: Frame) -> NDArray[np.uint8]:
+    """Return a picture with a grey edge: a white stroke at its side is told from the page."""
+    shown = pictures.pixels(cells, frame.high, frame.wide, frame.channels)
+    edges = [(_EDGE_PX, _EDGE_PX)] * 2 + [(0, 0)] * (shown.ndim - 2)
+    return np.pad(shown, edges, constant_values=128)
 
 
 def _told(rows: Sequence[Row], of: Lesson) -> str:

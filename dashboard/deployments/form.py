@@ -76,7 +76,7 @@ def _fields(info: BundleInfo, key: str, place: int) -> dict[str, Any] | None:
 
 
 def fields(
-    columns: Sequence[Field], start: Mapping[str, object], key: str
+    columns: Sequence[Field], start: Mapping[str, object], key: str, to: str = "ask"
 ) -> dict[str, Any] | None:
     """Draw one input a column; return what was given, None while something needed is missing.
 
@@ -84,6 +84,7 @@ def fields(
         columns: Those of one row.
         start: A column's name → what it shows at first.
         key: Of the widgets; another one makes new ones.
+        to: What they are for, told while one is missing.
     """
     found, missing = {}, []
     for one in columns:
@@ -97,14 +98,14 @@ def fields(
         elif given is not None:
             found[one.name] = given
     if missing:
-        _missing(missing)
+        _missing(missing, to=to)
         return None
     return found
 
 
-def _missing(names: Sequence[str], *, any_of: bool = False) -> None:
+def _missing(names: Sequence[str], *, any_of: bool = False, to: str = "ask") -> None:
     told = (" or " if any_of else " and ").join(names)
-    st.caption(f"Give {plain(told, 200)} to ask.")
+    st.caption(f"Give {plain(told, 200)} to {to}.")
 
 
 def _start(info: BundleInfo, one: Field, place: int) -> object:
