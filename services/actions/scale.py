@@ -163,8 +163,7 @@ class Scale:
             def back(now: Endpoint) -> Endpoint:
                 return _like(now, before)
 
-            if serving.endpoint_of(context, self.project, self.model) is not None:
-                store.change(context.journal, self.project, self.model, back)
+            store.change(context.journal, self.project, self.model, back)
 
         note = Step("Note it for the serving engine", do, undo)
         if self.min_replicas is None and self.max_replicas is None:

@@ -11,6 +11,7 @@ import orjson
 from services.home import Home
 from services.serving import paths
 from services.serving.models import (
+    Before,
     EndpointStatus,
     ReplicaStatus,
     RolloutStatus,
@@ -76,5 +77,6 @@ def _endpoint(said: dict[str, Any]) -> EndpointStatus:
     rollout = said["rollout"]
     if rollout is not None:
         steps = tuple(RolloutStep(**step) for step in rollout["steps"])
-        rollout = RolloutStatus(**{**rollout, "steps": steps})
+        before = Before(**rollout.get("before", {}))
+        rollout = RolloutStatus(**{**rollout, "steps": steps, "before": before})
     return EndpointStatus(**{**said, "versions": versions, "rollout": rollout})

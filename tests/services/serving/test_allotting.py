@@ -150,6 +150,35 @@ def test_an_idle_endpoint_makes_room_for_one_that_is_deployed(path):
     assert machine.made["tiny.old"].phase == "idle"
 
 
+def test_who_ends_slowly_is_evicted_once_and_alone(path):
+    machine = Machine(path, 250 * MB)
+    for name in ("old", "older"):
+        machine.add(name, live=target(1)).gateway = False  # it is waited for requests on their way
+    for _ in range(40):
+        machine.turn()
+    machine.now += 4000.0
+    machine.add("new", rollout=rollout(1))
+    for _ in range(80):
+        machine.turn()
+    assert len(machine.evicted) == 1
+    assert len(machine.held()) == 2
+
+
+def test_what_is_gone_is_counted_no_longer(path):
+    machine = Machine(path, 250 * MB)
+    made = machine.add("old", live=target(1))
+    machine.passing["tiny.old"] = VersionFigures(1, total=5)
+    machine.turn()
+    machine.passing["tiny.old"] = VersionFigures(1, total=9)
+    machine.turn()
+    assert machine.room._hour.of("tiny.old", 1, machine.now) == 4
+    del machine.passing["tiny.old"]
+    made.desired = None
+    for _ in range(40):
+        machine.turn()
+    assert machine.room._hour.of("tiny.old", 1, machine.now) == 0
+
+
 def test_a_pinned_endpoint_makes_no_room(path):
     machine = Machine(path, 150 * MB)
     machine.add("old", live=target(1), pinned=True)
