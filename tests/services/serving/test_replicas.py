@@ -244,6 +244,19 @@ def test_a_version_is_prepared_in_a_thread(home, tmp_path):
     preparing.close()
 
 
+def test_what_was_prepared_and_not_taken_is_prepared_anew_later(home, tmp_path, monkeypatch):
+    root = lab.lay_project(tmp_path / "projects").parent
+    preparing = Preparing(home, NoProjects(), root, lambda *_: Path(sys.executable))
+    assert isinstance(preparing.ask("tiny", "double", Target(1)), str)
+    eventually(lambda: all(one.done() for one in preparing._under_way.values()))
+    lab.lay_bundle(home, 1)  # whoever deployed it gave up, and deploys it again now
+    monkeypatch.setattr("services.serving.preparing.FORGOTTEN_S", -1.0)
+    assert isinstance(preparing.ask("tiny", "double", Target(1)), str)
+    monkeypatch.undo()
+    assert prepared(preparing).info.version == 1
+    preparing.close()
+
+
 def test_what_cannot_be_prepared_is_a_sentence(home, tmp_path):
     root = lab.lay_project(tmp_path / "projects").parent
     preparing = Preparing(home, NoProjects(), root, lambda *_: Path(sys.executable))
