@@ -59,13 +59,8 @@ class EndpointRun:
 
     @property
     def rolling(self) -> bool:
-        """Whether a rollout is under way.
-
-        It is until the journal knows that its version is live: up to then somebody may end it, and
-        the version before has to be there.
-        """
-        run = self.rollout
-        return run is not None and (run.running or (run.outcome == "live" and not run.told))
+        """Whether a rollout is under way; up to its end the version before has to be there."""
+        return self.rollout is not None and self.rollout.under_way
 
     @property
     def answers(self) -> bool:

@@ -91,6 +91,11 @@ class RolloutRun:
         """Whether it has not ended."""
         return self.outcome == "running"
 
+    @property
+    def under_way(self) -> bool:
+        """Whether it runs, or is live and the journal does not know: up to then it may be ended."""
+        return self.running or (self.outcome == "live" and not self.told)
+
     # What requests it gets
 
     @property
