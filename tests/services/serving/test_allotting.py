@@ -86,6 +86,17 @@ def test_who_finds_no_room_is_told_by_how_much(leases):
     assert "the endpoint p.a:1" in refused.said
 
 
+def test_who_was_refused_is_asked_again_at_once_when_others_gave_memory_back(path):
+    leases = LeaseKeeping(LeaseBook(path), lambda: Capacity("here", GIB), now=lambda: 1000.0)
+    assert leases.hold("p.a", "p", 1, 800 * MB, "") is None
+    assert leases.hold("p.b", "p", 1, 800 * MB, "") is not None
+    leases.keep({})
+    assert leases.hold("p.b", "p", 1, 800 * MB, "") is None
+    assert leases.hold("p.c", "p", 1, 800 * MB, "") is not None
+    assert leases.hold("p.b", "p", 1, 100 * MB, "") is None
+    assert leases.hold("p.c", "p", 1, 800 * MB, "") is None
+
+
 def test_less_is_always_granted_and_more_where_it_fits(leases, path):
     leases.hold("p.m", "p", 1, 800 * MB, "")
     assert leases.hold("p.m", "p", 1, 1100 * MB, "").missing_bytes
