@@ -72,6 +72,20 @@ def test_a_route_stays_while_what_answers_is_looked_at_however_long_that_takes(h
     assert replicas(home) == ["a", "b"]
 
 
+def test_who_stands_in_a_route_that_stays_is_not_taken_for_dropped(home):
+    publisher = Publisher(home)
+    made = Simulation(endpoint(live=target(1)))
+    made.pass_time(5)
+    (server,) = made.run.live.servers
+    made.run.live.drop(server, made.now)
+    prepared, made.run.live.prepared = made.run.live.prepared, None
+    publisher.publish_routes({NAME: made.run}, made.now)
+    assert server.dropped_serial is None  # requests go to it still
+    made.run.live.prepared = prepared
+    publisher.publish_routes({NAME: made.run}, made.now)
+    assert server.dropped_serial == routes.read(home).serial
+
+
 def test_a_route_of_which_nothing_answers_goes_after_a_while(home, monkeypatch):
     made = Simulation(endpoint(live=target(1)))
     made.run.want(made.desired, made.now)
