@@ -359,7 +359,7 @@ class EndpointRun:
         main = self.live or (self.rollout.run if self.rollout and self.rolling else None)
         if main is None or main.refused:
             return False
-        return not routed or any(run.servers and not run.ready for run in self.runs)
+        return not routed or any(run.active and not run.ready for run in self.runs)
 
     def route(self) -> Route | None:
         """Return what the gateway is to know, None: nothing."""
