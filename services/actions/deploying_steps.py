@@ -170,7 +170,12 @@ class Deploying:
         if now is not None and now.rollout is not None and now.rollout.action_id == self.deed.id:
             said = f"Version {self.version} was taken back before it was live."
             store.finish_rollout(
-                self.context.journal, self.name, self.version, live=False, said=said
+                self.context.journal,
+                self.name,
+                self.version,
+                live=False,
+                said=said,
+                action_id=self.deed.id,
             )
 
 

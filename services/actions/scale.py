@@ -163,8 +163,7 @@ class Scale:
             def back(now: Endpoint) -> Endpoint:
                 return _like(now, before)
 
-            if serving.endpoint_of(context, self.project, self.model) is not None:
-                store.change(context.journal, self.project, self.model, back)
+            store.change(context.journal, self.project, self.model, back)
 
         note = Step("Note it for the serving engine", do, undo)
         if self.min_replicas is None and self.max_replicas is None:
@@ -194,15 +193,21 @@ class Scale:
 
 
 def _like(now: Endpoint, before: Endpoint) -> Endpoint:
-    """Return an endpoint with the replicas, pin and idle time that it had before."""
-    live = now.live
+    """Return an endpoint with the replicas, pin, idle time and deadline that it had before."""
+    live, rollout, earlier = now.live, now.rollout, before.rollout
     if live is not None and before.live is not None:
-        of = before.live
-        live = replace(live, min_replicas=of.min_replicas, max_replicas=of.max_replicas)
+        live = _as_many(live, before.live)
+    if rollout is not None and earlier is not None and rollout.action_id == earlier.action_id:
+        rollout = replace(rollout, target=_as_many(rollout.target, earlier.target))
     return replace(
         now,
         live=live,
+        rollout=rollout,
         pinned=before.pinned,
         idle_after_s=before.idle_after_s,
         deadline_ms=before.deadline_ms,
     )
+
+
+def _as_many(target: Target, of: Target) -> Target:
+    return replace(target, min_replicas=of.min_replicas, max_replicas=of.max_replicas)

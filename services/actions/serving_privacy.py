@@ -94,5 +94,4 @@ def _put(journal: Journal, project: str, model: str, privacy: Privacy, sample: f
     def how(now: Endpoint) -> Endpoint:
         return replace(now, privacy=privacy, sample=sample)
 
-    if any(one.model == model for one in store.endpoints(journal, [project])):
-        store.change(journal, project, model, how)
+    store.change(journal, project, model, how)

@@ -101,8 +101,7 @@ def _row(one: "Deployment") -> list[str]:
         one.state,
         one.backend or "–",
         _replicas(one),
-        ", ".join(f"v{version} {share * 100:.4g} %" for version, share in one.traffic.items())
-        or "–",
+        _traffic(one),
         str(one.requests),
         number(one.p50_ms),
         number(one.p95_ms),

@@ -33,6 +33,8 @@ logger = logging.getLogger("services.serving")
 _TURN_S = 0.25
 _BEAT_S = 1.0
 _HEAT_S = 5.0
+_COLD_S = 30.0
+"""A thermal level older than that tells nothing of now."""
 _CAPACITY_S = 2.0
 _PRIORITY_S = 60.0
 
@@ -75,6 +77,8 @@ class Machine:
     def _read_level(self) -> int | None:
         for state in self.fleet.states():
             if state.machine.host == self.host:
+                if state.last_at is None or time.time() - state.last_at.timestamp() > _COLD_S:
+                    return None
                 reading = state.reading("thermal_level")
                 return None if reading is None or reading.value is None else int(reading.value)
         return None

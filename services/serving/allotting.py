@@ -43,6 +43,7 @@ class Room:
         """
         all_runs = list(runs)
         gone: list[Evicted] = []
+        self._hour.forget((run.name, one.version) for run in all_runs for one in run.runs)
         for run in all_runs:
             for version in run.runs:
                 refused = self._hold(run, version)
@@ -93,16 +94,27 @@ class Room:
         others = [
             self._candidate(one, one.live, world)
             for one in runs
-            if one is not run and one.live is not None and one.live.servers and not one.rolling
+            if one is not run
+            and one.live is not None
+            and one.live.servers
+            and one.live.wanted  # who was evicted a moment ago ends already
+            and not one.rolling
         ]
-        # What goes already comes free by itself.
-        leaving = sum(version.reserved_bytes for one in runs for version in one.going)
         gone = []
-        for one in eviction.to_evict(others, refused.missing_bytes - leaving, world.now):
+        missing = refused.missing_bytes - self._leaving(runs)
+        for one in eviction.to_evict(others, missing, world.now):
             next(other for other in runs if other.name == one.name).evict(world.now)
             said = f"It made room for {run.name}. {one.said}"
             gone.append(Evicted(one.name, one.candidate.version, said))
         return gone
+
+    def _leaving(self, runs: list[EndpointRun]) -> int:
+        """Return the bytes of what ends, or ended a moment ago: they come free by themselves."""
+        needed = 0
+        for version in (one for run in runs for one in run.runs if one.prepared is not None):
+            count = min(version.wanted, len(version.active)) if version.room else version.wanted
+            needed += count * version.target.memory_bytes
+        return max(0, self.leases.held_bytes - needed)
 
     def _candidate(self, run: EndpointRun, live: VersionRun, world: World) -> Candidate:
         one = world.figures.of(run.name, live.version) if world.figures else None

@@ -4,6 +4,7 @@ The bento holds the bundle, the project's code and our model server. The store i
 ``paths.bentos(home)``: ``BENTOML_HOME=… bentoml list`` shows what is in it.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -31,6 +33,7 @@ _LARGEST_FILE = 8 << 20
 """Of a project's code."""
 _LABEL = "mlops.contents"
 _BUNDLE = "bundle/"
+_SCRATCH = ".bento-"
 _PYTHON = sys.executable
 _TEMPLATE = Path(__file__).with_name("bento_service.tmpl")
 
@@ -173,7 +176,8 @@ def _made(
     store = paths.bentos(home)
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Beside the store, not in it: BentoML would pack the store into the bento.
-    with tempfile.TemporaryDirectory(prefix=".bento-", dir=home.serving) as scratch:
+    _sweep(home)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=home.serving) as scratch:
         context = Path(scratch)
         for name, file in sources.items():
             _put(file, context / name)
@@ -183,6 +187,14 @@ def _made(
         described = yaml.safe_dump(said)
         (context / "bentofile.yaml").write_text(described, encoding="utf-8")
         _run(home, context, tag_of(bundle))
+
+
+def _sweep(home: Home) -> None:
+    """Delete what builds that were killed left; others may be building now."""
+    for left in home.serving.glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > 2 * TIMEOUT_S:
+                shutil.rmtree(left)
 
 
 def _put(source: Path, target: Path) -> None:
@@ -267,7 +279,7 @@ def _run(home: Home, context: Path, tag: str) -> None:
         said = (done.stderr.strip() or done.stdout.strip())[-800:]
         raise PlatformError(
             f"BentoML could not build {tag}: it ended with {done.returncode}. {said}",
-            "The version can be deployed without it; only `bentoml serve` cannot.",
+            "Nothing was deployed. Mend what it says and deploy the version again.",
         )
 
 

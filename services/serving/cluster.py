@@ -149,7 +149,7 @@ class Cluster:
         self._began = 0.0
         self._try_at = 0.0
         self._falls = 0
-        self._family: dict[int, float] = {}
+        self._family: set[psutil.Process] = set()
         self._counted = 0.0
         self.starts = 0
         self.problem = "It is starting."
@@ -244,17 +244,14 @@ class Cluster:
         if self._child is None or now - self._counted < _COUNTED_S:
             return
         self._counted = now
+        self._family = {one for one in self._family if one.is_running()}
         with contextlib.suppress(psutil.Error):
-            for one in psutil.Process(self._child.pid).children(recursive=True):
-                with contextlib.suppress(psutil.Error, OSError):
-                    if one.pid not in self._family and replicas.MARK not in one.environ():
-                        self._family[one.pid] = one.create_time()
+            self._family.update(psutil.Process(self._child.pid).children(recursive=True))
 
     def processes(self) -> tuple[psutil.Process, ...]:
         """Return the processes of Ray that are known and live."""
         self._count(time.monotonic() + _COUNTED_S)
-        found = [replicas.living(pid, created) for pid, created in self._family.items()]
-        return tuple(one for one in found if one is not None)
+        return tuple(one for one in self._family if _is_rays(one))
 
     def _fall(self, fault: str, now: float) -> None:
         self._falls += 1
@@ -283,13 +280,24 @@ class Cluster:
             with contextlib.suppress(OSError):
                 if child.stdin is not None:
                     child.stdin.close()
-        for pid, created in self._family.items():
-            one = replicas.living(pid, created)
+        for one in self._family:
             with contextlib.suppress(psutil.Error):
-                if one is not None:
+                if _is_rays(one):
                     one.kill()
         self._family.clear()
         self._heard = _Heard()
+
+
+def _is_rays(process: psutil.Process) -> bool:
+    """Return whether a process below Ray's lives and is its own, not a model server.
+
+    One that was just begun has the mark of a model server a moment later, so it is looked at last.
+    """
+    try:
+        lives = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return lives and replicas.MARK not in process.environ()
+    except (psutil.Error, OSError):
+        return False
 
 
 def _read(source: IO[bytes] | None, heard: _Heard) -> None:

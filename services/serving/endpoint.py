@@ -19,7 +19,7 @@ from services.serving.models import (
 from services.serving.replicas import ReplicaSpec
 from services.serving.rollout import RolloutRun, Surroundings
 from services.serving.routes import Route
-from services.serving.versions import Deeds, Make, Server, Tail, VersionRun, with_target
+from services.serving.versions import Deeds, Make, Server, Tail, VersionRun, aim
 from services.serving.world import CheckWish, Ended, World
 
 GATEWAY_AWAY_S = 2.0
@@ -54,13 +54,18 @@ class EndpointRun:
     @property
     def runs(self) -> list[VersionRun]:
         """All versions of which there is something."""
-        new = [self.rollout.run] if self.rollout and self.rollout.running else []
+        new = [self.rollout.run] if self.rollout and self.rolling else []
         return [*([self.live] if self.live else []), *new, *self.going]
 
     @property
     def rolling(self) -> bool:
-        """Whether a rollout is under way."""
-        return self.rollout is not None and self.rollout.running
+        """Whether a rollout is under way; up to its end the version before has to be there."""
+        return self.rollout is not None and self.rollout.under_way
+
+    @property
+    def answers(self) -> bool:
+        """Whether a model server of it answers."""
+        return any(run.ready for run in self.runs)
 
     @property
     def finished(self) -> bool:
@@ -78,8 +83,6 @@ class EndpointRun:
     def want(self, desired: Endpoint, now: float) -> None:
         """Follow what is wanted now."""
         self.desired, self.gone_at = desired, None
-        if self.rollout is not None and self.rollout.outcome == "live" and not self.rollout.told:
-            return  # the journal does not know yet that it is live
         self._follow_rollout(now)
         self._follow_live(now)
 
@@ -107,7 +110,7 @@ class EndpointRun:
 
     def _follow_rollout(self, now: float) -> None:
         wish, run = self.desired.rollout, self.rollout
-        if run is not None and run.running:
+        if run is not None and self.rolling:
             same = (
                 wish is not None
                 and wish.target.version == run.version
@@ -115,12 +118,11 @@ class EndpointRun:
             )
             if wish is not None and same:
                 run.rollout = wish
-                with_target(run.run, wish.target)
+                aim(run.run, wish.target, now)
                 return
             live = self.desired.live
             if wish is None and live is not None and live.version == run.version:
-                self._become_live(run, now)  # it was made live by somebody else
-                run.outcome, run.told = "live", True
+                self._become_live(run, now)  # the journal knew before we did
             else:
                 self._abort(now)
         if wish is None or self._known(wish.target.version, wish.action_id):
@@ -145,7 +147,7 @@ class EndpointRun:
 
     def _abort(self, now: float) -> None:
         run = self.rollout
-        if run is not None and run.running:
+        if run is not None and self.rolling:
             run.back("It was ended by a person.", now, "aborted")
             run.told = True
             self._leave(run.run, now)
@@ -163,14 +165,11 @@ class EndpointRun:
             )
             self._replace_live(made, now)
         elif self.live.target != wish:
-            with_target(self.live, wish)
-            least, most = scaling.bounds(wish)
-            if not self.live.evicted:
-                self.live.scale(min(max(self.live.wanted, least), most), now)
+            aim(self.live, wish, now)
 
     def _become_live(self, rollout: RolloutRun, now: float) -> None:
-        if self.live is not rollout.run:
-            self._replace_live(rollout.run, now)
+        rollout.outcome, rollout.told = "live", True
+        self._replace_live(rollout.run, now)
 
     def _replace_live(self, run: VersionRun, now: float) -> None:
         if self.live is not None:
@@ -194,9 +193,7 @@ class EndpointRun:
             phase = self.rollout.phase
             self.rollout.turn(self._surroundings(world))
             self._note_beside(self.rollout, phase)
-            if self.rollout.outcome == "live":
-                self._become_live(self.rollout, world.now)
-            elif not self.rollout.running:
+            if not self.rolling:
                 self._leave(self.rollout.run, world.now)
         self._scale(world)
         deeds.events += [(self.name, *one) for one in self._news]
@@ -244,12 +241,16 @@ class EndpointRun:
         run = self.rollout
         if run is None or run.running or run.told:
             return None
-        return Ended(self.name, run.version, run.outcome == "live", run.said)
+        live = run.outcome == "live"
+        return Ended(self.name, run.version, run.rollout.action_id, live, run.said)
 
     def noted(self, after: Endpoint | None, now: float) -> None:
-        """The journal knows; ``after`` is what is wanted now, None: read it again."""
-        if self.rollout is not None:
-            self.rollout.told = True
+        """The journal was told; ``after`` is what is wanted now, None: something else by now."""
+        run = self.rollout
+        if run is not None and run.outcome != "live":
+            run.told = True
+        elif run is not None and after is not None:
+            self._become_live(run, now)
         if after is not None and after.live is not None:
             self.want(after, now)
 
@@ -281,8 +282,7 @@ class EndpointRun:
             return
         if live.room and live.active:  # no room for one more; asked again when the load asks again
             live.scale(len(live.active), world.now)
-        busy = self.rollout is not None and self.rollout.running
-        if world.figures is None or busy or len(live.active) != live.wanted:
+        if world.figures is None or self.rolling or len(live.active) != live.wanted:
             return
         wanted = scaling.decide(
             live.target,
@@ -356,9 +356,10 @@ class EndpointRun:
         Args:
             routed: Whether there is a route now.
         """
-        if self.live is None or self.live.refused:
+        main = self.live or (self.rollout.run if self.rollout and self.rolling else None)
+        if main is None or main.refused:
             return False
-        return not routed or any(run.servers and not run.ready for run in self.runs)
+        return not routed or any(run.active and not run.ready for run in self.runs)
 
     def route(self) -> Route | None:
         """Return what the gateway is to know, None: nothing."""
@@ -390,7 +391,7 @@ class EndpointRun:
 
     def _state(self) -> tuple[Phase, str]:
         run = self.rollout
-        if run is not None and run.running:
+        if run is not None and self.rolling:
             return run.phase, run.said or run.run.said()
         if self.gone_at is not None:
             if run is not None and run.outcome == "failed":
@@ -403,7 +404,7 @@ class EndpointRun:
 
     def _version_statuses(self) -> tuple[VersionStatus, ...]:
         found = []
-        new = self.rollout if self.rollout and self.rollout.running else None
+        new = self.rollout if self.rolling else None
         share = new.share if new is not None and new.routed else 0.0
         for run in self.runs:
             if new is not None and run is new.run:
@@ -413,6 +414,15 @@ class EndpointRun:
             else:
                 found.append(run.status("draining", 0.0, self._host))
         return tuple(found)
+
+    def shift(self, by_s: float) -> None:
+        """The clock was set: what is waited for is waited for as long as before."""
+        if self.gone_at is not None:
+            self.gone_at += by_s
+        if self.rollout is not None:
+            self.rollout.since += by_s
+        for run in self.runs:
+            run.shift(by_s)
 
     def forgotten(self, now: float) -> bool:
         """Return whether nothing needs to be told of it any more."""

@@ -89,11 +89,6 @@ class Estimate:
         return self.high
 
     @property
-    def error_known(self) -> float | None:
-        """Return the worst distance of an estimate from its peak so far, as a share of the peak."""
-        return None if self.known is None else self.known.worst
-
-    @property
     def said(self) -> str:
         """Return the figure with its range and basis, as sentences."""
         between = f"{gib(self.bytes)} (between {gib(self.low)} and {gib(self.high)})"

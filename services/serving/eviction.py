@@ -81,10 +81,10 @@ def ranked(candidates: Sequence[Candidate], now: float | None = None) -> tuple[R
     )
 
 
-def to_evict(
-    candidates: Sequence[Candidate], missing_bytes: int, now: float, *, idle_only: bool = True
-) -> tuple[Ranked, ...]:
+def to_evict(candidates: Sequence[Candidate], missing_bytes: int, now: float) -> tuple[Ranked, ...]:
     """Return who must go so that so much comes free, in order; () when that would not do.
+
+    Only those that nobody asks.
 
     Nobody goes whose memory is not needed: of those in line, one is spared when the later ones
     alone free enough.
@@ -93,11 +93,10 @@ def to_evict(
         candidates: Endpoints that hold memory.
         missing_bytes: How much is missing.
         now: Seconds since 1970.
-        idle_only: Only those that nobody asks; not so when the machine itself is out of memory.
     """
     if missing_bytes <= 0:
         return ()
-    line = [one for one in order(candidates, now) if one.idle or not idle_only]
+    line = [one for one in order(candidates, now) if one.idle]
     gone: list[Ranked] = []
     freed = 0
     for one in line:

@@ -76,6 +76,7 @@ class LeaseKeeping:
         wish = self._lease(key, project, capacity.host, count, said)
         if held is not None and count < held.lease.needs.memory_bytes:
             self._renew(wish, held.used_bytes)
+            self._refused.clear()
             return None
         if refused := self._over(key, count):
             return refused
@@ -111,6 +112,7 @@ class LeaseKeeping:
         for key in [one for one in self._held if one not in wanted]:
             self._book.end(key)
             del self._held[key]
+            self._refused.clear()  # they are asked again at once, before others make room too
         now = self._now()
         for key, held in self._held.items():
             if not 0 <= now - held.renewed_at < RENEWED_S:
@@ -145,6 +147,11 @@ class LeaseKeeping:
         for one in self._book.leases():
             if one.kind == "serving" and one.id not in self._held and not _of_others(one):
                 self._book.end(one.id)
+
+    @property
+    def held_bytes(self) -> int:
+        """What is held for all versions, also of those whose servers ended a moment ago."""
+        return sum(one.lease.needs.memory_bytes for one in self._held.values())
 
     def free_bytes(self) -> int | None:
         """Return what more endpoints may have; None: not known.

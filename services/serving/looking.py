@@ -301,6 +301,8 @@ def _figures_stale(counted: Figures | None, now: float) -> str:
 
 
 def _span(seconds: float) -> str:
+    if seconds < 0:
+        return "a while"
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 

@@ -297,6 +297,19 @@ class RolloutStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """How things were before a new version took requests: what guards hold it against."""
+
+    total: int = 0
+    """Requests it had answered."""
+    errors: int = 0
+    live_p95_ms: float | None = None
+    """Of the live version; None: not known."""
+    thermal_level: int | None = None
+    """Of the machine; None: it could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutStatus:
     """How far a rollout is; the last one stays to be read after it ended."""
 
@@ -309,6 +322,7 @@ class RolloutStatus:
     steps: tuple[RolloutStep, ...] = ()
     began_at: float = 0.0
     ended_at: float | None = None
+    before: Before = Before()
 
 
 @dataclass(frozen=True, slots=True)

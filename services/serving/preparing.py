@@ -5,6 +5,7 @@ All of it may take long (an environment is built), so it is done in threads besi
 
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,9 @@ from services.serving.replicas import ReplicaSpec
 from services.serving.versions import Prepared
 
 logger = logging.getLogger(__name__)
+
+FORGOTTEN_S = 10.0
+"""What nobody asked for so long was prepared for another deployment; since then all may differ."""
 
 PythonOf = Callable[[Path, Home, environment.Report], Path]
 """Returns the Python of a project's environment, built when it is not there."""
@@ -46,6 +50,8 @@ class Preparing:
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="prepare")
         self._under_way: dict[tuple[str, str, int, Backend | None], Future[Prepared]] = {}
         self._said: dict[tuple[str, str, int, Backend | None], str] = {}
+        self._asked: dict[tuple[str, str, int, Backend | None], float] = {}
+        """When each was asked for last."""
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -58,14 +64,16 @@ class Preparing:
             MlopsError: It cannot be prepared.
         """
         key = (project, model, target.version, target.backend)
-        found = self._under_way.get(key)
-        if found is None:
+        found, now = self._under_way.get(key), time.monotonic()
+        last = self._asked.get(key, now)
+        self._asked[key] = now
+        if found is None or (found.done() and now - last > FORGOTTEN_S):
             found = self._under_way[key] = self._pool.submit(
                 self._prepare, key, target.memory_bytes
             )
         if not found.done():
             return self._said.get(key, "Its bundle is verified.")
-        del self._under_way[key]
+        del self._under_way[key], self._asked[key]
         self._said.pop(key, None)
         try:
             return found.result()

@@ -13,7 +13,7 @@ from services.serving.routes import Route, Routes
 from services.serving.status import ServingStatus
 
 SETTLING_S = 30.0
-"""So long after its start the routes of an earlier life stay, until all is known again."""
+"""So long the route of an earlier life stays though none of its model servers is found again."""
 _STATUS_S = 1.0
 
 
@@ -23,9 +23,9 @@ class Publisher:
     def __init__(self, home: Home) -> None:
         self._home = home
         self.routes = routes.read(home) or Routes()
-        self._before = self.routes
-        self._settled = not self.routes.endpoints
-        self._began = time.monotonic()
+        self._before = dict(self.routes.endpoints)
+        """Routes of an earlier life, each until as much is known of its endpoint again."""
+        self._began: float | None = None
         self._told: dict[str, EndpointStatus] = {}
         self._told_at = 0.0
 
@@ -46,31 +46,36 @@ class Publisher:
         Raises:
             OSError: They cannot be written; the old ones stay.
         """
-        found = {
-            name: route
-            for name, run in sorted(runs.items())
-            if run.gone_at is None and (route := run.route()) is not None
-        }
-        if not self._known_again(runs, found):
-            return
+        wanted = {name: run for name, run in sorted(runs.items()) if run.gone_at is None}
+        found = {name: route for name, run in wanted.items() if (route := run.route()) is not None}
+        found |= self._not_known_again(wanted, found)
         if found != self.routes.endpoints or not routes.path(self._home).exists():
             fresh = Routes(self.routes.serial + 1, found)
             routes.write(self._home, fresh)
             self.routes = fresh
-        for run in runs.values():
-            run.dropped(self.routes.serial, now)
+        for name, run in runs.items():
+            if name not in self._before:
+                run.dropped(self.routes.serial, now)
 
-    def _known_again(self, runs: Mapping[str, EndpointRun], found: Mapping[str, Route]) -> bool:
-        """Return whether as much is known as an earlier life had; until then its routes stay."""
-        if not self._settled:
-            late = time.monotonic() - self._began > SETTLING_S
-            coming = any(
-                run.coming_back(routed=name in found)
-                for name, run in runs.items()
-                if name in self._before.endpoints
-            )
-            self._settled = late or not coming
-        return self._settled
+    def _not_known_again(
+        self, runs: Mapping[str, EndpointRun], found: Mapping[str, Route]
+    ) -> Mapping[str, Route]:
+        """Return the routes of an earlier life that stay for now.
+
+        A bundle that is verified, or an environment that is made, may take minutes, and the model
+        servers answer all the time.
+        """
+        now = time.monotonic()
+        self._began = self._began or now
+        late = now - self._began > SETTLING_S
+        self._before = {
+            name: route
+            for name, route in self._before.items()
+            if (run := runs.get(name)) is not None
+            and run.coming_back(routed=name in found)
+            and (not late or (run.answers and name not in found))
+        }
+        return self._before
 
     def publish_status(
         self, runs: Mapping[str, EndpointRun], ray: str, free_bytes: int | None, now: float

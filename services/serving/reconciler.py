@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-import psutil
-
 from services.actions.journal import Journal
 from services.errors import JournalError, MlopsError, PlatformError
 from services.home import Home
@@ -33,15 +31,16 @@ from services.serving.publishing import Publisher
 from services.serving.pulse import Pulse
 from services.serving.replicas import ReplicaSpec, Seen
 from services.serving.survivors import Survivors
+from services.serving.tidying import Tidying
 from services.serving.versions import Deeds, Prepared, VersionRun
 from services.serving.world import CheckWish, World
 
 logger = logging.getLogger(__name__)
 
 _MEMORY_S = 2.0
-_SWEPT_S = 30.0
-_LOGS_S = 14 * 86400.0
-"""How long the log of a model server is kept after its last line."""
+_CLOCK_S = 1.0
+"""By so much a clock does not move by itself in one turn: it was set, or the machine slept."""
+_UNTOLD = 1000
 _CHECK_S, _CHECK_TEXT_S = 20.0, 60.0
 """Text is written letter by letter."""
 
@@ -61,14 +60,6 @@ class Watches:
     """Returns the machine's thermal level."""
     priority: Callable[[str], int] = lambda _project: 5
     """Returns a project's priority."""
-
-
-@dataclass(slots=True)
-class _Paces:
-    """When something was done last."""
-
-    memory: float = 0.0
-    swept: float = 0.0
 
 
 class Reconciler:
@@ -97,7 +88,11 @@ class Reconciler:
         self._checking: dict[str, Future[Checked]] = {}
         self._pulse = Pulse(self._pool)
         self._noting = Noting(Measured.of(home), host)
-        self._paces = _Paces()
+        self._memory_at = 0.0
+        self._clock = time.time() - time.monotonic()
+        self._untold: list[tuple[str, EventKind, str, int]] = []
+        """Lines of the history that the journal could not take yet."""
+        self._tidying = Tidying(home)
         self._seen: dict[str, Seen] = {}
         self._publisher = Publisher(home)
         self._survivors = Survivors(home)
@@ -124,12 +119,13 @@ class Reconciler:
             PlatformError: The ledger, or a file of what is true now, cannot be written.
         """
         now = time.time()
+        self._mind_the_clock(now)
         self._read_desired(now)
         world = self._look(now)
         deeds = Deeds()
         for run in self._runs.values():
             run.look(world, deeds)
-        self._record(deeds)
+        self._record(deeds.events)
         self._note_ended(now)
         self._feel_pulse(deeds)
         self._check()
@@ -153,6 +149,15 @@ class Reconciler:
         self._publisher.publish_status(self._runs, self._cluster.problem, free, now)
         self._noting.turn(self._runs.values(), self._pulse)
         self._tidy(now)
+
+    def _mind_the_clock(self, now: float) -> None:
+        """Let nothing be over at once, or never, because the clock was set."""
+        before, self._clock = self._clock, now - time.monotonic()
+        moved = self._clock - before
+        if abs(moved) > _CLOCK_S:
+            logger.warning("The clock was set by %.0f s, or the machine slept.", moved)
+            for run in self._runs.values():
+                run.shift(moved)
 
     def _read_desired(self, now: float) -> None:
         try:
@@ -179,9 +184,9 @@ class Reconciler:
         self._survivors.end_the_rest()
 
     def _look(self, now: float) -> World:
-        memory = time.monotonic() - self._paces.memory > _MEMORY_S
+        memory = time.monotonic() - self._memory_at > _MEMORY_S
         if memory:
-            self._paces.memory = time.monotonic()
+            self._memory_at = time.monotonic()
         seen = {}
         for spec in self._specs():
             found = replicas.look(spec, memory=memory)
@@ -236,7 +241,12 @@ class Reconciler:
                 continue
             try:
                 after = store.finish_rollout(
-                    self._journal, ended.name, ended.version, live=ended.live, said=ended.said
+                    self._journal,
+                    ended.name,
+                    ended.version,
+                    live=ended.live,
+                    said=ended.said,
+                    action_id=ended.action_id,
                 )
             except JournalError as error:
                 self.trouble = f"The journal cannot be written: {error.message}"
@@ -290,8 +300,8 @@ class Reconciler:
             version.preparing = found
 
     def _find_room(self, world: World) -> None:
-        for one in self._room.find(self._runs.values(), world):
-            self._event(one.name, "evicted", one.said, one.version)
+        gone = self._room.find(self._runs.values(), world)
+        self._record([(one.name, "evicted", one.said, one.version) for one in gone])
 
     # Deeds
 
@@ -305,14 +315,19 @@ class Reconciler:
             self._seen.pop(spec.id, None)
             self._checking.pop(spec.id, None)
 
-    def _record(self, deeds: Deeds) -> None:
-        for name, kind, said, version in deeds.events:
-            self._event(name, kind, said, version)
+    def _record(self, events: list[tuple[str, EventKind, str, int]]) -> None:
+        """Write lines of the history; what cannot be written now, the next turn.
 
-    def _event(self, name: str, kind: EventKind, said: str, version: int) -> None:
-        logger.info("%s: %s", name, said)
+        Whoever deploys a canary or a shadow waits for the line that says it gets its requests.
+        """
+        for name, _, said, _ in events:
+            logger.info("%s: %s", name, said)
+        self._untold = [*self._untold, *events][-_UNTOLD:]
         try:
-            store.record_event(self._journal, name, kind, said, version=version)
+            while self._untold:
+                name, kind, said, version = self._untold[0]
+                store.record_event(self._journal, name, kind, said, version=version)
+                del self._untold[0]
         except JournalError as error:
             self.trouble = f"The journal cannot be written: {error.message}"
 
@@ -329,24 +344,8 @@ class Reconciler:
     def _tidy(self, now: float) -> None:
         for name in [name for name, run in self._runs.items() if run.forgotten(now)]:
             del self._runs[name]
-        if time.monotonic() - self._paces.swept < _SWEPT_S:
-            return
-        first = self._paces.swept == 0.0
-        self._paces.swept = time.monotonic()
-        known = {spec.id for spec in self._specs()}
-        for stray in replicas.strays(self._home, known):
-            logger.warning("Ending a model server that nobody knows: %s.", stray.pid)
-            with contextlib.suppress(psutil.Error):
-                stray.terminate()
-        if first:
+        if self._tidying.turn(list(self._specs()), now):
             self._room.leases.sweep()
-            self._remove_old_logs(now)
-
-    def _remove_old_logs(self, now: float) -> None:
-        for path in self._home.logs.glob("serving-*"):
-            with contextlib.suppress(OSError):
-                if now - path.stat().st_mtime > _LOGS_S:
-                    path.unlink()
 
     # The end
 

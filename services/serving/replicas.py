@@ -7,6 +7,7 @@ watched, ended and taken over by whoever comes after the process that started it
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from services.serving.models import Backend
 MARK = "MLOPS_REPLICA"
 """In the environment of every model server: its id."""
 _SAME_MOMENT_S = 1.5
+_YOUNG_S = 10.0
+"""A model server without a record that is younger is perhaps just being noted."""
 _SAID_LIMIT = 256 << 10
 _BACKENDS: tuple[Backend, ...] = ("mlx", "mps", "cuda", "cpu")
 
@@ -122,22 +125,22 @@ def forget(spec: ReplicaSpec) -> None:
 
 
 def process_of(spec: ReplicaSpec) -> psutil.Process | None:
-    """Return its process while it lives."""
+    """Return its process, None when it ended; one that waits to be buried did."""
     try:
         said = orjson.loads(Path(spec.record).read_bytes())
-        return living(int(said["pid"]), float(said["created"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def living(pid: int, created: float) -> psutil.Process | None:
-    """Return a process, None when it ended; one that waits to be buried did."""
-    try:
-        found = psutil.Process(pid)
-        same = abs(found.create_time() - created) < _SAME_MOMENT_S
+        found = psutil.Process(int(said["pid"]))
+        same = _is_of(found, spec, float(said["created"]))
         return found if same and found.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.Error:
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         return None
+
+
+def _is_of(process: psutil.Process, spec: ReplicaSpec, created: float) -> bool:
+    """Return whether a process is the one of the record, and no later one with its number."""
+    if abs(process.create_time() - created) < _SAME_MOMENT_S:
+        return True
+    # A clock that is set moves the moment at which every process seems to have begun.
+    return bool(process.environ().get(MARK) == spec.id)
 
 
 def look(spec: ReplicaSpec, *, memory: bool = False) -> Seen:
@@ -241,15 +244,28 @@ def kill(spec: ReplicaSpec) -> None:
 
 
 def strays(home: Home, known: set[str]) -> list[psutil.Process]:
-    """Return model servers of this home that nobody knows: their record was never written."""
+    """Return model servers of this home that nobody follows, and what they started.
+
+    Those of an id that is not ``known``, and those whose record was never written because who
+    started them was killed before it could: another one was started in their place.
+    """
+    noted = {one.id: process for one in records(home) if (process := process_of(one))}
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             variables = process.environ()
             ours = variables.get("MLOPS_HOME") == str(home.root) and process.pid != os.getpid()
-            if ours and MARK in variables and variables[MARK] not in known:
+            if not ours or MARK not in variables:
+                continue
+            if variables[MARK] not in known or _unnoted(process, noted.get(variables[MARK])):
                 found.append(process)
     return found
+
+
+def _unnoted(process: psutil.Process, noted: psutil.Process | None) -> bool:
+    if time.time() - process.create_time() < _YOUNG_S or process == noted:
+        return False
+    return noted not in process.parents()
 
 
 def tail(spec: ReplicaSpec, lines: int = 8, longest: int = 16 << 10) -> str:

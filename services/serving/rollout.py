@@ -5,19 +5,14 @@ killed engine begins it again; what it had come to is taken from the last status
 servers still live.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from services.serving import guards
 from services.serving.checks import Checked
 from services.serving.figures import VersionFigures
 from services.serving.guards import Watched
-from services.serving.models import (
-    Phase,
-    Rollout,
-    RolloutStatus,
-    Strategy,
-)
+from services.serving.models import Before, Phase, Rollout, RolloutStatus, Strategy
 from services.serving.rollout_steps import (
     CANARY,
     CHECK,
@@ -74,10 +69,7 @@ class RolloutRun:
     ended_at: float | None = None
     told: bool = False
     """Whether the journal knows how it ended."""
-    _total_before: int = 0
-    _errors_before: int = 0
-    _live_p95: float | None = None
-    _heat_before: int | None = None
+    before: Before = field(default_factory=Before)
 
     def __post_init__(self) -> None:
         """Lay out the steps; the first version of an endpoint has nobody to stand beside."""
@@ -98,6 +90,11 @@ class RolloutRun:
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.outcome == "running"
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it runs, or is live and the journal does not know: up to then it may be ended."""
+        return self.running or (self.outcome == "live" and not self.told)
 
     # What requests it gets
 
@@ -169,13 +166,13 @@ class RolloutRun:
         beside = self.phase in {"canary", "shadow"}
         return Watched(
             figures=around.figures,
-            total_before=self._total_before,
-            errors_before=self._errors_before,
-            live_p95_ms=(live.p95_ms if live else None) if beside else self._live_p95,
+            total_before=self.before.total,
+            errors_before=self.before.errors,
+            live_p95_ms=(live.p95_ms if live else None) if beside else self.before.live_p95_ms,
             peak_bytes=self.run.peak_bytes,
             reserved_bytes=self.run.target.memory_bytes,
             thermal_level=around.thermal_level,
-            thermal_before=self._heat_before,
+            thermal_before=self.before.thermal_level,
             drift=around.drift,
         )
 
@@ -231,18 +228,19 @@ class RolloutRun:
 
     def _remember(self, around: Surroundings) -> None:
         """Note how things are before it takes requests."""
-        self._total_before = around.figures.total
-        self._errors_before = around.figures.total_errors
-        self._heat_before = around.thermal_level
+        self.before = replace(self.before, thermal_level=around.thermal_level)
+        self._remember_totals(around)
+        self._remember_live(around)
+
+    def _remember_live(self, around: Surroundings) -> None:
         live = around.live_figures
         if live is not None and live.p95_ms is not None:
-            self._live_p95 = live.p95_ms
+            self.before = replace(self.before, live_p95_ms=live.p95_ms)
 
     def _beside(self, around: Surroundings) -> None:
         """Stay beside the live version until a person says more."""
-        if around.live_figures is not None and around.live_figures.p95_ms is not None:
-            self._live_p95 = around.live_figures.p95_ms
         if self.rollout.promote:
+            self._remember_live(around)
             self.steps.end(self._beside_step(), "It was promoted.", around.now)
             self._begin_switch(around.now)
             return
@@ -269,8 +267,9 @@ class RolloutRun:
         self.steps.begin(WATCH, f"For {self.rollout.watch_s:.0f} s.", around.now)
 
     def _remember_totals(self, around: Surroundings) -> None:
-        self._total_before = around.figures.total
-        self._errors_before = around.figures.total_errors
+        self.before = replace(
+            self.before, total=around.figures.total, errors=around.figures.total_errors
+        )
 
     def _watch(self, around: Surroundings) -> None:
         if not self.run.ready:
@@ -309,6 +308,7 @@ class RolloutRun:
             steps=tuple(self.steps.steps),
             began_at=self.began_at,
             ended_at=self.ended_at,
+            before=self.before,
         )
 
     def resume(self, before: RolloutStatus, phase: Phase, since: float) -> None:
@@ -317,3 +317,4 @@ class RolloutRun:
         if same and before.outcome == "running" and phase in {"canary", "shadow", "watching"}:
             self.steps.restore(before.steps)
             self.phase, self.since, self.began_at = phase, since, before.began_at
+            self.before = before.before

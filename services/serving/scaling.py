@@ -5,7 +5,7 @@ thresholds are ours; up and down differ, so that a load between them changes not
 """
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.resources.models import gib
@@ -198,8 +198,3 @@ def _lack(want: Want, given: dict[str, int], left: int) -> str:
         f"{want.name} gets {number}: one more takes {gib(want.replica_bytes)}, "
         f"{gib(left)} of the memory for serving is left."
     )
-
-
-def total_bytes(wants: Iterable[Want]) -> int:
-    """Return what all would take if each got what it would like."""
-    return sum(one.replicas * one.replica_bytes for one in wants)

@@ -11,6 +11,7 @@ import orjson
 from services.home import Home
 from services.serving import paths
 from services.serving.models import (
+    Before,
     EndpointStatus,
     ReplicaStatus,
     RolloutStatus,
@@ -37,7 +38,8 @@ class ServingStatus:
 
     def stale(self, now: float | None = None) -> bool:
         """Return whether nobody wrote it lately."""
-        return (time.time() if now is None else now) - self.at > STALE_S
+        age = (time.time() if now is None else now) - self.at
+        return abs(age) > STALE_S  # what is of the future was written before the clock was set
 
 
 def path(home: Home) -> Path:
@@ -76,5 +78,6 @@ def _endpoint(said: dict[str, Any]) -> EndpointStatus:
     rollout = said["rollout"]
     if rollout is not None:
         steps = tuple(RolloutStep(**step) for step in rollout["steps"])
-        rollout = RolloutStatus(**{**rollout, "steps": steps})
+        before = Before(**rollout.get("before", {}))
+        rollout = RolloutStatus(**{**rollout, "steps": steps, "before": before})
     return EndpointStatus(**{**said, "versions": versions, "rollout": rollout})

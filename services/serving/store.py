@@ -61,7 +61,8 @@ def change(
 ) -> Endpoint:
     """Change what is wanted of an endpoint, made when it is not there; return it as written.
 
-    ``how`` may raise: nothing is written then.
+    ``how`` may raise: nothing is written then. Nor is an endpoint made that serves nothing: one
+    that was taken out of service meanwhile does not come back by that.
 
     Raises:
         JournalError: The journal cannot be written.
@@ -73,17 +74,14 @@ def change(
         before = _found(connection, fresh.name)
         after = how(before or fresh)
         after = replace(after, generation=(before or fresh).generation + 1, changed_at=now)
-        values = {
-            "desired": json.dumps(after.as_json(), sort_keys=True),
-            "generation": after.generation,
-            "changed_ms": round(now * 1000),
-        }
+        if before is None and after.live is None and after.rollout is None:
+            return after
         if before is None:
-            row = {"name": fresh.name, "project": project, "model": model, **values}
+            row = {"name": fresh.name, "project": project, "model": model, **_values(after)}
             connection.execute(insert(_ENDPOINTS).values(**row))
         else:
             where = _ENDPOINTS.c.name == fresh.name
-            connection.execute(update(_ENDPOINTS).where(where).values(**values))
+            connection.execute(update(_ENDPOINTS).where(where).values(**_values(after)))
     return after
 
 
@@ -121,12 +119,26 @@ def put_rollout(
 
 
 def finish_rollout(
-    journal: Journal, name: str, version: int, *, live: bool, said: str
+    journal: Journal,
+    name: str,
+    version: int,
+    *,
+    live: bool,
+    said: str,
+    action_id: int | None = None,
 ) -> Endpoint | None:
     """End a rollout as the serving engine saw it end, with its line in the history, in one step.
 
     Returns the endpoint, None when that rollout is not wanted any more (nothing is changed then).
     An endpoint without a live version whose first rollout failed is wanted no longer.
+
+    Args:
+        journal: Where it lies.
+        name: Of the endpoint.
+        version: Of the rollout.
+        live: Whether the version is live now.
+        said: How it ended, as a sentence.
+        action_id: Whose rollout of the version is meant; None: any.
 
     Raises:
         JournalError: The journal cannot be written.
@@ -138,18 +150,15 @@ def finish_rollout(
         rollout = before.rollout if before else None
         if before is None or rollout is None or rollout.target.version != version:
             return None
+        if action_id is not None and action_id != rollout.action_id:
+            return None
         after = before.with_live(rollout.target if live else before.live)
         after = replace(after, generation=before.generation + 1, changed_at=now)
         where = _ENDPOINTS.c.name == name
         if after.live is None:
             connection.execute(delete(_ENDPOINTS).where(where))
         else:
-            values = {
-                "desired": json.dumps(after.as_json(), sort_keys=True),
-                "generation": after.generation,
-                "changed_ms": round(now * 1000),
-            }
-            connection.execute(update(_ENDPOINTS).where(where).values(**values))
+            connection.execute(update(_ENDPOINTS).where(where).values(**_values(after)))
         kind: EventKind = "live" if live else ("rolled-back" if before.live else "failed")
         _note(connection, name, version, kind, said, rollout.action_id, rollout.actor, now)
     return after
@@ -171,6 +180,14 @@ def remove(journal: Journal, name: str, *, said: str, action_id: int | None, act
 def _now() -> float:
     """Return the time as it comes back: in whole milliseconds."""
     return round(time.time() * 1000) / 1000
+
+
+def _values(endpoint: Endpoint) -> dict[str, object]:
+    return {
+        "desired": json.dumps(endpoint.as_json(), sort_keys=True),
+        "generation": endpoint.generation,
+        "changed_ms": round(endpoint.changed_at * 1000),
+    }
 
 
 def _found(connection: Connection, name: str) -> Endpoint | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from services.serving import scaling
 from services.serving.cluster import Placed
 from services.serving.models import (
     Backend,
@@ -66,6 +67,13 @@ class Server:
     """Of the routes without it; None: not yet written."""
     asked_at: float | None = None
     """When it was asked to end."""
+
+    def shift(self, by_s: float) -> None:
+        """The clock was set: move the moments from which is counted."""
+        self.began += by_s
+        for name in ("ready_at", "dropped_at", "asked_at"):
+            at = getattr(self, name)
+            setattr(self, name, None if at is None else at + by_s)
 
 
 @dataclass(slots=True)
@@ -193,6 +201,14 @@ class VersionRun:
         self.wanted = 0
         for one in self.servers:
             self.drop(one, now)
+
+    def shift(self, by_s: float) -> None:
+        """The clock was set: move the moments from which is counted."""
+        self.changed_at += by_s
+        self._try_at += by_s
+        self._refused_at += by_s
+        for one in self.servers:
+            one.shift(by_s)
 
     # A look
 
@@ -367,6 +383,9 @@ def _reason(what: Seen) -> str:
     return f"{said}{stage}{hint}" if said else "It ended."
 
 
-def with_target(run: VersionRun, target: Target) -> None:
+def aim(run: VersionRun, target: Target, now: float) -> None:
     """Let a version be wanted otherwise; model servers that run stay as they were started."""
     run.target = replace(target, memory_bytes=target.memory_bytes or run.target.memory_bytes)
+    least, most = scaling.bounds(target)
+    if not run.evicted:
+        run.scale(min(max(run.wanted, least), most), now)

@@ -31,6 +31,7 @@ class Ended:
 
     name: str
     version: int
+    action_id: int | None
     live: bool
     said: str
 

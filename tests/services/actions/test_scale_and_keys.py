@@ -92,6 +92,30 @@ def test_a_rollout_under_way_is_scaled_with_it(lab: Lab):
     assert (now.live.min_replicas, now.rollout.target.min_replicas) == (2, 2)
 
 
+def test_a_rollout_that_was_scaled_is_taken_back_with_it(lab: Lab):
+    lab.live(1)
+    store.put_rollout(lab.context.journal, "lora", "net", Rollout(Target(2), action_id=50))
+    before = lab.endpoint()
+    step, _ = scale(min_replicas=2, max_replicas=2).steps(lab.context, Deed(9, OWNER, {}))
+    step.do()
+    assert step.undo is not None
+    step.undo()
+    now = lab.endpoint()
+    assert now is not None
+    assert before is not None
+    assert (now.live, now.rollout) == (before.live, before.rollout)
+
+
+def test_scaling_that_is_taken_back_brings_nothing_back_into_service(lab: Lab):
+    lab.live(1)
+    step, _ = scale(min_replicas=2, max_replicas=2).steps(lab.context, Deed(9, OWNER, {}))
+    step.do()
+    store.remove(lab.context.journal, NAME, said="", action_id=None, actor="ana")
+    assert step.undo is not None
+    step.undo()
+    assert lab.endpoint() is None
+
+
 def test_scaling_is_taken_back_to_what_it_was(lab: Lab):
     lab.live(1, min_replicas=2, max_replicas=3)
     memory: dict[str, Any] = {}

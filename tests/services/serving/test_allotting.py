@@ -86,6 +86,17 @@ def test_who_finds_no_room_is_told_by_how_much(leases):
     assert "the endpoint p.a:1" in refused.said
 
 
+def test_who_was_refused_is_asked_again_at_once_when_others_gave_memory_back(path):
+    leases = LeaseKeeping(LeaseBook(path), lambda: Capacity("here", GIB), now=lambda: 1000.0)
+    assert leases.hold("p.a", "p", 1, 800 * MB, "") is None
+    assert leases.hold("p.b", "p", 1, 800 * MB, "") is not None
+    leases.keep({})
+    assert leases.hold("p.b", "p", 1, 800 * MB, "") is None
+    assert leases.hold("p.c", "p", 1, 800 * MB, "") is not None
+    assert leases.hold("p.b", "p", 1, 100 * MB, "") is None
+    assert leases.hold("p.c", "p", 1, 800 * MB, "") is None
+
+
 def test_less_is_always_granted_and_more_where_it_fits(leases, path):
     leases.hold("p.m", "p", 1, 800 * MB, "")
     assert leases.hold("p.m", "p", 1, 1100 * MB, "").missing_bytes
@@ -148,6 +159,35 @@ def test_an_idle_endpoint_makes_room_for_one_that_is_deployed(path):
     assert machine.evicted == ["tiny.old"]
     assert set(machine.held()) == {"deployment:tiny.new:1", "deployment:tiny.older:1"}
     assert machine.made["tiny.old"].phase == "idle"
+
+
+def test_who_ends_slowly_is_evicted_once_and_alone(path):
+    machine = Machine(path, 250 * MB)
+    for name in ("old", "older"):
+        machine.add(name, live=target(1)).gateway = False  # it is waited for requests on their way
+    for _ in range(40):
+        machine.turn()
+    machine.now += 4000.0
+    machine.add("new", rollout=rollout(1))
+    for _ in range(80):
+        machine.turn()
+    assert len(machine.evicted) == 1
+    assert len(machine.held()) == 2
+
+
+def test_what_is_gone_is_counted_no_longer(path):
+    machine = Machine(path, 250 * MB)
+    made = machine.add("old", live=target(1))
+    machine.passing["tiny.old"] = VersionFigures(1, total=5)
+    machine.turn()
+    machine.passing["tiny.old"] = VersionFigures(1, total=9)
+    machine.turn()
+    assert machine.room._hour.of("tiny.old", 1, machine.now) == 4
+    del machine.passing["tiny.old"]
+    made.desired = None
+    for _ in range(40):
+        machine.turn()
+    assert machine.room._hour.of("tiny.old", 1, machine.now) == 0
 
 
 def test_a_pinned_endpoint_makes_no_room(path):

@@ -44,6 +44,17 @@ def made(home: Home, folder: Path) -> Bundle:
     return bundle.of_package(package(home, good()), home, folder, contract())
 
 
+def test_what_killed_builds_left_is_deleted_and_what_is_being_built_is_not(home: Home):
+    old, new = home.serving / ".bento-old", home.serving / ".bento-new"
+    for one in (old, new):
+        (one / "bundle").mkdir(parents=True)
+        (one / "bundle" / "x").touch(0o444)
+    os.utime(old, (0, 0))
+    bento._sweep(home)
+    assert not old.exists()
+    assert new.exists()
+
+
 @pytest.mark.parametrize(
     ("project_id", "model", "tag"),
     [

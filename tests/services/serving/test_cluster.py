@@ -4,10 +4,11 @@ import stat
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from services.home import Home
-from services.serving import cluster
+from services.serving import cluster, replicas
 from services.serving.cluster import Cluster, Options
 from tests.live import eventually
 from tests.services.serving.simulated import Simulation, endpoint, target
@@ -89,6 +90,26 @@ def test_when_it_is_stopped_nothing_it_started_is_left(kept):
     one.stop()
     eventually(lambda: not [p for p in processes if p.is_running() and p.status() != "zombie"])
     assert one.problem == "It was stopped."
+
+
+def test_a_model_server_that_was_seen_before_it_had_its_mark_outlives_ray(kept, monkeypatch):
+    one = kept("well")
+    one.want(specs())
+    eventually(lambda: turned(one).ready and one.placed())
+    (placed,) = one.placed().values()
+    server = psutil.Process(int(placed.said))
+    assert server in one.processes()
+    environ = psutil.Process.environ
+    monkeypatch.setattr(
+        psutil.Process,
+        "environ",
+        lambda of: environ(of) | ({replicas.MARK: "x"} if of == server else {}),
+    )
+    assert server not in one.processes()
+    one._fall("It fell.", 0.0)
+    assert server.is_running()
+    monkeypatch.undo()
+    server.kill()
 
 
 @pytest.mark.parametrize(

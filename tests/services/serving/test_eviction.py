@@ -58,12 +58,10 @@ def test_among_equals_less_asked_for_its_memory_goes_first(given_ones: list[Cand
     assert values == sorted(values)
 
 
-@given(candidates, st.integers(1, 4000), st.booleans())
-def test_who_is_evicted_frees_enough_and_nobody_in_vain(
-    given_ones: list[Candidate], missing: int, idle_only: bool
-):
-    gone = to_evict(given_ones, missing * MIB, NOW, idle_only=idle_only)
-    may = [one for one in order(given_ones, NOW) if one.idle or not idle_only]
+@given(candidates, st.integers(1, 4000))
+def test_who_is_evicted_frees_enough_and_nobody_in_vain(given_ones: list[Candidate], missing: int):
+    gone = to_evict(given_ones, missing * MIB, NOW)
+    may = [one for one in order(given_ones, NOW) if one.idle]
     could = sum(one.candidate.bytes for one in may)
     if not gone:
         assert could < missing * MIB
@@ -71,7 +69,7 @@ def test_who_is_evicted_frees_enough_and_nobody_in_vain(
     freed = sum(one.candidate.bytes for one in gone)
     assert freed >= missing * MIB
     assert all(freed - one.candidate.bytes < missing * MIB for one in gone)
-    assert all(one.evictable and (one.idle or not idle_only) for one in gone)
+    assert all(one.evictable and one.idle for one in gone)
 
 
 def test_nothing_missing_evicts_nobody():

@@ -225,3 +225,15 @@ def test_what_was_live_when(journal: Journal):
     assert found[1].began_at == found[2].ended_at
     assert found[0].actor == "ana"
     assert looking.spans(journal, "nobody.x") == ()
+
+
+def test_what_is_of_the_future_was_written_before_the_clock_was_set(home, journal):
+    assert Figures(at=2000.0).stale(1000.0)
+    assert not Figures(at=1000.5).stale(1000.0)
+    assert ServingStatus(at=2000.0, pid=1).stale(1000.0)
+    live(journal, 1)
+    sees(home, at=time.time() + 3600)
+    found = looking.deployment(home, journal, NAME)
+    assert (
+        found.stale == "The serving engine has said nothing for a while: this is what it last saw."
+    )

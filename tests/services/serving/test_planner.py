@@ -98,8 +98,9 @@ def test_an_estimate_is_a_range_around_its_figure(
 def test_how_far_estimates_were_off_is_told_with_them():
     off = replace(SEEN, estimated_bytes=180 * MIB, model="other", platform="linux")
     found = estimate(INFO, 48 * MIB, "mlx", 32, [off])
-    assert found.error_known == pytest.approx(0.1)
-    assert estimate(INFO, 48 * MIB, "mlx", 32, []).error_known is None
+    assert found.known is not None
+    assert found.known.worst == pytest.approx(0.1)
+    assert estimate(INFO, 48 * MIB, "mlx", 32, []).known is None
     assert found.said.startswith("One replica takes ")
 
 

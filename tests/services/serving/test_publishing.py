@@ -1,5 +1,7 @@
 """Routes and status across the lives of the engine."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from services.serving import routes, status
 from services.serving.publishing import Publisher
 from services.serving.routes import Replica, Route, Routes, VersionRoute
 from tests.services.serving.lab import MODEL, NAME, PROJECT, bundle_info
-from tests.services.serving.simulated import Simulation, endpoint, target
+from tests.services.serving.simulated import Simulation, endpoint, rollout, target
 
 
 def route(*replicas: str) -> Route:
@@ -51,6 +53,74 @@ def test_routes_of_an_earlier_life_stay_until_as_much_is_known_again(home):
     publisher.publish_routes({NAME: made.run}, made.now)
     assert replicas(home) == [made.run.live.ready[0].spec.id]
     assert routes.read(home).serial == 8
+
+
+def late(monkeypatch, publisher, made):
+    """Turn once more, a minute later."""
+    publisher.publish_routes({NAME: made.run}, made.now)
+    then = time.monotonic() + 60
+    monkeypatch.setattr("services.serving.publishing.time.monotonic", lambda: then)
+    publisher.publish_routes({NAME: made.run}, made.now)
+
+
+def test_a_route_stays_while_what_answers_is_looked_at_however_long_that_takes(home, monkeypatch):
+    publisher = Publisher(home)
+    made = Simulation(endpoint(live=target(1)))
+    made.pass_time(5)
+    made.run.live.prepared = None  # a large bundle is verified
+    late(monkeypatch, publisher, made)
+    assert replicas(home) == ["a", "b"]
+
+
+def test_who_stands_in_a_route_that_stays_is_not_taken_for_dropped(home):
+    publisher = Publisher(home)
+    made = Simulation(endpoint(live=target(1)))
+    made.pass_time(5)
+    (server,) = made.run.live.servers
+    made.run.live.drop(server, made.now)
+    prepared, made.run.live.prepared = made.run.live.prepared, None
+    publisher.publish_routes({NAME: made.run}, made.now)
+    assert server.dropped_serial is None  # requests go to it still
+    made.run.live.prepared = prepared
+    publisher.publish_routes({NAME: made.run}, made.now)
+    assert server.dropped_serial == routes.read(home).serial
+
+
+def test_a_route_of_which_nothing_answers_goes_after_a_while(home, monkeypatch):
+    made = Simulation(endpoint(live=target(1)))
+    made.run.want(made.desired, made.now)
+    late(monkeypatch, Publisher(home), made)
+    assert routes.read(home).endpoints == {}
+
+
+def test_an_engine_that_could_not_read_the_journal_for_long_keeps_the_routes(home, monkeypatch):
+    publisher = Publisher(home)
+    then = time.monotonic() + 60
+    monkeypatch.setattr("services.serving.publishing.time.monotonic", lambda: then)
+    made = Simulation(endpoint(live=target(1)))
+    made.run.want(made.desired, made.now)
+    publisher.publish_routes({NAME: made.run}, made.now)
+    assert replicas(home) == ["a", "b"]
+
+
+def test_one_that_is_slow_to_be_known_again_holds_up_no_other(home):
+    publisher = Publisher(home)
+    slow = Simulation(endpoint(live=target(1)))
+    other = Simulation(replace(endpoint(live=target(1)), model="other"))
+    slow.run.want(slow.desired, slow.now)
+    other.pass_time(5)
+    publisher.publish_routes({NAME: slow.run, "tiny.other": other.run}, other.now)
+    assert replicas(home) == ["a", "b"]
+    assert routes.read(home).endpoints.keys() == {NAME, "tiny.other"}
+
+
+def test_a_first_version_that_is_watched_keeps_its_route(home):
+    publisher = Publisher(home)
+    made = Simulation(endpoint(rollout=rollout(1, watch_s=60)))
+    made.pass_time(10)
+    made.run.rollout.run.prepared = None
+    publisher.publish_routes({NAME: made.run}, made.now)
+    assert replicas(home) == ["a", "b"]
 
 
 def test_routes_of_what_nobody_wants_any_more_go_at_once(home):

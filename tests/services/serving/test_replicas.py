@@ -151,7 +151,44 @@ def test_a_record_that_cannot_be_read_belongs_to_nobody(spec, home):
     assert replicas.records(home) == ()
     assert replicas.process_of(spec) is None
     assert replicas.strays(home, set()) == [process]
+    assert replicas.strays(home, {spec.id}) == []  # it is young
+
+
+def test_a_clock_that_is_set_ends_no_model_server(spec, monkeypatch):
+    process = begun(spec)
+    began = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda one: began(one) + 3600)
+    assert replicas.process_of(spec) == process
+    assert replicas.look(spec).state != "ended"
+
+
+def test_another_process_with_its_number_is_not_it(spec, home):
+    process = begun(spec)
+    other = replace(spec, id="tiny.double:1:0-other", record=str(home.run / "other.json"))
+    replicas.keep_record(other, process.pid, process.create_time() - 60)
+    assert replicas.process_of(other) is None
+
+
+def test_one_that_was_never_noted_is_a_stray_though_another_took_its_place(spec, home, monkeypatch):
+    # Who started it was killed before it wrote the record.
+    with server_process._spawn(spec) as unnoted:
+        process = begun(spec)
+        assert replicas.strays(home, {spec.id}) == []  # it may be noted in a moment
+        monkeypatch.setattr(replicas, "_YOUNG_S", -1.0)
+        found = replicas.strays(home, {spec.id})
+        unnoted.kill()
+    assert [one.pid for one in found] == [unnoted.pid]
+    assert process.is_running()
+
+
+def test_what_a_model_server_started_is_no_stray(spec, home, monkeypatch):
+    code = "import subprocess, sys; subprocess.run(['sleep', '600'])\n"
+    Path(spec.folder, "mlops_client", "serving.py").write_text(code)
+    process = begun(spec)
+    eventually(process.children)
+    monkeypatch.setattr(replicas, "_YOUNG_S", -1.0)
     assert replicas.strays(home, {spec.id}) == []
+    assert len(replicas.strays(home, set())) == 2
 
 
 # Pulse
@@ -204,6 +241,19 @@ def test_a_version_is_prepared_in_a_thread(home, tmp_path):
     found = prepared(preparing)
     assert (found.folder, found.python, found.backend) == (str(folder), sys.executable, "auto")
     assert found.info.model == "double"
+    preparing.close()
+
+
+def test_what_was_prepared_and_not_taken_is_prepared_anew_later(home, tmp_path, monkeypatch):
+    root = lab.lay_project(tmp_path / "projects").parent
+    preparing = Preparing(home, NoProjects(), root, lambda *_: Path(sys.executable))
+    assert isinstance(preparing.ask("tiny", "double", Target(1)), str)
+    eventually(lambda: all(one.done() for one in preparing._under_way.values()))
+    lab.lay_bundle(home, 1)  # whoever deployed it gave up, and deploys it again now
+    monkeypatch.setattr("services.serving.preparing.FORGOTTEN_S", -1.0)
+    assert isinstance(preparing.ask("tiny", "double", Target(1)), str)
+    monkeypatch.undo()
+    assert prepared(preparing).info.version == 1
     preparing.close()
 
 

@@ -18,7 +18,6 @@ from services.serving.scaling import (
     idle,
     roomy,
     share,
-    total_bytes,
 )
 
 NOW = 1_000_000.0
@@ -172,7 +171,7 @@ def test_no_more_is_given_than_there_is_and_nothing_is_left_that_fits(
         assert bool(got.said) == (got.replicas < want.replicas)
         if got.replicas < want.replicas:
             assert want.replica_bytes > budget - spent
-    if total_bytes(asked) <= budget:
+    if sum(one.replicas * one.replica_bytes for one in asked) <= budget:
         assert [one.replicas for one in given_out] == [one.replicas for one in asked]
 
 

@@ -200,6 +200,25 @@ def test_versions_that_were_live_before(journal: Journal):
     assert store.earlier_live(journal, NAME, None) == (2, 1)
 
 
+def test_a_rollout_is_ended_by_whose_it_is_alone(journal: Journal):
+    begin(journal, 1)
+    wish = store.endpoint(journal, NAME).rollout
+    assert wish is not None
+    mine = wish.action_id or 0
+    ended = store.finish_rollout(
+        journal, NAME, 1, live=False, said="It was slow.", action_id=mine + 1
+    )
+    assert ended is None
+    assert store.endpoint(journal, NAME).rollout == wish
+    assert store.finish_rollout(journal, NAME, 1, live=True, said="", action_id=mine)
+
+
+def test_a_change_brings_nothing_back_that_was_taken_out_of_service(journal: Journal):
+    after = store.change(journal, "lora", "net", lambda now: replace(now, pinned=True))
+    assert after.pinned
+    assert store.endpoints(journal) == ()
+
+
 # API keys
 
 
