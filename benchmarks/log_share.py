@@ -73,7 +73,7 @@ def serve(port: int) -> None:
         if record.model == KEPT:
             append(log, record, **more)
 
-    PredictionLog.append = some  # type: ignore[method-assign]
+    PredictionLog.append = some  # type: ignore[method-assign, assignment]
     sys.exit(gateway(["--port", str(port)]))
 
 
@@ -85,12 +85,12 @@ async def load(port: int, requests: list[bytes], rate: float, seconds: float) ->
     latencies: list[list[float]] = [[] for _ in requests]
 
     async def one(number: int, due: float) -> None:
-        pair = await free.get()
-        status = await asked(*pair, requests[number])
+        reader, writer = await free.get()
+        status = await asked(reader, writer, requests[number])
         if status != 200:
             raise SystemExit(f"the gateway answered {status}")
         latencies[number].append(1000 * (time.perf_counter() - due))
-        free.put_nowait(pair)
+        free.put_nowait((reader, writer))
 
     begun, tasks = time.perf_counter(), []
     for number in range(int(rate * seconds)):
