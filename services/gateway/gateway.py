@@ -60,13 +60,13 @@ class Gateway:
     shadows: Shadows
     _contracts: dict[tuple[str, int], Contract] = field(default_factory=dict)
 
-    def key(self, request: Request) -> ApiKey:
+    async def key(self, request: Request) -> ApiKey:
         """Return the key that a request brought.
 
         Raises:
             Problem: It brought none that is good.
         """
-        key = self.keys.key(request.header(b"authorization"), request.header(b"x-api-key"))
+        key = await self.keys.key(request.header(b"authorization"), request.header(b"x-api-key"))
         request.seen.key_id = key.id
         return key
 

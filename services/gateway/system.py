@@ -31,7 +31,7 @@ async def health(gateway: Gateway, _request: Request) -> Reply:
 async def metrics(gateway: Gateway, request: Request) -> Reply:
     """Tell all counts to who asks from this machine, a project's to who brings its key."""
     if request.header(b"authorization") or request.header(b"x-api-key"):
-        key = gateway.key(request)
+        key = await gateway.key(request)
         return Reply(
             exposition.text(gateway.counts, frozenset({key.project})), media=exposition.MEDIA
         )
