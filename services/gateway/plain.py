@@ -1,7 +1,6 @@
 """Plain JSON: rows in, rows out, or columns in, columns out; pictures as PNGs when asked for."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,9 @@ from services.gateway.contract import Contract, Prepared, columns_given, rows_gi
 from services.gateway.gateway import Answered, Gateway, scalars
 from services.gateway.http import Reply, Request, parsed
 from services.gateway.problems import bad
-from services.predictions.models import Feedback
-from services.serving.models import Privacy
-from services.serving.store import ALL_PROJECTS, ApiKey
+from services.serving.store import ApiKey
 
 _KNOWN = {"rows", "columns", "images", "parameters"}
-_LABEL_BYTES = 64 << 10
-_ID = re.compile(r"[0-9a-f]{12}7[0-9a-f]{19}")
-_STRICTNESS: dict[Privacy, int] = {"full": 0, "sample": 1, "hash": 2, "off": 3}
 
 
 async def predict(
@@ -91,35 +85,3 @@ def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return columns as rows; one that is shorter than others ends the rows."""
     names = list(columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=False)]
-
-
-async def feedback(gateway: Gateway, request: Request, key: ApiKey, request_id: str) -> Reply:
-    """Take what was true of an earlier prediction."""
-    mark = request_id.replace("-", "").lower()
-    if not _ID.fullmatch(mark):
-        raise bad("It is no id of a request: X-Request-Id of an answer.", "request_id")
-    said = parsed(await gateway.body(request, 2 * _LABEL_BYTES))
-    strange = said.keys() - {"label"}
-    if "label" not in said or strange:
-        raise bad("Send an object with `label` alone, of any JSON.", "label")
-    try:
-        size = len(orjson.dumps(said["label"]))
-    except TypeError as error:
-        raise bad("It is nested too deep.", "label") from error
-    if size > _LABEL_BYTES:
-        raise bad(f"It has more than {_LABEL_BYTES} bytes as JSON.", "label")
-    request.seen.project = key.project
-    of = "" if key.project == ALL_PROJECTS else key.project
-    told = Feedback(mark, request.at, said["label"], key.id, of)
-    gateway.recorder.told(told, strictest([route.privacy for route in gateway.routes(key)]))
-    return Reply(orjson.dumps({"request_id": mark, "accepted": True}), 202)
-
-
-def strictest(found: Sequence[Privacy]) -> Privacy:
-    """Return how a label is kept that may be about any of some endpoints.
-
-    As the strictest asks; where some keep nothing and others do, hashed: the compactor drops those
-    of endpoints that keep nothing, when it knows which prediction a label is about.
-    """
-    most: Privacy = max(found, key=_STRICTNESS.__getitem__, default="full")
-    return "hash" if most == "off" and set(found) != {"off"} else most
