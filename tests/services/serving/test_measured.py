@@ -115,9 +115,7 @@ def _note(folder: str, first: int) -> None:
         Measured(Path(folder)).note(replace(SEEN, version=number))
 
 
-def test_processes_that_write_at_once_lose_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_processes_that_write_at_once_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     # A page that was tested before in this process is its main module still, and has no file.
     monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
     fresh = multiprocessing.get_context("spawn")
