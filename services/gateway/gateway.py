@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.gateway.answers import decoded
+from services.gateway.apart import Readers
 from services.gateway.asking import Asker, Question
 from services.gateway.contract import Contract, Prepared
 from services.gateway.counts import Counts
@@ -58,6 +59,7 @@ class Gateway:
     asker: Asker
     recorder: Recorder
     shadows: Shadows
+    readers: Readers
     _contracts: dict[tuple[str, int], Contract] = field(default_factory=dict)
 
     async def key(self, request: Request) -> ApiKey:

@@ -1,12 +1,14 @@
 """Plain JSON: rows in, rows out, or columns in, columns out; pictures as PNGs when asked for."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import orjson
 
 from services.gateway import pictures
+from services.gateway.apart import Form, asked
 from services.gateway.contract import Contract, Prepared, columns_given, rows_given
 from services.gateway.gateway import Answered, Gateway, scalars
 from services.gateway.http import Reply, Request, parsed
@@ -21,25 +23,53 @@ async def predict(
 ) -> Reply:
     """Ask a model."""
     route = gateway.route(request, key, f"{project}.{model}")
-    said = parsed(await gateway.body(request, route.max_body_bytes))
-    by_rows = _by_rows(said)
-    as_pictures = _pictures(said, request)
-    parameters = scalars(said.get("parameters"), "parameters")
-
-    def prepare(contract: Contract) -> Prepared:
-        if by_rows:
-            given = rows_given(said["rows"], contract.fields)
-            return contract.prepare(given, parameters, "rows[]")
-        return contract.prepare(
-            columns_given(said["columns"], contract.fields), parameters, "columns"
-        )
-
-    question = gateway.question(request, route, prepare)
+    body = await gateway.body(request, route.max_body_bytes)
+    call, question = await asked(gateway, request, route, FORM, body, len(body))
+    as_pictures = call.png or "image/png" in request.header(b"accept")
     answered = await gateway.ask(request, key, route, question, "plain")
     return Reply(
-        _written(answered, request.id, by_rows=by_rows, as_pictures=as_pictures),
+        _written(answered, request.id, by_rows=call.by_rows, as_pictures=as_pictures),
         after=lambda: gateway.shadow(request, answered, key, "plain"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a request says."""
+
+    by_rows: bool
+    png: bool
+    """Whether it wants pictures as PNGs."""
+    data: Any = None
+    """Rows or columns."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def prepare(self, contract: Contract) -> Prepared:
+        """Return what the model is asked.
+
+        Raises:
+            Problem: It is not what the version takes.
+        """
+        if self.by_rows:
+            given = rows_given(self.data, contract.fields)
+            return contract.prepare(given, self.parameters, "rows[]")
+        given = columns_given(self.data, contract.fields)
+        return contract.prepare(given, self.parameters, "columns")
+
+    def rest(self) -> dict[str, Any]:
+        """Return what the reply needs of it."""
+        return {"by_rows": self.by_rows, "png": self.png}
+
+
+def _read(body: bytes, _json_bytes: int) -> Call:
+    said = parsed(body)
+    by_rows = _by_rows(said)
+    png = _pictures(said)
+    parameters = scalars(said.get("parameters"), "parameters")
+    return Call(by_rows, png, said["rows" if by_rows else "columns"], parameters)
+
+
+FORM = Form("plain", _read, lambda rest: Call(**rest))
 
 
 def _by_rows(said: Mapping[str, Any]) -> bool:
@@ -55,11 +85,11 @@ def _by_rows(said: Mapping[str, Any]) -> bool:
     return "rows" in said
 
 
-def _pictures(said: Mapping[str, Any], request: Request) -> bool:
+def _pictures(said: Mapping[str, Any]) -> bool:
     images = said.get("images", "numbers")
     if images not in ("png", "numbers"):
         raise bad('It is "png" or "numbers".', "images")
-    return images == "png" or "image/png" in request.header(b"accept")
+    return bool(images == "png")
 
 
 def _written(answered: Answered, request_id: str, *, by_rows: bool, as_pictures: bool) -> bytes:

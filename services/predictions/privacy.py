@@ -90,6 +90,20 @@ def encoded(value: Any) -> bytes:  # noqa: ANN401
     return orjson.dumps(value, default=_plain, option=_OPTIONS)
 
 
+def full(columns: Columns) -> bytes | None:
+    """Return columns that are kept in full as JSON, None where they are too large to be kept.
+
+    What JSON cannot hold is empty.
+    """
+    if _surely_too_large(columns):
+        return None
+    try:
+        said = encoded(columns)
+    except (TypeError, ValueError):
+        return b""
+    return None if len(said) > COLUMNS_BYTES else said
+
+
 def share_of(request_id: str) -> float:
     """Return where an id stands between 0 and 1, always the same."""
     return zlib.crc32(request_id.encode()) / 2**32
