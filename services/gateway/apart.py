@@ -149,7 +149,7 @@ class Readers:
 
     async def _exchange(self, job: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         head = orjson.dumps(job)
-        process = self._idle.pop() if self._idle else await self._begun()
+        process = await self._one()
         done = False
         try:
             assert process.stdin is not None  # noqa: S101 - both are pipes
@@ -166,7 +166,13 @@ class Readers:
             else:  # what it would answer now is of nobody's question
                 self._end(process)
 
-    async def _begun(self) -> Process:
+    async def _one(self) -> Process:
+        """Return a reader that has nothing to do."""
+        while self._idle:
+            known = self._idle.pop()
+            if known.returncode is None:
+                return known
+            self._all.discard(known)
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "services.gateway.reader",
             stdin=PIPE, stdout=PIPE, limit=_PIPE_BYTES,
