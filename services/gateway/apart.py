@@ -93,12 +93,14 @@ async def asked(
 
     question = gateway.question(request, route, prepare, version)
     loaded = chosen(route, question)
-    request.seen.version, request.seen.backend = loaded.version, loaded.backend
-    request.seen.asked = True
-    rest, read = await gateway.readers.read(
+    header, answer = await gateway.readers.read(
         form.name, loaded.info, body, json_bytes, question.deadline
     )
-    return form.again(rest), question
+    if not header.get("unread"):
+        request.seen.version, request.seen.backend = loaded.version, loaded.backend
+        request.seen.asked = True
+    read = _prepared(header, answer)
+    return form.again(header["rest"]), question
 
 
 @dataclass(slots=True)
@@ -113,8 +115,8 @@ class Readers:
 
     async def read(
         self, form: str, info: BundleInfo, body: bytes, json_bytes: int, deadline: float
-    ) -> tuple[dict[str, Any], Prepared]:
-        """Return what the reply needs of a request, and what the model is asked.
+    ) -> tuple[dict[str, Any], bytes]:
+        """Return what a reader says of a request.
 
         Args:
             form: The name of its protocol.
@@ -124,7 +126,7 @@ class Readers:
             deadline: Of the monotonic clock.
 
         Raises:
-            Problem: There is something wrong with it, or no reader was there in time.
+            Problem: No reader was there in time, or it was lost.
         """
         if self._waiting >= WAITING:
             raise Problem(
@@ -135,7 +137,7 @@ class Readers:
         self._waiting += 1
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())), self._turn:
-                header, answer = await self._exchange(job, body)
+                return await self._exchange(job, body)
         except TimeoutError as error:
             raise Problem("deadline", "The request was not read in time.") from error
         except (OSError, EOFError, EngineProtocolError) as error:
@@ -145,7 +147,6 @@ class Readers:
             ) from error  # fmt: skip
         finally:
             self._waiting -= 1
-        return _told(header, answer)
 
     async def _exchange(self, job: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         head = orjson.dumps(job)
@@ -194,11 +195,16 @@ class Readers:
         await asyncio.gather(*(process.wait() for process in ended))
 
 
-def _told(header: Mapping[str, Any], body: bytes) -> tuple[dict[str, Any], Prepared]:
+def _prepared(header: Mapping[str, Any], body: bytes) -> Prepared:
+    """Return what the model is asked.
+
+    Raises:
+        Problem: The reader found something wrong.
+    """
     problem = header.get("problem")
     if problem is not None:
         raise Problem(problem["kind"], problem["detail"], field=problem["field"])
     end = len(body) - header["columns"]
     columns = LARGE if header["large"] else body[end:]
     inputs = frames.tensors(header["inputs"], body[:end])
-    return header["rest"], Prepared(inputs, header["rows"], columns, header["parameters"])
+    return Prepared(inputs, header["rows"], columns, header["parameters"])

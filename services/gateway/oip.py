@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from services.gateway import arrays
+from services.gateway import arrays, writing
 from services.gateway.apart import Form, asked
 from services.gateway.contract import Contract, Given, Prepared
 from services.gateway.gateway import Answered, Gateway, scalars
@@ -142,7 +142,7 @@ async def infer(
         gateway, request, route, FORM, body, _json_bytes(request, body), version
     )
     answered = await gateway.ask(request, key, route, question, "oip")
-    reply = written(answered, call, request.id)
+    reply = await written(answered, call, request.id)
     reply.after = lambda: gateway.shadow(request, answered, key, "oip")
     return reply
 
@@ -268,7 +268,7 @@ def _see_outputs(contract: Contract, call: Call) -> None:
             )
 
 
-def written(answered: Answered, call: Call, request_id: str) -> Reply:
+async def written(answered: Answered, call: Call, request_id: str) -> Reply:
     """Return the reply of an answer."""
     tensors = {one.name: one for one in answered.answer.outputs}
     wanted = call.outputs or [Wanted(name, call.binary) for name in tensors]
@@ -284,7 +284,7 @@ def written(answered: Answered, call: Call, request_id: str) -> Reply:
             said["parameters"] = {"binary_data_size": len(tensor.data)}
             behind.append(tensor.data)
         else:
-            said["data"] = flat(answered.outputs[one.name])
+            said["data"] = await writing.listed(flat(answered.outputs[one.name]))
         told.append(said)
     document = {
         "id": call.id or request_id,
@@ -293,7 +293,7 @@ def written(answered: Answered, call: Call, request_id: str) -> Reply:
         "outputs": told,
         "parameters": {"backend": answered.loaded.backend, "request_id": request_id},
     }
-    body = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY, default=_plain)
+    body = writing.dumped(document)
     if not behind:
         return Reply(body)
     length = (LENGTH, b"%d" % len(body))
@@ -305,12 +305,6 @@ def flat(values: Any) -> Any:  # noqa: ANN401
     if isinstance(values, np.ndarray):
         return values.ravel()
     return np.array(values, dtype=object).ravel().tolist() if values else values
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, np.ndarray | np.generic):  # of 16-bit floats, where orjson is older
-        return value.tolist()
-    raise TypeError(type(value).__name__)
 
 
 def _json(said: Mapping[str, Any], status: int = 200) -> Reply:

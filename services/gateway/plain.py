@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import orjson
 
-from services.gateway import pictures
+from services.gateway import pictures, writing
 from services.gateway.apart import Form, asked
 from services.gateway.contract import Contract, Prepared, columns_given, rows_given
 from services.gateway.gateway import Answered, Gateway, scalars
@@ -28,7 +27,7 @@ async def predict(
     as_pictures = call.png or "image/png" in request.header(b"accept")
     answered = await gateway.ask(request, key, route, question, "plain")
     return Reply(
-        _written(answered, request.id, by_rows=call.by_rows, as_pictures=as_pictures),
+        await _written(answered, request.id, by_rows=call.by_rows, as_pictures=as_pictures),
         after=lambda: gateway.shadow(request, answered, key, "plain"),
     )
 
@@ -92,7 +91,9 @@ def _pictures(said: Mapping[str, Any]) -> bool:
     return bool(images == "png")
 
 
-def _written(answered: Answered, request_id: str, *, by_rows: bool, as_pictures: bool) -> bytes:
+async def _written(
+    answered: Answered, request_id: str, *, by_rows: bool, as_pictures: bool
+) -> bytes:
     fields = {one.name: one for one in answered.loaded.info.outputs}
     columns: dict[str, Any] = {}
     for name, values in answered.outputs.items():
@@ -101,17 +102,15 @@ def _written(answered: Answered, request_id: str, *, by_rows: bool, as_pictures:
         if as_pictures and field is not None and field.image and isinstance(values, np.ndarray):
             drawn = pictures.packed(field, values)
         columns[name] = values if drawn is None else drawn
-    said: dict[str, Any] = {"rows": _rows(columns)} if by_rows else {"columns": columns}
+    said: dict[str, Any] = (
+        {"rows": await writing.rows(columns)}
+        if by_rows
+        else {"columns": {name: await writing.listed(one) for name, one in columns.items()}}
+    )
     said |= {
         "request_id": request_id,
         "model": answered.route.name,
         "version": answered.loaded.version,
         "backend": answered.loaded.backend,
     }
-    return orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return columns as rows; one that is shorter than others ends the rows."""
-    names = list(columns)
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=False)]
+    return writing.dumped(said)

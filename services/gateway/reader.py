@@ -27,6 +27,9 @@ def answer(job: dict[str, Any], body: bytes) -> bytes:
     """Return the frame that answers one."""
     try:
         call: Call = FORMS[job["form"]].read(body, job["json_bytes"])
+    except Problem as problem:
+        return _refused(problem, unread=True)
+    try:
         prepared = call.prepare(Contract(BundleInfo.from_json(job["info"])))
         assert not isinstance(prepared.columns, bytes)  # noqa: S101 - it was prepared here
         columns = privacy.full(prepared.columns)
@@ -43,9 +46,9 @@ def answer(job: dict[str, Any], body: bytes) -> bytes:
         return _refused(problem)
 
 
-def _refused(problem: Problem) -> bytes:
+def _refused(problem: Problem, *, unread: bool = False) -> bytes:
     said = {"kind": problem.kind, "detail": problem.detail, "field": problem.field}
-    return frames.frame({"id": 0, "problem": said})
+    return frames.frame({"id": 0, "problem": said, "unread": unread})
 
 
 def serve(asked: BinaryIO, answered: BinaryIO) -> None:

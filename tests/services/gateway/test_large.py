@@ -51,7 +51,7 @@ BODIES: dict[str, tuple[str, object]] = {
     "deep": (PLAIN, b'{"columns": {"x": ' + b"[" * 1020 + b"]" * 1020 + b"}}"),
     "deeper": (PLAIN, b"[" * 5000),
     "no object": (PLAIN, b"[1]"),
-    "no JSON": (OIP, b'{"inputs": '),
+    "no JSON": (OIP, b'{"inputs": }'),
     "no inputs": (OIP, {"inputs": []}),
     "strange output": (OIP, {"inputs": [tensor()], "outputs": [{"name": "z"}]}),
     "strange type": (OIP, {"inputs": [tensor(datatype="FP64")]}),

@@ -1,11 +1,13 @@
 import stat
 
+import numpy as np
 import pytest
 
 from services.home import Home
-from services.predictions import monitoring, reading
+from services.predictions import monitoring, privacy, reading
 from services.predictions.log import PredictionLog
 from services.predictions.models import Feedback
+from services.predictions.privacy import COLUMNS_BYTES, encoded, full
 from tests.services.predictions.records import NOON, compacted, on_disk, record
 
 
@@ -123,3 +125,17 @@ def test_a_label_of_a_prediction_without_columns_is_counted_alone(home: Home, lo
     compacted(home)
     (label,) = monitoring.labelled(home, "clip-finetuning", "clip").to_pylist()
     assert (label["kept"], label["label"], label["outputs"]) == ("dropped", "null", None)
+
+
+@pytest.mark.parametrize("kind", ["<f4", "<f8", "<i8", "?"])
+@pytest.mark.parametrize("shape", [(-1,), (-1, 7), (2, -1)])
+def test_what_is_found_too_large_early_is_what_is_too_large(kind: str, shape: tuple[int, ...]):
+    rng = np.random.default_rng(5)
+    for count in (14 * 1000, 14 * 12_000, 14 * 30_000, 14 * 60_000, 14 * 120_000, 14 * 200_000):
+        array = (rng.standard_normal(count) * 3).astype(kind).reshape(shape)
+        columns = {"x": array, "y": ["a"] * 10}
+        whole = encoded(columns)
+        fits = len(whole) <= COLUMNS_BYTES
+        assert full(columns) == (whole if fits else None), count
+        if fits:
+            assert not privacy._surely_too_large(columns), count
