@@ -14,7 +14,8 @@ from dashboard.deployments import access
 from dashboard.numbers import age, moment, number
 from dashboard.text import plain
 from services.actions.api_keys import CONCURRENCY, RATE_PER_S, AddApiKey, RevokeApiKey
-from services.serving import short_keys, store
+from services.actions.own_keys import is_own
+from services.serving import store
 from services.serving.looking import Deployment
 from services.serving.store import ALL_PROJECTS, ApiKey
 
@@ -44,8 +45,8 @@ def draw(seen: Deployment, off: str | None) -> None:
 
 
 def _worth(one: ApiKey) -> bool:
-    """Return whether a key is listed: those of the try-it form only while they count."""
-    return not short_keys.is_short(one) or one.good(time.time())
+    """Return whether a key is listed: those of the platform's own asking only while they count."""
+    return not is_own(one) or one.good(time.time())
 
 
 def _key(one: ApiKey, off: str | None, now: float) -> None:

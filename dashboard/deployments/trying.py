@@ -1,7 +1,6 @@
 """Try it: a question made from the schema goes through the gateway, and its answer is drawn."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -11,19 +10,15 @@ from dashboard.components import notices
 from dashboard.deployments import access, answer, few_shot, form, gateway, standing
 from dashboard.numbers import number
 from dashboard.text import plain
+from services.actions.own_keys import own_key
 from services.actions.roles import reason_against
-from services.errors import EngineRefusedError, MlopsError
-from services.serving import short_keys
+from services.errors import MlopsError
 from services.serving.looking import Deployment
 from services.serving.models import BundleInfo
 from services.serving.routes import Route
-from services.serving.short_keys import ShortKey
 from services.serving.visiting import Answer, Gateway
 
-_HELD, _KEY = "try:answer", "try:key"
-_AGAIN_S, _PATIENCE_S = 0.25, 3.0
-"""The gateway learns of a key within half a second."""
-_NO_KEY = 401
+_HELD = "try:answer"
 _AS_SPLIT = "as the traffic is split"
 _MOST_TOKENS, _TOKENS = 1_000, 120
 
@@ -104,14 +99,12 @@ def _ask(seen: Deployment, info: BundleInfo, version: int | None) -> None:
     if not asked or question is None:
         return
     st.session_state.pop(_HELD, None)
-    with gateway.connected(_key(seen.project)) as asks:
+    with gateway.connected(own_key(state.context(), state.actor(), seen.project)) as asks:
         if info.interface == "text" and info.stream:
             found = _stream(asks, seen, question, most, version)
         else:
             with st.spinner("Asking"):
-                found = _patient(
-                    lambda: asks.infer(seen.name, question.columns, info.inputs, version)
-                )
+                found = asks.infer(seen.name, question.columns, info.inputs, version)
     st.session_state[_HELD] = Held(seen.name, info, found, examples=question.examples)
 
 
@@ -121,48 +114,21 @@ def why_not(seen: Deployment) -> str | None:
     return told or standing.gateway_reason(access.picture(seen.project))
 
 
-def _key(project: str) -> str:
-    held = st.session_state.get(_KEY)
-    if not isinstance(held, ShortKey) or held.project != project or not held.good():
-        held = short_keys.make(state.journal(), state.actor(), project)
-        st.session_state[_KEY] = held
-    return held.key
-
-
-def _patient(ask: Callable[[], Answer]) -> Answer:
-    """Ask; while the gateway does not know our fresh key yet, again."""
-    until = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            return ask()
-        except EngineRefusedError as error:
-            if error.status != _NO_KEY or time.monotonic() > until:
-                raise
-            time.sleep(_AGAIN_S)
-
-
 def _stream(
     asks: Gateway, seen: Deployment, question: form.Question, most: int, version: int | None
 ) -> Answer:
     prompt = str(next(iter(question.columns.values()))[0])
     place = st.empty()
     text = ""
-
-    def written() -> Answer:
-        nonlocal text
-        for piece in asks.write(seen.name, prompt, most, version):
-            if isinstance(piece, Answer):
-                return piece
-            text += piece
-            with place.container():
-                answer.written(text)
-        raise MlopsError("The gateway ended the text without a word.", "Ask again.")
-
-    found = _patient(written)
-    place.empty()
-    return replace(
-        found, text=prompt + found.text if not found.text.startswith(prompt) else found.text
-    )
+    for piece in asks.write(seen.name, prompt, most, version):
+        if isinstance(piece, Answer):
+            place.empty()
+            whole = piece.text if piece.text.startswith(prompt) else prompt + piece.text
+            return replace(piece, text=whole)
+        text += piece
+        with place.container():
+            answer.written(text)
+    raise MlopsError("The gateway ended the text without a word.", "Ask again.")
 
 
 def _last(seen: Deployment) -> None:
@@ -231,7 +197,7 @@ def _own(found: Answer) -> object:
 
 
 def _tell(held: Held, label: object, told: str) -> str:
-    with gateway.connected(_key(held.info.project)) as asks:
-        asks.feedback(held.answer.request_id, label)
+    with gateway.connected(own_key(state.context(), state.actor(), held.info.project)) as asks:
+        asks.feedback(held.name, held.answer.request_id, label)
     st.session_state[_HELD] = replace(held, told=told)
     return told

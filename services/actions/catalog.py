@@ -18,6 +18,7 @@ from services.actions.deploy import Deploy
 from services.actions.deploy_rollback import RollbackDeployment
 from services.actions.machine_offer import OfferMachine
 from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
+from services.actions.own_keys import OwnKey
 from services.actions.promote import Promote, Rollback
 from services.actions.queue_move import MoveJob
 from services.actions.register_project import ForgetProject, RegisterProject
@@ -69,6 +70,7 @@ ACTIONS: dict[str, type[Any]] = {
         Undeploy,
         AddApiKey,
         RevokeApiKey,
+        OwnKey,
         SetPrivacy,
     )
 }

@@ -6,7 +6,6 @@ engine is there again. A crash at any point leaves a claim of a dead process: th
 on from the last step written down, and asks the engine what of the step under way was done.
 """
 
-import hashlib
 import json
 import logging
 import time
@@ -18,7 +17,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 
 from services.access import store
-from services.actions import audit, records, roles, schema
+from services.actions import records, roles, schema, submitting
 from services.actions.action import (
     Action,
     Context,
@@ -33,7 +32,7 @@ from services.actions.action import (
 from services.actions.catalog import dump, lane_of, load
 from services.actions.claims import Claim, Claims, LostClaimError
 from services.actions.journal import now_ms
-from services.actions.records import ENDED, ActionRecord, State, StepRecord, shown
+from services.actions.records import ENDED, ActionRecord, State, StepRecord
 from services.actions.roles import Actor
 from services.errors import (
     ConflictError,
@@ -78,74 +77,24 @@ class Executor:
         """
         if not 0 < len(key) <= _KEY_LIMIT:
             raise InputError(f"A key has 1 to {_KEY_LIMIT} characters.")
-        sealed = _seal(actor, key)
+        sealed = submitting.seal(actor, key)
         known = self._by_key(sealed, action)
         if known is not None:
             return known
-        _check_text(dump(action))
-        self._permit(actor, action)
+        submitting.check_text(dump(action))
+        submitting.permit(self._journal, actor, action)
         action.check(self._context, actor)
         if isinstance(action, Pinned):
             action = action.pinned(self._context)
         try:
-            return records.record(self._journal, self._write_down(actor, action, sealed))
+            number = submitting.write_down(self._journal, actor, action, sealed, self._now())
+            return records.record(self._journal, number)
         except (IntegrityError, JournalError):
             # The same click from another process; or an error that came after it was written.
             known = self._by_key(sealed, action)
             if known is None:
                 raise
             return known
-
-    def _write_down(self, actor: Actor, action: Action, sealed: str) -> int:
-        table = schema.actions
-        params = dump(action)
-        row = {
-            "key": sealed,
-            "kind": action.kind,
-            "project": action.project,
-            "title": action.title,
-            "params": params,
-            "memory": "{}",
-            "actor": actor.name,
-            "actor_kind": actor.kind,
-            "actor_role": actor.role,
-            "actor_projects": None if actor.projects is None else json.dumps(actor.projects),
-            "subject": action.subject[:300],
-            "state": "pending",
-            "error": "",
-            "hint": "",
-            "result": "",
-            "submitted_ms": self._now(),
-            "attempts": 0,
-        }
-        with self._journal.write() as connection:
-            made = connection.execute(table.insert().values(**row).returning(table.c.id))
-            number = int(made.scalar_one())
-            audit.append(
-                connection,
-                actor.name,
-                f"{action.kind}.requested",
-                action.title,
-                project=action.project,
-                detail={"action": number, "kind": action.kind, "params": shown(params)},
-            )
-        return number
-
-    def _permit(self, actor: Actor, action: Action) -> None:
-        needed = needed_role(action)
-        reason = roles.reason_against(actor, needed, action.project, action.title)
-        if not reason:
-            return
-        with self._journal.write() as connection:
-            audit.append(
-                connection,
-                actor.name,
-                f"{action.kind}.denied",
-                action.title,
-                project=action.project,
-                detail={"reason": reason},
-            )
-        roles.require(actor, needed, action.project, action.title)
 
     def _by_key(self, sealed: str, action: Action) -> ActionRecord | None:
         table = schema.actions
@@ -389,20 +338,3 @@ class Executor:
             before=before,
             limit=limit,
         )
-
-
-def _seal(actor: Actor, key: str) -> str:
-    """Return the key as it is stored: one's own, and of one length."""
-    return hashlib.sha256(f"{actor.kind}/{actor.name}/{key}".encode(errors="replace")).hexdigest()
-
-
-def _check_text(params: str) -> None:
-    """Refuse text no database holds.
-
-    Raises:
-        InputError: It has a NUL or half of a character.
-    """
-    for name, value in json.loads(params).items():
-        for text in value if isinstance(value, list) else (value,):
-            if isinstance(text, str) and audit.clean(text) != text:
-                raise InputError(f"The {name} has a NUL, or bytes that are no UTF-8.")

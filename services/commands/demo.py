@@ -68,18 +68,18 @@ def demo(home: Home) -> None:
             if settings.airflow_enabled
             else "Their logs are train-<id>.log in the logs folder; `mlops up --demo` tries again.",
         )
-    served = _serve(home, settings, say)
+    served = _serve(settings, say)
     count = len(projects)
     click.echo(f"The demo is ready: {count} projects with real runs and registered models{served}.")
 
 
-def _serve(home: Home, settings: "Settings", say: Say) -> str:
+def _serve(settings: "Settings", say: Say) -> str:
     """Deploy models of different kinds and ask them, where this installation serves."""
     if not settings.serving_enabled:
         return ""
     from services.commands import demo_serving
 
-    served = demo_serving.serve(home, say)
+    served = demo_serving.serve(say)
     return f", {len(served)} models of different kinds in service"
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from services.errors import ConflictError, InputError, MlopsError, PlatformError
-from services.home import Home
 
 if TYPE_CHECKING:
     from services.actions.action import Context
@@ -35,7 +34,7 @@ class Served:
     median_ms: float
 
 
-def serve(home: Home, say: Say) -> tuple[Served, ...]:
+def serve(say: Say) -> tuple[Served, ...]:
     """Deploy one champion of each kind and ask each; what is live already is only asked.
 
     Raises:
@@ -52,7 +51,7 @@ def serve(home: Home, say: Say) -> tuple[Served, ...]:
     for kind, candidates in kinds.items():
         for info in candidates:
             try:
-                served.append(_served(here, home, info, say))
+                served.append(_served(here, info, say))
                 break
             except MlopsError as error:
                 failed.append(f"{_name(info)} ({kind}): {error.message}")
@@ -105,9 +104,9 @@ def _packaged(here: "Context", say: Say) -> Iterator["BundleInfo"]:
             say(model.name, f"cannot be packaged: {error.message}")
 
 
-def _served(here: "Context", home: Home, info: "BundleInfo", say: Say) -> Served:
+def _served(here: "Context", info: "BundleInfo", say: Say) -> Served:
     _deploy(here, info, say)
-    median = _asked(here, home, info)
+    median = _asked(here, info)
     say(_name(info), f"answered {REQUESTS} of {REQUESTS} requests, in {median:.1f} ms each")
     return Served(info, median)
 
@@ -128,7 +127,7 @@ def _deploy(here: "Context", info: "BundleInfo", say: Say) -> None:
         raise ConflictError(ended.error, ended.hint)
 
 
-def _asked(here: "Context", home: Home, info: "BundleInfo") -> float:
+def _asked(here: "Context", info: "BundleInfo") -> float:
     """Ask a model its own example through the gateway; return the median time in milliseconds.
 
     Raises:
@@ -137,13 +136,14 @@ def _asked(here: "Context", home: Home, info: "BundleInfo") -> float:
     """
     import statistics
 
+    from services.actions.own_keys import own_key
+    from services.commands.acting import actor
     from services.commands.endpoint_names import Named
     from services.commands.predict import ask
-    from services.serving.platform_key import platform_key
 
     if not info.example:
         raise InputError(f"{_name(info)} has no example that could be asked.")
-    key, took = platform_key(home, here.journal), []
+    key, took = own_key(here, actor(), info.project), []
     for _ in range(REQUESTS):
         began = time.monotonic()
         ask(Named(info.project, info.model), {"columns": dict(info.example)}, key)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 120.0
 _LONGEST = 128 << 20
-_KNOWN_S = 3.0
-_NO_KEY = 401
 
 
 @click.command()
@@ -32,15 +29,14 @@ def predict(*, name: str, file: str, version: int | None, png: bool) -> None:
 
     FILE holds {"rows": [{…}, …]}, {"columns": {…}}, a list of rows, one row, or CSV with a head.
     """
-    from services.commands.acting import context
-    from services.home import Home
-    from services.serving.platform_key import platform_key
+    from services.actions.own_keys import own_key
+    from services.commands.acting import actor, context
 
     found = parse(name)
     if found.alias:
         raise InputError("An endpoint has versions, no aliases.", "Leave the alias out.")
     body = body_of(file, png=png)
-    key = platform_key(Home.locate(), context().journal)
+    key = own_key(context(), actor(), found.project)
     print_json(ask(found, body, key, version or found.version))
 
 
@@ -60,10 +56,6 @@ def ask(named: Named, body: dict[str, Any], key: str, version: int | None = None
     try:
         with httpx.Client(base_url=gateway_url(), timeout=TIMEOUT_S, trust_env=False) as client:
             answer = client.post(path, json=body, headers=headers)
-            end = time.monotonic() + _KNOWN_S
-            while answer.status_code == _NO_KEY and time.monotonic() < end:
-                time.sleep(0.2)  # a key that was just made is known within a second
-                answer = client.post(path, json=body, headers=headers)
     except httpx.HTTPError as error:
         raise EngineUnreachableError(
             f"The gateway does not answer ({type(error).__name__}).",

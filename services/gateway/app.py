@@ -53,7 +53,7 @@ class App:
             self._see_host(request)
             spec, said = routing.found(request.method, request.parts)
             if spec.key:
-                key = self._gateway.key(request)
+                key = await self._gateway.key(request)
                 with self._gateway.limits.admitted(key):
                     reply = await spec.handler(self._gateway, request, key, **said)
                     await self._send(send, request, reply)

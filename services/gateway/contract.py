@@ -34,8 +34,8 @@ class Prepared:
 
     inputs: tuple[Tensor, ...]
     rows: int
-    columns: dict[str, Any]
-    """The same for the prediction log."""
+    columns: dict[str, Any] | bytes
+    """The same for the prediction log; bytes: as JSON."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 

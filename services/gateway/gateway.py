@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.gateway.answers import decoded
+from services.gateway.apart import Readers
 from services.gateway.asking import Asker, Question
 from services.gateway.contract import Contract, Prepared
 from services.gateway.counts import Counts
@@ -58,15 +59,16 @@ class Gateway:
     asker: Asker
     recorder: Recorder
     shadows: Shadows
+    readers: Readers
     _contracts: dict[tuple[str, int], Contract] = field(default_factory=dict)
 
-    def key(self, request: Request) -> ApiKey:
+    async def key(self, request: Request) -> ApiKey:
         """Return the key that a request brought.
 
         Raises:
             Problem: It brought none that is good.
         """
-        key = self.keys.key(request.header(b"authorization"), request.header(b"x-api-key"))
+        key = await self.keys.key(request.header(b"authorization"), request.header(b"x-api-key"))
         request.seen.key_id = key.id
         return key
 

@@ -28,6 +28,7 @@ _UUID7 = re.compile(
     rb"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?7[0-9a-fA-F]{3}-?[89abAB][0-9a-fA-F]{3}-?[0-9a-fA-F]{12}"
 )
 _CLOCKS_DIFFER_MS = 3_600_000
+_MARKS = (b"[", b"{", b",")
 
 
 GONE = 499
@@ -213,12 +214,21 @@ def unpacked(body: bytes, limit: int) -> bytes:
     return found
 
 
-def parsed(body: bytes) -> dict[str, Any]:
+def parsed(body: bytes, most: int | None = None) -> dict[str, Any]:
     """Return a JSON object.
 
+    Args:
+        body: What was sent.
+        most: So many brackets and commas it has at most, those in texts as well: what reading costs
+            goes with the number of values, not with the bytes.
+
     Raises:
-        Problem: It is none, or nested absurdly deep.
+        Problem: It is none, has too many values, or is nested absurdly deep.
     """
+    if most is not None and len(body) > most and sum(map(body.count, _MARKS)) > most:
+        raise Problem(
+            "too-large", f"The body has more than {most} brackets and commas; send less at once."
+        )
     try:
         said = orjson.loads(body)  # refuses what is nested deeper than 1,024, NaN, and bad UTF-8
     except ValueError as error:

@@ -1,5 +1,12 @@
-"""API keys as the gateway knows them: a copy of the journal's, at most half a second old."""
+"""API keys as the gateway knows them: a copy of the journal's, at most half a second old.
 
+A key that is not in the copy may have been made just now: the journal is looked at once more before
+it is refused. All such requests share that look, and looks have pauses between them, so that a
+flood of made-up keys costs no more than a bounded number of reads.
+"""
+
+import asyncio
+import contextlib
 import hmac
 import logging
 import threading
@@ -14,6 +21,11 @@ from services.serving.store import ApiKey, key_hash, key_id_of
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.5
+PAUSE_S, SHARE = 0.1, 0.2
+"""Between two looks there is the pause at least, and never do they take more than the share of a
+core."""
+PATIENCE_S = 2.0
+"""A key that is not known waits so long for a look."""
 STALE_S = 60.0
 """An older copy opens nothing: a key may have been revoked since."""
 _SETTLED_NS = 2_000_000_000
@@ -36,6 +48,10 @@ class KeyRing:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._troubled = False
+        self._wanted = threading.Event()
+        """A look before its time."""
+        self._lock = threading.Lock()
+        self._waiting: list[asyncio.Future[None]] = []
 
     def start(self) -> None:
         """Begin to follow the journal in a thread."""
@@ -46,15 +62,44 @@ class KeyRing:
     def stop(self) -> None:
         """End the thread."""
         self._ended.set()
+        self._wanted.set()
         if self._thread is not None:
             self._thread.join()
 
     def _follow(self) -> None:
-        while not self._ended.wait(POLL_S):
+        pause_s = PAUSE_S
+        while not self._ended.wait(pause_s):
+            self._wanted.wait(max(0.0, POLL_S - pause_s))
+            self._wanted.clear()
+            with self._lock:
+                waiting, self._waiting = self._waiting, []
+            began = time.monotonic()
             try:
                 self.look()
             except Exception:  # the copy grows old, and opens nothing then
                 logger.exception("reading API keys")
+            for future in waiting:
+                with contextlib.suppress(RuntimeError):  # the gateway has ended meanwhile
+                    future.get_loop().call_soon_threadsafe(_seen, future)
+            pause_s = max(PAUSE_S, (time.monotonic() - began) * (1 / SHARE - 1))
+
+    async def _looked(self) -> None:
+        """Wait for a look that begins from now on.
+
+        Raises:
+            Problem: The journal cannot be read, or not in time.
+        """
+        if self._thread is None:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with self._lock:
+            self._waiting.append(future)
+        self._wanted.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                await future
+        if self._troubled or not future.done() or future.cancelled():
+            raise _unreadable()
 
     def look(self) -> None:
         """Read the keys, unless the journal's file is the same since it was last read."""
@@ -91,7 +136,7 @@ class KeyRing:
         """Return whether the copy may still open something."""
         return self._read_at is not None and self._clock() - self._read_at <= STALE_S
 
-    def key(self, authorization: str, x_api_key: str) -> ApiKey:
+    async def key(self, authorization: str, x_api_key: str) -> ApiKey:
         """Return the key that a request brought.
 
         Raises:
@@ -107,14 +152,25 @@ class KeyRing:
                 field="Authorization",
             )  # fmt: skip
         if not self.fresh:
-            raise Problem(
-                "away", "API keys cannot be checked now: the journal cannot be read.",
-                retry_after_s=2,
-            )  # fmt: skip
-        key = self._keys.get(key_id_of(given))
+            raise _unreadable()
+        key_id = key_id_of(given)
+        if key_id and key_id not in self._keys:
+            await self._looked()
+        key = self._keys.get(key_id)
         if key is None or not hmac.compare_digest(key.hash, key_hash(given)):
             raise Problem("no-key", "This API key is not known.", field="Authorization")
         if not key.good(time.time()):
             how = "was revoked" if key.revoked_at is not None else "has expired"
             raise Problem("no-key", f"This API key {how}.", field="Authorization")
         return key
+
+
+def _seen(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _unreadable() -> Problem:
+    return Problem(
+        "away", "API keys cannot be checked now: the journal cannot be read.", retry_after_s=2
+    )

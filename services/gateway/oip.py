@@ -1,13 +1,14 @@
 """The Open Inference Protocol, version 2, over REST: with tensors as JSON, or binary behind it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import orjson
 
-from services.gateway import arrays
+from services.gateway import arrays, writing
+from services.gateway.apart import Form, asked
 from services.gateway.contract import Contract, Given, Prepared
 from services.gateway.gateway import Answered, Gateway, scalars
 from services.gateway.http import JSON, Reply, Request, parsed
@@ -116,40 +117,53 @@ class Call:
     """Whether outputs that were not named come as binary data."""
     parameters: Mapping[str, Any]
 
+    def prepare(self, contract: Contract) -> Prepared:
+        """Return what the model is asked.
+
+        Raises:
+            Problem: It is not what the version takes.
+        """
+        _see_outputs(contract, self)
+        return contract.prepare(self.inputs, self.parameters)
+
+    def rest(self) -> dict[str, Any]:
+        """Return what the reply needs of it."""
+        outputs = None if self.outputs is None else [asdict(one) for one in self.outputs]
+        return {"id": self.id, "outputs": outputs, "binary": self.binary}
+
 
 async def infer(
     gateway: Gateway, request: Request, key: ApiKey, name: str, version: str = ""
 ) -> Reply:
     """Ask a model."""
     route = gateway.route(request, key, name)
-    call = read(request, await gateway.body(request, route.max_body_bytes))
-
-    def prepare(contract: Contract) -> Prepared:
-        _see_outputs(contract, call)
-        return contract.prepare(call.inputs, call.parameters)
-
-    question = gateway.question(request, route, prepare, version)
+    body = await gateway.body(request, route.max_body_bytes)
+    call, question = await asked(
+        gateway, request, route, FORM, body, _json_bytes(request, body), version
+    )
     answered = await gateway.ask(request, key, route, question, "oip")
-    reply = written(answered, call, request.id)
+    reply = await written(answered, call, request.id)
     reply.after = lambda: gateway.shadow(request, answered, key, "oip")
     return reply
 
 
-def read(request: Request, body: bytes) -> Call:
+def _json_bytes(request: Request, body: bytes) -> int:
+    split = request.header(LENGTH)
+    if split and (not split.isdecimal() or len(split) > 12 or int(split) > len(body)):
+        raise bad(
+            "It is not the length of the JSON in this body.", "Inference-Header-Content-Length"
+        )
+    return int(split) if split else len(body)
+
+
+def read(body: bytes, json_bytes: int) -> Call:
     """Return what a request says; binary tensors lie behind its JSON.
 
     Raises:
         Problem: It is not of the protocol.
     """
-    split = request.header(LENGTH)
-    behind = b""
-    if split:
-        if not split.isdecimal() or len(split) > 12 or int(split) > len(body):
-            raise bad(
-                "It is not the length of the JSON in this body.", "Inference-Header-Content-Length"
-            )
-        body, behind = body[: int(split)], body[int(split) :]
-    said = parsed(body)
+    said = parsed(body[:json_bytes])
+    behind = body[json_bytes:]
     inputs = _inputs(said.get("inputs"), behind)
     parameters = scalars(said.get("parameters"), "parameters")
     call_id = said.get("id")
@@ -160,6 +174,15 @@ def read(request: Request, body: bytes) -> Call:
         parameters.get("binary_data_output") is True,
         {name: value for name, value in parameters.items() if name not in _OWN},
     )  # fmt: skip
+
+
+def _again(rest: Mapping[str, Any]) -> Call:
+    outputs = rest["outputs"]
+    wanted = None if outputs is None else [Wanted(**one) for one in outputs]
+    return Call(rest["id"], [], wanted, rest["binary"], {})
+
+
+FORM = Form("oip", read, _again)
 
 
 def _inputs(said: Any, behind: bytes) -> list[Given]:  # noqa: ANN401
@@ -245,7 +268,7 @@ def _see_outputs(contract: Contract, call: Call) -> None:
             )
 
 
-def written(answered: Answered, call: Call, request_id: str) -> Reply:
+async def written(answered: Answered, call: Call, request_id: str) -> Reply:
     """Return the reply of an answer."""
     tensors = {one.name: one for one in answered.answer.outputs}
     wanted = call.outputs or [Wanted(name, call.binary) for name in tensors]
@@ -261,7 +284,7 @@ def written(answered: Answered, call: Call, request_id: str) -> Reply:
             said["parameters"] = {"binary_data_size": len(tensor.data)}
             behind.append(tensor.data)
         else:
-            said["data"] = flat(answered.outputs[one.name])
+            said["data"] = await writing.listed(flat(answered.outputs[one.name]))
         told.append(said)
     document = {
         "id": call.id or request_id,
@@ -270,7 +293,7 @@ def written(answered: Answered, call: Call, request_id: str) -> Reply:
         "outputs": told,
         "parameters": {"backend": answered.loaded.backend, "request_id": request_id},
     }
-    body = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY, default=_plain)
+    body = writing.dumped(document)
     if not behind:
         return Reply(body)
     length = (LENGTH, b"%d" % len(body))
@@ -282,12 +305,6 @@ def flat(values: Any) -> Any:  # noqa: ANN401
     if isinstance(values, np.ndarray):
         return values.ravel()
     return np.array(values, dtype=object).ravel().tolist() if values else values
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, np.ndarray | np.generic):  # of 16-bit floats, where orjson is older
-        return value.tolist()
-    raise TypeError(type(value).__name__)
 
 
 def _json(said: Mapping[str, Any], status: int = 200) -> Reply:

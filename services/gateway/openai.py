@@ -24,6 +24,8 @@ from services.serving.routes import Route
 from services.serving.store import ApiKey
 
 MOST_TEXTS = 2048
+_MARKS = 300_000
+"""Of a body: it is read here, whose model it is for stands in it."""
 _EMPTY: tuple[Any, ...] = (None, False, [], {}, "", 0)
 _UNSUPPORTED = (
     "tools", "tool_choice", "functions", "function_call", "logprobs", "top_logprobs", "echo",
@@ -87,7 +89,7 @@ def _see_supported(said: Mapping[str, Any]) -> None:
 
 async def embeddings(gateway: Gateway, request: Request, key: ApiKey) -> Reply:
     """Return vectors of texts."""
-    said = parsed(await gateway.body(request))
+    said = parsed(await gateway.body(request), _MARKS)
     route, version = _route(gateway, request, key, said.get("model"))
     _see_kind(route, "embeddings")
     _see_supported(said)
@@ -197,7 +199,7 @@ class _Call:
 async def _text(
     gateway: Gateway, request: Request, key: ApiKey, make: Callable[..., Form]
 ) -> Reply | Events:
-    said = parsed(await gateway.body(request))
+    said = parsed(await gateway.body(request), _MARKS)
     route, version = _route(gateway, request, key, said.get("model"))
     _see_kind(route, "text")
     _see_supported(said)

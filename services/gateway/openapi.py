@@ -141,9 +141,12 @@ SCHEMAS: dict[str, Said] = {
         },
         ("request_id", "model", "version", "backend"),
     ),
-    "FeedbackRequest": _object({"label": {}}, ("label",), additionalProperties=False),
+    "FeedbackRequest": _object(
+        {"label": {}, "model": _TEXT}, ("label",), additionalProperties=False
+    ),
     "FeedbackResponse": _object(
-        {"request_id": _TEXT, "accepted": {"type": "boolean"}}, ("request_id", "accepted")
+        {"request_id": _TEXT, "accepted": {"type": "boolean"}, "kept": _TEXT},
+        ("request_id", "accepted", "kept"),
     ),
     "Model": _object(
         {"id": _TEXT, "object": _TEXT, "created": _WHOLE, "owned_by": _TEXT}, ("id", "object")

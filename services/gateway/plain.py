@@ -1,25 +1,20 @@
 """Plain JSON: rows in, rows out, or columns in, columns out; pictures as PNGs when asked for."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import orjson
 
-from services.gateway import pictures
+from services.gateway import pictures, writing
+from services.gateway.apart import Form, asked
 from services.gateway.contract import Contract, Prepared, columns_given, rows_given
 from services.gateway.gateway import Answered, Gateway, scalars
 from services.gateway.http import Reply, Request, parsed
 from services.gateway.problems import bad
-from services.predictions.models import Feedback
-from services.serving.models import Privacy
-from services.serving.store import ALL_PROJECTS, ApiKey
+from services.serving.store import ApiKey
 
 _KNOWN = {"rows", "columns", "images", "parameters"}
-_LABEL_BYTES = 64 << 10
-_ID = re.compile(r"[0-9a-f]{12}7[0-9a-f]{19}")
-_STRICTNESS: dict[Privacy, int] = {"full": 0, "sample": 1, "hash": 2, "off": 3}
 
 
 async def predict(
@@ -27,25 +22,53 @@ async def predict(
 ) -> Reply:
     """Ask a model."""
     route = gateway.route(request, key, f"{project}.{model}")
-    said = parsed(await gateway.body(request, route.max_body_bytes))
-    by_rows = _by_rows(said)
-    as_pictures = _pictures(said, request)
-    parameters = scalars(said.get("parameters"), "parameters")
-
-    def prepare(contract: Contract) -> Prepared:
-        if by_rows:
-            given = rows_given(said["rows"], contract.fields)
-            return contract.prepare(given, parameters, "rows[]")
-        return contract.prepare(
-            columns_given(said["columns"], contract.fields), parameters, "columns"
-        )
-
-    question = gateway.question(request, route, prepare)
+    body = await gateway.body(request, route.max_body_bytes)
+    call, question = await asked(gateway, request, route, FORM, body, len(body))
+    as_pictures = call.png or "image/png" in request.header(b"accept")
     answered = await gateway.ask(request, key, route, question, "plain")
     return Reply(
-        _written(answered, request.id, by_rows=by_rows, as_pictures=as_pictures),
+        await _written(answered, request.id, by_rows=call.by_rows, as_pictures=as_pictures),
         after=lambda: gateway.shadow(request, answered, key, "plain"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a request says."""
+
+    by_rows: bool
+    png: bool
+    """Whether it wants pictures as PNGs."""
+    data: Any = None
+    """Rows or columns."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def prepare(self, contract: Contract) -> Prepared:
+        """Return what the model is asked.
+
+        Raises:
+            Problem: It is not what the version takes.
+        """
+        if self.by_rows:
+            given = rows_given(self.data, contract.fields)
+            return contract.prepare(given, self.parameters, "rows[]")
+        given = columns_given(self.data, contract.fields)
+        return contract.prepare(given, self.parameters, "columns")
+
+    def rest(self) -> dict[str, Any]:
+        """Return what the reply needs of it."""
+        return {"by_rows": self.by_rows, "png": self.png}
+
+
+def _read(body: bytes, _json_bytes: int) -> Call:
+    said = parsed(body)
+    by_rows = _by_rows(said)
+    png = _pictures(said)
+    parameters = scalars(said.get("parameters"), "parameters")
+    return Call(by_rows, png, said["rows" if by_rows else "columns"], parameters)
+
+
+FORM = Form("plain", _read, lambda rest: Call(**rest))
 
 
 def _by_rows(said: Mapping[str, Any]) -> bool:
@@ -61,14 +84,16 @@ def _by_rows(said: Mapping[str, Any]) -> bool:
     return "rows" in said
 
 
-def _pictures(said: Mapping[str, Any], request: Request) -> bool:
+def _pictures(said: Mapping[str, Any]) -> bool:
     images = said.get("images", "numbers")
     if images not in ("png", "numbers"):
         raise bad('It is "png" or "numbers".', "images")
-    return images == "png" or "image/png" in request.header(b"accept")
+    return bool(images == "png")
 
 
-def _written(answered: Answered, request_id: str, *, by_rows: bool, as_pictures: bool) -> bytes:
+async def _written(
+    answered: Answered, request_id: str, *, by_rows: bool, as_pictures: bool
+) -> bytes:
     fields = {one.name: one for one in answered.loaded.info.outputs}
     columns: dict[str, Any] = {}
     for name, values in answered.outputs.items():
@@ -77,49 +102,15 @@ def _written(answered: Answered, request_id: str, *, by_rows: bool, as_pictures:
         if as_pictures and field is not None and field.image and isinstance(values, np.ndarray):
             drawn = pictures.packed(field, values)
         columns[name] = values if drawn is None else drawn
-    said: dict[str, Any] = {"rows": _rows(columns)} if by_rows else {"columns": columns}
+    said: dict[str, Any] = (
+        {"rows": await writing.rows(columns)}
+        if by_rows
+        else {"columns": {name: await writing.listed(one) for name, one in columns.items()}}
+    )
     said |= {
         "request_id": request_id,
         "model": answered.route.name,
         "version": answered.loaded.version,
         "backend": answered.loaded.backend,
     }
-    return orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return columns as rows; one that is shorter than others ends the rows."""
-    names = list(columns)
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=False)]
-
-
-async def feedback(gateway: Gateway, request: Request, key: ApiKey, request_id: str) -> Reply:
-    """Take what was true of an earlier prediction."""
-    mark = request_id.replace("-", "").lower()
-    if not _ID.fullmatch(mark):
-        raise bad("It is no id of a request: X-Request-Id of an answer.", "request_id")
-    said = parsed(await gateway.body(request, 2 * _LABEL_BYTES))
-    strange = said.keys() - {"label"}
-    if "label" not in said or strange:
-        raise bad("Send an object with `label` alone, of any JSON.", "label")
-    try:
-        size = len(orjson.dumps(said["label"]))
-    except TypeError as error:
-        raise bad("It is nested too deep.", "label") from error
-    if size > _LABEL_BYTES:
-        raise bad(f"It has more than {_LABEL_BYTES} bytes as JSON.", "label")
-    request.seen.project = key.project
-    of = "" if key.project == ALL_PROJECTS else key.project
-    told = Feedback(mark, request.at, said["label"], key.id, of)
-    gateway.recorder.told(told, strictest([route.privacy for route in gateway.routes(key)]))
-    return Reply(orjson.dumps({"request_id": mark, "accepted": True}), 202)
-
-
-def strictest(found: Sequence[Privacy]) -> Privacy:
-    """Return how a label is kept that may be about any of some endpoints.
-
-    As the strictest asks; where some keep nothing and others do, hashed: the compactor drops those
-    of endpoints that keep nothing, when it knows which prediction a label is about.
-    """
-    most: Privacy = max(found, key=_STRICTNESS.__getitem__, default="full")
-    return "hash" if most == "off" and set(found) != {"off"} else most
+    return writing.dumped(said)

@@ -59,7 +59,7 @@ class Recorder:
 
     def predicted(
         self, request_id: str, route: Route, loaded: VersionRoute, *, api: str, key_id: str,
-        status: int, latency_ms: float, rows: int, inputs: Mapping[str, Any] | None,
+        status: int, latency_ms: float, rows: int, inputs: Mapping[str, Any] | bytes | None,
         outputs: Mapping[str, Any] | None, model_ms: float | None = None,
         queue_ms: float | None = None, share_ms: float | None = None, shadow: bool = False,
         error: str | None = None,

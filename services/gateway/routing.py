@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services.gateway import oip, openai, plain, system
+from services.gateway import feedback, oip, openai, plain, system
 from services.gateway.http import Events, Reply
 from services.gateway.problems import Problem
 
@@ -36,7 +36,7 @@ SPECS = (
     _spec("POST", "/v1/completions", openai.completions, openai=True),
     _spec("POST", "/v1/embeddings", openai.embeddings, openai=True),
     _spec("POST", "/v2/models/{name}/versions/{version}/infer", oip.infer),
-    _spec("POST", "/feedback/{request_id}", plain.feedback),
+    _spec("POST", "/feedback/{request_id}", feedback.feedback),
     _spec("GET", "/v2", oip.server, key=False),
     _spec("GET", "/v2/health/live", oip.live, key=False),
     _spec("GET", "/v2/health/ready", oip.ready, key=False),

@@ -15,6 +15,7 @@ import uvicorn
 
 from services.errors import PlatformError
 from services.gateway import connection
+from services.gateway.apart import Readers
 from services.gateway.app import App, allowed_hosts
 from services.gateway.asking import Asker
 from services.gateway.connection import BoundedConnection
@@ -48,7 +49,7 @@ def build(home: Home, keys: KeyRing, recorder: Recorder) -> Gateway:
     gateway = Gateway(
         home=home, follower=follower, pool=pool, counts=counts, limits=Limits(), keys=keys,
         asker=Asker(home, follower, pool, counts), recorder=recorder,
-        shadows=Shadows(pool, counts, recorder),
+        shadows=Shadows(pool, counts, recorder), readers=Readers(),
     )  # fmt: skip
     follower.changed = gateway.changed
     return gateway
@@ -135,6 +136,7 @@ async def serve(
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         await gateway.shadows.close()
+        await gateway.readers.close()
         gateway.pool.close()
         _write(gateway)
         log.stop()

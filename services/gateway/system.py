@@ -31,7 +31,7 @@ async def health(gateway: Gateway, _request: Request) -> Reply:
 async def metrics(gateway: Gateway, request: Request) -> Reply:
     """Tell all counts to who asks from this machine, those of its models to who brings a key."""
     if request.header(b"authorization") or request.header(b"x-api-key"):
-        key = gateway.key(request)
+        key = await gateway.key(request)
         return Reply(exposition.text(gateway.counts, key.opens), media=exposition.MEDIA)
     client = request.scope.get("client")
     forwarded = any(name in request.headers for name in _FORWARDED)

@@ -1,6 +1,5 @@
 """What is wrong with this installation, and its mend: one small function a check."""
 
-import json
 import os
 import platform
 import shutil
@@ -20,9 +19,9 @@ from services.platform import state as states
 from services.platform.airflow_doctor import airflow
 from services.platform.bootstrap import is_current
 from services.platform.configuration import load_settings
-from services.platform.database_files import journal_fault, mlflow_fault
 from services.platform.databases import ask, on_postgres
 from services.platform.engines import preferred_ports, version_of
+from services.platform.files_doctor import database_files, state_files
 from services.platform.serving_doctor import serving
 from services.postgres import shown
 
@@ -299,44 +298,6 @@ def telemetry_way_in(home: Home) -> Iterator[Finding]:
         "agents come by a tunnel (ssh -N -L 9470:127.0.0.1:9470 HOST)."
     )
     yield Finding("warning", what, meaning, mend)
-
-
-def state_files(home: Home) -> Iterator[Finding]:
-    """Look whether the supervisor's files can be read."""
-    for name in ("state.json", "ports.json"):
-        path = home.run / name
-        try:
-            document = json.loads(path.read_bytes()) if path.exists() else {}
-            broken = not isinstance(document, dict)
-        except (OSError, ValueError):
-            broken = True
-        if broken:
-            mend = "`mlops up` sets it aside and makes it anew; nothing else is lost."
-            yield Finding("warning", name, f"{path} cannot be read.", mend)
-
-
-def database_files(home: Home) -> Iterator[Finding]:
-    """Look whether the databases that cannot be made again can be read."""
-    journal = journal_fault(home.databases / "journal.sqlite")
-    if journal:
-        mend = "`mlops restore FILE` brings back a backup and keeps the present file beside it."
-        yield Finding("error", "journal", journal, mend)
-    fault = _mlflow_fault(home)
-    if fault:
-        what, _, mend = fault.partition("Nothing was changed. ")
-        yield Finding("error", "MLflow's database", f"{what}Nothing was changed.", mend)
-    if not journal and not fault:
-        yield Finding("ok", "databases", "can be read, or are yet to be made")
-
-
-def _mlflow_fault(home: Home) -> str:
-    try:
-        settings = load_settings()
-    except MlopsError:
-        return ""  # said by the check of the settings
-    if settings.mlflow_url or settings.mlflow_backend_store or settings.mlflow_artifacts:
-        return ""  # kept by somebody else
-    return mlflow_fault(home.mlflow / "mlflow.db", home.mlflow / "artifacts")
 
 
 def single_sign_on(home: Home) -> Iterator[Finding]:

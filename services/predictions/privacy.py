@@ -9,6 +9,7 @@ import hmac
 import os
 import secrets
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 _HASH_DIGITS = 32
 _MOST_HASHES = COLUMNS_BYTES // (_HASH_DIGITS + 2)
 """With their quotation marks they fill what may be kept."""
+_SHORTEST, _LONGEST = 2, 24
+"""Bytes of a number as JSON, with its comma."""
+_PIECE = 32_768
 
 Encoded = tuple[Kept, bytes, bytes]
 """What became of them, inputs and outputs as JSON; empty: nothing kept."""
@@ -46,12 +50,13 @@ class Masking:
         """
         if privacy == "off" or (privacy == "sample" and share_of(record.id) >= sample):
             return "dropped", b"", b""
-        if _surely_too_large(record.inputs) or _surely_too_large(record.outputs):
-            return "too-large", b"", b""
-        # Hashing takes a thousand times as long as writing: not for what is left out anyway.
-        if privacy == "hash" and _hashes(record.inputs) + _hashes(record.outputs) > _MOST_HASHES:
-            return "too-large", b"", b""
         try:
+            if _surely_too_large(record.inputs) or _surely_too_large(record.outputs):
+                return "too-large", b"", b""
+            # Hashing takes a thousand times as long as writing: not for what is left out anyway.
+            hashes = _hashes(record.inputs) + _hashes(record.outputs)
+            if privacy == "hash" and hashes > _MOST_HASHES:
+                return "too-large", b"", b""
             if privacy == "hash":
                 inputs = self._hashed(record.project, record.inputs)
                 outputs = self._hashed(record.project, record.outputs)
@@ -95,6 +100,18 @@ def encoded(value: Any) -> bytes:  # noqa: ANN401
     return orjson.dumps(value, default=_plain, option=_OPTIONS)
 
 
+def full(columns: Columns) -> bytes | None:
+    """Return columns that are kept in full as JSON, None where they are too large to be kept.
+
+    What JSON cannot hold is empty.
+    """
+    try:
+        said = None if _surely_too_large(columns) else encoded(columns)
+    except (TypeError, ValueError):
+        return b""
+    return None if said is None or len(said) > COLUMNS_BYTES else said
+
+
 def share_of(request_id: str) -> float:
     """Return where an id stands between 0 and 1, always the same."""
     return zlib.crc32(request_id.encode()) / 2**32
@@ -126,10 +143,27 @@ def made_key(path: Path) -> bytes:
 
 
 def _surely_too_large(columns: Columns | bytes | None) -> bool:
-    """Return whether arrays say so before they are turned into text, which takes a while."""
+    """Return whether they are, without turning all of them into text: that takes a while.
+
+    An element of an array is two bytes at least; of large arrays a beginning is written to see.
+    """
     if columns is None or isinstance(columns, bytes):
         return len(columns or b"") > COLUMNS_BYTES
-    return sum(getattr(rows, "size", 0) for rows in columns.values()) * 2 > COLUMNS_BYTES
+    least = sum(getattr(rows, "size", 0) for rows in columns.values()) * _SHORTEST
+    for piece in _pieces(columns):
+        if least > COLUMNS_BYTES:
+            break
+        least += len(encoded(piece)) - 1 - piece.size * _SHORTEST
+    return least > COLUMNS_BYTES
+
+
+def _pieces(columns: Columns) -> Iterator[Any]:
+    """Yield the arrays that may be too large, bit by bit."""
+    for rows in columns.values():
+        size = getattr(rows, "size", 0)
+        if size * _LONGEST > COLUMNS_BYTES:
+            step = max(1, len(rows) * _PIECE // size)
+            yield from (rows[at : at + step] for at in range(0, len(rows), step))
 
 
 def _hashes(columns: Columns | bytes | None) -> int:

@@ -5,7 +5,7 @@ Pure but for what is handed in: a look at the world goes in, deeds come out.
 
 from collections.abc import Callable, Iterable
 
-from services.serving import routing, scaling
+from services.serving import endpoint_status, routing, scaling
 from services.serving.checks import Checked
 from services.serving.figures import VersionFigures
 from services.serving.models import (
@@ -14,7 +14,6 @@ from services.serving.models import (
     EventKind,
     Phase,
     RolloutStatus,
-    VersionStatus,
 )
 from services.serving.replicas import ReplicaSpec
 from services.serving.rollout import RolloutRun, Surroundings
@@ -370,7 +369,9 @@ class EndpointRun:
 
     def status(self, now: float) -> EndpointStatus:
         """Return it for people, actions and pages."""
-        phase, said = self._state()
+        phase, said = endpoint_status.phase(
+            self.live, self.rollout, self.runs, gone=self.gone_at is not None
+        )
         if phase != self._phase:
             self._phase, self._since = phase, now
         return EndpointStatus(
@@ -378,7 +379,7 @@ class EndpointRun:
             phase=phase,
             said=said,
             generation=self.desired.generation,
-            versions=self._version_statuses(),
+            versions=endpoint_status.versions(self.live, self.rollout, self.runs, self._host),
             rollout=self._rollout_status(),
             since=self._since,
         )
@@ -388,32 +389,6 @@ class EndpointRun:
             return self.rollout.status()
         status, _ = self._before
         return status.rollout if status is not None else None
-
-    def _state(self) -> tuple[Phase, str]:
-        run = self.rollout
-        if run is not None and self.rolling:
-            return run.phase, run.said or run.run.said()
-        if self.gone_at is not None:
-            if run is not None and run.outcome == "failed":
-                return "failed", run.said
-            left = any(one.servers for one in self.runs)
-            return ("draining", "") if left else ("stopped", "")
-        if self.live is None:
-            return (run.phase, run.said) if run is not None else ("waiting", "")
-        return self.live.phase(), self.live.said()
-
-    def _version_statuses(self) -> tuple[VersionStatus, ...]:
-        found = []
-        new = self.rollout if self.rolling else None
-        share = new.share if new is not None and new.routed else 0.0
-        for run in self.runs:
-            if new is not None and run is new.run:
-                found.append(run.status(new.phase, share, self._host))
-            elif run is self.live:
-                found.append(run.status(run.phase(), 1.0 - share, self._host))
-            else:
-                found.append(run.status("draining", 0.0, self._host))
-        return tuple(found)
 
     def shift(self, by_s: float) -> None:
         """The clock was set: what is waited for is waited for as long as before."""

@@ -15,7 +15,7 @@ from services.errors import EngineProtocolError
 
 MAX_HEADER = 1 << 20
 MAX_BODY = 128 << 20
-_SIZES = struct.Struct("<II")
+SIZES = struct.Struct("<II")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def frame(header: Mapping[str, Any], parts: Sequence[bytes] = ()) -> bytes:
     size = sum(map(len, parts))
     if len(said) > MAX_HEADER or size > MAX_BODY:
         raise EngineProtocolError("The request is larger than a model server reads.")
-    return b"".join((_SIZES.pack(len(said), size), said, *parts))
+    return b"".join((SIZES.pack(len(said), size), said, *parts))
 
 
 def tensors(told: Iterable[Mapping[str, Any]], body: bytes) -> tuple[Tensor, ...]:
@@ -108,11 +108,11 @@ class Frames:
         """
         self._buffer += data
         at, view = 0, self._buffer
-        while len(view) - at >= _SIZES.size:
-            header_size, body_size = _SIZES.unpack_from(view, at)
+        while len(view) - at >= SIZES.size:
+            header_size, body_size = SIZES.unpack_from(view, at)
             if header_size > MAX_HEADER or body_size > MAX_BODY:
                 raise EngineProtocolError("A frame is larger than allowed.")
-            begin = at + _SIZES.size
+            begin = at + SIZES.size
             middle, end = begin + header_size, begin + header_size + body_size
             if len(view) < end:
                 break

@@ -131,14 +131,14 @@ class Gateway:
         took = (time.perf_counter() - began) * 1000
         yield Answer((), text, finish, tokens, **told, latency_ms=took, first_ms=first)
 
-    def feedback(self, request_id: str, label: object) -> None:
+    def feedback(self, name: str, request_id: str, label: object) -> None:
         """Tell what was true of a request.
 
         Raises:
             EngineUnreachableError: Nothing listens, or no answer in time.
             EngineRefusedError: The gateway does not take it, and why.
         """
-        self._post(f"/feedback/{quote(request_id, safe='')}", {"label": label})
+        self._post(f"/feedback/{quote(request_id, safe='')}", {"label": label, "model": name})
 
     def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         try:

@@ -339,16 +339,15 @@ def test_the_palette_finds_them(laid: Laid, open_page: Open):
 
 
 def test_keys_that_ended_and_those_of_an_hour_are_left_out(laid: Laid, open_page: Open):
-    from services.serving import short_keys
     from services.serving.store import ApiKey
 
     journal = laid()
     past = time.time() - 10
-    old = ApiKey("9" * 12, "lora-finetuning", f"{short_keys.NAME}, mira", "0" * 64, None, 5.0, 2,
+    old = ApiKey("9" * 12, "lora-finetuning", "the platform, for mira", "0" * 64, None, 5.0, 2,
                  past - 3_600, "mira", past)  # fmt: skip
     store.add_key(journal, old)
     told = said(opened(open_page, LORA, part="Keys", role="approver"))
     assert "checkout service" in told
     assert "old notebook" in told
-    assert "dashboard, mira" not in told
+    assert "the platform, for mira" not in told
     assert datetime.fromtimestamp(past, UTC) < datetime.now(UTC)

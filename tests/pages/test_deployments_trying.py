@@ -9,8 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from dashboard.deployments import few_shot
+from services.actions import own_keys
 from services.home import Home
-from services.serving import routes, short_keys, store
+from services.serving import routes, store
 from services.serving.models import BundleInfo, Field
 from services.serving.routes import Replica, Route, Routes, VersionRoute
 from tests import gateway_double
@@ -69,7 +70,7 @@ def test_the_answer_is_told_right_or_wrong_once(tried: Tried, gateway: Asked):
     app.button(key="try-wrong").click().run()
     path, body = gateway.bodies[-1]
     assert path == "/feedback/0192f3a4b5c67d8e9fa0b1c2d3e4f506"
-    assert body == {"label": "refund"}
+    assert body == {"label": "refund", "model": LORA}
     assert "Kept: it should be refund" in said(app)
     assert "try-right" not in [one.key for one in app.button]
 
@@ -77,7 +78,7 @@ def test_the_answer_is_told_right_or_wrong_once(tried: Tried, gateway: Asked):
 def test_what_is_right_is_what_it_said(tried: Tried, gateway: Asked):
     app = ask(tried(LORA))
     app.button(key="try-right").click().run()
-    assert gateway.bodies[-1][1] == {"label": "<b>card</b> problem"}
+    assert gateway.bodies[-1][1] == {"label": "<b>card</b> problem", "model": LORA}
 
 
 def test_a_generator_takes_a_choice_and_answers_a_picture(tried: Tried, gateway: Asked):
@@ -143,23 +144,12 @@ def test_a_gateway_that_broke_is_a_sentence(tried: Tried, gateway: Asked):
     assert "ask again in a moment" in app.error[0].value
 
 
-def test_a_fresh_key_is_waited_for(tried: Tried, gateway: Asked):
-    gateway.slow_keys = 2
-    app = ask(tried(LORA))
-    assert not app.error
-    assert len(gateway.bodies) == 3
-
-
-def test_the_key_lasts_an_hour_is_in_the_audit_and_is_used_again(tried: Tried, gateway: Asked):
-    from services.actions import audit
-
+def test_it_is_asked_in_the_name_of_the_person_with_one_key(tried: Tried, gateway: Asked):
     app = ask(ask(tried(LORA)))
-    made = [one for one in store.keys(state.journal()) if short_keys.is_short(one)]
-    assert len(made) == 1
-    assert made[0].expires_at is not None
-    assert made[0].expires_at - made[0].created_at == short_keys.LASTS_S
-    assert [one.what for one in audit.entries(state.journal())].count("api-key-short") == 1
     assert not app.error
+    (made,) = [one for one in store.keys(state.journal()) if own_keys.is_own(one)]
+    (said,) = state.executor().history(kinds=["api-key-own"])
+    assert (said.actor, said.project, said.state) == (made.created_by, made.project, "done")
 
 
 def test_a_viewer_reads_and_does_not_ask(tried: Tried):

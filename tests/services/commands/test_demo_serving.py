@@ -72,14 +72,14 @@ def asked(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_one_of_each_kind_is_deployed_and_asked(lab: Lab, asked: list[str]):
     said: list[tuple[str, str]] = []
-    served = demo_serving.serve(lab.home, lambda name, what: said.append((name, what)))
+    served = demo_serving.serve(lambda name, what: said.append((name, what)))
     assert [one.info.model for one in served] == ["a", "b", "c", "d", "e"]
     assert {model: asked.count(model) for model in "abcde"} == dict.fromkeys("abcde", 20)
     names = {one.name for one in store.endpoints(lab.context.journal)}
     assert names == {f"lora.{model}" for model in "abcde"}
     assert any(what.startswith("answered 20 of 20 requests") for _, what in said)
     # A second demo asks what is live already.
-    again = demo_serving.serve(lab.home, lambda name, what: said.append((name, what)))
+    again = demo_serving.serve(lambda name, what: said.append((name, what)))
     assert len(again) == 5
     assert ("lora.a", "is live already") in said
 
@@ -94,7 +94,7 @@ def test_of_a_kind_another_model_is_taken_when_one_fails(
 
     monkeypatch.setattr("services.commands.predict.ask", ask)
     said: list[tuple[str, str]] = []
-    served = demo_serving.serve(lab.home, lambda name, what: said.append((name, what)))
+    served = demo_serving.serve(lambda name, what: said.append((name, what)))
     assert [one.info.model for one in served] == ["f", "b", "d", "e"]
     assert ("lora.a", "is not served: It answers nothing.") in said
 
@@ -107,11 +107,11 @@ def test_too_few_kinds_is_an_error_that_names_why(
 
     monkeypatch.setattr("services.commands.predict.ask", ask)
     with pytest.raises(PlatformError, match=r"serves 0 of at least 4 kinds.*It answers nothing"):
-        demo_serving.serve(lab.home, lambda name, what: None)
+        demo_serving.serve(lambda name, what: None)
 
 
 def test_an_engine_that_does_not_come_is_an_error(lab: Lab, monkeypatch: pytest.MonkeyPatch):
     lab.engine(at=1.0)
     monkeypatch.setattr(demo_serving, "_READY_S", 0.1)
     with pytest.raises(PlatformError, match="said nothing for a while"):
-        demo_serving.serve(lab.home, lambda name, what: None)
+        demo_serving.serve(lambda name, what: None)

@@ -14,7 +14,7 @@ from services.commands import predict
 from services.errors import InputError
 from services.home import Home
 from services.serving import store
-from tests.services.commands.test_serving import Typed, home, journal, typed
+from tests.services.commands.test_serving import Typed, home, journal, live, typed
 
 __all__ = ["home", "journal", "typed"]
 
@@ -36,6 +36,11 @@ class Gateway(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+@pytest.fixture(autouse=True)
+def _deployed(journal: Journal) -> None:
+    live(journal, 1)
 
 
 @pytest.fixture
@@ -93,6 +98,12 @@ def test_what_the_gateway_refuses_is_a_sentence(
     monkeypatch.setattr(Gateway, "answer", answer)
     done = typed("predict", "lora/net", "--input", "-", given="{}", code=code)
     assert said in done.stderr
+
+
+def test_what_is_not_deployed_is_not_asked(typed: Typed, journal: Journal):
+    done = typed("predict", "clip/net", "--input", "-", given="{}", code=1)
+    assert "clip has no deployed model." in done.stderr
+    assert not store.keys(journal)
 
 
 def test_a_gateway_that_is_away_is_a_sentence(typed: Typed, home: Home):

@@ -106,12 +106,6 @@ class Lab:
         store.add_key(self.journal, replace(made, **more))
         return key
 
-    def known(self, key: str) -> str:
-        """Wait until the gateway knows a key."""
-        with self.client(key) as client:
-            eventually(lambda: client.get("/v1/models").status_code != 401)
-        return key
-
     def server(self, kind: str = "rows", *more: str) -> Replica:
         self.numbers += 1
         path = paths.sockets(self.home) / f"t{self.numbers}.sock"

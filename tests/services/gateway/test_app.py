@@ -86,6 +86,7 @@ def asked(
                 await ask(client)
         finally:
             await gateway.shadows.close()
+            await gateway.readers.close()
             gateway.pool.close()
             app._log._stream.close()
 

@@ -2,15 +2,20 @@
 
 import base64
 import io
+import time
 import uuid
 
 import pytest
 
-from services.gateway.plain import strictest
+from services.gateway.feedback import strictest
 from services.serving.models import Privacy
 from tests.services.gateway.lab import Lab
 
 pytestmark = pytest.mark.engine
+
+
+def uuid7() -> str:
+    return f"{time.time_ns() // 1_000_000:012x}7{uuid.uuid4().hex[:3]}8{uuid.uuid4().hex[:15]}"
 
 
 def test_rows_come_back_as_rows(lab: Lab):
@@ -123,13 +128,39 @@ def test_feedback_is_taken_for_an_id_of_a_request(lab: Lab):
         answer = client.post("/predict/lab/classify", json={"rows": [{"text": "Who?"}]})
         mark = answer.headers["x-request-id"]
         told = client.post(f"/feedback/{mark}", json={"label": "question"})
-        assert (told.status_code, told.json()) == (202, {"request_id": mark, "accepted": True})
+        assert told.status_code == 202
+        assert told.json() == {"request_id": mark, "accepted": True, "kept": "full"}
         assert client.post(f"/feedback/{uuid.uuid4().hex}", json={"label": 1}).status_code == 400
         for body in ({}, {"label": 1, "x": 2}, {"label": "a" * 70_000}):
             answer = client.post(f"/feedback/{mark}", json=body)
             assert (answer.status_code, answer.json()["field"]) == (400, "label")
         deep = b'{"label": ' + b"[" * 900 + b"]" * 900 + b"}"
         assert client.post(f"/feedback/{mark}", content=deep).status_code == 400
+
+
+def test_feedback_is_kept_as_the_endpoint_asks_or_refused_where_nobody_knows_which(lab: Lab):
+    mark = uuid7()
+    lab.put(lab.loaded("rows", version=1, model="hashing"), privacy="hash")
+    lab.put(lab.loaded("rows", version=1, model="forgetting"), privacy="off")
+    lab.followed()
+    with lab.client(lab.new_key(project="*")) as client:
+
+        def told(**more: object) -> tuple[int, object]:
+            answer = client.post(f"/feedback/{mark}", json={"label": 1, **more})
+            return answer.status_code, answer.json().get("kept", answer.json().get("field"))
+
+        assert told() == (400, "model")
+        assert told(model="lab.rows") == (202, "full")
+        assert told(model="lab.hashing") == (202, "hashed")
+        assert told(model="lab.forgetting") == (202, "dropped")
+        assert told(model="lab.nothing") == (404, "model")
+        assert told(model=7) == (400, "model")
+    with lab.client() as client:
+        assert client.post(f"/feedback/{mark}", json={"label": 1}).json()["kept"] == "hashed"
+    for model in ("hashing", "forgetting"):
+        del lab.routes[f"lab.{model}"]
+    lab.publish()
+    lab.followed()
 
 
 @pytest.mark.parametrize(

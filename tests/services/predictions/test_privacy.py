@@ -1,13 +1,14 @@
 import stat
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from services.home import Home
-from services.predictions import monitoring, reading
+from services.predictions import monitoring, privacy, reading
 from services.predictions.log import LogFullError, PredictionLog
 from services.predictions.models import Feedback
-from services.predictions.privacy import COLUMNS_BYTES, Masking
+from services.predictions.privacy import COLUMNS_BYTES, Masking, encoded, full
 from tests.services.predictions.records import NOON, compacted, on_disk, record
 
 if TYPE_CHECKING:
@@ -135,9 +136,9 @@ def test_a_models_words_stay_only_where_what_it_was_asked_stays(home: Home):
     ways: tuple[tuple[Privacy, float], ...] = (
         ("full", 1.0), ("sample", 1.0), ("sample", 0.0), ("hash", 1.0), ("off", 1.0),
     )  # fmt: skip
-    for number, (privacy, sample) in enumerate(ways):
+    for number, (mode, sample) in enumerate(ways):
         quoting = record(NOON + number, status=500, outputs=None, error="KeyError: 'Ada Lovelace'")
-        log.append(quoting, privacy=privacy, sample=sample)
+        log.append(quoting, privacy=mode, sample=sample)
     log.close()
     kept = [one.error for one in reversed(reading.recent(home))]
     assert kept == ["KeyError: 'Ada Lovelace'"] * 2 + [None] * 3
@@ -161,3 +162,17 @@ def test_without_a_key_to_hash_with_nothing_is_kept_unhashed(home: Home, log: Pr
     assert not log.problem  # the disk is not what is amiss
     log.append(record(), privacy="full")
     assert reading.count(home) == 1
+
+
+@pytest.mark.parametrize("kind", ["<f4", "<f8", "<i8", "?"])
+@pytest.mark.parametrize("shape", [(-1,), (-1, 7), (2, -1)])
+def test_what_is_found_too_large_early_is_what_is_too_large(kind: str, shape: tuple[int, ...]):
+    rng = np.random.default_rng(5)
+    for count in (14 * 1000, 14 * 12_000, 14 * 30_000, 14 * 60_000, 14 * 120_000, 14 * 200_000):
+        array = (rng.standard_normal(count) * 3).astype(kind).reshape(shape)
+        columns = {"x": array, "y": ["a"] * 10}
+        whole = encoded(columns)
+        fits = len(whole) <= COLUMNS_BYTES
+        assert full(columns) == (whole if fits else None), count
+        if fits:
+            assert not privacy._surely_too_large(columns), count

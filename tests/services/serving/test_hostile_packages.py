@@ -2,28 +2,37 @@
 
 import bz2
 import gzip
-import io
 import json
 import lzma
 import os
 import pickle
 import struct
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from services.errors import BundleError
 from services.home import Home
 from services.serving import bundle, bundle_formats, bundle_safety
-from services.serving.bundle_formats import RefusedError
 from services.workflows import packaging
+from tests.services.serving.hostile import (
+    EXTERNAL,
+    NESTED,
+    SAVED,
+    Trap,
+    array,
+    header,
+    link,
+    mlx,
+    overlapping,
+    pickled,
+    python,
+    skops,
+    zipped,
+)
 from tests.services.serving.packages import (
-    MLX,
     SIGNATURE,
     contract,
     good,
@@ -34,88 +43,6 @@ from tests.services.serving.packages import (
 )
 
 Files = dict[str, bytes]
-
-
-class Trap:
-    """Leaves a file behind when it is loaded."""
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (os.environ.get("TRAP", "/tmp/trap-sprung"),)
-
-
-def pickled(protocol: int) -> bytes:
-    return pickle.dumps({"w": Trap()}, protocol)
-
-
-def zipped(*entries: tuple[str | zipfile.ZipInfo, bytes], kind: int = zipfile.ZIP_DEFLATED):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", kind) as archive:
-        for name, content in entries:
-            archive.writestr(name, content)
-    return out.getvalue()
-
-
-def array(values: object) -> bytes:
-    out = io.BytesIO()
-    np.save(out, np.asarray(values), allow_pickle=True)
-    return out.getvalue()
-
-
-def skops(schema: object, *more: tuple[str, bytes]) -> bytes:
-    return zipped(("schema.json", json.dumps(schema).encode()), *more)
-
-
-def header(said: object, rest: bytes = b"") -> bytes:
-    raw = said if isinstance(said, bytes) else json.dumps(said).encode()
-    return struct.pack("<Q", len(raw)) + raw + rest
-
-
-def link(name: str) -> zipfile.ZipInfo:
-    said = zipfile.ZipInfo(name)
-    said.external_attr = 0o120777 << 16
-    return said
-
-
-def overlapping() -> bytes:
-    """Return an archive whose directory lists one file forty times."""
-    once = zipped(("0.npy", array(np.zeros(1 << 17))), kind=zipfile.ZIP_STORED)
-    end = once.rindex(b"PK\x05\x06")
-    start = struct.unpack("<I", once[end + 16 : end + 20])[0]
-    entry = once[start:end]
-    at = entry.index(b"0.npy")
-    listed = b"".join(
-        entry[:at] + bytes([48 + n]) + entry[at + 1 :] for n in range(40)
-    )  # the local header keeps its name
-    tail = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 40, 40, len(listed), start, 0)
-    return once[:start] + listed + tail
-
-
-def field(number: int, content: bytes | int) -> bytes:
-    if isinstance(content, int):
-        return bytes([number << 3, content])
-    tag = number << 3 | 2
-    head = bytes([tag]) if tag < 128 else bytes([tag & 0x7F | 0x80, tag >> 7])
-    size, length = len(content), b""
-    while size > 127:
-        length, size = length + bytes([size & 0x7F | 0x80]), size >> 7
-    return head + length + bytes([size]) + content
-
-
-ELSEWHERE = field(13, field(1, b"location") + field(2, b"../../../etc/passwd"))
-EXTERNAL = field(1, 8) + field(7, field(5, ELSEWHERE))
-NESTED = field(1, 8) + field(7, field(1, field(5, field(6, field(5, field(14, 1))))))
-SAVED = {
-    "sklearn": {"pickled_model": "model.skops"},
-    "python_function": {"loader_module": "mlflow.sklearn", "model_path": "model.skops"},
-}
-
-
-def mlx(**said: object) -> dict[str, object]:
-    return MLX | {"mlx": MLX["mlx"] | said}
-
-
-def python(**said: object) -> dict[str, object]:
-    return MLX | {"python_function": MLX["python_function"] | said}
 
 
 def bomb_of_yaml() -> bytes:
@@ -428,54 +355,6 @@ def test_skops_with_a_function_of_a_stranger_is_refused(home: Home):
     packed = package(home, files)
     with pytest.raises(BundleError, match=r"nobody vouches|calls something"):
         bundle.of_package(packed, home, project(home.root.parent / "toy"), contract())
-
-
-KINDS = sorted(bundle_safety._CHECKS)
-
-
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(kind=st.sampled_from(KINDS), content=st.binary(max_size=400))
-def test_any_bytes_are_let_in_or_refused_and_never_a_crash(
-    tmp_path: Path, kind: str, content: bytes
-):
-    (tmp_path / f"file{kind}").write_bytes(content)
-    try:
-        bundle_safety.check_files(tmp_path)
-    except BundleError as error:
-        assert error.message  # noqa: PT017 - refusing is one of both right answers
-    finally:
-        (tmp_path / f"file{kind}").unlink()
-
-
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    kind=st.sampled_from([".safetensors", ".npz", ".skops", ".npy", ".onnx"]),
-    at=st.integers(0, 400),
-    put=st.binary(min_size=1, max_size=4),
-)
-def test_a_file_with_other_bytes_is_let_in_or_refused(
-    tmp_path: Path, kind: str, at: int, put: bytes
-):
-    whole = {
-        ".safetensors": safetensors(),
-        ".npz": zipped(("w.npy", array(np.zeros(20)))),
-        ".skops": skops({"__class__": "int"}, ("w.npy", array(np.zeros(20)))),
-        ".npy": array(np.zeros(20)),
-        ".onnx": field(1, 8) + field(7, field(5, field(1, b"abc"))),
-    }[kind]
-    at %= len(whole)
-    file = tmp_path / f"file{kind}"
-    file.write_bytes(whole[:at] + put + whole[at + len(put) :])
-    try:
-        bundle_safety._CHECKS[kind](file)
-    except RefusedError as error:
-        assert str(error)  # noqa: PT017 - as above
-    finally:
-        file.unlink()
 
 
 def test_a_pickle_is_known_and_a_text_is_none():

@@ -74,7 +74,7 @@ def test_silence_is_a_sentence(error: httpx.HTTPError):
     with pytest.raises(EngineUnreachableError):
         list(gateway(silent).write("p.m", "a", 5))
     with pytest.raises(EngineUnreachableError):
-        gateway(silent).feedback("r", 1)
+        gateway(silent).feedback("p.m", "r", 1)
 
 
 def events(*said: object) -> bytes:
