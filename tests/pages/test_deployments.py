@@ -13,6 +13,7 @@ from services.actions.journal import Journal
 from services.home import Home
 from services.mirror.store import Store
 from services.serving import figures, status, store
+from services.serving.models import Target
 from services.settings import Settings
 from tests import deployments_hostile, deployments_seed, hostile_seed
 from tests.deployments_seed import CLIP, FEW, IMAGES, LORA, NAMES, PIXELS, TEXT
@@ -235,7 +236,7 @@ def test_one_that_never_was_is_a_sentence_and_one_that_ended_keeps_its_history(
     assert not app.exception
     assert "There is no deployment" in app.error[0].value
     name = "lora-finetuning.old"
-    store.change(journal, "lora-finetuning", "old", lambda one: one)
+    store.change(journal, "lora-finetuning", "old", lambda one: one.with_live(Target(1)))
     store.record_event(journal, name, "live", "Version 1 answers.", version=1)
     store.remove(journal, name, said="Taken out of service by ann.", action_id=None, actor="ann")
     app = opened(open_page, name, role="admin", part="Versions")

@@ -42,7 +42,9 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     models = [Model(name, "", 0, 0, {"champion": 1}, {}) for name in KINDS]
     versions = [Version(name, 1, "", 0, "READY", "", "", {}) for name in KINDS]
     written.write_registry("lora", [*models, Model("none", "", 0, 0, {}, {})], versions)
-    lab.context = replace(lab.context, serving=Demo(lab.home, lab.bench.said, lab.bench.calls))
+    lab.context = replace(
+        lab.context, serving=Demo(lab.home, said=lab.bench.said, calls=lab.bench.calls)
+    )
     monkeypatch.setattr("services.commands.acting.context", lambda: lab.context)
     yield lab
     close(lab.context)

@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -246,13 +247,24 @@ def test_a_version_is_prepared_in_a_thread(home, tmp_path):
 
 def test_what_was_prepared_and_not_taken_is_prepared_anew_later(home, tmp_path, monkeypatch):
     root = lab.lay_project(tmp_path / "projects").parent
-    preparing = Preparing(home, NoProjects(), root, lambda *_: Path(sys.executable))
+    lab.lay_bundle(home, 1)
+    asked, go_on = [], threading.Event()
+
+    def python_of(*_: object) -> Path:
+        asked.append(go_on.wait(10))
+        if len(asked) == 1:
+            raise PlatformError("It cannot be built.")
+        return Path(sys.executable)
+
+    preparing = Preparing(home, NoProjects(), root, python_of)
     assert isinstance(preparing.ask("tiny", "double", Target(1)), str)
+    go_on.set()
     eventually(lambda: all(one.done() for one in preparing._under_way.values()))
-    lab.lay_bundle(home, 1)  # whoever deployed it gave up, and deploys it again now
+    go_on.clear()  # whoever deployed it gave up, and deploys it again now
     monkeypatch.setattr("services.serving.preparing.FORGOTTEN_S", -1.0)
     assert isinstance(preparing.ask("tiny", "double", Target(1)), str)
     monkeypatch.undo()
+    go_on.set()
     assert prepared(preparing).info.version == 1
     preparing.close()
 
