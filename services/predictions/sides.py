@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST = 5000
 """Predictions of a side that are compared: by chance, undrifted ones then are 0.03 apart."""
-_LOOKED_BACK_S = 86_400.0
+_DAY_S = 86_400.0
 """Older answers are not what the version before answered lately."""
 _NAMED = 3
 _LONGEST = 40
@@ -40,9 +40,10 @@ def compare(home: Home, wish: Wish, now: float) -> Found:
     Raises:
         PlatformError: The prediction log cannot be read.
     """
-    oldest = max(wish.began_at, now - _LOOKED_BACK_S)
-    begin = oldest if wish.beside else wish.began_at - _LOOKED_BACK_S
-    hashed = monitoring.hashed_until(home, wish.project, wish.model, begin, now)
+    oldest = max(wish.began_at, now - _DAY_S)
+    begin = oldest if wish.beside else wish.began_at - _DAY_S
+    # A day more: in files that hold hashes too, figures are text.
+    hashed = monitoring.hashed_until(home, wish.project, wish.model, begin - _DAY_S, now)
     # The least that is later: a microsecond as seconds since 1970 is a few of the last digits.
     after = -math.inf if hashed is None else hashed + 1e-6
     current = monitoring.features(
@@ -54,14 +55,15 @@ def compare(home: Home, wish: Wish, now: float) -> Found:
     reference = _reference(home, wish, current, max(begin, after))
     if len(reference) < LEAST:
         return _found(wish, None, _few(f"{len(reference):,} of version {wish.against}"))
-    answers = shift.compare(_columns(reference, "output."), _columns(current, "output."))
+    parsed = hashed is not None
+    answers = _compared("output.", reference, current, parsed=parsed)
     if answers is None or answers.share is None:
         said = (
             "Its answers cannot be compared: no column of them is a figure or of few enough "
             "different values."
         )
         return _found(wish, None, said)
-    asked = shift.compare(_columns(reference, "input."), _columns(current, "input."))
+    asked = _compared("input.", reference, current, parsed=parsed)
     rows = f"{len(current):,} predictions against {len(reference):,} of version {wish.against}"
     return _found(wish, answers.share, f"{_told(answers, rows)}{_asked(answers, asked)}")
 
@@ -81,9 +83,26 @@ def _reference(home: Home, wish: Wish, current: "pa.Table", begin: float) -> "pa
     )  # fmt: skip
 
 
-def _columns(table: "pa.Table", prefix: str) -> Mapping[str, Values]:
+def _compared(
+    prefix: str, reference: "pa.Table", current: "pa.Table", *, parsed: bool
+) -> Shift | None:
+    return shift.compare(
+        _columns(reference, prefix, parsed=parsed), _columns(current, prefix, parsed=parsed)
+    )
+
+
+def _columns(table: "pa.Table", prefix: str, *, parsed: bool) -> Mapping[str, Values]:
     names = [name for name in table.column_names if name.startswith(prefix)]
-    return {name.removeprefix(prefix): _values(table[name]) for name in names}
+    found = {name.removeprefix(prefix): _values(table[name]) for name in names}
+    return {name: _parsed(values) for name, values in found.items()} if parsed else found
+
+
+def _parsed(values: Values) -> Values:
+    """Return text that is figures as these."""
+    try:
+        return values.astype(float)  # None becomes NaN
+    except ValueError:
+        return values
 
 
 def _values(column: "pa.ChunkedArray") -> Values:

@@ -19,7 +19,7 @@ def chance():
     return np.random.default_rng(3)
 
 
-def texts(*values, rows=N):
+def texts(*values: str, rows: int = N):
     return np.resize(np.array(values, dtype=object), rows)
 
 
