@@ -30,7 +30,7 @@ _named = click.argument("name", metavar="PROJECT/MODEL")
 @click.option("--privacy", type=click.Choice(["full", "hash", "off"]), default=None,
               help="What is kept of predictions; default: as of the project's others.")  # fmt: skip
 @click.option("--max-drift", type=float, metavar="PERCENT",
-              help="Take it back when more columns of its answers drift; else no guard.")  # fmt: skip
+              help="Take it back when more columns of its answers drift.")  # fmt: skip
 @click.option("--no-guards", is_flag=True, help="Only whether it loads and answers counts.")
 @wait_option
 @sentences
