@@ -1,5 +1,7 @@
 """A version that answers otherwise goes back by itself: engines, gateway, log as they are."""
 
+import json
+import struct
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +11,6 @@ import httpx
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from safetensors.numpy import load, save
 
 from services.cli import mlops
 from services.commands import predict
@@ -25,6 +26,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SPEC = f"{PROJECT}/{MODEL}"
 _ASKERS = 4
+_FLOATS = {"F32": "<f4", "F16": "<f2"}
 
 
 @pytest.fixture
@@ -35,13 +37,26 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     def with_other_weights(folder: Path, home: Home):
         known = registered(folder, home)
         (name,) = [n for n in known.files if "/r2/" in n and n.endswith(".safetensors")]
-        weights = load(known.files[name])
-        known.files[name] = save({k: -v if v.dtype.kind == "f" else v for k, v in weights.items()})
+        known.files[name] = negated(known.files[name])
         return known
 
     monkeypatch.setattr(serving_whole, "_registered", with_other_weights)
     with serving_whole.running(tmp_path, monkeypatch) as home:
         yield home
+
+
+def negated(content: bytes) -> bytes:
+    """Return a safetensors file whose figures have the other sign."""
+    (size,) = struct.unpack_from("<Q", content)
+    changed = bytearray(content)
+    for name, said in json.loads(content[8 : 8 + size]).items():
+        if name == "__metadata__" or said["dtype"] not in _FLOATS:
+            continue
+        begin, end = (8 + size + at for at in said["data_offsets"])
+        figures = np.frombuffer(content[begin:end], _FLOATS[said["dtype"]])
+        changed[begin:end] = (-figures).tobytes()
+    assert changed != content
+    return bytes(changed)
 
 
 def typed(*words: str) -> Result:
