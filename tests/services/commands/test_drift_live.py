@@ -17,6 +17,7 @@ from services.commands import predict
 from services.commands.acting import context
 from services.home import Home
 from services.predictions import reading
+from services.serving import drift
 from services.serving.platform_key import platform_key
 from tests import serving_whole
 from tests.live import eventually
@@ -109,8 +110,10 @@ def test_a_version_that_answers_otherwise_goes_back_by_itself(home: Home):
         assert done.exit_code == 0, done.output
 
         def back() -> bool:
-            shown = typed("deployments", SPEC, "--json").stdout
-            return '"rolled-back"' in shown and "drifted (" in shown
+            rollout = json.loads(typed("deployments", SPEC, "--json").stdout)["rollout"]
+            return rollout["strategy"] == "shadow" and rollout["outcome"] == "rolled-back"
 
         eventually(back, 120)
-    assert not (home.run / "serving" / "compare.json").exists()
+        rollout = json.loads(typed("deployments", SPEC, "--json").stdout)["rollout"]
+        assert "columns of its answers drifted (" in rollout["said"]
+    eventually(lambda: not drift.wishes_path(home).exists())
