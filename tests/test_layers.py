@@ -23,6 +23,7 @@ RANK = {
     "controller": 7,
     "resources": 4,
     "serving": 4,
+    "monitoring": 4,
     "predictions": 4,
     "gateway": 5,
     "workflows": 4,

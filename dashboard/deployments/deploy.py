@@ -17,6 +17,7 @@ from services.actions.deploy import AUTO, BACKENDS, Deploy
 from services.actions.roles import Role
 from services.mirror.models import ModelVersion
 from services.mirror.projects import CHAMPION
+from services.monitoring.limits import LEAST
 from services.serving.looking import Deployment
 from services.serving.models import Strategy
 
@@ -280,9 +281,16 @@ def _guards() -> dict[str, float | int | None]:
             "Thermal level over, of 0 to 4", 0, 4, 3, key="deploy-guard-heat",
             placeholder="Not guarded",
         )  # fmt: skip
+    drift = st.number_input(
+        "Columns of its answers that drift over, in percent", 0.0, 100.0, None, format="%g",
+        key="deploy-guard-drift", placeholder="Not guarded",
+        help="Its answers are compared with those of the version that is live; it takes "
+             f"{LEAST} predictions of each.",
+    )  # fmt: skip
     return {
         "max_error_share": None if errors is None else errors / 100,
         "max_latency_ratio": latency,
         "max_memory_ratio": memory,
         "max_thermal_level": heat,
+        "max_drift": None if drift is None else drift / 100,
     }

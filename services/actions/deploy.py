@@ -12,6 +12,7 @@ from services.actions.promote import CHAMPION
 from services.actions.roles import Actor, Role, require
 from services.actions.serving_privacy import KEPT
 from services.errors import ConflictError, InputError
+from services.monitoring.limits import LEAST
 from services.resources.models import GIB
 from services.serving.models import Backend, Endpoint, Guards, Privacy, Rollout, Strategy, Target
 
@@ -61,7 +62,7 @@ class Deploy:
     max_memory_ratio: float | None = 1.5
     max_thermal_level: int | None = 3
     max_drift: float | None = None
-    """The guards; None: that one is off."""
+    """Share of the columns of its answers, 0 to 1. The guards; None: that one is off."""
 
     @property
     def title(self) -> str:
@@ -231,6 +232,7 @@ class Deploy:
         if self.strategy == "blue-green":
             yield "No request is dropped: what is under way is answered by who began it."
             yield from self._goes_back(live)
+        yield from self._drift(now)
         found = serving.outlook_if_known(context, self.project, self.model, target)
         if found is None:
             yield "It is packaged and its memory planned first; what does not fit changes nothing."
@@ -269,6 +271,24 @@ class Deploy:
             f"If it does not load or answer well, or a guard speaks within {self.watch_s:g} s "
             f"after the switch, it goes back {back} by itself."
         )
+
+    def _drift(self, now: Endpoint | None) -> Iterator[str]:
+        if self.max_drift is None:
+            return
+        live = now.live if now else None
+        if now is None or live is None:
+            yield "Drift is not guarded: no version is live whose answers could be compared."
+        elif now.privacy in {"hash", "off"}:
+            yield (
+                "Drift is not guarded: the prediction log keeps no answers of this endpoint that "
+                "could be compared (`mlops privacy`)."
+            )
+        else:
+            yield (
+                f"It goes back when more than {self.max_drift * 100:.4g} % of the columns of its "
+                f"answers are distributed otherwise than those of version {live.version}; with "
+                f"fewer than {LEAST} predictions of each that is not known."
+            )
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
         """Return the steps; version and replicas were fixed when it was asked for."""

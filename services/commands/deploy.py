@@ -29,6 +29,8 @@ _named = click.argument("name", metavar="PROJECT/MODEL")
               help="How long guards watch it after the switch.")  # fmt: skip
 @click.option("--privacy", type=click.Choice(["full", "hash", "off"]), default=None,
               help="What is kept of predictions; default: as of the project's others.")  # fmt: skip
+@click.option("--max-drift", type=float, metavar="PERCENT",
+              help="Take it back when more columns of its answers drift.")  # fmt: skip
 @click.option("--no-guards", is_flag=True, help="Only whether it loads and answers counts.")
 @wait_option
 @sentences
@@ -44,6 +46,7 @@ def deploy(
     max_batch: int | None,
     watch_s: float,
     privacy: str | None,
+    max_drift: float | None,
     no_guards: bool,
     wait: bool,
 ) -> None:
@@ -54,6 +57,7 @@ def deploy(
     from dataclasses import replace
 
     from services.actions.deploy import Deploy
+    from services.errors import InputError
 
     found = parse(name)
     least, most = counts(replicas)
@@ -72,7 +76,10 @@ def deploy(
         max_batch=max_batch,
         privacy=privacy or "",  # type: ignore[arg-type]  # click let one of them pass
         watch_s=watch_s,
+        max_drift=None if max_drift is None else max_drift / 100,
     )
+    if no_guards and max_drift is not None:
+        raise InputError("--no-guards goes without --max-drift.")
     if no_guards:
         action = replace(
             action, max_error_share=None, max_latency_ratio=None, max_memory_ratio=None,

@@ -1,5 +1,7 @@
 """The process ``python -m services.predictions``: has the prediction log put into Parquet.
 
+While a rollout guards drift it also has the answers of two versions compared (``comparing``).
+
 Started by the supervisor, told everything by arguments. While it is away nothing is lost: the
 segments wait, and readers read them.
 """
@@ -13,6 +15,7 @@ from types import FrameType
 
 from services.errors import PlatformError
 from services.home import Home
+from services.predictions.worker import Worker
 from services.predictions.working import DAYS, INTERVAL_S, Working
 from services.telemetry.folder import lock
 from services.telemetry.heartbeat import Heartbeat
@@ -49,12 +52,18 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     heartbeat = Heartbeat(home.run / "predictions.json")
-    working = Working(home, asked.days)
+    working, comparing = Working(home, asked.days), Worker(home)
+
+    def beat() -> None:
+        heartbeat.beat(working.said)
+        comparing.turn()  # also while a large backlog is put into Parquet
+
     try:
         while not ended.is_set():
-            working.turn(lambda: heartbeat.beat(working.said), ended)
+            working.turn(beat, ended)
             ended.wait(asked.interval)
     finally:
+        comparing.end()
         heartbeat.end()
     return 0
 

@@ -25,6 +25,12 @@ _TYPED = """
 WHERE shadow = $shadow AND ($since IS NULL OR answered_at >= $since)
   AND ($until IS NULL OR answered_at < $until)
 """
+_FIRST = " AND row = 0"
+_HASHED = """
+SELECT epoch_us(max(answered_at)) FROM seen
+WHERE project = $project AND model = $model AND kept = 'hashed'
+  AND answered_at >= $since AND answered_at < $until
+"""
 _LABELS = """
 SELECT * FROM seen
 WHERE ($version IS NULL OR version = $version)
@@ -44,6 +50,8 @@ def features(
     *,
     names: Sequence[str] | None = None,
     sample: int | None = None,
+    newest: int | None = None,
+    first: bool = False,
     shadow: bool = False,
 ) -> "pa.Table":
     """Return a row a row that was asked: ``typed.FIXED``, then ``input.…`` and ``output.…``.
@@ -57,6 +65,8 @@ def features(
         until: As ``since``.
         names: The columns wanted; all when left out. One that nobody wrote is left out.
         sample: At most so many rows, by chance, the same each time.
+        newest: At most so many rows, the newest first; without ``sample``.
+        first: The first row of each request alone: those of one request may depend on each other.
         shadow: Those asked beside the live version, instead.
     """
     asked = {"shadow": shadow, "since": moment(since), "until": moment(until)}
@@ -68,9 +78,28 @@ def features(
             return tail
         wanted = _chosen(paths, tail, names)
         sql = f"SELECT {wanted} FROM seen {_TYPED}"  # noqa: S608  quoted above
+        if first:
+            sql += _FIRST
+        if newest is not None:
+            sql += f" ORDER BY answered_at DESC LIMIT {int(newest)}"
         if sample is not None:
             sql += f" USING SAMPLE reservoir({int(sample)} ROWS) REPEATABLE (1)"
         return querying.query(sql, paths, tail, asked, union=True).to_arrow_table()
+
+    return querying.consistently(home, ask)
+
+
+def hashed_until(home: Home, project: str, model: str, since: float, until: float) -> float | None:
+    """Return when the last prediction was kept as hashes, in seconds; None: none in the stretch.
+
+    What was answered before it may be figures or hashes of them; the privacy was changed since.
+    """
+    asked = {"project": project, "model": model, "since": moment(since), "until": moment(until)}
+
+    def ask(folder: Folder, look: Look) -> float | None:
+        paths = querying.files(folder.rows(project, model), look, since, until)
+        ((at_us,),) = querying.query(_HASHED, paths, look.table(), asked).fetchall()
+        return None if at_us is None else at_us / 1e6
 
     return querying.consistently(home, ask)
 

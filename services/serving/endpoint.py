@@ -232,6 +232,7 @@ class EndpointRun:
             figures_known=figures is not None,
             followed=figures is not None and figures.serial >= world.serial,
             thermal_level=world.thermal_level,
+            drift=world.drift.get(self.name),
             live_needs=len(live.active) if live else 0,
         )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.resources.models import gib
+from services.serving.drift import Found
 from services.serving.figures import VersionFigures
 from services.serving.models import Guards
 
@@ -25,8 +26,8 @@ class Watched:
     """Of the machine; None: it cannot be read."""
     thermal_before: int | None = None
     """When the watch began: heat that was there before is not of this version."""
-    drift: float | None = None
-    """Share of drifted columns; None: not measured."""
+    drift: Found | None = None
+    """How its answers differ from those of the version before; None: nobody looks."""
 
 
 def speak(guards: Guards, seen: Watched) -> str:
@@ -91,10 +92,10 @@ def _heat(guards: Guards, seen: Watched) -> str:
 
 
 def _drift(guards: Guards, seen: Watched) -> str:
-    most = guards.max_drift
-    if most is None or seen.drift is None or seen.drift <= most:
+    most, found = guards.max_drift, seen.drift
+    if most is None or found is None or found.share is None or found.share <= most:
         return ""
-    return f"{_percent(seen.drift)} of the columns drifted; at most {_percent(most)} may."
+    return f"{found.said} At most {_percent(most)} of the columns may."
 
 
 def _percent(share: float) -> str:

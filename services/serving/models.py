@@ -152,7 +152,7 @@ class Guards:
     max_thermal_level: int | None = 3
     """Of the machine: 0 nominal to 4; None where it cannot be read."""
     max_drift: float | None = None
-    """Share of drifted columns; needs a figure of the monitoring."""
+    """Share of the columns of its answers; see ``services.monitoring.shift``."""
 
 
 @dataclass(frozen=True, slots=True)

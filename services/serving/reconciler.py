@@ -21,6 +21,7 @@ from services.serving import checks, figures, paths, replicas, store
 from services.serving.allotting import Room
 from services.serving.checks import Checked
 from services.serving.cluster import Cluster
+from services.serving.drift import Comparing
 from services.serving.endpoint import EndpointRun
 from services.serving.lease_keeping import LeaseKeeping
 from services.serving.measured import Measured
@@ -95,6 +96,7 @@ class Reconciler:
         self._tidying = Tidying(home)
         self._seen: dict[str, Seen] = {}
         self._publisher = Publisher(home)
+        self._comparing = Comparing(home)
         self._survivors = Survivors(home)
         self._publisher.without_the_dead(self._survivors.ids)
         self._desired: tuple[Endpoint, ...] | None = None
@@ -202,6 +204,7 @@ class Reconciler:
             figures=passing,
             serial=self._publisher.routes.serial,
             thermal_level=self._watches.thermal(),
+            drift=self._comparing.look(self._runs.values()),
             woken=self._woken(),
         )
         self._room.look(world)

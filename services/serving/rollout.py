@@ -10,6 +10,7 @@ from typing import Literal
 
 from services.serving import guards
 from services.serving.checks import Checked
+from services.serving.drift import Found
 from services.serving.figures import VersionFigures
 from services.serving.guards import Watched
 from services.serving.models import Before, Phase, Rollout, RolloutStatus, Strategy
@@ -44,7 +45,8 @@ class Surroundings:
     followed: bool = True
     """Whether the gateway follows the routes as they are."""
     thermal_level: int | None = None
-    drift: float | None = None
+    drift: Found | None = None
+    """How its answers differ from the live version's; None: not guarded, or not watched."""
     live_needs: int = 0
     """Model servers that the live version has."""
 
@@ -244,7 +246,8 @@ class RolloutRun:
             self.steps.end(self._beside_step(), "It was promoted.", around.now)
             self._begin_switch(around.now)
             return
-        self.steps.begin(self._beside_step(), self.beside_said() + self._so_far(around), around.now)
+        said = self.beside_said() + self._so_far(around) + _compared(around)
+        self.steps.begin(self._beside_step(), said, around.now)
 
     def _so_far(self, around: Surroundings) -> str:
         if self.strategy != "shadow" or not around.figures.compared:
@@ -276,10 +279,12 @@ class RolloutRun:
             # A loss heals by itself; only who cannot be brought back is taken back (_fault).
             return
         if around.now - self.since < self.rollout.watch_s:
+            said = f"For {self.rollout.watch_s:.0f} s.{_compared(around)}"
+            self.steps.begin(WATCH, said, around.now)
             return
         total, errors = guards.counted(self._watched(around))
         asked = f"{total} requests, {errors} of them failed" if total else "nobody asked it"
-        self.steps.end(WATCH, f"No guard spoke; {asked}.", around.now)
+        self.steps.end(WATCH, f"No guard spoke; {asked}.{_compared(around)}", around.now)
         self.outcome, self.ended_at = "live", around.now
         self._to("live", around.now)
         self.said = self._live_said(asked)
@@ -318,3 +323,7 @@ class RolloutRun:
             self.steps.restore(before.steps)
             self.phase, self.since, self.began_at = phase, since, before.began_at
             self.before = before.before
+
+
+def _compared(around: Surroundings) -> str:
+    return f" {around.drift.said}" if around.drift is not None else ""

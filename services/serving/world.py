@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from services.serving.cluster import Placed
+from services.serving.drift import Found
 from services.serving.figures import Figures
 from services.serving.replicas import Seen
 from services.serving.versions import Server, VersionRun
@@ -21,6 +22,8 @@ class World:
     serial: int = 0
     """Of the routes as last written."""
     thermal_level: int | None = None
+    drift: Mapping[str, Found] = field(default_factory=dict)
+    """What is known of those that are watched and guard it, by endpoint."""
     woken: frozenset[str] = frozenset()
     """Endpoints whose gateway wishes that they wake."""
 

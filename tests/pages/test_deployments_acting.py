@@ -130,13 +130,16 @@ def test_guards_and_resources_reach_the_action(
     app = connected(LORA, role="approver")
     app.number_input(key="deploy-guard-latency").set_value(2.0)
     app.number_input(key="deploy-guard-errors").set_value(5.0)
+    app.number_input(key="deploy-guard-drift").set_value(25.0)
     app.number_input(key="deploy-memory").set_value(1.5)
     app.number_input(key="deploy-min").set_value(2)
     app.selectbox(key="deploy-watch").set_value(120).run()
     assert "within 120 s after the switch" in said(app)
+    assert "more than 25 % of the columns of its answers" in said(app)
     app.button(key="acting-do").click().run()
     made = submitted()
     assert (made.max_error_share, made.max_latency_ratio, made.memory_gb) == (0.05, 2.0, 1.5)
+    assert made.max_drift == 0.25
     assert (made.min_replicas, made.max_replicas, made.watch_s) == (2, 3, 120.0)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from services.actions import catalog
 from services.actions.action import Deed
+from services.actions.serving_privacy import SetPrivacy
 from services.actions.undeploy import Undeploy
 from services.errors import (
     ConflictError,
@@ -14,7 +15,7 @@ from services.errors import (
 )
 from services.resources.models import GIB
 from services.serving import store
-from services.serving.models import Rollout, Target
+from services.serving.models import Privacy, Rollout, Target
 from tests.services.actions.conftest import OWNER, Clock
 from tests.services.actions.serving_lab import (
     ERROR,
@@ -225,6 +226,32 @@ def test_a_canary_is_done_when_it_gets_its_share(lab: Lab):
     assert deploy(strategy="canary", header=True).pinned(lab.context).percent is None
     assert "by header" in deploy(strategy="canary", header=True).title
     assert deploy(strategy="shadow").title == "Deploy net champion as a shadow"
+
+
+def test_the_guard_of_drift_is_told_and_reaches_the_rollout(lab: Lab):
+    guarded = deploy(version=2, max_drift=0.3)
+    assert "no version is live whose answers" in "".join(guarded.consequences(lab.context))
+    lab.live(1)
+    said = (
+        "It goes back when more than 30 % of the columns of its answers are distributed otherwise "
+        "than those of version 1; with fewer than 500 predictions of each that is not known."
+    )
+    assert said in guarded.consequences(lab.context)
+    assert said in deploy(version=2, strategy="shadow", max_drift=0.3).consequences(lab.context)
+    assert "drift" not in "".join(deploy(version=2).consequences(lab.context)).lower()
+    lab.begin(guarded)
+    wish = lab.endpoint()
+    assert wish is not None
+    assert wish.rollout is not None
+    assert wish.rollout.guards.max_drift == 0.3
+
+
+@pytest.mark.parametrize("privacy", ["hash", "off"])
+def test_what_the_log_does_not_keep_is_not_guarded_and_that_is_told(lab: Lab, privacy: Privacy):
+    lab.live(1)
+    lab.begin(SetPrivacy("lora", privacy))
+    said = "".join(deploy(version=2, max_drift=0.3).consequences(lab.context))
+    assert "Drift is not guarded: the prediction log keeps no answers" in said
 
 
 def test_consequences_say_who_answers_and_how_it_goes_back(lab: Lab):

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 from click.testing import CliRunner, Result
 
+from services.actions import records
 from services.actions.journal import Journal
 from services.cli import mlops
 from services.commands import deploy, endpoint_names
@@ -167,6 +168,12 @@ def test_one_that_goes_back_exits_1_with_the_reason(typed: Typed, home: Home, jo
     assert "What was live before answers again." in done.stderr
 
 
+def test_drift_is_guarded_in_percent(typed: Typed, journal: Journal):
+    live(journal, 1)
+    typed("deploy", "lora/net:2", "--max-drift", "25", "--no-wait")
+    assert records.history(journal)[0].params["max_drift"] == 0.25
+
+
 def test_without_waiting_it_is_asked_for(typed: Typed, journal: Journal):
     done = typed("deploy", "lora/net:3", "--no-wait")
     assert "asked for as action 1." in done.stdout
@@ -223,6 +230,8 @@ def test_canaries_are_steered(typed: Typed, home: Home, journal: Journal):
         ("deploy lora/net --canary 5 --header", 2, "a share or goes by header"),
         ("deploy lora/net --canary nan", 2, "0 to 100"),
         ("deploy lora/net --backend tpu", 2, "Invalid value for '--backend'"),
+        ("deploy lora/net --max-drift 101", 2, "share of drifted columns of the guard"),
+        ("deploy lora/net --max-drift 9 --no-guards", 2, "--no-guards goes without --max-drift"),
         ("rollback lora/net", 1, "lora.net is not deployed"),
         ("rollback lora/net:2", 2, "names a version"),
         ("rollout lora/net", 2, "Name one of --promote, --abort and --share"),

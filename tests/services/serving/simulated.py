@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from services.serving.checks import Checked
+from services.serving.drift import Found, Wish, wish_of
 from services.serving.endpoint import EndpointRun
 from services.serving.figures import Figures, VersionFigures
 from services.serving.models import Endpoint, Rollout, Target
@@ -47,6 +48,8 @@ class Simulation:
     """Whether a ledger is asked for room, by whoever turns this."""
     woken: bool = False
     thermal: int | None = None
+    drift: Found | None = None
+    """What is found of the rollout's answers, whenever it is watched."""
     servers: dict[str, tuple[ReplicaSpec, float, str]] = field(default_factory=dict)
     """By id: since when, and what is to become of it."""
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -85,6 +88,11 @@ class Simulation:
             return Seen(key, "ended", "It ended.")
         return Seen(key, "ready", pid=1, backend="cpu", backend_reason="because", rss_bytes=MB)
 
+    def _drift(self) -> dict[str, Found]:
+        if self.drift is None or not isinstance(wish_of(self.run), Wish):
+            return {}
+        return {NAME: self.drift}
+
     def kill(self, version: int) -> None:
         for key, (spec, since, _) in self.servers.items():
             if spec.version == version:
@@ -104,6 +112,7 @@ class Simulation:
             figures=figures if self.gateway else None,
             serial=self.serial,
             thermal_level=self.thermal,
+            drift=self._drift(),
             woken=frozenset({NAME} if self.woken else ()),
         )
         run.look(world, deeds)

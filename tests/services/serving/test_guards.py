@@ -2,11 +2,16 @@ from typing import Any
 
 import pytest
 
+from services.serving.drift import Found
 from services.serving.figures import VersionFigures
 from services.serving.guards import Watched, speak
 from services.serving.models import Guards
 
 GIB = 1 << 30
+
+
+def found(share):
+    return Found("tiny.double", 2, 0.0, share, "Far apart.")
 
 
 def seen(**figures: Any):
@@ -33,7 +38,7 @@ def seen(**figures: Any):
         (seen(thermal_level=4), "thermal level 4; at most 3"),
         (seen(thermal_level=4, thermal_before=4), ""),
         (seen(thermal_level=3), ""),
-        (seen(drift=0.9), ""),  # not guarded unless it is asked for
+        (seen(drift=found(0.9)), ""),  # not guarded unless it is asked for
     ],
 )
 def test_a_guard_speaks_when_it_should(watched, said):
@@ -43,8 +48,9 @@ def test_a_guard_speaks_when_it_should(watched, said):
 
 def test_drift_is_guarded_when_it_is_asked_for():
     guards = Guards(max_drift=0.5)
-    assert speak(guards, seen(drift=0.6)) == "60 % of the columns drifted; at most 50 % may."
-    assert speak(guards, seen(drift=0.5)) == ""
+    assert speak(guards, seen(drift=found(0.6))) == "Far apart. At most 50 % of the columns may."
+    assert speak(guards, seen(drift=found(0.5))) == ""
+    assert speak(guards, seen(drift=found(None))) == ""
     assert speak(guards, seen()) == ""
 
 

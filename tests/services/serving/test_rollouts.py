@@ -2,9 +2,11 @@ from dataclasses import replace
 
 import pytest
 
+from services.serving.drift import Found
 from services.serving.endpoint import EndpointRun
 from services.serving.figures import VersionFigures
 from services.serving.models import Guards
+from tests.services.serving.lab import NAME
 from tests.services.serving.simulated import MB, Simulation, endpoint, rollout, target
 
 
@@ -157,6 +159,50 @@ def test_a_shadow_is_asked_and_never_answers(first):
     assert first.route.shares == {1: 1.0}
     shown = next(one for one in first.run.rollout.status().steps if one.name == "Shadow")
     assert shown.said.endswith("3 of 10 answers differ.")
+
+
+def drifted(share, said="2 of 3 columns of its answers drifted."):
+    return Found(NAME, 2, 0.0, share, said)
+
+
+GUARDED = Guards(max_drift=0.5)
+
+
+@pytest.mark.parametrize("strategy", ["blue-green", "canary", "shadow"])
+def test_answers_that_drifted_take_it_back_while_it_is_watched(first, strategy):
+    first.deploy(2, strategy=strategy, share=0.2, watch_s=60, guards=GUARDED)
+    first.drift = drifted(0.4)
+    first.pass_time(10)
+    assert first.phase in {"watching", "canary", "shadow"}
+    first.drift = drifted(2 / 3)
+    first.pass_time(1)
+    assert first.answering == {1}
+    said = "2 of 3 columns of its answers drifted. At most 50 % of the columns may."
+    assert first.ended[-1] == (2, False, said)
+    failed = [one for one in first.run.rollout.status().steps if one.state == "failed"]
+    assert [one.said for one in failed] == [said]
+
+
+def test_drift_that_was_not_measured_takes_nothing_back_and_is_told(first):
+    few = "Not enough predictions to compare yet: 12 of the new version, of 500 it takes."
+    first.deploy(2, guards=GUARDED)
+    first.drift = drifted(None, few)
+    first.pass_time(5)
+    watch = first.run.rollout.status().steps[-1]
+    assert (watch.state, watch.said) == ("running", f"For 5 s. {few}")
+    first.pass_time(30)
+    assert first.answering == {2}
+    assert first.run.rollout.status().steps[-1].said.endswith(f"nobody asked it. {few}")
+
+
+def test_a_canary_tells_what_was_compared_so_far(first):
+    first.deploy(2, strategy="canary", share=0.2, guards=GUARDED)
+    first.drift = drifted(0.0, "None of 3 columns of its answers drifted.")
+    first.pass_time(10)
+    canary = next(one for one in first.run.rollout.status().steps if one.name == "Canary")
+    assert canary.said == (
+        "It answers 20 % of the requests. None of 3 columns of its answers drifted."
+    )
 
 
 def test_a_person_ends_a_rollout(first):

@@ -1,0 +1,1 @@
+"""What predictions tell of a model in service: whether data are as before."""
