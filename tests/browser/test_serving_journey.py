@@ -121,7 +121,7 @@ def deploy_the_first(page: Page) -> None:
     page.get_by_role("option", name=f"{PROJECT}/{MODEL}").click()
     page.get_by_role("button", name="Choose how").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("What it takes is planned when it is packaged")).to_be_visible()
+    expect(dialog.get_by_text("the version was not packaged here yet")).to_be_visible()
     expect(dialog.get_by_text(f"{NAME} comes into being")).to_be_visible()
     watched_for(page, "10 s")
     expect(dialog.get_by_text("a guard speaks within 10 s")).to_be_visible()
