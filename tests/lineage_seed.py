@@ -106,6 +106,12 @@ def flow(dag: str, run: str, **more: object) -> DagRun:
 def journal(url: str) -> None:
     """Write what is deployed: version 1 of lora live, 2 on its way; clip's without a bundle."""
     opened = Journal(url)
+    deployed(opened)
+    opened.close()
+
+
+def deployed(opened: Journal) -> None:
+    """Write it into a journal."""
     ends = (
         Endpoint(LORA, LORA, Target(1), Rollout(Target(2), actor="mira")),
         Endpoint(CLIP, CLIP, Target(1)),
@@ -121,7 +127,6 @@ def journal(url: str) -> None:
     for one in ends:
         store.record_event(opened, one.name, "live", "It answers.", version=1)
     store.record_event(opened, f"{LORA}.{LORA}", "live", "It answered.", version=3)
-    opened.close()
 
 
 def files(home: Home) -> None:

@@ -135,6 +135,8 @@ class Lineage:
     def _check(self, ref: Ref) -> None:
         if ref.kind in NUMBERED:
             ref.numbered  # noqa: B018 - refuses what is none
+        if ref.kind in WatchedSource.kinds and self._watched is None:
+            raise _nothing(ref)
         if ref.kind == "workflow" and "/" not in ref.key:
             raise InputError(f"{ref.id[:100]!r} names no workflow run.", "Write workflow:DAG/RUN.")
         if not sees(self._projects, described([ref], self._sources)[ref].project):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterator
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from services.actions.journal import Journal
 from services.home import Home
@@ -123,14 +123,16 @@ def _values(
     number = tags.key_ids(mirror, (name,)).get(name)
     if number is None:
         return {}
-    found: dict[str, tuple[int, int]] = {}
-    pairs = select(_TAGS.c.value, _TAGS.c.rid).where(_TAGS.c.key_id == number)
+    grouped = select(_TAGS.c.value, func.max(_TAGS.c.rid), func.count()).group_by(_TAGS.c.value)
+    grouped = grouped.where(_TAGS.c.key_id == number)
     if projects is not None:
-        pairs = pairs.join(_RUNS, _RUNS.c.rid == _TAGS.c.rid).where(_RUNS.c.project.in_(projects))
-    for value, rid in mirror.rows(pairs):
-        if value not in there:
-            newest, count = found.get(value, (0, 0))
-            found[value] = (max(newest, rid), count + 1)
+        mine = _RUNS.c.project.in_(projects)
+        grouped = grouped.join(_RUNS, _RUNS.c.rid == _TAGS.c.rid).where(mine)
+    found = {
+        value: (int(rid), int(count))
+        for value, rid, count in mirror.rows(grouped)
+        if value not in there
+    }
     rids = {rid: value for value, (rid, _) in found.items()}
     query = select(_RUNS.c.rid, _RUNS.c.project, _RUNS.c.run_id)
     return {

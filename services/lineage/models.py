@@ -83,6 +83,7 @@ class Node:
 
     ref: Ref
     title: str
+    """Its name, without the word for what it is."""
     project: str | None
     """None: of no project alone."""
     said: str

@@ -165,7 +165,7 @@ def _unknown(one: Ref, why: str) -> Node:
 
 
 def _unread(nodes: Sequence[Node]) -> list[str]:
-    return [f"{one.title}: {one.said}" for one in nodes if one.state == "unknown"]
+    return [f"{one.id}: {one.said}" for one in nodes if one.state == "unknown"]
 
 
 def _under(links: Sequence[Link], bad: Sequence[Ref]) -> dict[Ref, set[str]]:

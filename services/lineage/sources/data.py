@@ -146,7 +146,7 @@ def broken(node: Node, users: Sequence[str]) -> Broken:
 
 
 def _title(one: Ref) -> str:
-    return f"{'Data' if one.kind == 'data' else 'Models'} {one.key[:12]}"
+    return one.key[:12]
 
 
 def _unread(one: Ref, why: str) -> Node:

@@ -104,7 +104,7 @@ def without_run(one: Ref, project: str) -> Broken:
 
 def _run(one: Ref, row: Row[Any] | None) -> Node:
     if row is None:
-        return Node(one, f"Run {one.key[:8]}", None, "MLflow does not know this run", None, "gone")
+        return Node(one, one.key[:8], None, "MLflow does not know this run", None, "gone")
     said = "archived" if row.archived else str(row.status)
     technique = f" · {row.technique}" if row.technique else ""
     return Node(one, row.name or one.key[:8], row.project, said + technique,

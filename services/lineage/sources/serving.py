@@ -144,13 +144,13 @@ class ServingSource:
         project, model, number = one.numbered
         if one.kind == "bundle":
             at = self._packed(one.numbered)
-            title = f"Bundle of {model} {number}"
+            title = f"{model} {number}"
             if at is None:
                 return Node(one, title, project, "not on this disk", None, "gone")
             return Node(one, title, project, "packed and signed", at)
         if one.kind == "predictions":
             return self._predictions(one)
-        title = f"{project}.{model} {number}"
+        title = f"{model} {number}"
         try:
             service = self.service(project, model, number)
         except MlopsError as error:
@@ -161,7 +161,7 @@ class ServingSource:
 
     def _predictions(self, one: Ref) -> Node:
         project, model, number = one.numbered
-        title = f"Predictions of {model} {number}"
+        title = f"{model} {number}"
         try:
             used = self._used(project, model, number)
         except MlopsError as error:

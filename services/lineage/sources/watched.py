@@ -165,7 +165,7 @@ class WatchedSource:
         if one.kind == "verdict":
             verdict = self._watched.verdict(one.key)
             if verdict is not None:
-                title = f"{verdict.what.capitalize()} of {verdict.model} {verdict.version}"
+                title = f"{verdict.what} of {verdict.model} {verdict.version}"
                 return Node(one, title, verdict.project, verdict.said, verdict.at)
         elif one.kind == "alert":
             alert = self._watched.alert(one.key)
@@ -174,10 +174,8 @@ class WatchedSource:
         else:
             proposal = self._watched.retraining(one.key)
             if proposal is not None:
-                title = f"Retraining of {proposal.model}"
-                return Node(one, title, proposal.project, proposal.said, proposal.at)
-        title = f"{one.kind.capitalize()} {one.key[:12]}"
-        return Node(one, title, None, f"this {one.kind} is not kept any more", None, "gone")
+                return Node(one, proposal.model, proposal.project, proposal.said, proposal.at)
+        return Node(one, one.key[:12], None, f"this {one.kind} is not kept any more", None, "gone")
 
 
 def _place(one: Ref) -> tuple[str, str]:
