@@ -21,6 +21,7 @@ RANK = {
     "projects": 3,
     "platform": 6,
     "controller": 7,
+    "reports": 5,
     "resources": 4,
     "serving": 4,
     "predictions": 4,
