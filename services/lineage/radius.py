@@ -194,9 +194,12 @@ def _beside(mirror: Mirror, revision: str, found: _Found) -> None:
     }  # fmt: skip
     if not places:
         return
-    query = _versions_with_tags().add_columns(_TAGS.c.value.label("task"))
-    rows = mirror.rows(query.where(_TAGS.c.key_id == numbers[tags.TASK]))
-    found.add((row for row in rows if _place(row.task) in places), "beside it")
+    # Two steps, for in one SQLite would read all versions again for every run.
+    rows = mirror.rows(select(_VERSIONS).where(_VERSIONS.c.run_id.is_not(None)))
+    runs = list(dict.fromkeys(row.run_id for row in rows))
+    made = tags.of_runs(mirror, runs, (tags.TASK,))
+    beside = {run for run, said in made.items() if _place(said[tags.TASK]) in places}
+    found.add((row for row in rows if row.run_id in beside), "beside it")
 
 
 def _place(task: str) -> tuple[str, ...]:
