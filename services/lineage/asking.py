@@ -91,7 +91,7 @@ class Lineage:
         found: tuple[Source, ...] = (
             DataSource(mirror, lambda: self._revisions, projects, lambda: self._first),
             WorkflowSource(mirror, projects),
-            RegistrySource(mirror, projects),
+            RegistrySource(mirror),
             ServingSource(self._home, self._journal, self._used),
         )
         return found if self._watched is None else (*found, WatchedSource(self._watched, projects))

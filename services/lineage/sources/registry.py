@@ -8,7 +8,7 @@ from sqlalchemy import Row, select, tuple_
 
 from services.lineage import tags
 from services.lineage.models import Broken, Kind, Link, More, Node, Ref, numbered
-from services.lineage.source import Found, Projects, from_ms, of_kind
+from services.lineage.source import Found, from_ms, of_kind
 from services.mirror import schema
 from services.mirror.queries import Mirror
 
@@ -21,9 +21,8 @@ class RegistrySource:
 
     kinds: frozenset[Kind] = frozenset(("run", "version"))
 
-    def __init__(self, mirror: Mirror, projects: Projects) -> None:
+    def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
-        self._projects = projects
 
     def up(self, refs: Sequence[Ref], most: int) -> Found:
         """Return the runs of versions; of one whose run is gone, the data that it names itself."""
@@ -50,9 +49,6 @@ class RegistrySource:
         ).order_by(_VERSIONS.c.version.desc())
         shown: dict[str, int] = {}
         for row in tags.rows_of(self._mirror, query, _VERSIONS.c.run_id, runs):
-            if self._projects is not None and row.project not in self._projects:
-                found.hidden += 1
-                continue
             count = shown[row.run_id] = shown.get(row.run_id, 0) + 1
             if count <= most:
                 version = numbered("version", row.project, row.name, row.version)

@@ -25,7 +25,7 @@ from services.mirror.store import Store
 from services.reports import collecting
 from services.reports.collecting import collect, window_of
 from services.reports.html import change, page, told
-from services.reports.models import Asked, Figure, Report, Section, Window
+from services.reports.models import Asked, Chart, Figure, Report, Section, Table, Window
 from services.settings import Settings
 from services.telemetry.store import Store as Telemetry
 from tests import hardware_seed
@@ -197,11 +197,14 @@ def test_the_file_fetches_nothing_runs_nothing_and_is_whole(ask: Ask):
 
 def test_hostile_names_are_text():
     window = Window(NOW - timedelta(days=1), NOW)
-    one = Section("x", HOSTILE, (Figure(HOSTILE, None, None, HOSTILE, reason=HOSTILE),), (), (),
-                  (HOSTILE,), HOSTILE)  # fmt: skip
+    table = Table(HOSTILE, (HOSTILE,), ((HOSTILE,),), HOSTILE, "")
+    chart = Chart(HOSTILE, window.days, (1.0,) * len(window.days), HOSTILE)
+    figure = Figure(HOSTILE, None, None, HOSTILE, reason=HOSTILE)
+    empty = replace(table, rows=(), empty=HOSTILE)
+    one = Section(HOSTILE, HOSTILE, (figure,), (chart,), (table, empty), (HOSTILE,), HOSTILE)
     text = page(Report(HOSTILE, None, window, NOW, (one,)))
     assert HOSTILE not in text
-    assert text.count("&lt;script&gt;") >= 7
+    assert text.count("&lt;script&gt;") >= 20
 
 
 @pytest.mark.parametrize(
