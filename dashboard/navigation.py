@@ -56,6 +56,13 @@ ENTRIES = (
         "Work",
         "Models in service: how they do, and what is done with them.",
     ),
+    Entry(
+        "lineage",
+        "Lineage",
+        "conversion_path",
+        "Work",
+        "Where a thing came from, what came of it, what of it is bad.",
+    ),
     Entry("data", "Data", "database", "Work", "Versions of data and models, and who uses them."),
     Entry(
         "workflows",

@@ -38,6 +38,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agent": ("agent:agent", "Report this machine to the platform on another one."),
     "worker": ("worker:worker", "Take tasks of the platform on another machine."),
     "data": ("data:data", "Data and models: status, add, push, pull, checkout, share, prune."),
+    "lineage": (
+        "lineage:lineage",
+        "Where a thing came from, what came of it, what is bad or broken.",
+    ),
+    "report": ("report:report", "One HTML file of what was done, compared with the period before."),
     "users": ("users:users", "Accounts: add, list, set, disable, enable, reset-password."),
     "backup": ("backup:backup", "Copy the journal to a file."),
     "restore": ("backup:restore", "Put a backup in the journal's place."),

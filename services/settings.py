@@ -136,6 +136,10 @@ class Settings(BaseSettings):
     predictions_days: float = Field(default=90.0, gt=0)
     """How long predictions and feedback are kept."""
 
+    openlineage_to: str = ""
+    """Where `mlops lineage send` puts OpenLineage events: a file, or an address that takes them,
+    e.g. ``https://marquez.example/api/v1/lineage``."""
+
     session_days: float = Field(default=7.0, gt=0)
     log_level: str = "INFO"
 

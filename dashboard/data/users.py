@@ -27,6 +27,10 @@ def draw(version: Version, kind: Kind, use: Use | None) -> None:
     with right:
         st.markdown(f"**Registered model versions** :gray[{len(use.versions):,}]")
         _versions(use)
+    if navigation.has("lineage"):
+        navigation.link(
+            "lineage", "What came of it", icon="conversion_path", id=f"{kind}:{version.revision}"
+        )
     st.caption(_legend(version, kind))
 
 

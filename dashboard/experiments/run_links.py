@@ -27,6 +27,8 @@ def draw(detail: RunDetail) -> None:
             else:
                 st.badge(label, icon=":material/deployed_code:", color="violet")
         _workflow(run)
+        if navigation.has("lineage"):
+            navigation.link("lineage", "Lineage", icon="conversion_path", id=f"run:{run.run_id}")
         st.link_button(
             "In MLflow",
             mlflow_address(run),

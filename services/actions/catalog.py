@@ -16,6 +16,7 @@ from services.actions.data_push import DataPush
 from services.actions.data_share import DataShare
 from services.actions.deploy import Deploy
 from services.actions.deploy_rollback import RollbackDeployment
+from services.actions.lineage_mark import MarkBad, UnmarkBad
 from services.actions.machine_offer import OfferMachine
 from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
 from services.actions.own_keys import OwnKey
@@ -72,6 +73,8 @@ ACTIONS: dict[str, type[Any]] = {
         RevokeApiKey,
         OwnKey,
         SetPrivacy,
+        MarkBad,
+        UnmarkBad,
     )
 }
 

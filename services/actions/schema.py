@@ -15,7 +15,7 @@ from sqlalchemy import (
     false,
 )
 
-VERSION = 3
+VERSION = 4
 
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -208,7 +208,19 @@ api_keys = Table(
     Index("api_keys_project", "project"),
 )
 
+lineage_marks = Table(
+    "lineage_marks",
+    metadata,
+    Column("subject", String(640), primary_key=True),  # services.lineage.models.Ref.id
+    Column("project", String(64)),  # NULL: of no project alone
+    Column("reason", Text, nullable=False),
+    Column("by", String(120), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("action_id", BigInteger),
+)
+
 MIGRATIONS: dict[int, tuple[str, ...]] = {
+    4: (),  # marks of lineage
     3: (),  # tables of serving
     2: (
         "ALTER TABLE actions ADD COLUMN actor_projects TEXT",

@@ -1,0 +1,1 @@
+"""Where a thing came from, and what came of it."""

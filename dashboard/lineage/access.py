@@ -1,0 +1,44 @@
+"""What the page reads, limited to what the person may see."""
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.lineage.address import FIND, ID, WAY
+from services.home import Home
+from services.lineage.asking import Lineage
+from services.lineage.models import Direction, Ref, ref_of
+
+WAYS: dict[str, tuple[Direction, ...]] = {
+    "Both ways": ("up", "down"),
+    "Came from": ("up",),
+    "Came of it": ("down",),
+}
+
+
+def lineage() -> Lineage:
+    """Return what is asked; made anew each time, for it holds what it read of data repositories."""
+    context = state.context()
+    return Lineage(
+        Home.locate(), context.mirror, context.journal, context.data, state.visible_projects()
+    )
+
+
+def named() -> str:
+    """Return the id in the address, empty when there is none."""
+    return st.query_params.get(ID, "")
+
+
+def looked_for() -> str:
+    """Return the words in the address."""
+    return st.query_params.get(FIND, "").strip()
+
+
+def ways() -> tuple[Direction, ...]:
+    """Return which ways the address asks for."""
+    said = st.query_params.get(WAY, "").casefold()
+    return next((both for name, both in WAYS.items() if name.casefold() == said), ("up", "down"))
+
+
+def ref() -> Ref | None:
+    """Return the thing that the address names, None when it names none."""
+    return ref_of(named())

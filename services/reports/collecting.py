@@ -1,0 +1,71 @@
+"""All sections of a report; one that cannot be read says so, and the rest goes on."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from services.errors import InputError, MlopsError, NotFoundError
+from services.reports.models import Asked, Report, Section, Window
+from services.reports.sections import (
+    activity,
+    data,
+    experiments,
+    hardware,
+    registry,
+    serving,
+    techniques,
+)
+
+SECTIONS: tuple[tuple[str, str, Callable[[Asked], Section]], ...] = (
+    ("experiments", "Experiments", experiments.section),
+    ("techniques", "Techniques and what they cost", techniques.section),
+    ("models", "Models and who promoted them", registry.section),
+    ("deployments", "Deployments and how they answered", serving.section),
+    ("activity", "Actions and lineage", activity.section),
+    ("hardware", "Apple Silicon and other machines", hardware.section),
+    ("data", "Data and models on disk", data.section),
+)
+_PERIOD = re.compile(r"(\d{1,4})\s*(h|d|w)")
+_HOURS = {"h": 1, "d": 24, "w": 168}
+_LONGEST = timedelta(days=366)
+
+
+def window_of(period: str, until: datetime) -> Window:
+    """Return the stretch that a person wrote as ``7d``, ``24h`` or ``4w``, up to a moment.
+
+    Raises:
+        InputError: It is none, or longer than a year.
+    """
+    found = _PERIOD.fullmatch(period.strip().lower())
+    length = timedelta(hours=int(found[1]) * _HOURS[found[2]]) if found else timedelta()
+    if not timedelta() < length <= _LONGEST:
+        raise InputError(f"{period[:40]!r} is no period.", "Write 24h, 7d or 4w; at most 366 days.")
+    return Window(until - length, until)
+
+
+def collect(asked: Asked, project: str | None = None) -> Report:
+    """Return the report of a project, or of all that are asked for.
+
+    Raises:
+        NotFoundError: There is no such project among them.
+    """
+    title = "EfficientAI-MLX-Toolkit"
+    if project is not None:
+        if project not in asked.projects:
+            raise NotFoundError(
+                f"There is no project {project[:64]!r}.", "`mlops projects list` names them."
+            )
+        asked = Asked(
+            asked.home, asked.mirror, asked.journal, asked.data, asked.telemetry, asked.window,
+            (project,), whole=False,
+        )  # fmt: skip
+        title = asked.mirror.project(project).title
+    sections = tuple(_read(asked, *one) for one in SECTIONS)
+    return Report(title, project, asked.window, datetime.now(UTC), sections)
+
+
+def _read(asked: Asked, key: str, title: str, ask: Callable[[Asked], Section]) -> Section:
+    try:
+        return ask(asked)
+    except MlopsError as error:
+        return Section(key, title, missing=str(error))

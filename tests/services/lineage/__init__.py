@@ -1,0 +1,1 @@
+"""Lineage over a real mirror, journal, data repositories and prediction log."""

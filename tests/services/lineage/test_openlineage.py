@@ -1,0 +1,144 @@
+"""OpenLineage events: what the spec 2-0-2 asks of them, and that none is lost or doubled."""
+
+import json
+import uuid
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import jsonschema
+import pytest
+
+from services.errors import EngineRefusedError, InputError, PlatformError
+from services.home import Home
+from services.lineage import openlineage
+from services.lineage.sending import send_new
+from services.mirror.queries import Mirror
+from services.mirror.store import Store
+from tests import lineage_seed as seed
+from tests.lineage_seed import DATA, LORA, MODELS, NEXT, RUN, TRAIN
+
+_FACETS = {
+    "type": "object",
+    "additionalProperties": {"type": "object", "required": ["_producer", "_schemaURL"]},
+}
+_DATASETS = {
+    "type": "array",
+    "items": {"type": "object", "required": ["namespace", "name"], "properties": {
+        "facets": _FACETS}},
+}  # fmt: skip
+RUN_EVENT = {
+    "type": "object",
+    "required": ["eventTime", "producer", "schemaURL", "run", "job"],
+    "properties": {
+        "eventType": {"enum": ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]},
+        "run": {"type": "object", "required": ["runId"], "properties": {"facets": _FACETS}},
+        "job": {
+            "type": "object",
+            "required": ["namespace", "name"],
+            "properties": {"facets": _FACETS},
+        },
+        "inputs": _DATASETS,
+        "outputs": _DATASETS,
+    },
+}
+"""What the spec says of a RunEvent: https://openlineage.io/spec/2-0-2/OpenLineage.json."""
+
+
+def test_every_event_is_as_the_spec_says(mirror: Mirror):
+    found = list(openlineage.events(mirror, [RUN, NEXT, seed.CLIENT, seed.SERVER, "0" * 32]))
+    assert len(found) == 8
+    for event in found:
+        jsonschema.validate(event, RUN_EVENT)
+        uuid.UUID(event["run"]["runId"])
+        assert datetime.fromisoformat(event["eventTime"]).tzinfo is not None
+        for parent in (event["run"]["facets"].get("parent"),):
+            if parent is not None:
+                uuid.UUID(parent["run"]["runId"])
+
+
+def test_a_run_is_told_with_its_data_its_versions_and_its_workflow(mirror: Mirror):
+    start, end = openlineage.events(mirror, [RUN])
+    assert (start["eventType"], end["eventType"]) == ("START", "COMPLETE")
+    assert start["job"]["name"] == f"{TRAIN}.train"
+    assert start["run"]["facets"]["parent"]["job"]["name"] == TRAIN
+    assert start["run"]["runId"] == end["run"]["runId"] == str(uuid.UUID(hex=RUN))
+
+    def named(events: list) -> set[tuple[str, str]]:
+        return {(e["name"], e["facets"]["version"]["datasetVersion"]) for e in events}
+
+    assert named(end["inputs"]) == {(f"{LORA}/data", DATA)}
+    assert named(end["outputs"]) == {(f"{LORA}/{LORA}", "1"), (f"{LORA}/models", MODELS)}
+
+
+@pytest.mark.parametrize(
+    ("status", "kinds"),
+    [("failed", ["START", "FAIL"]), ("killed", ["START", "ABORT"]), ("running", ["START"])],
+)
+def test_how_a_run_ended_is_told(mirror: Mirror, status: str, kinds: list[str]):
+    from dataclasses import replace
+
+    ended = None if status == "running" else int(seed.NOW * 1000)
+    run = replace(seed.tracked("e" * 32, 5), status=status, ended_ms=ended)
+    Store(mirror.engine).write_runs(LORA, (run,))
+    assert [one["eventType"] for one in openlineage.events(mirror, ["e" * 32])] == kinds
+
+
+def test_an_id_that_is_no_uuid_gets_one_and_keeps_it():
+    assert openlineage.run_uuid("run-1") == openlineage.run_uuid("run-1")
+    uuid.UUID(openlineage.run_uuid("run-1"))
+
+
+def test_each_run_is_sent_once_and_a_changed_one_again(home: Home, mirror: Mirror, tmp_path: Path):
+    file = tmp_path / "out" / "events.jsonl"
+    assert send_new(home, mirror, str(file)) == 12
+    assert send_new(home, mirror, str(file)) == 0
+    Store(mirror.engine).write_runs(LORA, (seed.tracked("e" * 32, 5, data_revision=DATA),))
+    assert send_new(home, mirror, str(file)) == 2
+    assert len(file.read_text().splitlines()) == 14
+    assert send_new(home, mirror, str(tmp_path / "other.jsonl")) == 14
+
+
+def test_many_runs_of_one_change_are_all_sent(home: Home, mirror: Mirror, tmp_path: Path):
+    runs = tuple(seed.tracked(f"{n:032x}", 5) for n in range(1000, 1450))
+    Store(mirror.engine).write_runs(LORA, runs)
+    file = tmp_path / "events.jsonl"
+    send_new(home, mirror, str(file))
+    sent = [json.loads(line) for line in file.read_text().splitlines()]
+    assert len({one["run"]["runId"] for one in sent}) == 456
+
+
+def test_an_address_gets_each_event_and_one_that_refuses_is_asked_again(home: Home, mirror: Mirror):
+    got, refusing = [], [True]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if refusing[0] and len(got) == 3:
+            return httpx.Response(503, text="busy")
+        got.append((request.method, request.url.path, json.loads(request.content)))
+        return httpx.Response(201)
+
+    def client() -> httpx.Client:
+        return httpx.Client(base_url="http://m.example/api/v1/lineage",
+                            transport=httpx.MockTransport(answer))  # fmt: skip
+
+    to = "http://m.example/api/v1/lineage"
+    with pytest.raises(EngineRefusedError):
+        send_new(home, mirror, to, client())
+    refusing[0] = False
+    assert send_new(home, mirror, to, client()) == 12
+    assert len(got) == 15  # three of them twice: at least once
+    assert {(method, path.rstrip("/")) for method, path, _ in got} == {("POST", "/api/v1/lineage")}
+
+
+def test_nowhere_to_send_to_and_a_damaged_note_are_sentences(
+    home: Home, mirror: Mirror, tmp_path: Path
+):
+    with pytest.raises(InputError):
+        send_new(home, mirror, "")
+    with pytest.raises(PlatformError):
+        send_new(home, mirror, "/dev/null/x")
+    note = home.root / "lineage" / "sent.json"
+    note.parent.mkdir(exist_ok=True)
+    note.write_text("{")
+    with pytest.raises(PlatformError):
+        send_new(home, mirror, str(tmp_path / "events.jsonl"))

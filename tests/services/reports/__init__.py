@@ -1,0 +1,1 @@
+"""The report: over a real mirror, journal, prediction log, telemetry and data repositories."""
