@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("predict:predict", "Ask a model through the gateway."),
     "plan": ("plan:plan", "What a version takes of the memory, and whether it fits."),
     "privacy": ("deploy:privacy", "What the prediction log keeps of a project."),
+    "alerts": (
+        "alerts:alerts",
+        "Alerts: list, show, ack, silence, silences, unsilence, channels, test.",
+    ),
     "keys": ("keys:keys", "API keys of applications: list, add, revoke."),
     "hardware": ("hardware:hardware", "What machines say of themselves; tokens for agents."),
     "agent": ("agent:agent", "Report this machine to the platform on another one."),

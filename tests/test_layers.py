@@ -17,6 +17,7 @@ RANK = {
     "telemetry": 3,
     "access": 4,
     "actions": 4,
+    "alerting": 4,
     "data": 4,
     "projects": 3,
     "platform": 6,

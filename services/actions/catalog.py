@@ -5,6 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from services.actions.action import Action, Lane
+from services.actions.alert_channels import AddChannel, RemoveChannel, TryChannel
+from services.actions.alerts import AcknowledgeAlert, EndSilence, SilenceAlerts
 from services.actions.api_keys import AddApiKey, RevokeApiKey
 from services.actions.archive import ArchiveRun
 from services.actions.archive_version import ArchiveVersion
@@ -75,6 +77,12 @@ ACTIONS: dict[str, type[Any]] = {
         SetPrivacy,
         MarkBad,
         UnmarkBad,
+        AcknowledgeAlert,
+        SilenceAlerts,
+        EndSilence,
+        AddChannel,
+        RemoveChannel,
+        TryChannel,
     )
 }
 

@@ -219,8 +219,88 @@ lineage_marks = Table(
     Column("action_id", BigInteger),
 )
 
+alert_events = Table(
+    "alert_events",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("body", Text, nullable=False),  # JSON: services.alerting.models.Event, until it is read
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("key", String(300), nullable=False),
+    Column("open_key", String(300), unique=True),  # the key; NULL: it has ended
+    Column("state", String(12), nullable=False),  # services.alerting.models.State
+    Column("severity", String(10), nullable=False),
+    Column("project", String(64)),  # NULL: the whole platform
+    Column("since_ms", BigInteger, nullable=False),
+    Column("resolved_ms", BigInteger),
+    Column("settled", Boolean, nullable=False),  # it ended, everyone knows, it comes back no more
+    Column("body", Text, nullable=False),  # JSON: services.alerting.models.Alert
+    Index("alerts_settled", "settled"),
+    Index("alerts_key", "key", "id"),
+)
+
+alert_notes = Table(
+    "alert_notes",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("alert_id", _Id, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("what", String(20), nullable=False),  # services.alerting.models.NoteKind
+    Column("said", Text, nullable=False),
+    Column("actor", String(120), nullable=False),
+    Index("alert_notes_alert", "alert_id", "id"),
+)
+
+alert_silences = Table(
+    "alert_silences",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("pattern", String(300), nullable=False),
+    Column("project", String(64)),
+    Column("owner", String(120), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),  # NULL: nobody ended it before its time
+    Column("action_id", BigInteger, unique=True),
+)
+
+alert_channels = Table(
+    "alert_channels",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("body", Text, nullable=False),  # JSON: services.alerting.models.Channel, no address
+    Column("trouble", Text, nullable=False, server_default=""),
+    Column("failures", Integer, nullable=False, server_default="0"),
+)
+
+alert_messages = Table(
+    "alert_messages",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("channel", String(40), nullable=False),
+    Column("what", String(12), nullable=False),
+    Column("severity", String(10), nullable=False),
+    Column("group", String(300), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("alerts", Text, nullable=False),  # JSON list of ids
+    Column("created_ms", BigInteger, nullable=False),
+    Column("state", String(10), nullable=False),  # waiting, sending, sent, failed
+    Column("attempts", Integer, nullable=False),
+    Column("not_before_ms", BigInteger, nullable=False),
+    Column("sent_ms", BigInteger),
+    Column("error", Text, nullable=False),
+    Index("alert_messages_state", "state"),
+    Index("alert_messages_created", "created_ms"),
+)
+
 MIGRATIONS: dict[int, tuple[str, ...]] = {
-    4: (),  # marks of lineage
+    4: (),  # tables of alerting, marks of lineage
     3: (),  # tables of serving
     2: (
         "ALTER TABLE actions ADD COLUMN actor_projects TEXT",

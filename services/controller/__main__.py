@@ -20,8 +20,10 @@ from services.actions.action import Context
 from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
-from services.controller import airflow, queue, run_use, serving, workflows, workforce
+from services.alerting.sending import Sender
+from services.controller import airflow, alerts, queue, run_use, serving, workflows, workforce
 from services.controller.airflow import AirflowWatch
+from services.controller.alerts import AlertWatch, Sources
 from services.controller.known import Known
 from services.controller.loops import Loop
 from services.controller.queue import QueueLoop
@@ -148,6 +150,8 @@ def build(home: Home, settings: Settings) -> list[Loop]:
     )
 
     served = ServingWatch(Store(database), home, enabled=settings.serving_enabled)
+    rules = Sources(home, journal, mirror).rules(serves=settings.serving_enabled)
+    watching = AlertWatch(home, journal, rules)
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
 
     def act() -> bool:
@@ -173,6 +177,8 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("telemetry", TelemetryWatch(Store(database), home.run).turn, INTERVAL_S),
         Loop("endpoints", served.turn, serving.INTERVAL_S),
         Loop("run use", used.turn, run_use.INTERVAL_S),
+        Loop("alerts", watching.turn, alerts.INTERVAL_S),
+        Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
         *flows,
     ]
 

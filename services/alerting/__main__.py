@@ -1,0 +1,123 @@
+"""Sends one notification: ``python -m services.alerting``, told what on its standard input.
+
+A process of its own, so that a service that hangs can be ended, what an answer holds costs the
+platform no memory, and the guard over addresses holds for whatever Apprise loads. It reads
+``{"address", "title", "body", "severity", "private", "send"}`` and writes ``{"ok", "why",
+"blocked", "service"}``, both JSON. Nothing of it is in arguments or the environment.
+"""
+
+import contextlib
+import json
+import logging
+import re
+import resource
+import sys
+from typing import Any
+
+from services.alerting import addresses
+from services.alerting.delivery import told
+
+_MEMORY_BYTES = 2 << 30
+_KINDS = {"info": "info", "warning": "warning", "critical": "failure", "resolved": "success"}
+_FORBIDDEN = frozenset({"syslog", "deltachat", "deltachats"})
+"""Services that write on this machine."""
+
+
+class _Heard(logging.Handler):
+    """Keeps what Apprise says of a failure."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines.append(record.getMessage())
+
+
+def main() -> int:
+    """Read, send, answer; 0 whenever there is an answer."""
+    with contextlib.suppress(OSError, ValueError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    asked, out = json.loads(sys.stdin.read()), sys.stdout
+    sys.stdout = sys.stderr  # whatever a library prints is no part of the answer
+    refused = addresses.guard(private=bool(asked["private"]))
+    json.dump(answer(asked, refused), out)
+    return 0
+
+
+def answer(asked: dict[str, Any], refused: list[str]) -> dict[str, object]:
+    """Return what became of what was asked for; ``refused`` is where the guard notes why."""
+    import apprise
+
+    heard = _Heard()
+    logger = logging.getLogger("apprise")
+    logger.addHandler(heard)
+    logger.propagate = False
+    _follow_no_redirects()
+    to = _service(asked["address"])
+    if to is None:
+        why = heard.lines[-1] if heard.lines else "Apprise knows no such service"
+        return _answer(told(why, asked["address"]), blocked=True)
+    heard.lines.clear()  # of what it was not
+    names = to.schemas()
+    if names & _FORBIDDEN:
+        return _answer(f"{to.service_name} writes on this machine alone", blocked=True)
+    if asked["send"]:
+        kind = _KINDS.get(asked["severity"], "info")
+        everyone = apprise.Apprise(to, asset=to.asset)
+        # As text: what people named their runs is no markup of a service.
+        done = everyone.notify(
+            body=asked["body"], title=asked["title"], notify_type=kind, body_format="text"
+        )
+        if refused:
+            return _answer(refused[0], blocked=True)
+        if not done:
+            lines = "; ".join(dict.fromkeys(heard.lines)) or "it said no"
+            why = told(lines, asked["address"])
+            sends_on = re.search(r"error=3\d\d", why)
+            return _answer(f"{why}: it redirects, which is not followed" if sends_on else why)
+    return {"ok": True, "why": "", "blocked": False, "service": max(names, default="")}
+
+
+def _answer(why: str, *, blocked: bool = False) -> dict[str, object]:
+    return {"ok": False, "why": why, "blocked": blocked, "service": ""}
+
+
+def _service(address: str) -> Any:  # noqa: ANN401 - one of Apprise's many
+    """Return what Apprise makes of an address; a web address it does not know is a webhook."""
+    import apprise
+
+    # Nothing is kept on the disk, and no plug-ins of the user's are loaded.
+    asset = apprise.AppriseAsset(
+        app_id="mlops", app_desc="MLOps platform", storage_mode="memory", http_redirects=False,
+        async_mode=False,
+    )  # fmt: skip
+    found = apprise.Apprise.instantiate(address, asset=asset)
+    scheme, _, rest = address.partition("://")
+    if found is None and scheme.lower() in {"http", "https"}:
+        kind = {"http": "json", "https": "jsons"}[scheme.lower()]
+        found = apprise.Apprise.instantiate(f"{kind}://{rest}", asset=asset)
+    return found
+
+
+def _follow_no_redirects() -> None:
+    """Let no answer send us elsewhere, whatever an address says of redirects; and use no proxy."""
+    import requests
+
+    begin = requests.Session.__init__
+
+    def init(self: requests.Session) -> None:
+        begin(self)
+        self.trust_env = False  # a proxy would connect for us, and see no guard
+        self.max_redirects = 0
+
+    def nowhere(_self: object, _answer: requests.Response) -> None:
+        return None
+
+    requests.Session.__init__ = init  # type: ignore[method-assign]  # of all that Apprise loads
+    requests.Session.get_redirect_target = nowhere  # type: ignore[method-assign,assignment]  # the same
+
+
+if __name__ == "__main__":
+    sys.exit(main())

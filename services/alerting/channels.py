@@ -1,0 +1,189 @@
+"""Channels: what everybody may know of them lies in the journal, their addresses in ``secrets``.
+
+An address holds passwords and tokens. Whoever adds a channel puts it into a file of its own first,
+and hands on the name of the file alone.
+"""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from services.actions import schema
+from services.actions.journal import Journal
+from services.alerting.models import Channel, Quiet
+from services.errors import InputError, NotFoundError, PlatformError
+from services.home import Home
+
+_CHANNELS = schema.alert_channels
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_REFERENCE = re.compile(r"[0-9a-f]{16}")
+_ADDRESS_LIMIT = 4000
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that is none.
+
+    Raises:
+        InputError: It is not.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name[:60]!r} is no name of a channel.",
+            "It is a lower-case letter, then up to 39 lower-case letters, digits or hyphens.",
+        )
+
+
+def keep_address(home: Home, address: str) -> str:
+    """Put an address among the secrets, readable by its owner alone; return its reference.
+
+    Raises:
+        InputError: It is empty, too long, or several lines.
+        PlatformError: The folder cannot be written.
+    """
+    address = address.strip()
+    if not 0 < len(address) <= _ADDRESS_LIMIT or not address.isprintable():
+        raise InputError(
+            f"A channel's address is one line of 1 to {_ADDRESS_LIMIT} characters.",
+            "For example the https:// address of a webhook.",
+        )
+    reference = secrets.token_hex(8)
+    path = home.secrets / _file(reference)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(f"{address}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise PlatformError(
+            f"The address could not be kept in {path.parent}: {error.strerror or error}.",
+            "See who owns the folder, and that the disk is not full.",
+        ) from error
+    return reference
+
+
+def address(home: Home, channel: Channel) -> str:
+    """Return the secret address of a channel.
+
+    Raises:
+        PlatformError: It is not there any more.
+    """
+    return _read(home, channel.reference, channel.name)
+
+
+def check_reference(home: Home, reference: str, name: str) -> None:
+    """Refuse a channel whose address was not kept.
+
+    Raises:
+        InputError: The reference is none.
+        PlatformError: Its file is not there.
+    """
+    if not _REFERENCE.fullmatch(reference):
+        raise InputError("That is no reference to an address.", "`mlops alerts channels add NAME`")
+    _read(home, reference, name)
+
+
+def forget_address(home: Home, reference: str) -> None:
+    """Remove an address that nothing uses any more; what is gone already is gone."""
+    if _REFERENCE.fullmatch(reference):
+        with contextlib.suppress(OSError):
+            (home.secrets / _file(reference)).unlink()
+
+
+def _file(reference: str) -> str:
+    return f"alert-channel-{reference}.address"
+
+
+def _read(home: Home, reference: str, name: str) -> str:
+    path = home.secrets / _file(reference)
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlatformError(
+            f"The address of the channel {name} cannot be read.",
+            f"Add it again: `mlops alerts channels add {name}`.",
+        ) from error
+
+
+# The journal
+
+
+def put(journal: Journal, channel: Channel) -> Channel | None:
+    """Keep a channel; return the one of the same name before, whose address is now unused.
+
+    Raises:
+        JournalError: The journal cannot be written.
+    """
+    body = asdict(channel)
+    for name in ("name", "trouble", "failures"):
+        del body[name]
+    values = {"body": json.dumps(body), "trouble": "", "failures": 0}
+    mine = _CHANNELS.c.name == channel.name
+    with journal.write() as connection:
+        row = connection.execute(select(_CHANNELS).where(mine)).first()
+        if row is None:
+            connection.execute(insert(_CHANNELS).values(name=channel.name, **values))
+            return None
+        connection.execute(update(_CHANNELS).where(mine).values(**values))
+    return channel_of(row)
+
+
+def remove(journal: Journal, name: str) -> Channel | None:
+    """Take a channel away with what waits for it; return it, None when there was none.
+
+    Raises:
+        JournalError: The journal cannot be written.
+    """
+    mine = _CHANNELS.c.name == name
+    waiting = schema.alert_messages.c.state.in_(("waiting", "sending"))
+    with journal.write() as connection:
+        row = connection.execute(select(_CHANNELS).where(mine)).first()
+        connection.execute(delete(_CHANNELS).where(mine))
+        lost = update(schema.alert_messages).where(schema.alert_messages.c.channel == name, waiting)
+        connection.execute(lost.values(state="failed", error="The channel was removed."))
+    return None if row is None else channel_of(row)
+
+
+def channels(journal: Journal) -> tuple[Channel, ...]:
+    """Return all channels, by name.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    with journal.read() as connection:
+        rows = connection.execute(select(_CHANNELS).order_by(_CHANNELS.c.name)).all()
+    return tuple(channel_of(row) for row in rows)
+
+
+def channel(journal: Journal, name: str) -> Channel:
+    """Return one channel.
+
+    Raises:
+        NotFoundError: There is none of this name.
+        JournalError: The journal cannot be read.
+    """
+    for one in channels(journal):
+        if one.name == name:
+            return one
+    raise NotFoundError(
+        f"There is no channel {name[:40]!r}.", "`mlops alerts channels` lists those there are."
+    )
+
+
+def channel_of(row: Row[Any]) -> Channel:
+    """Return a channel from its row."""
+    body = json.loads(row.body)
+    projects, quiet = body["projects"], body["quiet"]
+    known = {
+        "projects": None if projects is None else tuple(projects),
+        "quiet": None if quiet is None else Quiet(**quiet),
+    }
+    return Channel(name=row.name, **{**body, **known}, trouble=row.trouble, failures=row.failures)

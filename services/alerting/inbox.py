@@ -1,0 +1,114 @@
+"""What needs a person, the most urgent first.
+
+What nobody looks after comes first: alerts, what waits for a decision, and what failed that the
+person asked for; then what nobody can see now, then what somebody looks after.
+
+Others that know of things that wait for somebody (an approval, a rollout) add them as ``Item``.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from services.actions import records
+from services.actions.journal import Journal
+from services.actions.roles import Actor, at_least
+from services.alerting import store
+from services.alerting.models import Alert, Severity, rank
+
+Kind = Literal["alert", "approval", "action"]
+_ALERTS = 1000
+_FAILED_ACTIONS = 20
+_LATELY = timedelta(days=1)
+_ORDER: Mapping[str, int] = {"firing": 0, "unknown": 1, "acknowledged": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that waits for somebody."""
+
+    kind: Kind
+    id: int
+    """Of the alert or the action."""
+    severity: Severity
+    state: str
+    project: str | None
+    title: str
+    said: str
+    at: float
+    """Since when, in seconds since 1970."""
+    act: str
+    """What the person can do about it now, a few words; empty: only look."""
+    link: str
+    """The page that shows it, from the dashboard's root on."""
+
+
+def inbox(
+    journal: Journal, actor: Actor, others: Iterable[Item] = (), now: float | None = None
+) -> tuple[Item, ...]:
+    """Return what needs a person, the most urgent first.
+
+    Args:
+        journal: Where alerts and actions lie.
+        actor: Who asks: they get what their role and scope let them see and do.
+        others: What else waits for them, as others know it.
+        now: Seconds since 1970; None: this moment.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    moment = time.time() if now is None else now
+    found = [
+        _of_alert(one, actor)
+        for one in store.alerts(journal, actor.projects, limit=_ALERTS)
+        if one.state in _ORDER
+    ]
+    found += others
+    found += _failed(journal, actor, moment)
+    return tuple(sorted(found, key=_urgency))
+
+
+def counts(items: Sequence[Item]) -> dict[Severity, int]:
+    """Return how many things of each severity wait."""
+    found: dict[Severity, int] = {}
+    for one in items:
+        found[one.severity] = found.get(one.severity, 0) + 1
+    return found
+
+
+def _urgency(item: Item) -> tuple[int, int, float, int]:
+    # What nobody looks after comes first, whatever it is; of those the worst, then the oldest.
+    return _ORDER.get(item.state, 0), -rank(item.severity), item.at, item.id
+
+
+def _of_alert(alert: Alert, actor: Actor) -> Item:
+    said = alert.said
+    if alert.state == "unknown":
+        said = f"{alert.unknown_because} Before: {alert.said}"
+    if alert.state == "acknowledged":
+        said = f"{alert.owner} looks after it. {alert.said}"
+    may = alert.state == "firing" and at_least(actor, "operator")
+    return Item(
+        "alert", alert.id, alert.severity, alert.state, alert.project, alert.title or alert.key,
+        said, alert.since, "Acknowledge" if may else "", alert.link,
+    )  # fmt: skip
+
+
+def _failed(journal: Journal, actor: Actor, now: float) -> list[Item]:
+    """Return the actions of the person that failed lately and that nobody did again since."""
+    since = datetime.fromtimestamp(now, UTC) - _LATELY
+    found, done = [], set()
+    for one in records.history(journal, actor=actor.name, since=since, limit=200):  # newest first
+        what = (one.kind, one.title)
+        if one.state in {"failed", "compensated"} and what not in done:
+            found.append(
+                Item(
+                    "action", one.id, "warning", "firing", one.project, one.title,
+                    f"{one.error} {one.hint}".strip(), one.submitted_at.timestamp(), "",
+                    f"/activity?action={one.id}",
+                )
+            )  # fmt: skip
+        done.add(what)
+    return found[:_FAILED_ACTIONS]

@@ -1,0 +1,165 @@
+"""Who is told what now: alerts become few messages, each to a channel. Pure.
+
+What belongs together (one project, one kind) is one message, a few seconds after its first alert.
+After a burst to a channel all that waits becomes one digest, and that only now and then: a storm of
+ten thousand alerts is a handful of messages, and no alert is left out of them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from services.alerting import hours
+from services.alerting.models import Alert, Channel, Message, Policy, Told, What, rank
+
+Group = tuple[What, str, str]
+"""What is told, project, kind."""
+_ORDER: Mapping[What, int] = {"firing": 0, "reminder": 1, "resolved": 2, "digest": 3, "test": 4}
+PLATFORM = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message before it is written: to a channel, about alerts, the worst first."""
+
+    channel: str
+    what: What
+    critical: bool
+    group: str
+    alerts: tuple[Alert, ...]
+
+
+def drafts(
+    alerts: Iterable[Alert],
+    channels: Sequence[Channel],
+    recent: Sequence[Message],
+    now: float,
+    policy: Policy,
+) -> tuple[Draft, ...]:
+    """Return what is to be told now.
+
+    Args:
+        alerts: Those that have not ended, and those whose end was not told to everyone.
+        channels: Where people are told.
+        recent: Messages written in the last ``max(burst_s, group_interval_s)``.
+        now: Seconds since 1970.
+        policy: How patient to be.
+    """
+    present = tuple(alerts)
+    found: list[Draft] = []
+    for channel in channels:
+        mine = [one for one in recent if one.channel == channel.name and one.what != "test"]
+        for critical in (True, False):
+            due: dict[Group, list[Alert]] = defaultdict(list)
+            for alert in present:
+                what = due_for(alert, channel, now, policy)
+                if what is not None and _critical(alert, what) == critical:
+                    due[what, alert.project or PLATFORM, alert.kind].append(alert)
+            lane = [one for one in mine if (one.severity == "critical") == critical]
+            ready = {
+                group: members
+                for group, members in due.items()
+                if _ready(group, members, lane, now, policy, critical=critical)
+            }
+            found += _packed(channel.name, ready, lane, now, policy, critical=critical)
+    return tuple(found)
+
+
+def due_for(alert: Alert, channel: Channel, now: float, policy: Policy) -> What | None:
+    """Return what a channel is to be told of an alert; None: nothing now."""
+    if not channel.wants(alert.severity, alert.project):
+        return None
+    if alert.labels.get("channel") == channel.name and alert.kind == "channel":
+        return None  # it would be told by what does not work
+    told = alert.told.get(channel.name)
+    what = _due(alert, channel, told, now, policy)
+    if what is None or not hours.within(channel.quiet, now):
+        return what
+    return what if _critical(alert, what) else None
+
+
+def _due(
+    alert: Alert, channel: Channel, told: Told | None, now: float, policy: Policy
+) -> What | None:
+    if not alert.open:
+        lasting = now - (alert.resolved_at or now) >= policy.settle_s
+        return "resolved" if told is not None and not told.resolved and lasting else None
+    if alert.state != "firing":
+        return None
+    if told is None and channel.escalation:
+        others = [one.at for one in alert.told.values()]
+        waits = now - min(others, default=alert.since)
+        return "reminder" if policy.remind_s and waits >= policy.remind_s[0] else None
+    if told is None or rank(told.severity) < rank(alert.severity):
+        return "firing"
+    if told.level < len(policy.remind_s) and now - told.at >= policy.remind_s[told.level]:
+        return "reminder"
+    return None
+
+
+def _critical(alert: Alert, what: What) -> bool:
+    return alert.severity == "critical" and what != "resolved"
+
+
+def _ready(
+    group: Group, members: Sequence[Alert], lane: Sequence[Message], now: float, policy: Policy,
+    *, critical: bool,
+) -> bool:  # fmt: skip
+    if group[0] == "firing" and now - min(one.since for one in members) < policy.group_wait_s:
+        return False
+    name = "/".join(group)
+    last = max((one.created_at for one in lane if one.group == name), default=None)
+    # A clock that was set back must not keep anything waiting until it has caught up.
+    return critical or last is None or not 0 <= now - last < policy.group_interval_s
+
+
+def _packed(
+    channel: str, ready: Mapping[Group, list[Alert]], lane: Sequence[Message], now: float,
+    policy: Policy, *, critical: bool,
+) -> list[Draft]:  # fmt: skip
+    if not ready:
+        return []
+    lately = [one.created_at for one in lane if 0 <= now - one.created_at < policy.burst_s]
+    room = policy.burst - len(lately)
+    if room <= 0 and now - max(lately) < policy.trickle_s:
+        return []
+    ordered = sorted(ready.items(), key=_urgency)
+    single = ordered if len(ordered) <= room else ordered[: max(0, room - 1)]
+    found = [
+        Draft(channel, group[0], critical, "/".join(group), _sorted(members))
+        for group, members in single
+    ]
+    rest = [alert for _, members in ordered[len(single) :] for alert in members]
+    if rest:
+        found.append(Draft(channel, "digest", critical, "digest", _sorted(rest)))
+    return found
+
+
+def _urgency(item: tuple[Group, list[Alert]]) -> tuple[int, int, float]:
+    group, members = item
+    worst = max(rank(one.severity) for one in members)
+    return _ORDER[group[0]], -worst, min(one.since for one in members)
+
+
+def _sorted(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
+    return tuple(sorted(alerts, key=lambda one: (-rank(one.severity), one.since, one.key)))
+
+
+def told(alert: Alert, channel: str, now: float, policy: Policy) -> Alert:
+    """Return an alert of which a message to a channel was written."""
+    before = alert.told.get(channel)
+    if not alert.open:
+        after = replace(before or Told(now, alert.severity), resolved=True)
+    elif before is None or rank(before.severity) < rank(alert.severity):
+        after = Told(now, alert.severity)
+    else:
+        late = sum(now - before.at >= length for length in policy.remind_s)
+        after = replace(before, level=max(before.level + 1, late))
+    return replace(alert, told={**alert.told, channel: after}, notified_at=now)
+
+
+def settled(alert: Alert, channels: frozenset[str], now: float, policy: Policy) -> bool:
+    """Return whether nothing more can come of an alert: it ended, and everyone knows."""
+    if alert.open or now - (alert.resolved_at or now) < policy.reopen_s:
+        return False
+    return all(one.resolved for name, one in alert.told.items() if name in channels)

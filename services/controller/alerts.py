@@ -1,0 +1,179 @@
+"""The loop of alerts: rules look, events become alerts, alerts become messages.
+
+Rules look every few seconds; what others hand over is read each turn. Whatever is down, the rest
+goes on: a rule that cannot look makes its alerts unknown, and ends none.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from services.actions.journal import Journal
+from services.alerting import deciding, looking, store
+from services.alerting.looking import Rule
+from services.alerting.models import Event, Policy
+from services.alerting.rules import backlog, disk, drift, engines, runs, serving
+from services.alerting.rules.drift import VerdictSeen
+from services.errors import PlatformError
+from services.home import Home
+from services.mirror.models import RunQuery
+from services.mirror.queries import Mirror
+from services.mirror.workflow_queries import Workflows
+from services.platform import room, status
+from services.platform import state as states
+from services.predictions.folder import Folder
+from services.predictions.segments import abandoned
+from services.serving import figures
+from services.serving import status as serving_status
+from services.serving import store as deployments
+
+if TYPE_CHECKING:
+    from services.mirror.workflow_models import WorkflowRun
+
+INTERVAL_S = 1.0
+RULES_INTERVAL_S = 5.0
+SENDING_INTERVAL_S = 0.5
+_SHARE = 0.1
+"""Of its time the loop decides at most, with thousands of alerts open too; and yet"""
+_LONGEST_REST_S = 4.0
+"""it never rests longer, for a notification is to come within 15 s."""
+_RUNS_S = 7 * 86_400.0
+_RUNS = 500
+_PRUNED_S = 86_400.0
+_KEPT_S = 366 * 86_400.0
+
+Verdicts = Callable[[], Iterable[VerdictSeen]]
+
+
+@dataclass(slots=True)
+class Sources:
+    """What rules look at, each read when its rule is asked."""
+
+    home: Home
+    journal: Journal
+    mirror: Mirror
+    verdicts: Verdicts | None = None
+    """The newest verdicts of monitoring; None: nothing monitors here."""
+    _levels: serving.ServiceLevels = field(default_factory=serving.ServiceLevels)
+
+    def rules(self, *, serves: bool) -> tuple[Rule, ...]:
+        """Return the rules of this installation; ``serves``: whether models are served at all."""
+        of_all = (
+            Rule(frozenset({engines.KIND}), self.engines),
+            Rule(frozenset({disk.KIND}), self.disks),
+            Rule(frozenset({runs.RUN}), self.runs),
+            Rule(frozenset({runs.WORKFLOW}), self.workflows),
+        )
+        of_serving = (
+            Rule(frozenset({serving.ENDPOINT}), self.endpoints),
+            Rule(frozenset({serving.ERRORS, serving.LOAD}), self.levels),
+            Rule(frozenset({backlog.KIND}), self.backlog),
+        )
+        of_drift = (Rule(frozenset({drift.KIND}), self.drift),) if self.verdicts else ()
+        return (*of_all, *(of_serving if serves else ()), *of_drift)
+
+    def engines(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at the engines."""
+        seen = status.status(self.home)
+        return engines.events(
+            seen.engines, now, open_keys, supervised=seen.supervisor_pid is not None
+        )
+
+    def disks(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at the disks."""
+        rooms = [(str(folder), free) for folder, free in room.free_bytes(self.home)]
+        return disk.events(rooms, room.FULL_BYTES, now, open_keys)
+
+    def runs(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at training."""
+        since = datetime.fromtimestamp(now, UTC) - timedelta(seconds=_RUNS_S)
+        page = self.mirror.runs(RunQuery(since=since, limit=_RUNS))
+        return runs.run_events(page.rows, now, open_keys)
+
+    def workflows(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at the newest run of each workflow."""
+        since = datetime.fromtimestamp(now, UTC) - timedelta(seconds=_RUNS_S)
+        newest: dict[str, WorkflowRun] = {}
+        for run in Workflows(self.mirror).runs(limit=_RUNS, since=since):
+            newest.setdefault(run.dag_id, run)
+        return runs.workflow_events(newest, now, open_keys)
+
+    def _deployed(self) -> list[str]:
+        return [one.name for one in deployments.endpoints(self.journal) if one.live is not None]
+
+    def endpoints(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at what is in service."""
+        seen = serving_status.read(self.home)
+        known = None if seen is None or seen.stale(now) else seen.endpoints
+        return serving.endpoint_events(self._deployed(), known, now, open_keys)
+
+    def levels(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at what passes the gateway."""
+        return self._levels.events(self._deployed(), figures.read(self.home), now, open_keys)
+
+    def backlog(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at predictions that wait to be put into Parquet."""
+        del open_keys
+        waiting = []
+        for path in Folder(self.home).segments():
+            with contextlib.suppress(OSError):  # it is in Parquet by now
+                handle = abandoned(path)
+                if handle is not None:
+                    os.close(handle)
+                    waiting.append(path.stat().st_mtime)
+        return backlog.events(waiting, now)
+
+    def drift(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at the newest verdicts."""
+        del now, open_keys
+        return drift.events(self.verdicts()) if self.verdicts else ()
+
+
+@dataclass(slots=True)
+class AlertWatch:
+    """Decides about alerts."""
+
+    home: Home
+    journal: Journal
+    rules: tuple[Rule, ...]
+    policy: Policy = field(default_factory=Policy)
+    clock: Callable[[], float] = time.time
+    _looked_at: float | None = None
+    _pruned_at: float | None = None
+    _rests_until: float = 0.0
+
+    def turn(self) -> bool:
+        """Look, if it is time, and decide; return whether more waits.
+
+        Raises:
+            JournalError: The journal cannot be used.
+        """
+        now, tick = self.clock(), time.monotonic()
+        if tick < self._rests_until:
+            return False
+        said: tuple[Event, ...] = ()
+        if self._looked_at is None or tick - self._looked_at >= RULES_INTERVAL_S:
+            with self.journal.read() as connection:
+                book = store.book(connection)
+            open_keys = [key for key, one in book.items() if one.open]
+            said = looking.news(looking.heard(self.rules, open_keys, now), book, now)
+            self._looked_at = tick
+        if self._pruned_at is None or tick - self._pruned_at >= _PRUNED_S:
+            store.prune(self.journal, now - _KEPT_S)
+            self._pruned_at = tick
+        again = deciding.decide(self.journal, said, now, self.policy, self._base()).again
+        took = time.monotonic() - tick
+        self._rests_until = 0.0 if again else tick + min(took / _SHARE, _LONGEST_REST_S)
+        return again
+
+    def _base(self) -> str:
+        """Return the address of the dashboard, empty while it is not known."""
+        try:
+            dashboard = states.load(self.home.run / "state.json").engine("dashboard")
+        except PlatformError:  # a link less; the rule of engines says it
+            return ""
+        return dashboard.url.rstrip("/") if dashboard else ""
