@@ -25,6 +25,7 @@ RANK = {
     "serving": 4,
     "predictions": 4,
     "gateway": 5,
+    "monitoring": 5,
     "workflows": 4,
     "commands": 8,
     "cli": 9,

@@ -5,6 +5,7 @@ Every function may raise ``PlatformError``: the files cannot be read.
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from services.home import Home
@@ -71,6 +72,19 @@ def features(
         if sample is not None:
             sql += f" USING SAMPLE reservoir({int(sample)} ROWS) REPEATABLE (1)"
         return querying.query(sql, paths, tail, asked, union=True).to_arrow_table()
+
+    return querying.consistently(home, ask)
+
+
+def days(home: Home, project: str, model: str, version: int | None = None) -> tuple[float, ...]:
+    """Return the begin of each day of which there are rows in files, oldest first."""
+
+    def ask(folder: Folder, _look: Look) -> tuple[float, ...]:
+        found = {one.day for one in folder.features(project, model, version)}
+        return tuple(
+            datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+            for day in sorted(found)
+        )
 
     return querying.consistently(home, ask)
 

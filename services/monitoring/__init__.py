@@ -1,0 +1,1 @@
+"""Monitoring: what models are asked and answer now, beside what they were evaluated on."""
