@@ -118,7 +118,8 @@ def errors_of(found: Labelled) -> Figures:
     if found.task == "classification":
         pairs = zip(found.target, found.prediction, strict=True)
         return np.array([truth == answer for truth, answer in pairs], dtype=float)
-    return np.abs(np.array(found.target, dtype=float) - np.array(found.prediction, dtype=float))
+    off: Figures = np.array(found.target, dtype=float) - np.array(found.prediction, dtype=float)
+    return np.abs(off)
 
 
 def _quality(task: Task, errors: Figures) -> Quality | None:

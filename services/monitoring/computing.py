@@ -83,6 +83,7 @@ class Monitor:
         at = time.time() if now is None else now
         wanted = baseline or Baseline()
         last = self._last(project, model, version)
+        fault: MlopsError | None
         chosen, window, fault = self._chosen(project, model, version, wanted, last, at)
         judged = self._judged(chosen, window, wanted)
         judged.append(self._accuracy(project, model, version, at, chosen, least_accuracy))

@@ -52,7 +52,7 @@ def columns(
     """
     known = [pair for pair in pairs if pair.reference is not None or pair.looks]
     differences = [_difference(pair, threshold) for pair in known]
-    corrected = significance.holm([one and one.p_value for one in differences])
+    corrected = significance.holm([None if one is None else one.p_value for one in differences])
     held = _Held(level, level / max(1, sum(one is not None for one in differences)), threshold)
     return [
         _column(pair, difference, p_value, importance.get(pair.name), held)

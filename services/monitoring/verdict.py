@@ -79,7 +79,7 @@ def _columns(
     """Return the verdicts on the columns of a role that the reference has."""
     known = [pair for pair in pairs if pair.role == role and pair.reference is not None]
     differences = [_clearest(pair, rules.threshold) for pair in known]
-    corrected = significance.holm([one and one.p_value for one in differences])
+    corrected = significance.holm([None if one is None else one.p_value for one in differences])
     each = rules.level / max(1, sum(one is not None for one in differences))
     return [
         _column(pair, difference, p_value, importance.get(pair.name), each, rules)
