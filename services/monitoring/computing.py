@@ -6,7 +6,7 @@ written when somebody asks, when a verdict changes, and once a day.
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from services.engines.mlflow.adapter import MLflow
 
 _DAY_S = 86_400.0
+_LABELS = 200
+"""Rows with a label in a day from which on older ones are left out."""
+VERDICT_DAYS, REPORT_DAYS = 365.0, 30.0
+"""How long they are kept: the verdicts of a check take some 5 KB, a report takes 4.5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,27 @@ class Monitor:
     ) -> None:
         self._home, self._store, self._mlflow = home, store, mlflow
         self._evidently, self._rules = evidently, rules or Rules()
+
+    def check_all(
+        self, deployed: Iterable[tuple[str, str, int]], now: float | None = None
+    ) -> dict[tuple[str, str, int], Checked | MlopsError]:
+        """Check every (project, model, version); one that fails says why, the others go on.
+
+        What is older than ``VERDICT_DAYS`` or ``REPORT_DAYS`` is forgotten.
+
+        Raises:
+            PlatformError: Old verdicts cannot be forgotten.
+        """
+        found: dict[tuple[str, str, int], Checked | MlopsError] = {}
+        for one in deployed:
+            try:
+                found[one] = self.check(*one, now=now)
+            except MlopsError as error:
+                found[one] = error
+        at = time.time() if now is None else now
+        self._store.prune(at - VERDICT_DAYS * _DAY_S)
+        self._store.prune_reports(at - REPORT_DAYS * _DAY_S)
+        return found
 
     def check(
         self,
@@ -151,9 +176,11 @@ class Monitor:
         chosen: Reference | None,
         bound: float | None,
     ) -> Judged:
-        """Judge a week of predictions with labels against the evaluation's own figure."""
+        """Judge the last day that has labels enough, else a week, by the evaluation's figure."""
         of = self._home, project, model
-        found = accuracy.read(*of, at - LONGEST_S, at, _DAY_S, version)
+        found = accuracy.read(*of, at - _DAY_S, at, _DAY_S, version)
+        if found.overall is None or found.overall.rows < _LABELS:
+            found = accuracy.read(*of, at - LONGEST_S, at, _DAY_S, version)
         judged = accuracy.judge(found.overall, _expected(chosen), bound, self._rules)
         return judged if found.overall else replace(judged, said=found.said)
 

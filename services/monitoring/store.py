@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, delete, func, insert, select
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
 from services.errors import NotFoundError, PlatformError
@@ -143,14 +143,31 @@ class VerdictStore:
                 # Before the commit: a file that outlived its row would come back with it.
                 for file in {row.file for row in found}:
                     (base / file).unlink(missing_ok=True)
-                for report in {row.report for row in found if row.report}:
-                    for other in (base / report).parent.glob(f"{Path(report).stem}.*"):
-                        other.unlink(missing_ok=True)
+                _remove(base, {row.report for row in found if row.report})
         except DatabaseError as error:
             raise self._failed(error) from error
         except OSError as error:
             raise folder.not_written(base, error) from error
         return len(found)
+
+    def prune_reports(self, before: float) -> int:
+        """Remove full reports from before a moment; their verdicts stay. Return how many.
+
+        Raises:
+            PlatformError: It cannot be written; what is left is removed the next time.
+        """
+        base = folder.base(self._home)
+        old = (_verdicts.c.computed_at < before) & _verdicts.c.report.is_not(None)
+        try:
+            with self._engine.begin() as connection:
+                rows = connection.execute(select(_verdicts.c.report).where(old).distinct()).all()
+                connection.execute(update(_verdicts).where(old).values(report=None))
+                _remove(base, {row.report for row in rows})
+        except DatabaseError as error:
+            raise self._failed(error) from error
+        except OSError as error:
+            raise folder.not_written(base, error) from error
+        return len(rows)
 
     # Reading
 
@@ -295,6 +312,17 @@ def _put(path: Path, content: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _remove(base: Path, reports: set[str]) -> None:
+    """Remove reports and what lies beside them of the same name.
+
+    Raises:
+        OSError: They cannot be removed.
+    """
+    for report in reports:
+        for path in (base / report).parent.glob(f"{Path(report).stem}.*"):
+            path.unlink(missing_ok=True)
 
 
 def _files(base: Path) -> Iterator[Path]:

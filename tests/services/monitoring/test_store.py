@@ -117,6 +117,19 @@ def test_old_checks_are_forgotten_with_their_reports(home, store):
     again.close()
 
 
+def test_reports_go_before_their_verdicts(home, store):
+    reports = folder.reports(home, "p", "m", AT)
+    reports.mkdir(parents=True)
+    (reports / "r.html").write_text("report")
+    told = str((reports / "r.html").relative_to(folder.base(home)))
+    store.record([one.with_report(told) for one in check(AT)])
+    assert store.prune_reports(AT) == 0
+    assert store.prune_reports(AT + 1) == 1
+    assert not list(reports.iterdir())
+    assert [one.report for one in store.latest()] == [None, None]
+    assert len(store.history("p", "m", "data")) == 1
+
+
 def test_several_at_once_lose_nothing(home, store):
     def write(number: int) -> None:
         mine = VerdictStore(home)
