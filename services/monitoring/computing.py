@@ -19,7 +19,7 @@ from services.monitoring import accuracy, exporting, folder, hashed, reference, 
 from services.monitoring.accuracy import Quality
 from services.monitoring.models import Family, Verdict
 from services.monitoring.reference import ANSWER, LABEL, Baseline, Reference
-from services.monitoring.store import Summary, VerdictStore, verdict_id
+from services.monitoring.store import VerdictStore, verdict_id
 from services.monitoring.verdict import Judged, Rules, judge
 from services.monitoring.windows import LONGEST_S, Window
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _DAY_S = 86_400.0
 _LABELS = 200
 """Rows with a label in a day from which on older ones are left out."""
+_LOOKED_BACK = 200
+"""Checks among which the last that came to something is looked for: a week of them."""
 VERDICT_DAYS, REPORT_DAYS = 365.0, 30.0
 """How long they are kept: the verdicts of a check take some 5 KB, a report takes 4.5 MB."""
 
@@ -107,7 +109,7 @@ class Monitor:
         """
         at = time.time() if now is None else now
         wanted = baseline or Baseline()
-        last = self._last(project, model, version)
+        last = self._looked_at(project, model, version)
         fault: MlopsError | None
         chosen, window, fault = self._chosen(project, model, version, wanted, last, at)
         judged = self._judged(chosen, window, wanted)
@@ -123,9 +125,13 @@ class Monitor:
         self._store.record(verdicts)
         return Checked(tuple(verdicts), written, fault)
 
-    def _last(self, project: str, model: str, version: int) -> Summary | None:
-        found = self._store.history(project, model, "data", version=version, limit=1)
-        return found[-1] if found else None
+    def _looked_at(self, project: str, model: str, version: int) -> float | None:
+        """Return until when predictions are judged: what came to nothing is looked at again."""
+        found = self._store.history(project, model, "data", version=version, limit=_LOOKED_BACK)
+        known = next((one for one in reversed(found) if one.state != "unknown"), None)
+        if known is not None:
+            return known.until
+        return found[0].since if found else None
 
     def _chosen(
         self,
@@ -133,12 +139,11 @@ class Monitor:
         model: str,
         version: int,
         wanted: Baseline,
-        last: Summary | None,
+        last: float | None,
         at: float,
     ) -> tuple[Reference | None, Window, EngineError | None]:
         """Return the reference, the window, and why the first choice of a reference failed."""
         of = self._home, project, model
-        until = last.until if last else None
         fault: EngineError | None = None
         chosen: Reference | None = None
         if wanted.kind in ("auto", "evaluation"):
@@ -146,7 +151,7 @@ class Monitor:
                 chosen = reference.evaluation(self._home, self._mlflow, project, model, version)
             except EngineError as error:
                 fault = error
-        window = windows.read(*of, version, at, until)
+        window = windows.read(*of, version, at, last)
         if wanted.kind == "auto" and (chosen is None or hashed.is_hashed(window.table)):
             # Not while MLflow is away: another baseline for an hour would look like drift.
             chosen = None if fault else reference.first(*of, version)
@@ -157,7 +162,7 @@ class Monitor:
         elif wanted.kind == "season":
             chosen = reference.season(*of, window.since or at - 3600.0, at, wanted.weeks)
         if chosen is not None and chosen.until is not None:
-            window = windows.read(*of, version, at, until, chosen.until)
+            window = windows.read(*of, version, at, last, chosen.until)
         return chosen, window, fault
 
     def _judged(self, chosen: Reference | None, window: Window, wanted: Baseline) -> list[Judged]:

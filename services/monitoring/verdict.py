@@ -38,8 +38,8 @@ class Rules:
 
     @property
     def level(self) -> float:
-        """Return the significance level of one verdict: data, prediction and quality share it."""
-        return self.alarms_a_day / self.checks_a_day / 3
+        """Return the significance level of one verdict: the four of a check share a day's."""
+        return self.alarms_a_day / self.checks_a_day / 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,19 @@ def test_mlflow_away_means_unknown_and_no_other_baseline(home, store):
     assert not folder.reference(home, "p", "m", "first-3").exists()
 
 
+def test_what_came_while_nothing_could_be_compared_is_looked_at_later(home, store):
+    server = TrackingServer(EngineUnreachableError("MLflow does not answer."))
+    checks = monitor(home, store, server)
+    asked(home, NOW - 2 * HOUR_S, 3000, shift=1.0)
+    checks.check("p", "m", 3, now=NOW - HOUR_S)
+    server.content = evaluated()
+    asked(home, NOW - HOUR_S, 2500, seed=1)
+    found = by_kind(checks.check("p", "m", 3, now=NOW))["data"]
+    assert (found.state, found.rows) == ("drifted", 5500)
+    checks.check("p", "m", 3, now=NOW + HOUR_S)
+    assert store.history("p", "m", "data")[-1].state == "steady"
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"rows": "x"}', b'{"rows": 2, "inputs": 1}'])
 def test_evaluation_data_that_cannot_be_read_is_a_sentence(home, store, content):
     asked(home, NOW - HOUR_S, 50)
