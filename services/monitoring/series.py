@@ -21,6 +21,8 @@ FEW = 20
 _WORDS = 3.0
 """Words a value has on average from which on texts of which nearly all differ are prose."""
 _DIFFERENT = 0.5
+_LARGEST = 1e100
+"""Values beyond are taken as this: their squares could not be summed."""
 _OF_VECTOR = re.compile(r"\[\d+\]$|\.(mean|std|min|max)$")
 """How the log names what it keeps of vectors: see ``predictions.typed``."""
 PREFIXES: dict[str, Role] = {"input.": "input", "output.": "output"}
@@ -122,6 +124,7 @@ def read(
     if kind in ("numeric", "embedding"):
         values = _figures(column)
         kept = np.isfinite(values)
+        values = np.clip(values, -_LARGEST, _LARGEST)
     else:
         if pa.types.is_floating(column.type) and whole:
             column = _whole(column)
@@ -146,7 +149,9 @@ def _figures(column: "pa.Array") -> Figures:
 
     if pa.types.is_string(column.type):
         return _numbers(column.to_pylist())
-    values: Figures = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
+    # Not safe: whole numbers beyond 2^53 are rounded, not refused.
+    read = pc.cast(column, pa.float64(), safe=False)
+    values: Figures = read.to_numpy(zero_copy_only=False)
     return values
 
 
