@@ -62,7 +62,12 @@ class Monitor:
         self._evidently, self._rules = evidently, rules or Rules()
 
     def check_all(
-        self, deployed: Iterable[tuple[str, str, int]], now: float | None = None
+        self,
+        deployed: Iterable[tuple[str, str, int]],
+        *,
+        baseline: Baseline | None = None,
+        report: bool | None = None,
+        now: float | None = None,
     ) -> dict[tuple[str, str, int], Checked | MlopsError]:
         """Check every (project, model, version); one that fails says why, the others go on.
 
@@ -74,7 +79,7 @@ class Monitor:
         found: dict[tuple[str, str, int], Checked | MlopsError] = {}
         for one in deployed:
             try:
-                found[one] = self.check(*one, now=now)
+                found[one] = self.check(*one, baseline=baseline, report=report, now=now)
             except MlopsError as error:
                 found[one] = error
         at = time.time() if now is None else now
