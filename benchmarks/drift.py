@@ -231,7 +231,7 @@ def cost(rows: int) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
         1024 if sys.platform == "linux" else 1024 * 1024
     )
-    print(f"  peak memory of this process {peak:.0f} MB")
+    print(f"  peak memory of this process, which also wrote the log, {peak:.0f} MB")
 
 
 def _log(home: Home, rows: int, new: int, now: float) -> None:

@@ -69,8 +69,8 @@ def features(
             return tail
         wanted = _chosen(paths, tail, names)
         sql = f"SELECT {wanted} FROM seen {_TYPED}"  # noqa: S608  quoted above
-        if sample is not None:
-            sql += f" USING SAMPLE reservoir({int(sample)} ROWS) REPEATABLE (1)"
+        if sample is not None:  # of what is asked for: a sample goes before the WHERE beside it
+            sql = f"SELECT * FROM ({sql}) USING SAMPLE reservoir({int(sample)} ROWS) REPEATABLE (1)"  # noqa: S608
         return querying.query(sql, paths, tail, asked, union=True).to_arrow_table()
 
     return querying.consistently(home, ask)
