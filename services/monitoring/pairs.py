@@ -23,6 +23,8 @@ class Pair:
     """None: it is not there, or has no value."""
     looks: tuple[Series, ...]
     """The whole window first, then its newest rows; none when the column cannot be compared."""
+    nothing: Series | None = None
+    """The rows of a reference that has no value of it."""
     missing: bool = False
     """Whether the window has no such column."""
     fault: str = ""
@@ -56,7 +58,8 @@ def _pair(
     assert role is not None  # noqa: S101  series.names gave it
     kind = series.kind_of(reference, name) if name in reference.column_names else None
     if kind is None:
-        return Pair(name, role, None, _new(name, looks))
+        nothing = Series.gone(name, role, len(reference), asked)
+        return Pair(name, role, None, _new(name, looks), nothing)
     whole = series.is_whole(reference, name)
     then = series.read(reference, name, kind, asked, whole=whole)
     if name not in looks[0][0].column_names:

@@ -8,6 +8,8 @@ from services.monitoring.comparing import CONSTANT, Difference
 from services.monitoring.models import ColumnVerdict, State
 from services.monitoring.pairs import Pair
 
+_ONLY_IF_SURE = ("missing", "empty", "new")
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:
@@ -61,9 +63,10 @@ def columns(
 
 
 def _difference(pair: Pair, threshold: float) -> Difference | None:
-    if pair.reference is None or not pair.looks:
+    then = pair.reference or pair.nothing
+    if then is None or not pair.looks:
         return None
-    then, now = pair.reference, pair.looks[0]
+    now = pair.looks[0]
     found = [comparing.emptiness(then, now)]
     frozen = comparing.constancy(then, now)
     found += [] if frozen is None else [frozen]
@@ -90,6 +93,8 @@ def _column(
         if made.state == "steady":
             state: State = "constant" if difference.measure == CONSTANT else "drifted"
             made = replace(made, state=state)
-    elif made.state in ("missing", "empty") or significance.is_blind(held.each, difference.size):
+    elif made.state in ("missing", "empty", "new") or significance.is_blind(
+        held.each, difference.size
+    ):
         made = replace(made, state="too few")
     return replace(made, said=wording.column(made, pair, difference.direction))

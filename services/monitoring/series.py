@@ -23,6 +23,8 @@ _WORDS = 3.0
 _DIFFERENT = 0.5
 _LARGEST = 1e100
 """Values beyond are taken as this: their squares could not be summed."""
+_BAD = 0.1
+"""Share of texts from which on a column of numbers is none any more."""
 _OF_VECTOR = re.compile(r"\[\d+\]$|\.(mean|std|min|max)$")
 """How the log names what it keeps of vectors: see ``predictions.typed``."""
 PREFIXES: dict[str, Role] = {"input.": "input", "output.": "output"}
@@ -115,7 +117,7 @@ def read(
         whole: Whether figures are whole numbers written as categories.
 
     Raises:
-        ValueError: It holds texts, and figures are wanted; the message says how many.
+        ValueError: It holds many texts, and figures are wanted; the message says how many.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -156,14 +158,17 @@ def _figures(column: "pa.Array") -> Figures:
 
 
 def _numbers(texts: Sequence[str | None]) -> Figures:
-    """Read figures that were written as texts, as they are where one row of a column was none."""
+    """Read figures that were written as texts, as they are where one row of a column was none.
+
+    A few that are no numbers are empty; of many the column is of another type.
+    """
     read, bad = np.full(len(texts), np.nan), 0
     for place, text in enumerate(texts):
         try:
             read[place] = np.nan if text is None else float(text)
         except ValueError:
             bad += 1
-    if bad:
+    if bad > _BAD * len(texts):
         raise ValueError(f"{bad:,} of {len(texts):,} values are no numbers, and numbers were")
     return read
 

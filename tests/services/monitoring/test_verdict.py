@@ -113,6 +113,21 @@ def test_a_column_that_is_seldom_there_is_not_missed_at_once():
     assert column(many, "input.f4").state == "too few"  # 5 % less is below the threshold
 
 
+def test_a_column_that_seldom_comes_is_not_new_at_once():
+    rare = pa.array([1.0 if n % 100 == 0 else None for n in range(ROWS)])
+    quality = by_kind(judge(reference(), table(1, ROWS, **{"input.rare": rare})))["quality"]
+    assert column(quality, "input.rare").state == "too few"
+    assert quality.state == "steady"
+
+
+def test_a_few_values_of_another_type_do_not_spoil_a_column():
+    texts = list(map(str, table(1, ROWS)["input.f3"].to_pylist()))
+    found = by_kind(judge(reference(), table(1, ROWS, **{"input.f3": ["n/a"] * 20 + texts[20:]})))
+    one = column(found["data"], "input.f3")
+    assert (one.state, one.n_current) == ("steady", ROWS - 20)
+    assert column(found["quality"], "input.f3").state == "steady"
+
+
 def test_figures_written_as_text_are_figures():
     values = table(1, ROWS)["input.f3"].to_pylist()
     window = table(1, ROWS, **{"input.f3": [str(value) for value in values]})
