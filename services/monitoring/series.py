@@ -25,6 +25,8 @@ _LARGEST = 1e100
 """Values beyond are taken as this: their squares could not be summed."""
 _BAD = 0.1
 """Share of texts from which on a column of numbers is none any more."""
+_LOOKED_AT = 1000
+"""Values that tell what texts are."""
 _OF_VECTOR = re.compile(r"\[\d+\]$|\.(mean|std|min|max)$")
 """How the log names what it keeps of vectors: see ``predictions.typed``."""
 PREFIXES: dict[str, Role] = {"input.": "input", "output.": "output"}
@@ -92,7 +94,7 @@ def kind_of(table: "pa.Table", name: str) -> Kind | None:
     known = table[name].drop_null()
     if not len(known):
         return None
-    if pa.types.is_floating(known.type):
+    if pa.types.is_floating(known.type) or _is_written(known):
         return "embedding" if _OF_VECTOR.search(name) else "numeric"
     if pa.types.is_integer(known.type):
         return "category" if pc.count_distinct(known).as_py() <= FEW else "numeric"
@@ -102,6 +104,28 @@ def kind_of(table: "pa.Table", name: str) -> Kind | None:
         return "category"
     spaces = pc.mean(pc.count_substring(known, " ")).as_py()
     return "text" if spaces + 1 >= _WORDS else "category"
+
+
+def _is_written(known: "pa.ChunkedArray") -> bool:
+    """Return whether texts are figures: so reads a column that held others at any time.
+
+    Nearly all are numbers, and most have a point: a postal code or a number of somebody has none.
+    """
+    import pyarrow as pa
+
+    if not pa.types.is_string(known.type):
+        return False
+    texts = known.slice(0, _LOOKED_AT).to_pylist()
+    pointed = sum("." in text for text in texts)
+    return 2 * pointed > len(texts) and sum(map(_is_number, texts)) >= (1 - _BAD) * len(texts)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read(

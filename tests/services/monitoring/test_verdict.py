@@ -113,6 +113,23 @@ def test_a_column_that_is_seldom_there_is_not_missed_at_once():
     assert column(many, "input.f4").state == "too few"  # 5 % less is below the threshold
 
 
+def test_figures_that_read_as_text_in_the_baseline_too_are_figures():
+    """So the log gives a stretch of time beside another in which the column held texts."""
+    texts = list(map(str, table(0, 1000)["input.f3"].to_pylist()))
+    base = reference(**{"input.f3": texts})
+    one = column(by_kind(judge(base, table(1, ROWS, 0.5, 4)))["data"], "input.f3")
+    assert (one.kind, one.state) == ("numeric", "drifted")
+    broken = judge(base, table(1, ROWS, **{"input.f3": ["broken"] * ROWS}))
+    assert column(by_kind(broken)["quality"], "input.f3").state == "failed"
+    codes = [f"{n % 30:05}" for n in range(1000)]
+    of_codes = reference(**{"input.f3": codes})
+    assert column(_data_of(of_codes, codes * 2), "input.f3").kind == "category"
+
+
+def _data_of(base, values: list[str]) -> Judged:
+    return by_kind(judge(base, table(1, len(values), **{"input.f3": values})))["data"]
+
+
 def test_a_column_that_seldom_comes_is_not_new_at_once():
     rare = pa.array([1.0 if n % 100 == 0 else None for n in range(ROWS)])
     quality = by_kind(judge(reference(), table(1, ROWS, **{"input.rare": rare})))["quality"]
