@@ -21,6 +21,7 @@ from lora.work import flops_per_token
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 from mlops_client.mlx import TrainingLogger, log_model
+from mlops_client.reference import log_reference
 
 HERE = Path(__file__).parent
 SIGNATURE = ModelSignature(
@@ -61,12 +62,17 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return chosen
 
 
+def load(options: argparse.Namespace) -> list[corpus.Example]:
+    """Return the examples of all splits."""
+    sizes = {"train": options.train_size, "validation": 32, "test": 32}
+    return corpus.load(HERE / "data" / "docstrings.jsonl", sizes)
+
+
 def prepare(
     encoder: MiniLM, options: argparse.Namespace
 ) -> tuple[WordPiece, dict[str, Features], dict[str, Features]]:
     """Return the tokenizer and the hidden states below and above the trained layers."""
-    sizes = {"train": options.train_size, "validation": 32, "test": 32}
-    examples = corpus.load(HERE / "data" / "docstrings.jsonl", sizes)
+    examples = load(options)
     tokenizer = WordPiece((package_folder() / "vocab.txt").read_text("utf-8").splitlines())
     below = {
         split: lower(
@@ -199,6 +205,11 @@ def register(
             metadata=metadata,
             tags={"mlops.technique": best.technique},
         )
+        test = [example for example in load(options) if example.split == "test"]
+        texts = [example.text for example in test]
+        answers = serving.predictor(weights, config)({"text": texts})
+        labels = [example.label for example in test]
+        log_reference(inputs={"text": texts}, outputs=answers, labels=labels)
     print(f"Registered {tracking.MODEL_NAME}: {best.technique}, seed {best.seed}.")
 
 

@@ -20,6 +20,7 @@ from compression.training import Loss, Schedule, accuracy, cross_entropy, distil
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from mlops_client.mlx import TrainingLogger, log_model
+from mlops_client.reference import log_reference
 
 HERE = Path(__file__).parent
 TECHNIQUES = ("dense", "pruning", "distillation", "small-dense", "low-rank")
@@ -225,7 +226,7 @@ def one_seed(
     return results
 
 
-def register(best: Result) -> None:
+def register(best: Result, test: Split) -> None:
     """Store the best model beside the code and in the registry."""
     tracking.save_local(HERE / "models" / "best", best.weights, best.config)
     kept = ("val_accuracy", "test_accuracy", "size_bytes", "compression_ratio")
@@ -244,6 +245,8 @@ def register(best: Result) -> None:
             metadata=metadata,
             tags={"mlops.technique": best.technique},
         )
+        answers = serving.predictor(best.weights, best.config)({"pixels": test.pixels})
+        log_reference(inputs={"pixels": test.pixels}, outputs=answers, labels=test.labels)
     print(f"Registered {tracking.MODEL_NAME}: {best.technique}, seed {best.seed}.")
 
 
@@ -256,7 +259,8 @@ def main() -> None:
     usable = [result for result in results if "usable_compression" in result.metrics]
     # Equal sizes of several seeds: the one that recognises more.
     register(
-        max(usable, key=lambda r: (r.metrics["usable_compression"], r.metrics["val_accuracy"]))
+        max(usable, key=lambda r: (r.metrics["usable_compression"], r.metrics["val_accuracy"])),
+        data["test"],
     )
 
 

@@ -19,6 +19,7 @@ from federated.scoring import client_accuracies, label_mix, scores
 from mlflow.models import ModelSignature
 from mlflow.types import Schema, TensorSpec
 from mlops_client.mlx import TrainingLogger, log_model
+from mlops_client.reference import log_reference
 
 HERE = Path(__file__).parent
 SEEDS = (0, 1, 2)
@@ -180,7 +181,7 @@ def train(
     return Result(run_id, technique, seed, models[0], metrics)
 
 
-def register(best: Result, options: argparse.Namespace) -> None:
+def register(best: Result, test: data.Digits, options: argparse.Namespace) -> None:
     """Store the best federation's model beside the code and in the registry."""
     config = {"width": options.width}
     tracking.save_local(HERE / "models" / "best", best.weights, config)
@@ -202,6 +203,8 @@ def register(best: Result, options: argparse.Namespace) -> None:
             metadata=metadata,
             tags={"mlops.technique": best.technique},
         )
+        answers = serving.predictor(best.weights, config)({"image": test.images})
+        log_reference(inputs={"image": test.images}, outputs=answers, labels=test.labels)
     print(f"Registered {tracking.MODEL_NAME}: {best.technique}, seed {best.seed}.")
 
 
@@ -219,7 +222,8 @@ def main() -> None:
             results += [train(name, seed, fleet, splits[seed], parts, options) for name in names]
     federations = [result for result in results if result.technique not in BASELINES]
     if federations:
-        register(max(federations, key=lambda result: result.metrics["val_accuracy"]), options)
+        best = max(federations, key=lambda result: result.metrics["val_accuracy"])
+        register(best, parts["test"], options)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What predictions tell of a model in service: whether data are as before."""
+"""Monitoring: what models are asked and answer now, beside what they were evaluated on."""

@@ -5,6 +5,7 @@ Every function may raise ``PlatformError``: the files cannot be read.
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from services.home import Home
@@ -82,8 +83,8 @@ def features(
             sql += _FIRST
         if newest is not None:
             sql += f" ORDER BY answered_at DESC LIMIT {int(newest)}"
-        if sample is not None:
-            sql += f" USING SAMPLE reservoir({int(sample)} ROWS) REPEATABLE (1)"
+        if sample is not None:  # of what is asked for: a sample goes before the WHERE beside it
+            sql = f"SELECT * FROM ({sql}) USING SAMPLE reservoir({int(sample)} ROWS) REPEATABLE (1)"  # noqa: S608
         return querying.query(sql, paths, tail, asked, union=True).to_arrow_table()
 
     return querying.consistently(home, ask)
@@ -100,6 +101,19 @@ def hashed_until(home: Home, project: str, model: str, since: float, until: floa
         paths = querying.files(folder.rows(project, model), look, since, until)
         ((at_us,),) = querying.query(_HASHED, paths, look.table(), asked).fetchall()
         return None if at_us is None else at_us / 1e6
+
+    return querying.consistently(home, ask)
+
+
+def days(home: Home, project: str, model: str, version: int | None = None) -> tuple[float, ...]:
+    """Return the begin of each day of which there are rows in files, oldest first."""
+
+    def ask(folder: Folder, _look: Look) -> tuple[float, ...]:
+        found = {one.day for one in folder.features(project, model, version)}
+        return tuple(
+            datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+            for day in sorted(found)
+        )
 
     return querying.consistently(home, ask)
 

@@ -104,6 +104,8 @@ def test_features_of_a_version_by_name_and_by_chance(home: Home):
     ]  # fmt: skip
     assert len(found) == 60
     assert len(monitoring.features(home, P, M, 3, NOON + 100, NOON + 105)) == 10
+    window = monitoring.features(home, P, M, 3, NOON + 100, NOON + 105, sample=10)
+    assert len(window) == 10  # a sample of what is asked for, not of all
     some = monitoring.features(home, P, M, sample=15)
     assert len(some) == 15
     assert len(set(some["id"].to_pylist())) > 5

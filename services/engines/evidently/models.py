@@ -1,0 +1,57 @@
+"""What Evidently is asked and what it found, in our words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["numeric", "category"]
+Task = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Two tables to be compared, as Parquet files with the same columns."""
+
+    reference: Path
+    current: Path
+    columns: Mapping[str, Kind]
+    html: Path
+    """Where the report is to be written; its folder is there."""
+    json: Path
+    """Where the same is to be written as Evidently's JSON."""
+    workspace: Path | None = None
+    """Where the report is kept for ``evidently ui``."""
+    project: str = ""
+    """Of the workspace: looked up by this name, made when there is none."""
+    task: Task | None = None
+    """What the columns ``target`` and ``prediction`` are of, where there are labels."""
+    labels: tuple[Path, Path] | None = None
+    """Reference and current rows that have labels."""
+    at: float | None = None
+    """When the rows are of, seconds since 1970: the report's own time in the workspace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What Evidently found of one column."""
+
+    name: str
+    method: str
+    value: float | None
+    threshold: float | None
+    failed: str = ""
+    """Why it has no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report that was written."""
+
+    version: str
+    """Evidently's own."""
+    scores: tuple[Score, ...]
+    quality: Mapping[str, float] = field(default_factory=dict)
+    """Of predictions beside labels, as accuracy or MAE: Evidently's names."""
+    trouble: tuple[str, ...] = ()
+    """What could not be done though the report was: a sentence each."""

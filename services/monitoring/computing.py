@@ -1,0 +1,268 @@
+"""One check of one model: window, reference, verdicts, full report; kept when it is done.
+
+The verdict is ours and takes milliseconds. Evidently's report takes seconds and 300 MB, so it is
+written when somebody asks, when a verdict changes, and once a day.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.engines.evidently.adapter import Evidently
+from services.engines.evidently.models import Report
+from services.errors import EngineError, MlopsError
+from services.home import Home
+from services.monitoring import accuracy, exporting, folder, hashed, reference, windows
+from services.monitoring.accuracy import Quality
+from services.monitoring.models import Family, Verdict
+from services.monitoring.reference import ANSWER, LABEL, Baseline, Reference
+from services.monitoring.store import VerdictStore, verdict_id
+from services.monitoring.verdict import Judged, Rules, judge
+from services.monitoring.windows import LONGEST_S, Window
+
+if TYPE_CHECKING:
+    from services.engines.mlflow.adapter import MLflow
+
+_DAY_S = 86_400.0
+_LABELS = 200
+"""Rows with a label in a day from which on older ones are left out."""
+_LOOKED_BACK = 200
+"""Checks among which the last that came to something is looked for: a week of them."""
+VERDICT_DAYS, REPORT_DAYS = 365.0, 30.0
+"""How long they are kept: the verdicts of a check take some 5 KB, a report takes 4.5 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check came to."""
+
+    verdicts: tuple[Verdict, ...]
+    """On inputs, outputs, quality and accuracy."""
+    report: Report | None
+    """Evidently's; None when none was written."""
+    fault: MlopsError | None = None
+    """Why the report is missing, or why the evaluation data could not be asked for."""
+
+
+class Monitor:
+    """Checks models."""
+
+    def __init__(
+        self,
+        home: Home,
+        store: VerdictStore,
+        mlflow: "MLflow | None" = None,
+        evidently: Evidently | None = None,
+        rules: Rules | None = None,
+    ) -> None:
+        self._home, self._store, self._mlflow = home, store, mlflow
+        self._evidently, self._rules = evidently, rules or Rules()
+
+    def check_all(
+        self,
+        deployed: Iterable[tuple[str, str, int]],
+        *,
+        baseline: Baseline | None = None,
+        report: bool | None = None,
+        now: float | None = None,
+    ) -> dict[tuple[str, str, int], Checked | MlopsError]:
+        """Check every (project, model, version); one that fails says why, the others go on.
+
+        What is older than ``VERDICT_DAYS`` or ``REPORT_DAYS`` is forgotten.
+
+        Raises:
+            PlatformError: Old verdicts cannot be forgotten.
+        """
+        found: dict[tuple[str, str, int], Checked | MlopsError] = {}
+        for one in deployed:
+            try:
+                found[one] = self.check(*one, baseline=baseline, report=report, now=now)
+            except MlopsError as error:
+                found[one] = error
+        at = time.time() if now is None else now
+        self._store.prune(at - VERDICT_DAYS * _DAY_S)
+        self._store.prune_reports(at - REPORT_DAYS * _DAY_S)
+        return found
+
+    def check(
+        self,
+        project: str,
+        model: str,
+        version: int,
+        *,
+        baseline: Baseline | None = None,
+        report: bool | None = None,
+        least_accuracy: float | None = None,
+        now: float | None = None,
+    ) -> Checked:
+        """Look at what came since the last check, and keep the verdicts.
+
+        Args:
+            project: Of the model.
+            model: Its name.
+            version: The one that is looked at.
+            baseline: What it is compared with; ``auto`` when left out.
+            report: Whether Evidently writes its report; None: where it is worth its seconds.
+            least_accuracy: A bound the project has set (of regression: the greatest mean error).
+            now: The end of the window, seconds since 1970.
+
+        Raises:
+            PlatformError: The log cannot be read, or the verdicts cannot be kept.
+        """
+        at = time.time() if now is None else now
+        wanted = baseline or Baseline()
+        last = self._looked_at(project, model, version)
+        fault: MlopsError | None
+        chosen, window, fault = self._chosen(project, model, version, wanted, last, at)
+        judged = self._judged(chosen, window, wanted)
+        judged.append(self._accuracy(project, model, version, at, chosen, least_accuracy))
+        verdicts = _verdicts(judged, (project, model, version), window, chosen, at)
+        written = None
+        wanted_report = self._wants_report(verdicts, at) if report is None else report
+        if chosen is not None and len(window.table) and wanted_report:
+            written, failed = self._reported(verdicts[0], chosen, window)
+            fault = failed or fault
+        if written is not None:
+            verdicts = [one.with_report(self._path(verdicts[0])) for one in verdicts]
+        self._store.record(verdicts)
+        return Checked(tuple(verdicts), written, fault)
+
+    def _looked_at(self, project: str, model: str, version: int) -> float | None:
+        """Return until when predictions are judged: what came to nothing is looked at again."""
+        found = self._store.history(project, model, "data", version=version, limit=_LOOKED_BACK)
+        known = next((one for one in reversed(found) if one.state != "unknown"), None)
+        if known is not None:
+            return known.until
+        return found[0].since if found else None
+
+    def _chosen(
+        self,
+        project: str,
+        model: str,
+        version: int,
+        wanted: Baseline,
+        last: float | None,
+        at: float,
+    ) -> tuple[Reference | None, Window, EngineError | None]:
+        """Return the reference, the window, and why the first choice of a reference failed."""
+        of = self._home, project, model
+        fault: EngineError | None = None
+        chosen: Reference | None = None
+        if wanted.kind in ("auto", "evaluation"):
+            try:
+                chosen = reference.evaluation(self._home, self._mlflow, project, model, version)
+            except EngineError as error:
+                fault = error
+        window = windows.read(*of, version, at, last)
+        if wanted.kind == "auto" and (chosen is None or hashed.is_hashed(window.table)):
+            # Not while MLflow is away: another baseline for an hour would look like drift.
+            chosen = None if fault else reference.first(*of, version)
+        elif wanted.kind == "first":
+            chosen = reference.first(*of, version)
+        elif wanted.kind == "window":
+            chosen = reference.of_window(*of, wanted.since or 0.0, wanted.until or at)
+        elif wanted.kind == "season":
+            chosen = reference.season(*of, window.since or at - 3600.0, at, wanted.weeks)
+        if chosen is not None and chosen.until is not None:
+            window = windows.read(*of, version, at, last, chosen.until)
+        return chosen, window, fault
+
+    def _judged(self, chosen: Reference | None, window: Window, wanted: Baseline) -> list[Judged]:
+        if chosen is None:
+            return [_unknown(kind, _nothing_to_compare(wanted)) for kind in _KINDS]
+        if not len(window.table):
+            return [_unknown(kind, _NOBODY) for kind in _KINDS]
+        return judge(chosen, window.table, self._rules)
+
+    def _accuracy(
+        self,
+        project: str,
+        model: str,
+        version: int,
+        at: float,
+        chosen: Reference | None,
+        bound: float | None,
+    ) -> Judged:
+        """Judge the last day that has labels enough, else a week, by the evaluation's figure."""
+        of = self._home, project, model
+        found = accuracy.read(*of, at - _DAY_S, at, _DAY_S, version)
+        if found.overall is None or found.overall.rows < _LABELS:
+            found = accuracy.read(*of, at - LONGEST_S, at, _DAY_S, version)
+        judged = accuracy.judge(found.overall, _expected(chosen), bound, self._rules)
+        return judged if found.overall else replace(judged, said=found.said)
+
+    def _wants_report(self, verdicts: Sequence[Verdict], at: float) -> bool:
+        """Return whether a report is worth its seconds: the day's first, and at each change."""
+        one = verdicts[0]
+        before = self._store.history(one.project, one.model, "data", since=at - _DAY_S)
+        if not any(summary.report for summary in before):
+            return True
+        now = {verdict.kind: verdict.severity for verdict in verdicts}
+        latest = self._store.latest(one.project, one.model)
+        return any(now.get(summary.kind) != summary.severity for summary in latest)
+
+    def _reported(
+        self, verdict: Verdict, chosen: Reference, window: Window
+    ) -> tuple[Report | None, MlopsError | None]:
+        """Have Evidently write its report; a verdict stands without it."""
+        made = exporting.tables(chosen, window.table)
+        if self._evidently is None or not made.columns:
+            return None, None
+        try:
+            with tempfile.TemporaryDirectory(prefix="mlops-monitoring-") as place:
+                asked = exporting.question(self._home, made, verdict, Path(place))
+                return self._evidently.report(asked), None
+        except EngineError as error:
+            return None, error
+        except OSError as error:
+            return None, folder.not_written(folder.base(self._home), error)
+
+    def _path(self, verdict: Verdict) -> str:
+        reports = folder.reports(self._home, verdict.project, verdict.model, verdict.computed_at)
+        return str((reports / f"{verdict.id}.html").relative_to(folder.base(self._home)))
+
+
+_KINDS: tuple[Family, ...] = ("data", "prediction", "quality")
+_NOBODY = "Nobody asked it in the last seven days, so there is nothing to compare."
+
+
+def _unknown(kind: Family, said: str) -> Judged:
+    return Judged(kind, (), None, "none", "unknown", said)
+
+
+def _verdicts(
+    judged: Sequence[Judged],
+    of: tuple[str, str, int],
+    window: Window,
+    chosen: Reference | None,
+    at: float,
+) -> list[Verdict]:
+    said = chosen.said if chosen else ""
+    return [
+        Verdict(
+            verdict_id(at), *of, one.kind, at, said, window.since, window.until,
+            len(window.table), one.columns, one.share, one.severity, one.state, one.said,
+        )
+        for one in judged
+    ]  # fmt: skip
+
+
+def _expected(chosen: Reference | None) -> Quality | None:
+    """Return how right the model was on its evaluation data, where labels were logged with it."""
+    if chosen is None or not {LABEL, ANSWER} <= set(chosen.table.column_names):
+        return None
+    pair = (chosen.table[name].to_pylist() for name in (LABEL, ANSWER))
+    return accuracy.of_values(*pair)
+
+
+def _nothing_to_compare(wanted: Baseline) -> str:
+    if wanted.kind == "auto":
+        return (
+            "There is nothing to compare with yet: its training logged no evaluation data, and its "
+            f"first {reference.FIRST:,} rows are still coming in. They become the baseline; or "
+            "choose a stretch of time as baseline."
+        )
+    return "There is nothing to compare with: the baseline that was chosen has no rows."

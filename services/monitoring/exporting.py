@@ -1,0 +1,104 @@
+"""A reference and a window as the two tables that Evidently compares."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.engines.evidently.models import Kind, Question
+from services.home import Home
+from services.monitoring import folder, texts, wording
+from services.monitoring.models import Verdict
+from services.monitoring.pairs import Pair, paired
+from services.monitoring.reference import Reference
+from services.monitoring.series import Series
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS = 10_000
+"""Of each table, at most: the newest."""
+MOST = 60
+"""Columns of a report, those first that matter most: one takes 100 KB and 0.1 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What Evidently reads."""
+
+    reference: "pa.Table"
+    current: "pa.Table"
+    columns: Mapping[str, Kind]
+
+
+def tables(reference: Reference, window: "pa.Table") -> Tables:
+    """Return the columns that both have, texts as what is measured of them."""
+    both = paired(reference.table, window.slice(max(0, len(window) - ROWS)), ROWS)
+    known = [pair for pair in both if pair.reference is not None and pair.looks]
+    known = [pair for pair in known if len(pair.looks[0].values)]
+    known.sort(key=lambda pair: -reference.importance.get(pair.name, 1.0 * (pair.role == "output")))
+    then: dict[str, pa.Array] = {}
+    now: dict[str, pa.Array] = {}
+    kinds: dict[str, Kind] = {}
+    for pair in known[:MOST]:
+        for name, kind, left, right in _columns(pair):
+            then[name], now[name], kinds[name] = left, right, kind
+    return Tables(_even(then), _even(now), kinds)
+
+
+def _columns(pair: Pair) -> "Sequence[tuple[str, Kind, pa.Array, pa.Array]]":
+    import pyarrow as pa
+
+    then, now = pair.reference, pair.looks[0]
+    assert then is not None  # noqa: S101  filtered by the caller
+    name = wording.title(pair.name) if pair.role == "input" else pair.name
+    if then.kind == "text":
+        measured = texts.described(list(then.values), list(now.values))
+        return [
+            (f"{name}: {what}", "numeric", pa.array(left), pa.array(right))
+            for what, (left, right, _) in measured.items()
+        ]
+    kind: Kind = "category" if then.kind == "category" else "numeric"
+    return [(name, kind, _array(then), _array(now))]
+
+
+def _array(one: Series) -> "pa.Array":
+    """Return a column with its gaps in their places."""
+    import numpy as np
+    import pyarrow as pa
+
+    whole = np.full(one.rows, None, dtype=object)
+    whole[one.present] = one.values
+    return pa.array(whole, pa.string() if one.kind == "category" else pa.float64())
+
+
+def _even(columns: "Mapping[str, pa.Array]") -> "pa.Table":
+    """Return columns as a table: shorter ones have gaps at their end."""
+    import pyarrow as pa
+
+    longest = max((len(column) for column in columns.values()), default=0)
+    return pa.table(
+        {
+            name: pa.concat_arrays([column, pa.nulls(longest - len(column), column.type)])
+            for name, column in columns.items()
+        }
+    )
+
+
+def question(home: Home, made: Tables, verdict: Verdict, place: Path) -> Question:
+    """Write the tables into a folder, and return what Evidently is asked.
+
+    Raises:
+        OSError: There is no room.
+    """
+    import pyarrow.parquet as pq
+
+    paths = place / "reference.parquet", place / "current.parquet"
+    for path, table in zip(paths, (made.reference, made.current), strict=True):
+        pq.write_table(table, path)
+    reports = folder.reports(home, verdict.project, verdict.model, verdict.computed_at)
+    reports.mkdir(parents=True, exist_ok=True)
+    return Question(
+        *paths, made.columns, reports / f"{verdict.id}.html", reports / f"{verdict.id}.json",
+        folder.workspace(home), f"{verdict.project} / {verdict.model}", at=verdict.computed_at,
+    )  # fmt: skip

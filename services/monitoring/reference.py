@@ -1,0 +1,268 @@
+"""What a window of predictions is compared with.
+
+The evaluation data of the version's run, as training logged it (``reference/reference.json`` among
+the run's artifacts; it belongs to the version and its data revision); or a stretch of the
+prediction log that somebody chose; or the version's first predictions; or the same hours of the
+weeks before.
+"""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import orjson
+
+from services.errors import EngineProtocolError
+from services.home import Home
+from services.monitoring import folder, importance, series
+from services.predictions import monitoring as log
+from services.predictions.typed import Builder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from services.engines.mlflow.adapter import MLflow
+
+ARTIFACT = "reference/reference.json"
+LABEL, ANSWER = "label", "answer"
+ROWS = 10_000
+"""Of a reference, at most: a sample of more."""
+FIRST = 2000
+"""Predictions of a version that become its baseline where there is no evaluation data."""
+_DAY_S, _WEEK_S = 86_400.0, 604_800.0
+_SAID = b"mlops.said"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Which reference is wanted."""
+
+    kind: Literal["auto", "evaluation", "first", "window", "season"] = "auto"
+    """``auto``: the evaluation data, or the first predictions where there is none."""
+    since: float | None = None
+    """Of ``window``."""
+    until: float | None = None
+    weeks: int = 4
+    """Of ``season``: how many weeks back."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """Return what ``as_json`` wrote."""
+        return cls(**{name: said[name] for name in cls.__dataclass_fields__ if name in said})
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Rows, and what they are in words."""
+
+    table: "pa.Table"
+    said: str
+    """As "the evaluation data of version 3 (data revision 1a2b3c4)"."""
+    importance: Mapping[str, float] = field(default_factory=dict)
+    until: float | None = None
+    """Of a stretch of the log: what came before that belongs to it, not to a window."""
+
+
+def made(table: "pa.Table", said: str, until: float | None = None) -> Reference:
+    """Return rows as a reference, with how much each input matters in them."""
+    return Reference(table, said, importance.of(table), until)
+
+
+def evaluation(
+    home: Home, mlflow: "MLflow | None", project: str, model: str, version: int
+) -> Reference | None:
+    """Return the evaluation data of a version's run; None when its training logged none.
+
+    It never changes, so it is fetched once and kept.
+
+    Raises:
+        EngineError: MLflow did not answer, or what was logged cannot be read.
+        PlatformError: It cannot be kept.
+    """
+    path = folder.reference(home, project, model, f"version-{version}")
+    kept = _kept(path)
+    if kept is not None or mlflow is None:
+        return kept
+    run_id = mlflow.version_of(project, model, version).run_id
+    if run_id is None:
+        return None
+    logged = mlflow.artifacts(project, run_id, str(PurePosixPath(ARTIFACT).parent))
+    if all(one.path != ARTIFACT for one in logged):
+        return None
+    content = mlflow.artifact(project, run_id, ARTIFACT)
+    table, revision = parse(content)
+    said = f"the evaluation data of version {version}"
+    said += f" (data revision {revision[:8]})" if revision else ""
+    _keep(path, table, said)
+    return made(table, said)
+
+
+def parse(content: bytes) -> "tuple[pa.Table, str]":
+    """Return what training logged as columns of the prediction log, and its data revision.
+
+    ``{"v": 1, "rows": n, "inputs": {name: [a value a row]}, "outputs": {…}, "labels": [a value a
+    row] or null, "data_revision": text or null}``. Labels are of the first output; both are kept
+    as the columns ``LABEL`` and ``ANSWER``.
+
+    Raises:
+        EngineProtocolError: It is something else.
+    """
+    try:
+        said = orjson.loads(content)
+        rows = int(said["rows"])
+        inputs, outputs = (orjson.dumps(said[side]).decode() for side in ("inputs", "outputs"))
+        revision = str(said.get("data_revision") or "")
+        beside = _beside(said, rows)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable() from error
+    builder = Builder()
+    builder.add("reference", 0, 0, False, rows, inputs, outputs)  # noqa: FBT003  NEEDED, in order
+    table = builder.table()
+    if table is None:
+        raise _unreadable()
+    table = table.select(list(series.names(table)))
+    for name, values in beside.items():
+        table = table.append_column(name, [values])
+    return table, revision
+
+
+def _beside(said: Mapping[str, Any], rows: int) -> "Mapping[str, pa.Array]":
+    """Return labels and the answers they are of, nothing where there are none.
+
+    Raises:
+        ValueError: They are not a value a row.
+    """
+    import pyarrow as pa
+
+    labels = said.get("labels")
+    if labels is None or not said["outputs"]:
+        return {}
+    answers = next(iter(said["outputs"].values()))
+    if len(labels) != rows or len(answers) != rows:
+        raise ValueError("labels and answers are not a value a row")
+    return {name: pa.array(values) for name, values in ((LABEL, labels), (ANSWER, answers))}
+
+
+def _unreadable() -> EngineProtocolError:
+    return EngineProtocolError(
+        f"The evaluation data that training logged ({ARTIFACT}) cannot be read.",
+        "Log it with mlops_client.reference.log_reference, or choose a window of predictions as "
+        "baseline.",
+    )
+
+
+def of_window(
+    home: Home, project: str, model: str, since: float, until: float, version: int | None = None
+) -> Reference | None:
+    """Return a stretch of the prediction log; None when it has no rows.
+
+    Raises:
+        PlatformError: The log cannot be read.
+    """
+    table = log.features(home, project, model, version, since, until, sample=ROWS)
+    if not len(table):
+        return None
+    said = f"the predictions from {_moment(since)} to {_moment(until)} UTC"
+    return made(table, said, until)
+
+
+def first(home: Home, project: str, model: str, version: int) -> Reference | None:
+    """Return a version's first predictions; None until there are ``FIRST``. They are kept.
+
+    Raises:
+        PlatformError: The log cannot be read, or they cannot be kept.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    path = folder.reference(home, project, model, f"first-{version}")
+    kept = _kept(path)
+    if kept is not None:
+        return kept
+    table = _oldest(home, project, model, version)
+    if table is None:
+        return None
+    table = table.sort_by("answered_at").slice(0, FIRST)
+    newest: Any = pc.max(table["answered_at"])
+    until = (newest.cast(pa.int64()).as_py() + 1) / 1e6
+    said = f"the first {FIRST:,} rows that version {version} was asked (until {_moment(until)} UTC)"
+    _keep(path, table, said, until)
+    return made(table, said, until)
+
+
+def _oldest(home: Home, project: str, model: str, version: int) -> "pa.Table | None":
+    """Return at least ``FIRST`` of the oldest rows, read day by day; None when there are fewer."""
+    until: float | None = None
+    days = log.days(home, project, model, version)
+    for day in days:
+        until = day + _DAY_S
+        table = log.features(home, project, model, version, None, until)
+        if len(table) >= FIRST:
+            return table
+    table = log.features(home, project, model, version)
+    return table if len(table) >= FIRST else None
+
+
+def season(
+    home: Home, project: str, model: str, since: float, until: float, weeks: int
+) -> Reference | None:
+    """Return the same hours of the weeks before, all versions; None when there are no rows.
+
+    Raises:
+        PlatformError: The log cannot be read.
+    """
+    import pyarrow as pa
+
+    parts = [
+        log.features(
+            home, project, model, None, since - week * _WEEK_S, until - week * _WEEK_S,
+            sample=ROWS // weeks,
+        )
+        for week in range(1, weeks + 1)
+    ]  # fmt: skip
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return None
+    table = pa.concat_tables(parts, promote_options="permissive")
+    return made(table, f"the same hours of the {len(parts)} weeks before")
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _kept(path: Path) -> Reference | None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path).read()
+        told = orjson.loads(table.schema.metadata[_SAID])
+        return made(table.replace_schema_metadata(), str(told["said"]), told["until"])
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return None  # none yet, or damaged: it is made again from where it came
+
+
+def _keep(path: Path, table: "pa.Table", said: str, until: float | None = None) -> None:
+    import pyarrow.parquet as pq
+
+    told = orjson.dumps({"said": said, "until": until})
+    part = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, part = tempfile.mkstemp(prefix=".", dir=path.parent)
+        os.close(handle)
+        pq.write_table(table.replace_schema_metadata({_SAID: told}), part)
+        Path(part).replace(path)
+    except OSError as error:
+        if part:
+            Path(part).unlink(missing_ok=True)
+        raise folder.not_written(path, error) from error

@@ -1,0 +1,79 @@
+"""p-values are what they say, and corrections do what they should."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from services.monitoring import distances, significance
+from services.monitoring.spreads import Categories
+
+RNG = np.random.default_rng(4)
+
+
+def test_kolmogorov_smirnov_is_scipys():
+    a, b = np.sort(RNG.normal(size=700)), np.sort(RNG.normal(0.1, size=900))
+    distance, p_value = significance.kolmogorov_smirnov(a, b, 700, 900)
+    known = stats.ks_2samp(a, b, method="asymp")
+    assert distance == pytest.approx(known.statistic)
+    # SciPy adds a term for small samples; the limit law is the more careful one.
+    assert known.pvalue <= p_value < known.pvalue * 1.5
+
+
+def test_chi_square_is_scipys():
+    a, b = np.array([40.0, 60, 100, 0]), np.array([30.0, 90, 80, 0])
+    known = stats.chi2_contingency(np.stack((a, b))[:, :3], correction=False).pvalue
+    assert significance.chi_square(a, b, (200, 200)) == pytest.approx(known)
+
+
+def test_distances_are_scipys():
+    a, b = np.sort(RNG.normal(size=700)), np.sort(RNG.normal(0.3, size=901))
+    known = stats.wasserstein_distance(a, b) / np.std(a)
+    assert distances.wasserstein(a, b) == pytest.approx(known)
+    assert distances.jensen_shannon(np.array([1.0, 0]), np.array([0, 5.0])) == pytest.approx(
+        np.sqrt(np.log(2))
+    )
+
+
+def test_a_reference_of_one_value_is_measured_in_the_deviation_of_both():
+    assert distances.wasserstein(np.full(10, 2.0), np.full(10, 2.0)) == 0.0
+    assert distances.wasserstein(np.full(10, 2.0), np.full(10, 3.0)) == pytest.approx(2.0)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=30))
+def test_holm_is_never_below_p_nor_above_bonferroni_and_keeps_the_order(p_values):
+    corrected = significance.holm(p_values)
+    tests = sum(p is not None for p in p_values)
+    pairs = [(p, c) for p, c in zip(p_values, corrected, strict=True) if p is not None]
+    assert [c is None for c in corrected] == [p is None for p in p_values]
+    for p, c in pairs:
+        assert c is not None
+        assert p <= c <= min(1.0, p * tests) + 1e-12
+    ordered = [c for _, c in sorted(pairs)]
+    assert ordered == sorted(ordered)
+
+
+@given(st.integers(1, 40), st.integers(1, 20), st.integers(0, 10_000))
+def test_rows_are_worth_at_most_their_number_and_at_least_their_requests_about(groups, size, seed):
+    rng = np.random.default_rng(seed)
+    values, requests = rng.normal(size=groups * size), np.repeat(np.arange(groups), size)
+    worth = significance.worth(values, requests)
+    assert worth <= groups * size + 1e-9
+    assert worth >= groups * 0.99
+
+
+def test_copies_are_worth_one_and_independent_rows_themselves():
+    values, requests = RNG.normal(size=200), np.repeat(np.arange(200), 10)
+    assert significance.worth(np.repeat(values, 10), requests) == pytest.approx(200, rel=0.02)
+    assert significance.worth(RNG.normal(size=2000), requests) > 1500
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=400), st.integers(1, 400))
+def test_categories_keep_every_value_and_favour_no_side(values, cut):
+    texts = np.array([str(value) for value in values], dtype=object)
+    cut = min(cut, len(texts))
+    left, right = texts[:cut], texts[cut:]
+    made, swapped = Categories.of(left, right), Categories.of(right, left)
+    assert sum(count.sum() for count in made.counts()) == len(texts)
+    assert [c.tolist() for c in made.counts()] == [c.tolist() for c in reversed(swapped.counts())]
