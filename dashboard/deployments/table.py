@@ -18,7 +18,7 @@ _HEADS = (
     ("State", "left"),
     ("Version and backend", "left"),
     ("Requests, errors", "right"),
-    ("p50 · p95 · p99", "right"),
+    ("p50\u00a0· p95\u00a0· p99", "right"),
     ("Replicas, memory", "right"),
     ("Energy / 1,000", "right"),
 )
@@ -267,8 +267,9 @@ def latency(one: VersionLook, stale: str) -> tuple[str, str]:
     if found.p50_ms is None:
         return NONE, "Nobody asked it in the last minute."
     known = (found.p50_ms, found.p95_ms, found.p99_ms)
-    shown = " · ".join(NONE if v is None else number(v, 3) for v in known)
-    return f"{shown} ms", "Of the last minute."
+    # On a narrow page they stand below each other, none of them torn.
+    shown = "\u00a0· ".join(NONE if v is None else number(v, 3) for v in known)
+    return f"{shown}\u00a0ms", "Of the last minute."
 
 
 def errors(one: VersionLook, stale: str) -> tuple[str, str, bool]:

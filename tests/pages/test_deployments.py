@@ -171,7 +171,7 @@ def test_a_row_tells_state_traffic_latency_errors_memory_and_why(laid: Laid, ope
     assert "NaN in “embedding”" in told
     assert "90 %" in told
     assert "10 %" in told
-    assert "0.900 · 1.89 · 3.06 ms" in told
+    assert "0.900\u00a0· 1.89\u00a0· 3.06\u00a0ms" in told
     assert "✕ 2.5 % errors" in told  # of clip
     assert "a launch on the GPU costs more" in told  # why the CPU
     assert "Nobody asked it for 15 minutes" in told

@@ -61,9 +61,10 @@ def ask(home: Home) -> Ask:
     def asked(project: str | None = None, period: str = "7d") -> Report:
         settings = Settings()
         journal, mirror = Journal.open(settings), Mirror.open(settings)
+        later = datetime.now(UTC) + timedelta(minutes=1)
         what = Asked(
             home, mirror, journal, DataService(Remote(home)), Telemetry(home.telemetry),
-            window_of(period, NOW), (CLIP, FEDERATED, LORA),
+            window_of(period, later), (CLIP, FEDERATED, LORA),
         )  # fmt: skip
         return collect(what, project)
 
