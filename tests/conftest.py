@@ -1,8 +1,12 @@
 """Engines that many tests share: a Postgres server, and a platform of real processes."""
 
+import functools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from services.postgres import with_driver
 from tests import airflow_lab, live, postgres
@@ -11,19 +15,29 @@ BOTH = ("sqlite", pytest.param("postgres", marks=pytest.mark.engine))
 """Parameters of a fixture that gives a database: Postgres is left out by ``--fast``."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and all that start an Airflow in the same one.
+class OneAirflow(LoadScopeScheduling):
+    """Keeps the tests of a file in one process, and all that start an Airflow in the same one.
 
-    Two Airflows at once keep two cores so busy that their health checks time out. They come first,
-    so that no process is left with them at the end.
+    Two Airflows at once keep two cores so busy that their health checks time out.
     """
-    if not config.getoption("loadgroup", default=False):  # what a process of xdist is told
-        return
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        alone = item.get_closest_marker("airflow") is not None
-        item.add_marker(pytest.mark.xdist_group("airflow" if alone else file))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "airflow" if _starts_airflow(self.config.rootpath / file) else file
+
+
+@functools.cache
+def _starts_airflow(file: Path) -> bool:
+    return "pytest.mark.airflow" in file.read_text()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneAirflow | None:
+    """Schedule so where files are kept together."""
+    return OneAirflow(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with those that start an Airflow: no process shall be left with them at the end."""
     items.sort(key=lambda item: item.get_closest_marker("airflow") is None)
 
 

@@ -106,11 +106,11 @@ def _turns(*pytest_args: str) -> tuple[tuple[str, ...], ...]:
     """Return how pytest runs all tests; chosen ones run in one process.
 
     First the fast ones on all cores, then the others, two files at a time: mostly they wait for
-    engines. ``tests/conftest.py`` tells which of them stay in one process.
+    engines. ``tests/conftest.py`` keeps those with an Airflow in one process.
     """
     if not all(argument.startswith("-") for argument in pytest_args):
         return ((),)
-    two = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+    two = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
     return (("-m", _FAST_MARKS, *_on_all_cores()), ("-m", f"not ({_FAST_MARKS})", *two))
 
 

@@ -211,7 +211,7 @@ def test_all_tests_run_in_two_turns(run, turns):
     assert run("test", "-x").exit_code == 0
     assert asked == [
         ["-m", FAST, "-n", "2", "--dist", "worksteal", "-x"],
-        ["-m", f"not ({FAST})", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "-x"],
+        ["-m", f"not ({FAST})", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-x"],
     ]
 
 
