@@ -60,6 +60,8 @@ class App:
             else:
                 await self._send(send, request, await spec.handler(self._gateway, request, **said))
         except Problem as problem:
+            problem.__traceback__ = None  # its frames hold the body
+            self._gateway.release(request)
             await self._say(send, request, spec, problem)
         except GoneError:
             request.seen.status = GONE
@@ -71,7 +73,7 @@ class App:
             bug = Problem("bug", "The gateway failed; its log has the reason.")
             await self._say(send, request, spec, bug)
         finally:
-            self._gateway.limits.release(request.held)
+            self._gateway.release(request)
             self._note(request, spec)
 
     def _see_host(self, request: Request) -> None:

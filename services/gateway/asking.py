@@ -5,7 +5,8 @@ import contextlib
 import hashlib
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from services.errors import EngineProtocolError
@@ -16,16 +17,14 @@ from services.gateway.problems import Problem, bad
 from services.home import Home
 from services.serving import paths
 from services.serving.frames import Answer, Piece
-from services.serving.routes import Route, VersionRoute
+from services.serving.routes import Replica, Route, VersionRoute
+from services.serving.turns import PER_REPLICA, Turn, waiting
 from services.serving.wire import AnswerError, BrokenError, Client, Pool
 
 HELD = 4096
 """Requests that wait for a model server, over all endpoints: some seconds of a busy one's."""
 HELD_BYTES = 256 << 20
 """What they hold in memory."""
-PER_REPLICA = 192
-"""Requests that one model server is given at once; it queues 256 itself, and refuses more."""
-_LOOK_AGAIN_S = 0.05
 _WISH_AGAIN_S = 1.0
 _MS = 1000.0
 _TRIES_OF_ONE = 3
@@ -116,7 +115,10 @@ class Asker:
         self._counts = counts
         self._held = 0
         self._held_bytes = 0
-        self._wished: dict[str, float] = {}
+        self._unserved: Counter[str] = Counter()
+        """How many wait, by endpoint, with no server that can be reached."""
+        self._wished: set[str] = set()
+        """Endpoints that were wished for within a second."""
 
     async def ask(self, question: Question) -> Answer:
         """Return a version's answer; ``question.loaded`` says which version it is of.
@@ -191,26 +193,29 @@ class Asker:
             if route is None:
                 raise Problem("not-found", f"There is no endpoint {question.name!r} any more.")
             loaded = chosen(route, question)
-            client = self._pool.choose(loaded.replicas, failed)
+            replicas = loaded.replicas
+            client = self._pool.choose(replicas, failed)
             if client is None and question.pinned is None:
-                loaded, client = self._other(route, loaded)
+                # The live version answers for one that was chosen by share and has no server.
+                primary = route.versions.get(route.primary, loaded)
+                if primary is not loaded:
+                    client = self._pool.choose(primary.replicas)
+                    replicas = (*replicas, *primary.replicas)
+                    loaded = loaded if client is None else primary
             question.settle(loaded)
             count = self._counts.of(route.name, loaded.version, route.project)
-            if client is not None and client.in_flight < PER_REPLICA:
+            if client is not None and client.load < PER_REPLICA:
                 return count, client
             with count.running(), count.waiting():
-                await self._hold(question, route, client)
+                await self._hold(question, route, replicas, client)
 
-    def _other(self, route: Route, loaded: VersionRoute) -> tuple[VersionRoute, Client | None]:
-        """Return the live version when the one that was chosen by share has no server."""
-        primary = route.versions.get(route.primary)
-        if primary is None or primary is loaded:
-            return loaded, None
-        client = self._pool.choose(primary.replicas)
-        return (loaded, None) if client is None else (primary, client)
+    async def _hold(
+        self, question: Question, route: Route, replicas: Sequence[Replica], full: Client | None
+    ) -> None:
+        """Wait for one's turn at a model server, or for other routes.
 
-    async def _hold(self, question: Question, route: Route, full: Client | None) -> None:
-        """Wait a little for a model server, or for room at one that has enough to do."""
+        Whoever lets in has room, and ``Pool.choose`` of these replicas then finds some.
+        """
         left = question.deadline - time.monotonic()
         if left <= 0 and full is not None:
             raise Problem(
@@ -226,27 +231,38 @@ class Asker:
             raise Problem(
                 "busy", f"{self._held} requests wait for model servers already.", retry_after_s=2
             )
+        turn: Turn = asyncio.get_running_loop().create_future()
+        servers = [self._pool.of(replica).turns for replica in replicas]
         self._held += 1
         self._held_bytes += size
+        self._unserved[route.name] += full is None
         try:
-            if full is not None:
-                await full.room(min(left, _LOOK_AGAIN_S))
-            else:
-                self._wish(route)
-                await self._follower.change(min(left, _LOOK_AGAIN_S))
+            self._wish(route.name)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    with self._follower.telling(turn), waiting(turn, servers):
+                        await turn
         finally:
             self._held -= 1
             self._held_bytes -= size
+            self._unserved[route.name] -= full is None
 
-    def _wish(self, route: Route) -> None:
-        """Ask the serving engine to wake an idle endpoint."""
-        now = time.monotonic()
-        if now - self._wished.get(route.name, -_WISH_AGAIN_S) < _WISH_AGAIN_S:
+    def _wish(self, name: str) -> None:
+        """Ask the serving engine to wake an idle endpoint, each second while somebody waits."""
+        if name in self._wished or not self._unserved[name]:
             return
-        self._wished[route.name] = now
-        if route.idle or not any(one.replicas for one in route.versions.values()):
+        self._wished.add(name)
+        asyncio.get_running_loop().call_later(_WISH_AGAIN_S, self._wish_again, name)
+        route = self._follower.route(name)
+        if route is not None and (
+            route.idle or not any(one.replicas for one in route.versions.values())
+        ):
             with contextlib.suppress(OSError):  # wished again in a second
-                (paths.wake(self._home) / route.name).touch()
+                (paths.wake(self._home) / name).touch()
+
+    def _wish_again(self, name: str) -> None:
+        self._wished.discard(name)
+        self._wish(name)
 
 
 @contextlib.contextmanager

@@ -1,13 +1,13 @@
 """The routes as they are now: looked at 40 times a second, and when a model server is lost."""
 
-import asyncio
-import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from services.home import Home
 from services.serving import routes
 from services.serving.routes import Route, Routes
+from services.serving.turns import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,8 @@ class Follower:
         self.changed = changed
         self._mark: Mark | None = None
         self._unreadable: Mark | None = None
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[Turn, None] = {}
+        """In the order of asking."""
         self.routes = Routes()
 
     def look(self) -> bool:
@@ -50,21 +51,20 @@ class Follower:
         self._mark = mark
         self.routes = found
         self.changed(found)
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
+        for turn in self._waiting:
+            if not turn.done():
+                turn.set_result(None)
         return True
 
     def route(self, name: str) -> Route | None:
         """Return an endpoint's route."""
         return self.routes.endpoints.get(name)
 
-    async def change(self, timeout_s: float) -> None:
-        """Wait for other routes, at most so long."""
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.add(future)
+    @contextmanager
+    def telling(self, turn: Turn) -> Iterator[None]:
+        """End somebody's wait when the routes change."""
+        self._waiting[turn] = None
         try:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(future, timeout_s)
+            yield
         finally:
-            self._waiting.discard(future)
+            self._waiting.pop(turn, None)

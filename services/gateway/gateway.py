@@ -3,8 +3,8 @@
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,21 +95,33 @@ class Gateway:
         return [route for route in found if key.opens(route.project, route.model)]
 
     async def body(self, request: Request, limit: int = MAX_BODY) -> bytes:
-        """Return a request's body; its bytes are counted until the request is done.
+        """Return a request's body; its bytes are counted from when they came until ``release``.
 
         Raises:
             Problem: It is too large, or too much is held already.
         """
-        limit = min(limit, MAX_BODY)
-        expected = min(limit, request.length(limit))
-        self.limits.hold(expected)
-        request.held = expected
-        body = await request.body(limit)
-        self.limits.hold(len(body))
-        self.limits.release(expected)
-        request.held = len(body)
+        limit, key_id = min(limit, MAX_BODY), request.seen.key_id
+
+        def hold(size: int) -> None:
+            self.limits.hold(key_id, size)
+            request.held += size
+
+        said = min(limit, request.length(0))
+        self.limits.hold(key_id, said)  # what has no room now is refused before it is sent
+        self.limits.release(key_id, said)
+        body = await request.body(limit, hold)
+        packed = request.held
+        if len(body) != packed:
+            hold(len(body))
+            self.limits.release(key_id, packed)
+            request.held -= packed
         request.began = time.perf_counter()  # how slowly it was sent is nobody's latency here
         return body
+
+    def release(self, request: Request) -> None:
+        """Count the bytes of its body no longer."""
+        self.limits.release(request.seen.key_id, request.held)
+        request.held = 0
 
     def contract(self, info: BundleInfo) -> Contract:
         """Return what a version takes; made when its routes were read."""
@@ -169,7 +181,7 @@ class Gateway:
         Raises:
             Problem: There is no answer.
         """
-        with self.failing(request, key, route, question, api):
+        async with self.failing(request, key, route, question, api):
             answer = await self.asker.ask(question)
             outputs = decoded(answer.outputs)
         loaded, prepared = question.loaded, question.prepared
@@ -177,17 +189,17 @@ class Gateway:
         assert prepared is not None  # noqa: S101
         request.seen.retried, request.seen.rows = question.retried, prepared.rows
         request.seen.version, request.seen.backend = loaded.version, loaded.backend
-        self.recorder.predicted(
+        await self.recorder.predicted(
             request.id, route, loaded, api=api, key_id=key.id, status=200,
             latency_ms=request.ms(), rows=prepared.rows, inputs=prepared.columns, outputs=outputs,
             model_ms=answer.model_ms, queue_ms=answer.queue_ms, share_ms=answer.share_ms,
         )  # fmt: skip
         return Answered(route, loaded, prepared, answer, outputs)
 
-    @contextmanager
-    def failing(
+    @asynccontextmanager
+    async def failing(
         self, request: Request, key: ApiKey, route: Route, question: Question, api: str
-    ) -> Iterator[None]:
+    ) -> AsyncIterator[None]:
         """Write a failure of the model down as well."""
         try:
             yield
@@ -195,7 +207,7 @@ class Gateway:
             request.seen.retried = question.retried
             loaded, prepared = question.loaded, question.prepared
             if problem.status >= 500 and loaded is not None and prepared is not None:
-                self.recorder.predicted(
+                await self.recorder.predicted(
                     request.id, route, loaded, api=api, key_id=key.id, status=problem.status,
                     latency_ms=request.ms(), rows=prepared.rows, inputs=prepared.columns,
                     outputs=None, error=problem.detail[:500],

@@ -81,6 +81,7 @@ class Request:
     """One request."""
 
     __slots__ = (
+        "_ended",
         "_receive",
         "at",
         "began",
@@ -96,6 +97,8 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self._receive = receive
+        self._ended = False
+        """Whether no more of the body comes."""
         self.at = time.time()
         self.began = time.perf_counter()
         self.method: str = scope["method"]
@@ -123,51 +126,58 @@ class Request:
         said = self.headers.get(b"content-length")
         return unknown if said is None else int(said)
 
-    async def body(self, limit: int) -> bytes:
+    async def body(self, limit: int, hold: Callable[[int], None]) -> bytes:
         """Return the body.
+
+        Args:
+            limit: Bytes that it has at most, unpacked as well.
+            hold: Told how many bytes came, each time some did; may raise.
 
         Raises:
             Problem: It is too large, or packed in a way that is not read.
             GoneError: Who asked hung up before it was there.
         """
-        if self.length(0) > limit:
-            raise too_large(limit)
+        _see_size(self.length(0), limit, more=True)
         packing = self.header(b"content-encoding").lower()
         if packing not in {"", "identity", "gzip", "deflate"}:
             raise Problem("media", f"Content-Encoding {packing!r} is not read here.",
                           field="Content-Encoding", close=True)  # fmt: skip
-        message = await self._receive()
-        body: bytes = message.get("body", b"")
-        if message["type"] != "http.request":
-            raise GoneError
-        if message.get("more_body"):
-            body = await self._rest(body, limit)
-        if len(body) > limit:
-            raise too_large(limit)
+        body = await self._piece()
+        _see_size(len(body), limit, more=not self._ended)
+        hold(len(body))
+        if not self._ended:
+            body = await self._rest(body, limit, hold)
         return unpacked(body, limit) if packing in {"gzip", "deflate"} else body
 
-    async def _rest(self, begun: bytes, limit: int) -> bytes:
+    async def _rest(self, begun: bytes, limit: int, hold: Callable[[int], None]) -> bytes:
         whole = bytearray(begun)
-        while True:
-            message = await self._receive()
-            if message["type"] != "http.request":
-                raise GoneError
-            whole += message.get("body", b"")
-            if len(whole) > limit:
-                raise too_large(limit)
-            if not message.get("more_body"):
-                return bytes(whole)
+        while not self._ended:
+            piece = await self._piece()
+            _see_size(len(whole) + len(piece), limit, more=not self._ended)
+            hold(len(piece))
+            whole += piece
+        return bytes(whole)
+
+    async def _piece(self) -> bytes:
+        """Return what came next of the body.
+
+        Raises:
+            GoneError: Who asked hung up.
+        """
+        message = await self._receive()
+        if message["type"] != "http.request":
+            raise GoneError
+        self._ended = not message.get("more_body")
+        piece: bytes = message.get("body", b"")
+        return piece
 
     async def drain(self) -> None:
         """Read the rest of a body that nobody wants, within bounds."""
         left = _DRAIN_BYTES
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, GoneError):
             async with asyncio.timeout(_DRAIN_S):
-                while left > 0:
-                    message = await self._receive()
-                    if message["type"] != "http.request" or not message.get("more_body"):
-                        return
-                    left -= len(message.get("body", b""))
+                while left > 0 and not self._ended:
+                    left -= len(await self._piece())
 
     async def gone(self) -> None:
         """Wait until who asked hangs up; the body must have been read."""
@@ -191,9 +201,14 @@ def _request_id(given: bytes | None) -> str:
     return f"{high << 64 | low:032x}"
 
 
-def too_large(limit: int) -> Problem:
-    """Return what a body over the limit is answered with."""
-    return Problem("too-large", f"The body has more than {limit} bytes.", close=True)
+def too_large(limit: int, *, more: bool) -> Problem:
+    """Return what a body over the limit is answered with; ``more`` of it is on its way."""
+    return Problem("too-large", f"The body has more than {limit} bytes.", close=more)
+
+
+def _see_size(size: int, limit: int, *, more: bool) -> None:
+    if size > limit:
+        raise too_large(limit, more=more)
 
 
 def unpacked(body: bytes, limit: int) -> bytes:
@@ -207,8 +222,7 @@ def unpacked(body: bytes, limit: int) -> bytes:
         found = stream.decompress(body, limit + 1)
     except zlib.error as error:
         raise bad("The body is not what Content-Encoding says.", "Content-Encoding") from error
-    if len(found) > limit:
-        raise too_large(limit)
+    _see_size(len(found), limit, more=False)
     if not stream.eof:
         raise bad("The compressed body ends too early.", "Content-Encoding")
     return found

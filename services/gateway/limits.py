@@ -1,4 +1,4 @@
-"""How much each key may ask: a rate with a second's burst, and so many requests at once."""
+"""How much each key may ask: a rate with a second's burst, requests at once, bytes of bodies."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +31,8 @@ class Limits:
         self.running = 0
         self.held = 0
         """Bytes of bodies."""
+        self._held: dict[str, int] = {}
+        """The same by key, of those that hold any."""
 
     @contextmanager
     def admitted(self, key: ApiKey) -> Iterator[None]:
@@ -74,19 +76,32 @@ class Limits:
             use = self._uses[key.id] = _Use(max(1.0, key.rate_per_s), now)
         return use
 
-    def hold(self, size: int) -> None:
-        """Count bytes of a body as held, until ``release``.
+    def hold(self, key_id: str, size: int) -> None:
+        """Count bytes of a key's bodies as held, until ``release``.
+
+        A key may hold as many as are left free, so that something always is: half of
+        ``MOST_BYTES`` when it is alone, an n+1th when n keys take what they can. (Dynamic
+        thresholds, as switches share buffers: Choudhury and Hahne, IEEE/ACM ToN 6(2), 1998.)
 
         Raises:
-            Problem: Too much is held already.
+            Problem: It would hold more than that.
         """
-        if self.held + size > MOST_BYTES:
+        whole, own = self.held + size, self._held.get(key_id, 0) + size
+        if own > MOST_BYTES - whole:
             raise Problem(
-                "away", "The gateway holds as many bytes of requests as it may.",
+                "rate" if 2 * own > whole else "away",
+                f"Bodies of {self.held >> 20} MiB are held, {own - size >> 20} MiB of them of this "
+                "key, which may hold as much as is left free. Send less at once, or ask again.",
                 retry_after_s=1, close=True,
             )  # fmt: skip
-        self.held += size
+        self.held = whole
+        self._held[key_id] = own
 
-    def release(self, size: int) -> None:
+    def release(self, key_id: str, size: int) -> None:
         """Count them no longer."""
+        if not size:
+            return
         self.held -= size
+        self._held[key_id] -= size
+        if not self._held[key_id]:
+            del self._held[key_id]

@@ -169,7 +169,7 @@ class _Call:
     form: Form
     recorded: bool = False
 
-    def record(self, said: Said, status: int = 200) -> None:
+    async def record(self, said: Said, status: int = 200) -> None:
         """Write it down before its last byte goes out."""
         loaded, prepared = self.question.loaded, self.question.prepared
         assert loaded is not None  # noqa: S101 - it answered
@@ -177,7 +177,7 @@ class _Call:
         seen = self.request.seen
         seen.version, seen.backend, seen.rows = loaded.version, loaded.backend, 1
         seen.retried = self.question.retried
-        self.gateway.recorder.predicted(
+        await self.gateway.recorder.predicted(
             self.request.id, self.route, loaded, api="openai", key_id=self.key.id, status=status,
             latency_ms=self.request.ms(), rows=1, inputs=prepared.columns,
             outputs={"text": [said.text]}, model_ms=said.model_ms, queue_ms=said.queue_ms,
@@ -187,7 +187,8 @@ class _Call:
 
     async def pieces(self) -> AsyncGenerator[Piece]:
         """Yield the text as it comes."""
-        with self.gateway.failing(self.request, self.key, self.route, self.question, "openai"):
+        failing = self.gateway.failing(self.request, self.key, self.route, self.question, "openai")
+        async with failing:
             pieces = self.gateway.asker.stream(self.question)
             try:
                 async for piece in pieces:
@@ -218,7 +219,7 @@ async def _text(
         whole = Said()
         async for piece in pieces:
             whole.take(piece)
-        call.record(whole)
+        await call.record(whole)
         return Reply(orjson.dumps(form.whole(whole)))
     # The first piece is waited for here: what goes wrong until then is an error with its status.
     first = await anext(pieces)
@@ -237,7 +238,7 @@ async def _events(
             whole.take(piece)
             if piece.text:
                 yield _event(call.form.piece(piece.text))
-        call.record(whole)
+        await call.record(whole)
         for document in call.form.end(whole):
             yield _event(document)
         yield b"data: [DONE]\n\n"
@@ -245,7 +246,7 @@ async def _events(
         # Who hangs up has heard a part: that was answered, too.
         if not call.recorded:
             with contextlib.suppress(Problem):  # nobody is left to be refused
-                call.record(whole, GONE)
+                await call.record(whole, GONE)
         raise
     except Problem as problem:
         call.request.seen.status = problem.status

@@ -1,13 +1,17 @@
 """Every answered prediction, in the prediction log before its answer is given."""
 
+import asyncio
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from services.errors import MlopsError
 from services.gateway.problems import Problem
 from services.predictions.models import Feedback, Record
+from services.predictions.privacy import takes_long
 from services.serving.models import Privacy
 from services.serving.routes import Route, VersionRoute
 
@@ -56,15 +60,20 @@ class Recorder:
 
     sink: PredictionSink
     state: HostState = field(default_factory=Unknown)
+    _beside: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "hashing predictions")
+    )
+    """One thread: it takes the interpreter for five milliseconds at most before others go on, and
+    more of them would take turns with each other first."""
 
-    def predicted(
+    async def predicted(
         self, request_id: str, route: Route, loaded: VersionRoute, *, api: str, key_id: str,
         status: int, latency_ms: float, rows: int, inputs: Mapping[str, Any] | bytes | None,
         outputs: Mapping[str, Any] | None, model_ms: float | None = None,
         queue_ms: float | None = None, share_ms: float | None = None, shadow: bool = False,
         error: str | None = None,
     ) -> None:  # fmt: skip
-        """Keep a prediction.
+        """Keep a prediction; what takes long to hash is hashed beside the answering.
 
         Raises:
             Problem: It cannot be kept, so it must not be answered.
@@ -78,7 +87,13 @@ class Recorder:
             inputs=inputs, outputs=outputs, shadow=shadow, error=error,
         )  # fmt: skip
         try:
-            self.sink.append(record, privacy=route.privacy, sample=route.sample)
+            if takes_long(record, route.privacy):
+                append = partial(
+                    self.sink.append, record, privacy=route.privacy, sample=route.sample
+                )
+                await asyncio.get_running_loop().run_in_executor(self._beside, append)
+            else:
+                self.sink.append(record, privacy=route.privacy, sample=route.sample)
         except MlopsError as failure:
             raise _not_kept(failure) from failure
 

@@ -77,7 +77,7 @@ class Shadows:
             if found is not None:
                 count.compared += 1
                 count.differing += not equal(outputs, found)
-            self._recorder.predicted(
+            await self._recorder.predicted(
                 request_id, route, beside, api=api, key_id=key_id, status=status, latency_ms=ms,
                 rows=prepared.rows, inputs=None, outputs=found, model_ms=answer.model_ms,
                 queue_ms=answer.queue_ms, share_ms=answer.share_ms, shadow=True, error=error,

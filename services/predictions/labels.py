@@ -29,9 +29,9 @@ MATCHED_TYPES = {
 
 KNOWN = """
 SELECT p.id, p.project, p.model, p.version, p.kept, p.outputs, epoch_us(p.answered_at)
-FROM seen p SEMI JOIN wanted USING (id) WHERE NOT p.shadow
+FROM seen p SEMI JOIN wanted USING (id) WHERE NOT p.shadow ORDER BY p.answered_at
 """
-"""What must be known of predictions, of the ids in ``wanted``."""
+"""What must be known of predictions, of the ids in ``wanted``; the last of a model counts."""
 
 
 class Labels:
@@ -70,11 +70,11 @@ class Labels:
         parts: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
         rest: list[Row] = []
         for row in rows:
-            said = known.get(row[0])
-            if said is None or row[3] not in ("", said[1]):
+            its = [one for one in known.get(row[0], ()) if row[3] in ("", one[1])]
+            if not its:
                 rest.append(row)
-                continue
-            parts[said[1], said[2], day(said[6] / 1e6)].append(beside(self._masking, row, said))
+            for said in its:
+                parts[said[1], said[2], day(said[6] / 1e6)].append(beside(self._masking, row, said))
         if not parts:
             return
         stem, _, number = path.stem.partition("~")
@@ -85,15 +85,22 @@ class Labels:
             parquet.write(self._folder.unknown, again, columns.table(rest, columns.LABEL_TYPES))
         path.unlink()
 
-    def _known(self, ids: list[str]) -> dict[str, Row]:
-        """Return id, project, model, version, what is kept, outputs and time of predictions."""
+    def _known(self, ids: list[str]) -> dict[str, list[Row]]:
+        """Return id, project, model, version, what is kept, outputs and time of predictions.
+
+        By id: who asks several models the same may give it to all of them, also of other projects.
+        """
         import pyarrow as pa
 
         wanted = pa.table({"id": ids})
         found = querying.query(
             KNOWN, self._files(ids), columns.table([]), {}, beside={"wanted": wanted}
         )
-        return {row[0]: row for row in found.fetchall()}
+        last = {row[:3]: row for row in found.fetchall()}
+        by_id: dict[str, list[Row]] = defaultdict(list)
+        for row in last.values():
+            by_id[row[0]].append(row)
+        return by_id
 
     def _files(self, ids: list[str]) -> list[str]:
         days = {day_of_id(one) for one in ids}

@@ -25,8 +25,10 @@ COLUMNS_BYTES = 4 << 20
 _KEY = "predictions-privacy.key"
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 _HASH_DIGITS = 32
-_MOST_HASHES = COLUMNS_BYTES // (_HASH_DIGITS + 2)
-"""With their quotation marks they fill what may be kept."""
+_MOST_HASHES = COLUMNS_BYTES // (_HASH_DIGITS + 3)
+"""With their quotation marks and commas they fill what may be kept."""
+_AT_ONCE = 1024
+"""Hashes: some milliseconds."""
 _SHORTEST, _LONGEST = 2, 24
 """Bytes of a number as JSON, with its comma."""
 _PIECE = 32_768
@@ -87,6 +89,14 @@ class Masking:
         self._key = self._key or made_key(self._path)
         said = project.encode() + b"\0" + encoded(value)
         return hmac.digest(self._key, said, "sha256").hex()[:_HASH_DIGITS]
+
+
+def takes_long(record: Record, privacy: Privacy) -> bool:
+    """Return whether its columns take longer to hash than others should wait for."""
+    if privacy != "hash":
+        return False
+    columns = record.inputs, record.outputs
+    return any(isinstance(one, bytes) for one in columns) or sum(map(_hashes, columns)) > _AT_ONCE
 
 
 def encoded(value: Any) -> bytes:  # noqa: ANN401

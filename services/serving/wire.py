@@ -10,11 +10,14 @@ from typing import Any, Protocol
 from services.errors import EngineProtocolError, EngineRefusedError, EngineUnreachableError
 from services.serving.frames import Answer, Frames, Piece, Tensor, frame, piece, tensors
 from services.serving.routes import Replica
+from services.serving.turns import PER_REPLICA, Turns
 
 CONNECT_S = 2.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.25
 """A server that cannot be reached is left alone so long, doubling."""
 _LOST_PAUSE_S = 0.03
+_AVOIDED, _FULL = 1 << 30, 1 << 31
+"""Loads that rank a server behind those with less."""
 
 
 class Asking(Protocol):
@@ -149,8 +152,8 @@ class Client:
     def __init__(self, replica: Replica) -> None:
         self.replica = replica
         self.in_flight = 0
-        self._waiting: dict[asyncio.Future[None], None] = {}
-        """In the order of asking."""
+        self.turns = Turns(lambda: PER_REPLICA - self.in_flight, self._down_s)
+        """Who waits for room here; where nobody counts places, nobody does."""
         self.down_until = 0.0
         """Of the monotonic clock: it could not be reached a moment ago."""
         self._pause_s = _FIRST_PAUSE_S
@@ -259,24 +262,18 @@ class Client:
         self._connection = done.result()
         self.down_until, self._pause_s = 0.0, _FIRST_PAUSE_S
 
-    async def room(self, longest_s: float) -> None:
-        """Wait until it answered one, in the order of asking, and no longer than told."""
-        freed = asyncio.get_running_loop().create_future()
-        self._waiting[freed] = None
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(longest_s):
-                    await freed
-        finally:
-            self._waiting.pop(freed, None)
+    @property
+    def load(self) -> int:
+        """Return how many requests it has, and is about to be given."""
+        return self.in_flight + self.turns.promised
+
+    def _down_s(self) -> float:
+        return self.down_until - time.monotonic()
 
     def _done(self) -> None:
         """Count an answer, and let the next one that waits for room go on."""
         self.in_flight -= 1
-        for freed in self._waiting:
-            if not freed.done():
-                freed.set_result(None)
-                return
+        self.turns.let_in()
 
     def close(self) -> None:
         """Let go of the connection; requests under way are told that it broke."""
@@ -295,14 +292,19 @@ class Pool:
     def choose(self, replicas: Sequence[Replica], avoid: Client | None = None) -> Client | None:
         """Return the one with the least to do; None when none of them can be reached now.
 
-        ``avoid`` is taken only when there is no other: it failed for this request.
+        ``avoid`` is taken only when no other has room: it failed for this request. One that is full
+        is taken only when all are.
         """
         now, best, least = time.monotonic(), None, 0
         for replica in replicas:
             client = self.of(replica)
             if client.down_until > now:
                 continue
-            load = client.in_flight + (1 << 30 if client is avoid else 0)
+            load = client.load
+            if load >= PER_REPLICA:
+                load += _FULL
+            elif client is avoid:
+                load += _AVOIDED
             if best is None or load < least:
                 best, least = client, load
         return best

@@ -1,6 +1,7 @@
 """Which version a question goes to, routes as they change, and the limits around it."""
 
 import asyncio
+import contextlib
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +22,8 @@ from services.gateway.shadows import equal
 from services.home import Home
 from services.serving import routes
 from services.serving.models import BundleInfo
-from services.serving.routes import Replica, Route, Routes, VersionRoute
-from services.serving.wire import AnswerError, Client
+from services.serving.routes import Route, Routes, VersionRoute
+from services.serving.wire import AnswerError
 
 
 def loaded(version: int) -> VersionRoute:
@@ -120,26 +121,44 @@ def test_who_waits_for_routes_is_told_of_a_change(tmp_path: Path):
 
     async def work() -> None:
         follower = Follower(home)
-        waiting = asyncio.create_task(follower.change(30))
-        await asyncio.sleep(0)
-        routes.write(home, Routes(1))
-        follower.look()
-        await waiting
-        await follower.change(0.01)  # nothing changes: it ends all the same
+        turn = asyncio.get_running_loop().create_future()
+        with follower.telling(turn):
+            follower.look()
+            assert not turn.done()
+            routes.write(home, Routes(1))
+            follower.look()
+            assert await turn is None
         assert not follower._waiting
 
     with ThreadPoolExecutor(1) as threads:
         threads.submit(asyncio.run, work()).result()
 
 
-def test_bodies_are_held_up_to_a_bound():
+def test_a_key_alone_holds_half_of_all_bytes():
     limits = Limits()
-    limits.hold(MOST_BYTES)
+    limits.hold("a", MOST_BYTES // 2)
     with pytest.raises(Problem) as problem:
-        limits.hold(1)
-    assert problem.value.status == 503
-    limits.release(MOST_BYTES)
-    limits.hold(1)
+        limits.hold("a", 1)
+    assert (problem.value.status, problem.value.close) == (429, True)
+    assert "256 MiB of them of this key" in problem.value.detail
+    limits.release("a", MOST_BYTES // 2)
+    limits.hold("a", 1)
+    assert limits.held == 1
+
+
+@pytest.mark.parametrize("keys", [1, 2, 3, 40])
+def test_however_many_keys_take_what_they_can_the_next_has_as_much(keys: int):
+    limits, piece = Limits(), MOST_BYTES // 1024
+    for _ in range(1024):
+        for number in range(keys):
+            with contextlib.suppress(Problem):
+                limits.hold(str(number), piece)
+    share = MOST_BYTES / (keys + 1)
+    assert MOST_BYTES - limits.held >= share - piece
+    limits.hold("next", int(share / 2) - piece)
+    with pytest.raises(Problem) as problem:
+        limits.hold("next", MOST_BYTES)
+    assert problem.value.status in (429, 503)
 
 
 def test_answers_are_alike_within_a_tolerance():
@@ -177,21 +196,3 @@ def test_any_bytes_are_a_compressed_body_or_refused(body: bytes):
         unpacked(body, 1000)
     except Problem as problem:
         assert problem.status in (400, 413)  # noqa: PT017 - or it is taken
-
-
-def test_who_waits_in_vain_for_room_leaves_nothing_behind():
-    async def work() -> None:
-        client = Client(Replica("r", "unix:/nowhere"))
-        for _ in range(50):
-            await client.room(0.0)
-        assert not client._waiting
-        first, second = (asyncio.create_task(client.room(30)) for _ in range(2))
-        await asyncio.sleep(0)
-        client._done()
-        await first
-        assert not second.done()
-        client._done()
-        await second
-
-    with ThreadPoolExecutor(1) as threads:
-        threads.submit(asyncio.run, work()).result()

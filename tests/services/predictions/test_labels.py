@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -91,6 +92,32 @@ def test_a_key_of_another_project_gives_no_label(home: Home):
     said(home, Feedback(one.id, NOON, 2, project=P))
     compacted(home)
     assert labels(home) == [(one.id, "2")]
+
+
+@pytest.mark.parametrize("first", [P, "other"])
+def test_an_id_of_two_projects_is_a_prediction_of_each(home: Home, first: str):
+    one = record()
+    other = replace(one, project="other")
+    written(home, *((one, other) if first == P else (other, one)))
+    said(home, Feedback(one.id, NOON, 1, project=P), Feedback(one.id, NOON, 2, project="other"))
+    for _ in range(2):
+        assert labels(home) == [(one.id, "1")]
+        (found,) = monitoring.labelled(home, "other", M).to_pylist()
+        assert found["label"] == "2"
+        compacted(home)
+    assert monitoring.unknown(home) == Unknown(0, None)
+
+
+def test_a_label_of_any_project_is_of_all_that_were_asked(home: Home):
+    one = record()
+    written(home, one, replace(one, model="other"), replace(one, project="other"))
+    said(home, Feedback(one.id, NOON, 1))
+    for _ in range(2):
+        assert labels(home) == [(one.id, "1")]
+        for project, model in ((P, "other"), ("other", M)):
+            (found,) = monitoring.labelled(home, project, model).to_pylist()
+            assert found["label"] == "1"
+        compacted(home)
 
 
 def test_a_request_at_midnight_is_found(home: Home):

@@ -147,12 +147,18 @@ def test_a_models_words_stay_only_where_what_it_was_asked_stays(home: Home):
 
 def test_nothing_is_hashed_of_what_is_too_large(home: Home, monkeypatch):
     masking = Masking(home)
-    rows = COLUMNS_BYTES // 34
+    rows = COLUMNS_BYTES // 35
     assert masking.columns(record(inputs={"x": [1] * 10}), "hash", 1.0)[0] == "hashed"
     monkeypatch.setattr(Masking, "_hash", lambda *_: pytest.fail("hashed in vain"))
     for outputs in (None, {"y": list(range(rows))}):
         one = record(inputs={"x": list(range(rows + 1))}, outputs=outputs)
         assert masking.columns(one, "hash", 1.0)[0] == "too-large"
+
+
+def test_what_hashes_fit_is_hashed(home: Home):
+    most = (COLUMNS_BYTES - len('{"x":[]}') + 1) // 35
+    one = record(inputs={"x": list(range(most))}, outputs=None)
+    assert Masking(home).columns(one, "hash", 1.0)[0] == "hashed"
 
 
 def test_without_a_key_to_hash_with_nothing_is_kept_unhashed(home: Home, log: PredictionLog):
