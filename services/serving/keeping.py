@@ -1,0 +1,144 @@
+"""What serving keeps for a time: bundles, bentos, lines of the history, keys of an hour.
+
+A bundle that nothing needs goes after a while; it is packaged anew from the registry when its
+version is deployed again. What is needed is marked as used each hour, so the while begins when it
+is needed no longer.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from services.actions import own_keys
+from services.actions.journal import Journal
+from services.errors import MlopsError
+from services.home import Home
+from services.mirror.models import RegisteredModel
+from services.serving import bento, bundle, history, store
+from services.serving.bundle import Kept
+from services.serving.replicas import ReplicaSpec
+
+logger = logging.getLogger(__name__)
+
+DAY_S = 86_400.0
+INTERVAL_S = 3600.0
+BACK = 3
+"""So many earlier live versions of an endpoint keep their bundle: one goes back to them at once."""
+OWN_KEYS_S = 7 * DAY_S
+"""So long an ended key of the platform's own is listed."""
+
+Key = tuple[str, int]
+"""An endpoint's name and a version."""
+Models = Callable[[], Iterable[RegisteredModel]]
+"""Returns what is registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was deleted in one go."""
+
+    bundles: int
+    lines: int
+    """Of the history."""
+    keys: int
+
+
+class Keeping:
+    """Deletes what nobody needs any more, each hour, in a thread of its own."""
+
+    def __init__(self, home: Home, journal: Journal, models: Models, days: float) -> None:
+        self._home = home
+        self._journal = journal
+        self._models = models
+        self._kept_s = days * DAY_S
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="keep")
+        self._under_way: Future[Removed | None] | None = None
+        self._at: float | None = None
+
+    def turn(self, followed: Collection[ReplicaSpec], now: float) -> None:
+        """Begin, if it is time to; ``followed`` are the model servers that there are."""
+        steady = time.monotonic()
+        if self._at is not None and steady - self._at < INTERVAL_S:
+            return
+        if self._under_way is not None and not self._under_way.done():
+            return
+        self._at = steady
+        running = frozenset((one.name, one.version) for one in followed)
+        self._under_way = self._pool.submit(self._safely, running, now)
+
+    def close(self) -> None:
+        """Wait for what is under way, and begin nothing more."""
+        self._pool.shutdown()
+
+    def _safely(self, running: Collection[Key], now: float) -> Removed | None:
+        try:
+            return self.remove(running, now)
+        except (MlopsError, OSError) as error:
+            logger.warning("What nobody needs could not be removed, it is tried again: %s", error)
+        except Exception:
+            # Models answer all the same; whoever reads the log finds our mistake.
+            logger.exception("What nobody needs could not be removed.")
+        return None
+
+    def remove(self, running: Collection[Key], now: float) -> Removed:
+        """Delete what is due.
+
+        Args:
+            running: Versions that have a model server.
+            now: In seconds since 1970.
+
+        Raises:
+            JournalError: The journal cannot be used.
+            MlopsError: The mirror cannot be read, or a bundle cannot be deleted.
+        """
+        lines = history.prune(self._journal, now)
+        keys = own_keys.prune(self._journal, now - OWN_KEYS_S)
+        return Removed(self._bundles(running, now), lines, keys)
+
+    def _bundles(self, running: Collection[Key], now: float) -> int:
+        registered = {(one.project, one.name): one for one in self._models()}
+        needed = {*running, *self._deployed(), *_with_alias(registered)}
+        needed |= history.named_since(self._journal, now - self._kept_s)
+        count = 0
+        for one in bundle.kept(self._home):
+            if one.key in needed:
+                bundle.use(self._home, one.project, one.model, one.version)
+            elif one.used_at < now - self._kept_s and _is_registered(registered, one):
+                count += self._remove(one)
+        return count
+
+    def _deployed(self) -> Iterator[Key]:
+        """Yield what is live or on its way, and what one goes back to."""
+        for one in store.endpoints(self._journal):
+            live = one.live.version if one.live else None
+            for target in (one.live, one.rollout.target if one.rollout else None):
+                if target is not None:
+                    yield one.name, target.version
+            for version in history.earlier_live(self._journal, one.name, live)[:BACK]:
+                yield one.name, version
+
+    def _remove(self, one: Kept) -> bool:
+        tag = bento.tag_for(one.project, one.model, one.version)
+        if tag.partition(":")[0] in bento.served():
+            return False
+        done = bundle.remove(
+            self._home, one, unused_since=one.used_at, first=lambda: bento.remove(self._home, tag)
+        )
+        if done:
+            logger.info("The bundle of %s version %s was removed: nothing needs it.", *one.key)
+        return done
+
+
+def _with_alias(registered: Mapping[tuple[str, str], RegisteredModel]) -> Iterator[Key]:
+    for (project, model), one in registered.items():
+        for version in one.versions:
+            if version.aliases:
+                yield f"{project}.{model}", version.version
+
+
+def _is_registered(registered: Mapping[tuple[str, str], RegisteredModel], one: Kept) -> bool:
+    """Return whether it can be packaged anew; else its bundle may be the last copy."""
+    model = registered.get((one.project, one.model))
+    return model is not None and any(v.version == one.version for v in model.versions)
