@@ -127,7 +127,7 @@ def build(home: Home, settings: Settings) -> Reconciler:
         token=settings.serving_ray_token,
     )
     mirror = Mirror.open(settings)
-    keeping = Keeping(home, journal, mirror.models, settings.serving_bundle_days)
+    keeping = Keeping(home, journal, mirror.model, settings.serving_bundle_days)
     return Reconciler(
         home,
         journal,

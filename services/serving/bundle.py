@@ -32,6 +32,7 @@ FORMAT = 1
 MODEL, INFO, MANIFEST, SIGNATURE = "model", "serving.json", "manifest.json", "signature.json"
 _LONGEST = 16 << 20
 """Of the manifest and of ``serving.json``."""
+_REMOVED = "-removed"
 _LOOKS, _EXCHANGE_S = 50, 0.02
 _KEPT = ("project", "model", "version", "run_id", "git_commit", "data_revision", "source",
          "registered_ms")  # fmt: skip
@@ -174,11 +175,22 @@ def remove(
         if folder.stat().st_mtime > unused_since:
             return False
         first()
-        going = folder.with_name(f".old-{folder.name}-removed")
+        going = folder.with_name(f".old-{folder.name}{_REMOVED}")
         disk.delete(going)
         folder.rename(going)  # it is there whole or not at all, also when this is killed
         disk.delete(going)
     return True
+
+
+def sweep(home: Home) -> None:
+    """Delete what removals that were killed left.
+
+    Raises:
+        BundleError: It cannot be deleted.
+    """
+    for left in (home.serving / "bundles").glob(f"*/*/.old-*{_REMOVED}"):
+        with disk.told(f"What is left of a bundle, {left},"):
+            disk.delete(left)
 
 
 # Reading

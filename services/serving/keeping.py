@@ -7,15 +7,15 @@ is needed no longer.
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from services.actions import own_keys
 from services.actions.journal import Journal
-from services.errors import MlopsError
+from services.errors import MlopsError, NotFoundError
 from services.home import Home
-from services.mirror.models import RegisteredModel
+from services.mirror.models import ModelVersion, RegisteredModel
 from services.serving import bento, bundle, history, store
 from services.serving.bundle import Kept
 from services.serving.replicas import ReplicaSpec
@@ -31,8 +31,8 @@ OWN_KEYS_S = 7 * DAY_S
 
 Key = tuple[str, int]
 """An endpoint's name and a version."""
-Models = Callable[[], Iterable[RegisteredModel]]
-"""Returns what is registered."""
+FindModel = Callable[[str, str], RegisteredModel]
+"""Returns a project's registered model; raises ``NotFoundError`` where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ class Removed:
 class Keeping:
     """Deletes what nobody needs any more, each hour, in a thread of its own."""
 
-    def __init__(self, home: Home, journal: Journal, models: Models, days: float) -> None:
+    def __init__(self, home: Home, journal: Journal, model: FindModel, days: float) -> None:
         self._home = home
         self._journal = journal
-        self._models = models
+        self._model = model
         self._kept_s = days * DAY_S
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="keep")
         self._under_way: Future[Removed | None] | None = None
@@ -98,16 +98,25 @@ class Keeping:
         return Removed(self._bundles(running, now), lines, keys)
 
     def _bundles(self, running: Collection[Key], now: float) -> int:
-        registered = {(one.project, one.name): one for one in self._models()}
-        needed = {*running, *self._deployed(), *_with_alias(registered)}
+        needed = {*running, *self._deployed()}
         needed |= history.named_since(self._journal, now - self._kept_s)
         count = 0
+        bundle.sweep(self._home)
         for one in bundle.kept(self._home):
-            if one.key in needed:
+            known = None if one.key in needed else self._registered(one)
+            if one.key in needed or (known is not None and known.aliases):
                 bundle.use(self._home, one.project, one.model, one.version)
-            elif one.used_at < now - self._kept_s and _is_registered(registered, one):
+            elif known is not None and one.used_at < now - self._kept_s:
                 count += self._remove(one)
         return count
+
+    def _registered(self, one: Kept) -> ModelVersion | None:
+        """Return the version in the registry; None: its bundle may be the last copy."""
+        try:
+            found = self._model(one.project, one.model)
+        except NotFoundError:
+            return None
+        return next((each for each in found.versions if each.version == one.version), None)
 
     def _deployed(self) -> Iterator[Key]:
         """Yield what is live or on its way, and what one goes back to."""
@@ -129,16 +138,3 @@ class Keeping:
         if done:
             logger.info("The bundle of %s version %s was removed: nothing needs it.", *one.key)
         return done
-
-
-def _with_alias(registered: Mapping[tuple[str, str], RegisteredModel]) -> Iterator[Key]:
-    for (project, model), one in registered.items():
-        for version in one.versions:
-            if version.aliases:
-                yield f"{project}.{model}", version.version
-
-
-def _is_registered(registered: Mapping[tuple[str, str], RegisteredModel], one: Kept) -> bool:
-    """Return whether it can be packaged anew; else its bundle may be the last copy."""
-    model = registered.get((one.project, one.model))
-    return model is not None and any(v.version == one.version for v in model.versions)

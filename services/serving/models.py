@@ -286,9 +286,9 @@ class VersionStatus:
     """Of the requests that name no version."""
     reserved_bytes: int = 0
     """What one replica reserves."""
+    replicas: tuple[ReplicaStatus, ...] = ()
     evicted: bool = False
     """Whether it gave its memory to others and waits for a request."""
-    replicas: tuple[ReplicaStatus, ...] = ()
 
     @property
     def ready(self) -> int:

@@ -15,10 +15,10 @@ from sqlalchemy import insert
 
 from services.actions import own_keys, schema
 from services.actions.journal import Journal
-from services.errors import PlatformError
+from services.errors import NotFoundError, PlatformError
 from services.home import Home
 from services.mirror.models import ModelVersion, RegisteredModel
-from services.serving import bento, bundle, history, keeping, paths, store
+from services.serving import bento, bundle, disk, history, keeping, paths, store
 from services.serving.keeping import DAY_S, Keeping
 from services.serving.models import EventKind, Rollout, Target
 from services.serving.store import ApiKey
@@ -58,11 +58,16 @@ class Place:
     home: Home
     journal: Journal
     folder: Path
-    models: list[RegisteredModel] = field(default_factory=list)
+    model: RegisteredModel | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.models = [registered(range(1, 11), {})]
-        self.keeping = Keeping(self.home, self.journal, lambda: self.models, 30.0)
+        self.model = registered(range(1, 11), {})
+        self.keeping = Keeping(self.home, self.journal, self.find, 30.0)
+
+    def find(self, project: str, name: str) -> RegisteredModel:
+        if self.model is None or (project, name) != ("toy", "net"):
+            raise NotFoundError("No such model.")
+        return self.model
 
     def pack(self, version: int, used_at: float = 0.0) -> None:
         bundle.of_package(
@@ -112,7 +117,7 @@ def test_what_is_needed_stays_with_its_bento_and_the_rest_goes(place: Place):
     for action, version in enumerate((1, 2, 3, 4, 5, 6), 1):
         place.lived(version, action, NOW - 400 * DAY_S)
     store.put_rollout(place.journal, "toy", "net", Rollout(Target(7), action_id=9))
-    place.models = [registered(range(1, 11), {8: "challenger"})]
+    place.model = registered(range(1, 11), {8: "challenger"})
     assert place.remove(9) == keeping.Removed(bundles=3, lines=0, keys=0)
     # 6 is live, 5, 4 and 3 were before, 7 is on its way, 8 has an alias, 9 runs.
     assert place.versions == place.bentos == {3, 4, 5, 6, 7, 8, 9}
@@ -146,9 +151,9 @@ def test_what_was_taken_out_of_service_lately_stays(place: Place):
 
 def test_what_the_registry_does_not_have_is_not_removed(place: Place):
     place.pack(1)
-    place.models = [registered(range(2, 11), {})]
+    place.model = registered(range(2, 11), {})
     assert place.remove().bundles == 0
-    place.models = []
+    place.model = None
     assert place.remove().bundles == 0
     assert place.versions == {1}
 
@@ -156,7 +161,7 @@ def test_what_the_registry_does_not_have_is_not_removed(place: Place):
 def test_a_registry_that_cannot_be_read_removes_nothing(
     place: Place, caplog: pytest.LogCaptureFixture
 ):
-    def unreadable() -> list[RegisteredModel]:
+    def unreadable(project: str, name: str) -> RegisteredModel:
         raise PlatformError("The mirror cannot be read.")
 
     place.pack(1)
@@ -170,7 +175,8 @@ def test_a_registry_that_cannot_be_read_removes_nothing(
 def test_a_mistake_of_ours_is_logged_and_stops_nothing(
     place: Place, caplog: pytest.LogCaptureFixture
 ):
-    one = Keeping(place.home, place.journal, lambda: 1 / 0, 30.0)  # type: ignore[arg-type,return-value]
+    place.pack(1)
+    one = Keeping(place.home, place.journal, lambda *_: 1 / 0, 30.0)  # type: ignore[arg-type,return-value]
     one.turn([], NOW)
     one.close()
     assert "ZeroDivisionError" in caplog.text
@@ -223,10 +229,32 @@ def test_it_looks_each_hour_beside_the_turns(place: Place, monkeypatch: pytest.M
     place.keeping.close()
     assert place.versions == {3}  # an hour did not pass
     monkeypatch.setattr(keeping, "INTERVAL_S", 0.0)
-    again = Keeping(place.home, place.journal, lambda: place.models, 30.0)
+    again = Keeping(place.home, place.journal, place.find, 30.0)
     again.turn([], NOW)
     again.close()
     assert place.versions == set()
+
+
+def test_what_a_killed_removal_left_goes_the_next_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    place.pack(1)
+    folder = paths.bundle(place.home, "toy", "net", 1)
+    left = folder.with_name(".old-1-removed")
+    deleted = disk.delete
+
+    def killed(path: Path) -> None:
+        if path == left and path.exists():
+            raise KeyboardInterrupt
+        deleted(path)
+
+    monkeypatch.setattr(disk, "delete", killed)
+    with pytest.raises(KeyboardInterrupt):
+        place.remove()
+    assert (folder.exists(), left.exists()) == (False, True)
+    monkeypatch.undo()
+    place.remove()
+    assert not left.exists()
 
 
 # History
