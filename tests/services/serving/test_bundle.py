@@ -351,25 +351,6 @@ def test_a_removed_bundle_is_gone(made: Bundle, home: Home):
     assert [path.name for path in made.folder.parent.iterdir()] == [".3.lock"]
 
 
-def test_a_bundle_that_was_asked_for_since_is_not_removed(
-    made: Bundle, packed: Package, home: Home, folder: Path
-):
-    os.utime(made.folder, (0, 0))
-    (one,) = bundle.kept(home)
-    assert (one.key, one.used_at) == (("toy.net", 3), 0.0)
-    bundle.of_package(packed, home, folder, contract())  # it is there, and is asked for
-    asked: list[str] = []
-    assert not bundle.remove(home, one, unused_since=0.0, first=lambda: asked.append("bento"))
-    assert asked == []
-    assert opened(home).digest == made.digest
-
-
-def test_a_bundle_in_the_place_of_another_is_nobodys(made: Bundle, home: Home):
-    made.folder.rename(made.folder.with_name("4"))
-    (made.folder.parent / "5").mkdir()
-    assert bundle.kept(home) == ()
-
-
 # From the registry
 
 

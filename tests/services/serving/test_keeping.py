@@ -204,6 +204,14 @@ def test_a_bundle_that_is_asked_for_at_that_moment_stays(
     assert place.versions == place.bentos == {1}
 
 
+def test_a_bundle_in_the_place_of_another_is_nobodys(place: Place):
+    place.pack(1)
+    folder = paths.bundle(place.home, "toy", "net", 1)
+    folder.rename(folder.with_name("4"))
+    (folder.parent / "5").mkdir()
+    assert bundle.kept(place.home) == ()
+
+
 def test_a_bento_that_is_served_stays(place: Place):
     place.pack(1)
     code = "import time; print('up', flush=True); time.sleep(60)"
