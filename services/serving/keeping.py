@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from services.actions import own_keys
 from services.actions.journal import Journal
@@ -91,7 +92,7 @@ class Keeping:
 
         Raises:
             JournalError: The journal cannot be used.
-            MlopsError: The mirror cannot be read, or a bundle cannot be deleted.
+            PlatformError: The mirror cannot be read.
         """
         lines = history.prune(self._journal, now)
         keys = own_keys.prune(self._journal, now - OWN_KEYS_S)
@@ -132,9 +133,12 @@ class Keeping:
         tag = bento.tag_for(one.project, one.model, one.version)
         if tag.partition(":")[0] in bento.served():
             return False
-        done = bundle.remove(
-            self._home, one, unused_since=one.used_at, first=lambda: bento.remove(self._home, tag)
-        )
+        first = partial(bento.remove, self._home, tag)
+        try:
+            done = bundle.remove(self._home, one, unused_since=one.used_at, first=first)
+        except MlopsError as error:  # the others go all the same
+            logger.warning("The bundle of %s version %s could not be removed: %s", *one.key, error)
+            return False
         if done:
             logger.info("The bundle of %s version %s was removed: nothing needs it.", *one.key)
         return done

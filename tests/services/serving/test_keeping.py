@@ -204,6 +204,24 @@ def test_a_bundle_that_is_asked_for_at_that_moment_stays(
     assert place.versions == place.bentos == {1}
 
 
+def test_one_that_cannot_be_removed_keeps_no_other(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    place.pack(1)
+    place.pack(2)
+    remove = bento.remove
+
+    def refuses(home: Home, tag: str) -> bool:
+        if tag == "toy.net:1":
+            raise PlatformError("The disk is read-only.")
+        return remove(home, tag)
+
+    monkeypatch.setattr(bento, "remove", refuses)
+    assert place.remove().bundles == 1
+    assert place.versions == {1}
+    assert "toy.net version 1 could not be removed: The disk is read-only." in caplog.text
+
+
 def test_a_bundle_in_the_place_of_another_is_nobodys(place: Place):
     place.pack(1)
     folder = paths.bundle(place.home, "toy", "net", 1)
