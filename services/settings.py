@@ -124,6 +124,10 @@ class Settings(BaseSettings):
     serving_memory_gb: float | None = Field(default=None, gt=0)
     """The most that all endpoints together may reserve; empty: what this machine offers to jobs."""
 
+    serving_bundle_days: float = Field(default=30.0, gt=0)
+    """How long bundle and bento stay of a version that nothing needs; it is packaged anew from the
+    registry when it is deployed again."""
+
     gateway_port: int = Field(default=8090, ge=1, le=65535)
     """Preferred port of the gateway; a taken one is replaced by a free one, which is remembered."""
 

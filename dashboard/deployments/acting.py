@@ -252,6 +252,7 @@ def _steer(
             change,
             version=number,
             reason=fields(),
+            begun_by=seen.rollout.action_id if seen.rollout else None,
         )
 
     actions.button(
@@ -278,5 +279,6 @@ def _share_fields(seen: Deployment, rollout: RolloutLook) -> SteerRollout | None
         st.caption(plain(f"It has {percent(rollout.share)} now."))
         return None
     return SteerRollout(
-        seen.project, seen.model, "share", percent=float(wanted), version=rollout.version
-    )
+        seen.project, seen.model, "share", percent=float(wanted), version=rollout.version,
+        begun_by=rollout.action_id,
+    )  # fmt: skip

@@ -10,7 +10,7 @@ from services.actions.deploying_steps import Deploying
 from services.actions.promote import check_reason
 from services.actions.roles import Actor, Role
 from services.errors import ConflictError, InputError, MlopsError, NotFoundError
-from services.serving import store
+from services.serving import history
 from services.serving.models import Guards, Rollout, Target
 
 _OFF = Guards(None, max_latency_ratio=None, max_memory_ratio=None, max_thermal_level=None)
@@ -82,7 +82,7 @@ class RollbackDeployment:
     def _seen(self, context: Context) -> tuple[int, ...]:
         now = serving.deployed(context, self.project, self.model)
         present = now.live.version if now.live else None
-        return store.earlier_live(context.journal, now.name, present)
+        return history.earlier_live(context.journal, now.name, present)
 
     def _why_not(self, context: Context, version: int) -> str:
         """Return why a version cannot be served, be it that the project's contract is broken."""

@@ -108,19 +108,21 @@ class Deploying:
         return f"a replica reserves {serving.memory(target.memory_bytes)}{where}: {found.said}"
 
     def begin(self) -> str:
-        """Wish for it; once, though a crash lets it be done again."""
-        if self._events(serving.ENDINGS):
+        """Wish for it; once, though a crash lets it be done again.
+
+        What was done to the rollout since stays: a share, a promotion, its end.
+        """
+        if self._events(("deploy", *serving.ENDINGS)):
             return "it was begun before"
         journal, who = self.context.journal, self.deed.actor.name
         target = Target(**self.deed.memory["target"])
         wish = replace(self.rollout, target=target, action_id=self.deed.id, actor=who)
         store.put_rollout(journal, self.project, self.model, wish, self._first)
-        if not self._events(("deploy",)):
-            said = self.told or f"{_strategy(wish)} of version {self.version} was begun."
-            store.record_event(
-                journal, self.name, "deploy", said,
-                version=self.version, action_id=self.deed.id, actor=who,
-            )  # fmt: skip
+        said = self.told or f"{_strategy(wish)} of version {self.version} was begun."
+        store.record_event(
+            journal, self.name, "deploy", said,
+            version=self.version, action_id=self.deed.id, actor=who,
+        )  # fmt: skip
         return f"{self.name} is to serve version {self.version}"
 
     def _first(self, fresh: Endpoint) -> Endpoint:

@@ -14,8 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from sqlalchemy import delete, literal, or_
+
+from services.actions import schema
 from services.actions.action import Context, Deed, Step
 from services.actions.api_keys import CONCURRENCY, RATE_PER_S
+from services.actions.journal import Journal
 from services.actions.roles import Actor, Role, require
 from services.errors import MlopsError, NotFoundError, PlatformError
 from services.home import Home
@@ -26,6 +30,7 @@ LASTS_S = 3_600.0
 _SPARE_S = 120.0
 _PATIENCE_S = 10.0
 _NAME = "the platform, for "
+_KEYS = schema.api_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,21 @@ def own_key(context: Context, actor: Actor, project: str) -> str:
 def is_own(key: ApiKey) -> bool:
     """Return whether a key was made so; lists leave these out when they ended."""
     return key.name == f"{_NAME}{key.created_by}"
+
+
+def prune(journal: Journal, before: float) -> int:
+    """Delete the hashes of those that ended before a moment (s since 1970); return how many.
+
+    Who had which is in the audit for ever; a key that people made is never deleted.
+
+    Raises:
+        JournalError: The journal cannot be written.
+    """
+    moment = round(before * 1000)
+    ended = or_(_KEYS.c.expires_ms < moment, _KEYS.c.revoked_ms < moment)
+    own = _KEYS.c.name == literal(_NAME) + _KEYS.c.created_by
+    with journal.write() as connection:
+        return connection.execute(delete(_KEYS).where(own, ended)).rowcount
 
 
 def _path(actor: Actor, project: str) -> Path:

@@ -32,6 +32,8 @@ class SteerRollout:
     version: int | None = None
     """Of the rollout that was looked at; None: the one under way."""
     reason: str = ""
+    begun_by: int | None = None
+    """The action whose rollout was looked at; None: that of the version which is under way."""
 
     @property
     def title(self) -> str:
@@ -57,7 +59,8 @@ class SteerRollout:
 
     def pinned(self, context: Context) -> "SteerRollout":
         """Fix which rollout is meant."""
-        return replace(self, version=self._under_way(context)[1].target.version)
+        found = self._under_way(context)[1]
+        return replace(self, version=found.target.version, begun_by=found.action_id)
 
     def _under_way(self, context: Context) -> tuple[Endpoint, Rollout]:
         now = serving.deployed(context, self.project, self.model)
@@ -65,7 +68,21 @@ class SteerRollout:
         if found is None or self.version not in {None, found.target.version}:
             which = f" of version {self.version}" if self.version is not None else ""
             raise ConflictError(f"No rollout{which} of {now.name} is under way.")
+        if not self.means(found):
+            raise ConflictError(
+                f"Another rollout of version {found.target.version} of {now.name} is under way "
+                "than the one that was looked at.",
+                f"See it: `mlops deployments {self.project}/{self.model}`.",
+            )
         return now, found
+
+    def means(self, rollout: Rollout | None) -> bool:
+        """Return whether a rollout is the one that was looked at."""
+        return (
+            rollout is not None
+            and self.version in {None, rollout.target.version}
+            and self.begun_by in {None, rollout.action_id}
+        )
 
     def check(self, context: Context, actor: Actor) -> None:
         """Refuse where no rollout is under way, or it is not of that kind."""
@@ -139,7 +156,7 @@ class _Steering:
         version = self._version
 
         def how(now: Endpoint) -> Endpoint:
-            if now.rollout is None or now.rollout.target.version != version:
+            if now.rollout is None or not self.action.means(now.rollout):
                 raise ConflictError(f"The rollout of version {version} ended meanwhile.")
             return replace(now, rollout=replace(now.rollout, **values))  # type: ignore[arg-type]  # its own fields
 
@@ -150,8 +167,9 @@ class _Steering:
         who, why = self.deed.actor.name, self.action.reason
         said = f"Ended by {who}." + (f" {why}" if why else "")
         done = store.finish_rollout(
-            self.context.journal, self._name, self._version, live=False, said=said
-        )
+            self.context.journal, self._name, self._version,
+            live=False, said=said, action_id=self.action.begun_by,
+        )  # fmt: skip
         return "it is wanted no longer" if done else "it had ended already"
 
     def share(self) -> str:
@@ -178,7 +196,12 @@ class _Steering:
     def _ended(self) -> store.Event | None:
         after = int(self.deed.memory["after"])
         found = store.events(self.context.journal, self._name, 20, serving.ENDINGS, after=after)
-        return next((one for one in found if one.version in {None, self._version}), None)
+        return next((one for one in found if self._of_it(one)), None)
+
+    def _of_it(self, event: store.Event) -> bool:
+        """Return whether an end is that of the rollout, or of the endpoint as a whole."""
+        same = self.action.begun_by in {None, event.action_id}
+        return event.version is None or (event.version == self._version and same)
 
     def follow(self) -> str:
         """Say what became of it, or (NotYetError) how far it is."""
@@ -190,6 +213,6 @@ class _Steering:
             return ended.said or f"version {self._version} is live"
         if ended is not None:
             raise PlatformError(f"Version {self._version} did not become live: {ended.said}")
-        if rollout is None or rollout.target.version != self._version:
+        if rollout is None or not self.action.means(rollout):
             raise PlatformError(f"The rollout of version {self._version} ended meanwhile.")
         raise progress(self.context.serving.status(), self._name, rollout.action_id)

@@ -71,7 +71,7 @@ class Scale:
         deadline = self.deadline_s
         if deadline is not None and not _SHORTEST_S <= deadline <= _LONGEST_S:
             raise InputError(f"{deadline:g} s is no time for an answer; it is 0.05 to 600 s.")
-        target = store.first_target(now)
+        target = now.first_target
         if target is None:
             raise ConflictError(f"{now.name} has no version that is served.")
         after = self._of(target)
@@ -113,7 +113,7 @@ class Scale:
         return tuple(self._told(serving.deployed(context, self.project, self.model)))
 
     def _told(self, now: Endpoint) -> Iterator[str]:
-        target = store.first_target(now)
+        target = now.first_target
         if target is not None:
             yield from self._of_replicas(now, target, self._of(target))
         if self.pinned_in_memory is not None:
@@ -154,7 +154,7 @@ class Scale:
                 store.record_event(
                     context.journal, name, "scaled", said, action_id=deed.id, actor=deed.actor.name
                 )
-            target = store.first_target(after)
+            target = after.first_target
             return f"it is to have {serving.replicas(target)}" if target else "it is so"
 
         def undo() -> None:

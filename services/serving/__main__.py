@@ -15,6 +15,7 @@ from services.actions.journal import Journal
 from services.engines.silicon.machine import own_id
 from services.errors import MlopsError, PlatformError
 from services.home import Home
+from services.mirror.queries import Mirror
 from services.projects import discovery
 from services.resources.capacity import with_here
 from services.resources.leases import LeaseBook
@@ -22,6 +23,7 @@ from services.resources.models import Capacity
 from services.resources.offers import Offers
 from services.serving import paths
 from services.serving.cluster import Cluster, Options
+from services.serving.keeping import Keeping
 from services.serving.lease_keeping import LeaseKeeping
 from services.serving.preparing import Preparing
 from services.serving.reconciler import Reconciler, Watches
@@ -124,6 +126,8 @@ def build(home: Home, settings: Settings) -> Reconciler:
         address=settings.serving_ray_address,
         token=settings.serving_ray_token,
     )
+    mirror = Mirror.open(settings)
+    keeping = Keeping(home, journal, mirror.model, settings.serving_bundle_days)
     return Reconciler(
         home,
         journal,
@@ -131,7 +135,7 @@ def build(home: Home, settings: Settings) -> Reconciler:
         leases,
         Preparing(home, journal, settings.projects_root),
         host=host,
-        watches=Watches(machine.thermal_level, Priorities(settings, journal)),
+        watches=Watches(machine.thermal_level, Priorities(settings, journal), keeping.turn),
     )
 
 

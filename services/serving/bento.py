@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from services.errors import PlatformError
@@ -40,13 +41,17 @@ _TEMPLATE = Path(__file__).with_name("bento_service.tmpl")
 
 def tag_of(bundle: Bundle) -> str:
     """Return the name under which BentoML knows a bundle."""
-    info = bundle.info
-    plain = f"{info.project}.{info.model}"
+    return tag_for(bundle.info.project, bundle.info.model, bundle.info.version)
+
+
+def tag_for(project: str, model: str, version: int) -> str:
+    """Return the name under which BentoML knows a version."""
+    plain = f"{project}.{model}"
     name = re.sub(r"[^a-z0-9._-]", "-", plain.lower()).strip("._-")
     if name != plain or len(name) > _LONGEST_NAME:
         mark = hashlib.sha256(plain.encode()).hexdigest()[:8]
         name = f"{name[: _LONGEST_NAME - 9].strip('._-')}-{mark}"
-    return f"{name}:{info.version}"
+    return f"{name}:{version}"
 
 
 def command(home: Home, tag: str, port: int = 3000) -> str:
@@ -96,7 +101,20 @@ def remove(home: Home, tag: str) -> bool:
         return False
     with disk.locked(place), disk.told(f"The bento {tag}"):
         disk.delete(place)
+        latest = place.parent / "latest"
+        if latest.is_file() and latest.read_text(encoding="utf-8").strip() == place.name:
+            latest.unlink()  # BentoML finds the newest of the others by itself
     return True
+
+
+def served() -> str:
+    """Return what BentoML's processes on this machine were started with, a line each."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or ())
+        if "bentoml" in line:
+            found.append(line)
+    return "\n".join(found)
 
 
 def _place(home: Home, tag: str) -> Path:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ FORMAT = 1
 MODEL, INFO, MANIFEST, SIGNATURE = "model", "serving.json", "manifest.json", "signature.json"
 _LONGEST = 16 << 20
 """Of the manifest and of ``serving.json``."""
+_REMOVED = "-removed"
 _LOOKS, _EXCHANGE_S = 50, 0.02
 _KEPT = ("project", "model", "version", "run_id", "git_commit", "data_revision", "source",
          "registered_ms")  # fmt: skip
@@ -117,26 +118,75 @@ def open(  # noqa: A001 - bundle.open, as gzip.open
     return _opened(home, folder, project, model, version)
 
 
-def remove(home: Home, project: str, model: str, version: int) -> bool:
-    """Delete a version's bundle; return whether there was one.
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A bundle that lies on this disk; nothing of it was verified but its place."""
+
+    project: str
+    model: str
+    version: int
+    used_at: float
+    """When it was made, asked for or needed last, in seconds since 1970."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Return its endpoint's name and its version."""
+        return f"{self.project}.{self.model}", self.version
+
+
+def kept(home: Home) -> tuple[Kept, ...]:
+    """Return the bundles on this disk; what says to be another one than its place is left out."""
+    found = []
+    for folder in sorted((home.serving / "bundles").glob("*/*/*")):
+        if not folder.name.isdecimal():
+            continue
+        with contextlib.suppress(BundleError, OSError, ValueError, KeyError, TypeError):
+            said = orjson.loads(_read(folder / MANIFEST, str(folder)))
+            named = str(said["project"]), str(said["model"]), int(said["version"])
+            if paths.bundle(home, *named) == folder:
+                found.append(Kept(*named, folder.stat().st_mtime))
+    return tuple(found)
+
+
+def use(home: Home, project: str, model: str, version: int) -> None:
+    """Note that a bundle is needed now."""
+    with contextlib.suppress(OSError):  # it went, or the disk is read-only: it is not removed then
+        os.utime(paths.bundle(home, project, model, version))
+
+
+def remove(
+    home: Home, one: Kept, *, unused_since: float, first: Callable[[], object] = lambda: None
+) -> bool:
+    """Delete a bundle; return whether it was there, and not used since it was looked at.
+
+    Args:
+        home: Whose.
+        one: Which.
+        unused_since: The latest moment (s since 1970) at which it may have been used.
+        first: What is done before it goes, while nobody can begin to use it.
 
     Raises:
         BundleError: It cannot be deleted.
     """
-    folder = paths.bundle(home, project, model, version)
+    folder = paths.bundle(home, one.project, one.model, one.version)
     if not folder.is_dir():
         return False
     with disk.locked(folder), disk.told(f"The bundle {folder}"):
-        disk.delete(folder)
+        if folder.stat().st_mtime > unused_since:
+            return False
+        first()
+        going = folder.with_name(f".old-{folder.name}{_REMOVED}")
+        disk.delete(going)
+        folder.rename(going)  # it is there whole or not at all, also when this is killed
+        disk.delete(going)
     return True
 
 
-def versions(home: Home, project: str, model: str) -> tuple[int, ...]:
-    """Return the versions that have a bundle."""
-    folder = paths.bundle(home, project, model, 1).parent
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(int(one.name) for one in folder.iterdir() if one.name.isdecimal()))
+def sweep(home: Home) -> None:
+    """Delete what removals that were killed left; what cannot be deleted now, the next time."""
+    for left in (home.serving / "bundles").glob(f"*/*/.old-*{_REMOVED}"):
+        with contextlib.suppress(OSError):
+            disk.delete(left)
 
 
 # Reading
@@ -251,6 +301,7 @@ def _current(package: Package, home: Home, project_folder: Path, contract: Contr
         kept = {name: said[name] for name in _KEPT} | {"package": said["digest"]}
         same = all(there.manifest.get(name) == value for name, value in kept.items())
         if same and there.info == interface.info(said, there.model, contract, project_folder):
+            use(home, *named)
             return there
     with disk.told(f"The bundle of {package.name}"):
         _make(package, home, project_folder, contract)

@@ -5,14 +5,14 @@ Pure but for what is handed in: a look at the world goes in, deeds come out.
 
 from collections.abc import Callable, Iterable
 
-from services.serving import endpoint_status, routing, scaling
+from services.serving import draining, endpoint_status, routing, scaling
 from services.serving.checks import Checked
-from services.serving.figures import VersionFigures
 from services.serving.models import (
     Endpoint,
     EndpointStatus,
     EventKind,
     Phase,
+    Rollout,
     RolloutStatus,
 )
 from services.serving.replicas import ReplicaSpec
@@ -21,8 +21,6 @@ from services.serving.routes import Route
 from services.serving.versions import Deeds, Make, Server, Tail, VersionRun, aim
 from services.serving.world import CheckWish, Ended, World
 
-GATEWAY_AWAY_S = 2.0
-"""Where no gateway writes figures, so long is waited for requests that may be under way."""
 KEPT_S = 900.0
 """How long it is told of an endpoint that is gone how its last rollout ended."""
 
@@ -76,6 +74,15 @@ class EndpointRun:
         self._before = status, True
         if status is not None:
             self._phase, self._since = status.phase, status.since
+            self._remember_eviction(status)
+
+    def _remember_eviction(self, status: EndpointStatus) -> None:
+        """Let who gave its memory to others wait for a request still."""
+        live = self.live
+        if live is not None and any(
+            one.evicted for one in status.versions if one.version == live.version
+        ):
+            live.evicted, live.wanted = True, 0
 
     # What is wanted
 
@@ -90,7 +97,8 @@ class EndpointRun:
         spare = []
         for spec in specs:
             run = next((one for one in self.runs if one.version == spec.version), None)
-            if run is None or run in self.going or len(run.active) >= run.target.max_replicas:
+            full = run is not None and len(run.active) >= run.target.max_replicas
+            if run is None or full or run.evicted or run in self.going:
                 spare.append(spec)
                 continue
             run.adopt(spec, now)
@@ -110,12 +118,7 @@ class EndpointRun:
     def _follow_rollout(self, now: float) -> None:
         wish, run = self.desired.rollout, self.rollout
         if run is not None and self.rolling:
-            same = (
-                wish is not None
-                and wish.target.version == run.version
-                and wish.action_id == run.rollout.action_id
-            )
-            if wish is not None and same:
+            if wish is not None and wish.key == run.rollout.key:
                 run.rollout = wish
                 aim(run.run, wish.target, now)
                 return
@@ -124,7 +127,7 @@ class EndpointRun:
                 self._become_live(run, now)  # the journal knew before we did
             else:
                 self._abort(now)
-        if wish is None or self._known(wish.target.version, wish.action_id):
+        if wish is None or self._known(wish):
             return
         wanted = max(1, wish.target.min_replicas)
         if self.live is not None:
@@ -133,16 +136,10 @@ class EndpointRun:
         made = VersionRun(self.name, wish.target, self._make, self._tail, wanted=wanted, now=now)
         self.rollout = RolloutRun(wish, made, self.desired.live is not None, now)
 
-    def _known(self, version: int, action_id: int | None) -> bool:
+    def _known(self, wish: Rollout) -> bool:
         """Return whether a rollout ended already and the journal is still to hear of it."""
         run = self.rollout
-        return (
-            run is not None
-            and not run.running
-            and not run.told
-            and run.version == version
-            and run.rollout.action_id == action_id
-        )
+        return run is not None and not run.running and not run.told and run.rollout.key == wish.key
 
     def _abort(self, now: float) -> None:
         run = self.rollout
@@ -190,7 +187,7 @@ class EndpointRun:
         self._resume(world.now)
         if self.rollout is not None and self.rollout.running:
             phase = self.rollout.phase
-            self.rollout.turn(self._surroundings(world))
+            self.rollout.turn(Surroundings.of(self.name, self.rollout.version, self.live, world))
             self._note_beside(self.rollout, phase)
             if not self.rolling:
                 self._leave(self.rollout.run, world.now)
@@ -217,24 +214,6 @@ class EndpointRun:
             return
         phases = {one.version: one.phase for one in status.versions}
         run.resume(status.rollout, phases.get(run.version, "loading"), now)
-
-    def _surroundings(self, world: World) -> Surroundings:
-        figures = world.figures
-        version = self.rollout.version if self.rollout else 0
-        live = self.live
-        apart = live is not None and live.version != version
-        return Surroundings(
-            now=world.now,
-            figures=figures.of(self.name, version) if figures else VersionFigures(version),
-            live_figures=figures.of(self.name, live.version)
-            if figures and live and apart
-            else None,
-            figures_known=figures is not None,
-            followed=figures is not None and figures.serial >= world.serial,
-            thermal_level=world.thermal_level,
-            drift=world.drift.get(self.name),
-            live_needs=len(live.active) if live else 0,
-        )
 
     def ended(self) -> Ended | None:
         """Return the rollout that ended and of which the journal does not know."""
@@ -326,18 +305,9 @@ class EndpointRun:
         """Return whether a model server that is out of the routes has nothing to answer."""
 
         def quiet(run: VersionRun, one: Server) -> bool:
-            figures = world.figures
-            if one.seen is None or one.seen.state != "ready":
-                return True
-            if figures is None:
-                return world.now - (one.dropped_at or 0.0) > GATEWAY_AWAY_S
-            if one.dropped_serial is None or figures.serial < one.dropped_serial:
-                return False
-            if figures.at < (one.dropped_at or 0.0):
-                return False
             # Others of its version answer on: it ends what it has itself when it is asked to end.
             others = any(other.active for other in self.runs if other.version == run.version)
-            return others or figures.of(self.name, run.version).in_flight == 0
+            return draining.quiet(self.name, one, world, others=others)
 
         return quiet
 

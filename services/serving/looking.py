@@ -125,7 +125,7 @@ class _At:
         found = self.seen.endpoints.get(wanted.name) if self.seen else None
         versions = self._versions(wanted, found)
         main = _main(wanted, versions)
-        target = store.first_target(wanted) or Target(main.version if main else 0)
+        target = wanted.first_target or Target(main.version if main else 0)
         of_main = main.figures if main else VersionFigures(0)
         asked = [one.figures for one in versions if one.phase != "shadow"]
         joules, why = self._energy(wanted, main)
@@ -207,7 +207,7 @@ def _main(wanted: Endpoint, versions: Sequence[VersionLook]) -> VersionLook | No
     taken = [one for one in versions if one.version == coming and one.traffic >= 1.0]
     if taken:
         return taken[0]
-    target = store.first_target(wanted)
+    target = wanted.first_target
     if target is None:
         return versions[0] if versions else None
     return next((one for one in versions if one.version == target.version), None)
@@ -217,7 +217,7 @@ def _state(wanted: Endpoint, found: EndpointStatus | None, stale: str) -> tuple[
     if found is None:
         said = stale or "The serving engine looks at it in a moment."
         return "waiting", said
-    if store.first_target(wanted) is None:
+    if wanted.first_target is None:
         return "draining", found.said or "It is wanted no longer; its model servers end."
     return found.phase, found.said
 

@@ -172,6 +172,11 @@ class Rollout:
     promote: bool = False
     """A canary or shadow that was told to become the live version."""
 
+    @property
+    def key(self) -> tuple[int, int | None]:
+        """Return what tells one rollout from another: its version, and whose action it is."""
+        return self.target.version, self.action_id
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -197,6 +202,11 @@ class Endpoint:
     def name(self) -> str:
         """Return the name under which the gateway serves it."""
         return f"{self.project}.{self.model}"
+
+    @property
+    def first_target(self) -> Target | None:
+        """Return what answers, else what is on its way."""
+        return self.live or (self.rollout.target if self.rollout else None)
 
     def with_live(self, target: Target | None) -> "Endpoint":
         """Return it with the rollout done and this target live."""
@@ -277,6 +287,8 @@ class VersionStatus:
     reserved_bytes: int = 0
     """What one replica reserves."""
     replicas: tuple[ReplicaStatus, ...] = ()
+    evicted: bool = False
+    """Whether it gave its memory to others and waits for a request."""
 
     @property
     def ready(self) -> int:

@@ -26,7 +26,8 @@ class Publisher:
         self._before = dict(self.routes.endpoints)
         """Routes of an earlier life, each until as much is known of its endpoint again."""
         self._began: float | None = None
-        self._told: dict[str, EndpointStatus] = {}
+        before = status.read(home)
+        self._told = dict(before.endpoints) if before else {}
         self._told_at = 0.0
 
     def without_the_dead(self, living: Collection[str]) -> None:
@@ -92,14 +93,17 @@ class Publisher:
         status.write(self._home, ServingStatus(now, os.getpid(), ray, free_bytes, told))
 
     def clear(self) -> None:
-        """Take all routes back.
+        """Take all routes back; who was evicted is remembered for the next start.
 
         Raises:
             OSError: They cannot be written; the old ones stay.
         """
         self.routes = Routes(self.routes.serial + 1, {})
         routes.write(self._home, self.routes)
-        status.write(self._home, ServingStatus(time.time(), os.getpid(), "Serving was stopped."))
+        evicted = {name: _evicted(one) for name, one in self._told.items()}
+        kept = {name: one for name, one in evicted.items() if one.versions}
+        stopped = "Serving was stopped."
+        status.write(self._home, ServingStatus(time.time(), os.getpid(), stopped, endpoints=kept))
 
 
 def _pruned(route: Route, living: Collection[str]) -> Route:
@@ -109,6 +113,12 @@ def _pruned(route: Route, living: Collection[str]) -> Route:
     }
     answering = any(versions[one].replicas for one in route.shares if one in versions)
     return replace(route, versions=versions, idle=not answering)
+
+
+def _evicted(one: EndpointStatus) -> EndpointStatus:
+    """Return an endpoint with those of its versions alone that gave their memory to others."""
+    versions = tuple(replace(v, replicas=()) for v in one.versions if v.evicted)
+    return replace(one, versions=versions, rollout=None)
 
 
 def _still(told: Mapping[str, EndpointStatus]) -> list[object]:

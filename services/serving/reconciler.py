@@ -8,7 +8,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -61,6 +61,8 @@ class Watches:
     """Returns the machine's thermal level."""
     priority: Callable[[str], int] = lambda _project: 5
     """Returns a project's priority."""
+    keep: Callable[[Collection[ReplicaSpec], float], None] = lambda _followed, _now: None
+    """Lets go of what nobody needs any more; told of the model servers that there are."""
 
 
 class Reconciler:
@@ -347,8 +349,10 @@ class Reconciler:
     def _tidy(self, now: float) -> None:
         for name in [name for name, run in self._runs.items() if run.forgotten(now)]:
             del self._runs[name]
-        if self._tidying.turn(list(self._specs()), now):
+        followed = list(self._specs())
+        if self._tidying.turn(followed, now):
             self._room.leases.sweep()
+            self._watches.keep(followed, now)
 
     # The end
 

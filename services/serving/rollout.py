@@ -6,7 +6,7 @@ servers still live.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Self
 
 from services.serving import guards
 from services.serving.checks import Checked
@@ -25,6 +25,7 @@ from services.serving.rollout_steps import (
     Steps,
 )
 from services.serving.versions import TRIES_OF_A_NEW_ONE, VersionRun
+from services.serving.world import World
 
 FOLLOWED_S = 3.0
 """The gateway follows routes within a twentieth of a second; one that does not say so is away."""
@@ -49,6 +50,22 @@ class Surroundings:
     """How its answers differ from the live version's; None: not guarded, or not watched."""
     live_needs: int = 0
     """Model servers that the live version has."""
+
+    @classmethod
+    def of(cls, name: str, version: int, live: VersionRun | None, world: World) -> Self:
+        """Return what the rollout of an endpoint's version sees in one look."""
+        figures = world.figures
+        apart = live is not None and live.version != version
+        return cls(
+            now=world.now,
+            figures=figures.of(name, version) if figures else VersionFigures(version),
+            live_figures=figures.of(name, live.version) if figures and live and apart else None,
+            figures_known=figures is not None,
+            followed=figures is not None and figures.serial >= world.serial,
+            thermal_level=world.thermal_level,
+            drift=world.drift.get(name),
+            live_needs=len(live.active) if live else 0,
+        )
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from services.actions import database, schema
 from services.actions.journal import Journal
 from services.errors import ConflictError, NotFoundError
-from services.serving.models import Endpoint, EventKind, Rollout, Target
+from services.serving.models import Endpoint, EventKind, Rollout
 
 KEY_PREFIX = "mlk_"
 ALL_PROJECTS = "*"
@@ -92,7 +92,7 @@ def put_rollout(
     rollout: Rollout,
     first: Callable[[Endpoint], Endpoint] | None = None,
 ) -> Endpoint:
-    """Begin a rollout.
+    """Begin a rollout; the same action's once: what was changed of it since is kept.
 
     Args:
         journal: Where it lies.
@@ -107,9 +107,12 @@ def put_rollout(
     """
 
     def begin(now: Endpoint) -> Endpoint:
-        if now.rollout is not None and now.rollout.action_id != rollout.action_id:
+        known = now.rollout
+        if known is not None and known.action_id is not None and known.key == rollout.key:
+            return now
+        if known is not None and known.action_id != rollout.action_id:
             raise ConflictError(
-                f"{now.name} has a rollout of version {now.rollout.target.version} under way.",
+                f"{now.name} has a rollout of version {known.target.version} under way.",
                 "Wait for it, or end it: `mlops rollout PROJECT/MODEL --abort`.",
             )
         fresh = now.live is None and now.rollout is None
@@ -271,16 +274,6 @@ def events(
     )
 
 
-def earlier_live(journal: Journal, name: str, now: int | None) -> tuple[int, ...]:
-    """Return the versions that were live before the present one, the last one first.
-
-    Raises:
-        JournalError: The journal cannot be read.
-    """
-    seen = [one.version for one in events(journal, name, 500, ("live",))]
-    return tuple(dict.fromkeys(v for v in seen if v is not None and v != now))
-
-
 def _note(
     connection: Connection, name: str, version: int | None, kind: EventKind, said: str,
     action_id: int | None, actor: str, at: float,
@@ -399,8 +392,3 @@ def _key(row: Row[Any]) -> ApiKey:
         row.rate_per_s, row.concurrency, row.created_ms / 1000, row.created_by,
         seconds(row.expires_ms), seconds(row.revoked_ms),
     )  # fmt: skip
-
-
-def first_target(endpoint: Endpoint) -> Target | None:
-    """Return what answers, else what is on its way."""
-    return endpoint.live or (endpoint.rollout.target if endpoint.rollout else None)

@@ -356,6 +356,7 @@ class VersionRun:
             backend_reason=reason,
             share=share,
             reserved_bytes=self.target.memory_bytes,
+            evicted=self.evicted,
             replicas=tuple(_shown(one, host) for one in self.servers),
         )
 

@@ -1,14 +1,20 @@
 """Endpoints: going back, steering a rollout, and out of service."""
 
+import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from services.access import store as people
-from services.actions.action import NotYetError
+from services.actions import schema
+from services.actions.action import Deed, NotYetError
+from services.actions.catalog import load
 from services.actions.deploy_rollback import RollbackDeployment
+from services.actions.records import ActionRecord
 from services.actions.roles import Actor
 from services.actions.rollout_step import SteerRollout
 from services.actions.undeploy import Undeploy
@@ -20,8 +26,8 @@ from services.errors import (
     NotFoundError,
 )
 from services.serving import store
-from services.serving.models import EndpointStatus
-from tests.services.actions.conftest import Clock
+from services.serving.models import EndpointStatus, Rollout, Target
+from tests.services.actions.conftest import OWNER, Clock
 from tests.services.actions.serving_lab import (
     NAME,
     Lab,
@@ -156,6 +162,101 @@ def test_a_rollout_is_ended_while_its_deployment_waits(lab: Lab):
     assert told.error == "Version 2 did not become live: Ended by owner. Wrong one."
     with pytest.raises(ConflictError, match=r"No rollout of lora\.net is under way"):
         lab.submit(SteerRollout("lora", "net", "abort"))
+
+
+def another_canary(lab: Lab) -> None:
+    """End the rollout of version 2, and have somebody begin another one of the same version."""
+    assert store.finish_rollout(lab.context.journal, NAME, 2, live=False, said="It was slow.")
+    wish = Rollout(Target(2), "canary", 0.1, action_id=900, actor="bob")
+    store.put_rollout(lab.context.journal, "lora", "net", wish)
+
+
+@pytest.mark.parametrize(
+    "said", [{"change": "abort"}, {"change": "share", "percent": 40}, {"change": "promote"}]
+)
+def test_another_rollout_of_the_same_version_is_not_steered(lab: Lab, said: dict[str, Any]):
+    lab.live(1)
+    deployed = lab.begin(deploy(version=2, strategy="canary"))
+    record = lab.submit(SteerRollout("lora", "net", **said))
+    assert record.params["begun_by"] == deployed.id
+    another_canary(lab)
+    before = lab.endpoint()
+    lab.turn()
+    if said["change"] == "abort":
+        assert lab.record(record).steps[0].detail == "it had ended already"
+    else:
+        assert "The rollout of version 2 ended meanwhile." in lab.record(record).error
+    assert lab.endpoint() == before
+
+
+def test_the_end_of_another_rollout_of_the_same_version_is_not_its_own(lab: Lab):
+    lab.live(1)
+    lab.begin(deploy(version=2, strategy="canary"))
+    record = lab.begin(SteerRollout("lora", "net", "promote"))
+    assert record.state == "pending"
+    another_canary(lab)
+    lab.engine_ends(live=True)
+    lab.turn()
+    told = lab.record(record)
+    assert told.state == "compensated"
+    assert told.error == "Version 2 did not become live: It was slow."
+
+
+def test_who_looked_at_an_earlier_rollout_is_told_that_it_is_another_one(lab: Lab):
+    lab.live(1)
+    deployed = lab.begin(deploy(version=2, strategy="canary"))
+    another_canary(lab)
+    with pytest.raises(ConflictError, match="Another rollout of version 2"):
+        lab.submit(SteerRollout("lora", "net", "promote", version=2, begun_by=deployed.id))
+
+
+# A crash between a deed and its note
+
+
+def begun_again(lab: Lab, deployed: ActionRecord) -> str:
+    """Do the step again that begins the rollout, as after a kill before it was noted as done."""
+    action = load("deploy", json.dumps(deployed.params))
+    memory = {"target": asdict(Target(2))}
+    for step in action.steps(lab.context, Deed(deployed.id, OWNER, memory)):
+        if step.name == "Begin the rollout":
+            return str(step.do())
+    raise AssertionError("There is no such step.")
+
+
+def test_a_rollout_that_is_begun_again_keeps_its_share_and_promotion(lab: Lab):
+    lab.live(1)
+    deployed = lab.begin(deploy(version=2, strategy="canary"))
+    lab.begin(SteerRollout("lora", "net", "share", 40))
+    lab.begin(SteerRollout("lora", "net", "promote"))
+    before, told = lab.endpoint(), events(lab)
+    assert begun_again(lab, deployed) == "it was begun before"
+    assert lab.endpoint() == before
+    assert before is not None
+    assert before.rollout is not None
+    assert (before.rollout.share, before.rollout.promote) == (0.4, True)
+    assert events(lab) == told
+
+
+def test_a_rollout_that_was_wished_and_not_told_keeps_its_share_too(lab: Lab):
+    lab.live(1)
+    deployed = lab.begin(deploy(version=2, strategy="canary"))
+    lab.begin(SteerRollout("lora", "net", "share", 40))
+    with lab.context.journal.write() as connection:
+        connection.execute(delete(schema.serving_events))
+    begun_again(lab, deployed)
+    now = lab.endpoint()
+    assert now is not None
+    assert now.rollout is not None
+    assert now.rollout.share == 0.4
+    assert events(lab) == [("deploy", 2)]
+
+
+def test_an_endpoint_taken_out_of_service_does_not_come_back_by_a_crash(lab: Lab):
+    lab.live(1)
+    deployed = lab.begin(deploy(version=2))
+    store.remove(lab.context.journal, NAME, said="Nobody uses it.", action_id=99, actor="bob")
+    begun_again(lab, deployed)
+    assert lab.endpoint() is None
 
 
 @pytest.mark.parametrize(

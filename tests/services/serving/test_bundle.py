@@ -49,6 +49,10 @@ def made(packed: Package, home: Home, folder: Path) -> Bundle:
     return bundle.of_package(packed, home, folder, contract())
 
 
+def versions(home: Home) -> list[int]:
+    return [one.version for one in bundle.kept(home)]
+
+
 def opened(home: Home) -> Bundle:
     return bundle.open(home, "toy", "net", 3)
 
@@ -100,7 +104,7 @@ def test_a_second_build_leaves_it_alone(made: Bundle, packed: Package, home: Hom
     before = (made.folder / "manifest.json").stat().st_ino
     assert bundle.of_package(packed, home, folder, contract()) == made
     assert (made.folder / "manifest.json").stat().st_ino == before
-    assert bundle.versions(home, "toy", "net") == (3,)
+    assert versions(home) == [3]
 
 
 def test_another_contract_makes_another_bundle(
@@ -256,7 +260,7 @@ def test_a_damaged_package_makes_no_bundle(packed: Package, home: Home, folder: 
     (packed.files / "config.json").write_text('{"bits": 8}')
     with pytest.raises(BundleError, match=r"config\.json is not as it was fetched"):
         bundle.of_package(packed, home, folder, contract())
-    assert bundle.versions(home, "toy", "net") == ()
+    assert versions(home) == []
     assert [path.name for path in (home.serving / "bundles/toy/net").iterdir()] == [".3.lock"]
 
 
@@ -340,9 +344,11 @@ def test_no_room_is_told_before_anything_is_copied(
 
 
 def test_a_removed_bundle_is_gone(made: Bundle, home: Home):
-    assert bundle.remove(home, "toy", "net", 3)
-    assert not bundle.remove(home, "toy", "net", 3)
-    assert bundle.versions(home, "toy", "net") == bundle.versions(home, "nobody", "net") == ()
+    (one,) = bundle.kept(home)
+    assert bundle.remove(home, one, unused_since=one.used_at)
+    assert not bundle.remove(home, one, unused_since=one.used_at)
+    assert bundle.kept(home) == ()
+    assert [path.name for path in made.folder.parent.iterdir()] == [".3.lock"]
 
 
 # From the registry

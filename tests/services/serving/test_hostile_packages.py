@@ -222,7 +222,7 @@ def refused(home: Home, files: Files, match: str) -> None:
     with pytest.raises(BundleError, match=match) as told:
         bundle.of_package(packed, home, project(home.root.parent / "toy"), contract())
     assert str(told.value).endswith(".")
-    assert bundle.versions(home, "toy", "net") == ()
+    assert bundle.kept(home) == ()
     left = [path.name for path in (home.serving / "bundles/toy/net").iterdir()]
     assert left == [".3.lock"]
 

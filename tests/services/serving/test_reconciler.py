@@ -10,17 +10,20 @@ import psutil
 import pytest
 
 from services.actions.journal import Journal
-from services.errors import JournalError
+from services.errors import JournalError, PlatformError
 from services.home import Home
 from services.resources.leases import LeaseBook
 from services.resources.models import Capacity
-from services.serving import paths, reconciler, replicas, store, tidying
+from services.serving import __main__ as main
+from services.serving import paths, reconciler, replicas, status, store, tidying
 from services.serving.cluster import Cluster, Options
+from services.serving.keeping import Keeping
 from services.serving.lease_keeping import LeaseKeeping
 from services.serving.models import Rollout, Target
-from services.serving.reconciler import Reconciler
+from services.serving.reconciler import Reconciler, Watches
 from services.serving.tidying import Tidying
 from services.serving.versions import Prepared
+from services.settings import Settings
 from tests.live import eventually
 from tests.services.serving.lab import MODEL, NAME, PROJECT, bundle_info
 from tests.services.serving.simulated import MB
@@ -52,10 +55,15 @@ def journal(home: Home) -> Iterator[Journal]:
 
 @pytest.fixture
 def engine(home: Home, journal: Journal) -> Iterator[Reconciler]:
-    leases = LeaseKeeping(LeaseBook(home.run / "leases.json"), lambda: Capacity("here", 1 << 40))
-    made = Reconciler(home, journal, NoRay(home, Options(1)), leases, Ready(), host="here")
+    made = made_engine(home, journal)
     yield made
     made.stop()
+
+
+def made_engine(home: Home, journal: Journal, watches: Watches | None = None) -> Reconciler:
+    leases = LeaseKeeping(LeaseBook(home.run / "leases.json"), lambda: Capacity("here", 1 << 40))
+    ray = NoRay(home, Options(1))
+    return Reconciler(home, journal, ray, leases, Ready(), host="here", watches=watches)
 
 
 def wished(journal: Journal, version: int) -> None:
@@ -94,6 +102,48 @@ def test_a_clock_that_is_set_is_noticed_and_one_that_is_not_is_not(engine, journ
     assert run.since == pytest.approx(before - 3600.0, abs=0.5)
     engine._mind_the_clock(time.time())
     assert run.since == pytest.approx(before - 3600.0, abs=0.5)
+
+
+def test_who_was_evicted_is_remembered_when_the_engine_is_stopped(engine, journal, home):
+    for model in ("loud", MODEL):
+        wish = Rollout(Target(1, memory_bytes=MB), action_id=1)
+        store.put_rollout(journal, PROJECT, model, wish)
+        store.finish_rollout(journal, f"{PROJECT}.{model}", 1, live=True, said="")
+    engine.turn()
+    engine._runs[NAME].evict(time.time())
+    engine.turn()
+    engine.stop()
+    made_engine(home, journal).stop()  # before its first turn
+    found = status.read(home)
+    assert found is not None
+    assert list(found.endpoints) == [NAME]
+    (one,) = found.endpoints[NAME].versions
+    assert (one.version, one.evicted, one.replicas) == (1, True, ())
+    again = made_engine(home, journal)
+    again._read_desired(time.time())
+    assert again._runs[NAME].live.wanted == 0
+    assert again._runs[f"{PROJECT}.loud"].live.wanted == 1
+    again.stop()
+
+
+def test_each_while_it_is_told_what_runs_so_that_the_rest_can_go(home, journal, monkeypatch):
+    monkeypatch.setattr(tidying, "SWEPT_S", 0.0)
+    told: list[list[tuple[str, int]]] = []
+    keep = Watches(keep=lambda followed, now: told.append([(s.name, s.version) for s in followed]))
+    engine = made_engine(home, journal, keep)
+    wished(journal, 3)
+    eventually(lambda: engine.turn() or [(NAME, 3)] in told)
+    engine.stop()
+
+
+def test_the_engine_of_an_installation_lets_go_of_what_nobody_needs(home, monkeypatch):
+    monkeypatch.setenv("MLOPS_HOME", str(home.root))
+    built = main.build(home, Settings(serving_bundle_days=2.0))
+    keeping = built._watches.keep.__self__
+    assert (type(keeping), keeping._kept_s) == (Keeping, 2 * 86_400.0)
+    with pytest.raises(PlatformError, match="The mirror cannot be read"):  # it was never made
+        keeping._model("nobody", "net")
+    built.stop()
 
 
 # Tidying

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from services.actions import schema
 from services.actions.journal import Journal
 from services.errors import ConflictError, NotFoundError
-from services.serving import store
+from services.serving import history, store
 from services.serving.models import Endpoint, Guards, Rollout, Target
 from services.serving.store import ApiKey
 from tests.conftest import BOTH
@@ -195,9 +195,9 @@ def test_versions_that_were_live_before(journal: Journal):
     for action, version in enumerate((1, 2, 1, 3, 2), 1):
         begin(journal, version, action=action)
         end(journal, version, live=version != 3)
-    assert store.earlier_live(journal, NAME, 2) == (1,)
-    assert store.earlier_live(journal, NAME, 1) == (2,)
-    assert store.earlier_live(journal, NAME, None) == (2, 1)
+    assert history.earlier_live(journal, NAME, 2) == (1,)
+    assert history.earlier_live(journal, NAME, 1) == (2,)
+    assert history.earlier_live(journal, NAME, None) == (2, 1)
 
 
 def test_a_rollout_is_ended_by_whose_it_is_alone(journal: Journal):
