@@ -124,7 +124,7 @@ class DataSource:
             return _unread(one, found.unread[0])
         if not versions:
             return Node(one, _title(one), None, "in no project's data repository", None, "gone")
-        own = min(versions, key=lambda v: (v.from_project is not None, v.at))
+        own = min(versions, key=lambda v: (v.from_project is not None, v.at, v.project))
         others = sorted({v.project for v in versions} - {own.project})
         also = f", also in {', '.join(others)}" if others else ""
         files = "file" if own.files == 1 else "files"
