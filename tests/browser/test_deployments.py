@@ -140,7 +140,7 @@ def test_a_digit_is_drawn_by_hand_and_by_keys_and_asked(page: Page):
     assert sent["data"][9] == 1.0, "column 2, row 2: by the keys"
     answer.get_by_role("button", name="Right").click()
     expect(answer.get_by_text("Kept: the answer was right.")).to_be_visible()
-    assert _asked[0].bodies[-1][1] == {"label": 3}
+    assert _asked[0].bodies[-1][1] == {"label": 3, "model": PIXELS}
 
 
 def stroke(page: Page, pad: Locator) -> None:
