@@ -78,7 +78,8 @@ def draw(info: BundleInfo, of: Lesson, key: str) -> Question | None:
         st.caption(plain(info.title, 300))
     columns = [one for one in info.inputs if one.name != of.label.name]
     st.markdown("**Examples it learns from**")
-    _shown(held.rows, columns, of)
+    with st.container():  # its number of parts changes, what is below keeps its place
+        _shown(held.rows, columns, of)
     _buttons(info, of, key, held)
     with st.container(border=True, gap="small", key=f"{key}:one"):
         _one_more(columns, of, key, held)

@@ -198,6 +198,7 @@ def test_a_model_is_taught_by_drawing(page: Page, monkeypatch: pytest.MonkeyPatc
     expect(add).to_be_enabled()
     add.click()
     expect(page.get_by_text("1 example of 1 class. None yet of 1, 2")).to_be_visible()
+    idle(page)
     expect(add).to_be_disabled()  # the next one is drawn on a clean sheet
     page.get_by_role("button", name="Fill in example data").click()
     expect(page.get_by_text("10 examples of 10 classes.")).to_be_visible()
