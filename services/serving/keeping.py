@@ -78,8 +78,7 @@ class Keeping:
             return self.remove(running, now)
         except (MlopsError, OSError) as error:
             logger.warning("What nobody needs could not be removed, it is tried again: %s", error)
-        except Exception:
-            # Models answer all the same; whoever reads the log finds our mistake.
+        except Exception:  # a mistake of ours must not end the thread: models answer all the same
             logger.exception("What nobody needs could not be removed.")
         return None
 

@@ -45,7 +45,7 @@ def write(asked: Question) -> ReportWire:
     failed: dict[str, str] = {}
     try:
         made = _drawn(asked, reference, current, columns)
-    except Exception:
+    except Exception:  # its metrics raise what numpy, pandas and scipy raise: no base in common
         logger.exception("the report of all columns failed; each is tried alone")
         failed = {
             name: why for name in columns if (why := _alone(reference, current, columns, name))
