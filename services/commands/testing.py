@@ -30,6 +30,7 @@ _POSTGRES = (
 _FAST_MARKS = "not engine and not browser and not slow and not full"
 _FAST = ("-m", _FAST_MARKS, "--hypothesis-profile=fast")
 _WORKERS_AT_MOST = 8
+_ONCE_MORE = ("--reruns", "1", "-rfER")
 _NOTHING_CHOSEN = 5
 """Pytest's exit code when no test was chosen: of one turn alone that is no fault."""
 
@@ -106,11 +107,12 @@ def _turns(*pytest_args: str) -> tuple[tuple[str, ...], ...]:
     """Return how pytest runs all tests; chosen ones run in one process.
 
     First the fast ones on all cores, then the others, two files at a time: mostly they wait for
-    engines. ``tests/conftest.py`` keeps those with an Airflow in one process.
+    engines. ``tests/conftest.py`` keeps those with an Airflow in one process. On a busy machine a
+    browser or an engine is late now and then: what fails is tried once more, and named as rerun.
     """
     if not all(argument.startswith("-") for argument in pytest_args):
         return ((),)
-    two = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+    two = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", *_ONCE_MORE)
     return (("-m", _FAST_MARKS, *_on_all_cores()), ("-m", f"not ({_FAST_MARKS})", *two))
 
 

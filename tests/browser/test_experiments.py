@@ -48,6 +48,19 @@ def click(page: Page, x: int, row: int) -> None:
     page.mouse.click(box["x"] + x, box["y"] + _ROW_PX * row + _ROW_PX / 2)
 
 
+def turn_round(page: Page, wanted: re.Pattern[str]) -> None:
+    """Click the first heading again; the canvas takes no click in the moment it is drawn anew."""
+    for _ in range(3):
+        click(page, 160, 0)
+        try:
+            expect(page).to_have_url(wanted)
+        except AssertionError:
+            idle(page)
+        else:
+            return
+    expect(page).to_have_url(wanted)
+
+
 def test_headings_sort_boxes_choose_and_back_and_reload_bring_it_back(page: Page, store: Store):
     sign_in(page, "/experiments")
     click(page, 15, 1)
@@ -58,8 +71,7 @@ def test_headings_sort_boxes_choose_and_back_and_reload_bring_it_back(page: Page
     click(page, 160, 0)
     expect(page).to_have_url(re.compile(r"sort=name"))
     idle(page)
-    click(page, 160, 0)
-    expect(page).to_have_url(re.compile(r"sort=-name"))
+    turn_round(page, re.compile(r"sort=-name"))
 
     page.go_back()
     expect(page).to_have_url(re.compile(r"sort=name"))

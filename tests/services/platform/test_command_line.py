@@ -209,10 +209,10 @@ def test_all_fast_tests_run_on_all_cores(run, turns):
 def test_all_tests_run_in_two_turns(run, turns):
     asked, _ = turns
     assert run("test", "-x").exit_code == 0
-    assert asked == [
-        ["-m", FAST, "-n", "2", "--dist", "worksteal", "-x"],
-        ["-m", f"not ({FAST})", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-x"],
-    ]
+    fast, others = asked
+    assert fast == ["-m", FAST, "-n", "2", "--dist", "worksteal", "-x"]
+    files = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+    assert others == ["-m", f"not ({FAST})", *files, "--reruns", "1", "-rfER", "-x"]
 
 
 def test_chosen_files_run_in_one_process(run, turns):
