@@ -1,4 +1,4 @@
-"""What serving keeps for a time: bundles, bentos, lines of the history, keys of an hour.
+"""What serving keeps for a time: bundles, bentos, packages, lines of the history, keys of an hour.
 
 A bundle that nothing needs goes after a while; it is packaged anew from the registry when its
 version is deployed again. What is needed is marked as used each hour, so the while begins when it
@@ -20,6 +20,7 @@ from services.mirror.models import ModelVersion, RegisteredModel
 from services.serving import bento, bundle, history, store
 from services.serving.bundle import Kept
 from services.serving.replicas import ReplicaSpec
+from services.workflows import packaging
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Removed:
     """What was deleted in one go."""
 
     bundles: int
+    packages: int
     lines: int
     """Of the history."""
     keys: int
@@ -95,7 +97,7 @@ class Keeping:
         """
         lines = history.prune(self._journal, now)
         keys = own_keys.prune(self._journal, now - OWN_KEYS_S)
-        return Removed(self._bundles(running, now), lines, keys)
+        return Removed(self._bundles(running, now), self._packages(now), lines, keys)
 
     def _bundles(self, running: Collection[Key], now: float) -> int:
         needed = {*running, *self._deployed()}
@@ -103,20 +105,33 @@ class Keeping:
         count = 0
         bundle.sweep(self._home)
         for one in bundle.kept(self._home):
-            known = None if one.key in needed else self._registered(one)
+            known = (
+                None if one.key in needed else self._registered(one.project, one.model, one.version)
+            )
             if one.key in needed or (known is not None and known.aliases):
                 bundle.use(self._home, one.project, one.model, one.version)
             elif known is not None and one.used_at < now - self._kept_s:
                 count += self._remove(one)
         return count
 
-    def _registered(self, one: Kept) -> ModelVersion | None:
-        """Return the version in the registry; None: its bundle may be the last copy."""
+    def _packages(self, now: float) -> int:
+        """Delete what releases fetched: their bundles have files of their own."""
+        count = 0
+        for one, used_at in packaging.kept(self._home):
+            told = one.manifest
+            named = (str(told["project"]), str(told["model"]), int(told["version"]))
+            if used_at < now - self._kept_s and self._registered(*named) is not None:
+                packaging.remove(one)
+                count += 1
+        return count
+
+    def _registered(self, project: str, model: str, version: int) -> ModelVersion | None:
+        """Return the version in the registry; None: what is here may be the last copy."""
         try:
-            found = self._model(one.project, one.model)
+            found = self._model(project, model)
         except NotFoundError:
             return None
-        return next((each for each in found.versions if each.version == one.version), None)
+        return next((each for each in found.versions if each.version == version), None)
 
     def _deployed(self) -> Iterator[Key]:
         """Yield what is live or on its way, and what one goes back to."""

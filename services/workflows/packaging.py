@@ -5,6 +5,7 @@ format, and the run, code and data they come from. A package is there whole or n
 """
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -94,6 +95,7 @@ def pack(mlflow: "MLflow", home: Home, project: str, model: str, version: int) -
     target = folder_of(home, project, model, version)
     there = read(target)
     if there is not None and _same(there, known) and not faults(there):
+        os.utime(target)
         return there
     source = Source(mlflow, project, mlflow.version_folder(project, model, version))
     listing = dict(sorted(source.listing()))
@@ -111,6 +113,24 @@ def pack(mlflow: "MLflow", home: Home, project: str, model: str, version: int) -
             f"{error.strerror or error}.",
             f"Free some space below {home.root} and clear this task.",
         ) from error
+
+
+def kept(home: Home) -> Iterator[tuple[Package, float]]:
+    """Yield each package and when it was used last, in seconds since 1970."""
+    for manifest in (home.root / "packages").glob(f"*/*/[0-9]*/{MANIFEST}"):
+        package = read(manifest.parent)
+        if package is not None:
+            yield package, manifest.parent.stat().st_mtime
+
+
+def remove(package: Package) -> None:
+    """Delete a package; whoever wants it again has it made anew from MLflow.
+
+    Raises:
+        OSError: It cannot be deleted.
+    """
+    with tempfile.TemporaryDirectory(prefix=".old-", dir=package.folder.parent) as scratch:
+        package.folder.rename(Path(scratch) / "package")
 
 
 @dataclass(frozen=True, slots=True)

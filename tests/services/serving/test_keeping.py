@@ -22,6 +22,7 @@ from services.serving import bento, bundle, disk, history, keeping, paths, store
 from services.serving.keeping import DAY_S, Keeping
 from services.serving.models import EventKind, Rollout, Target
 from services.serving.store import ApiKey
+from services.workflows import packaging
 from tests.conftest import BOTH
 from tests.live import eventually
 from tests.services.serving.packages import contract, good, package, project
@@ -118,7 +119,7 @@ def test_what_is_needed_stays_with_its_bento_and_the_rest_goes(place: Place):
         place.lived(version, action, NOW - 400 * DAY_S)
     store.put_rollout(place.journal, "toy", "net", Rollout(Target(7), action_id=9))
     place.model = registered(range(1, 11), {8: "challenger"})
-    assert place.remove(9) == keeping.Removed(bundles=3, lines=0, keys=0)
+    assert place.remove(9) == keeping.Removed(bundles=3, packages=10, lines=0, keys=0)
     # 6 is live, 5, 4 and 3 were before, 7 is on its way, 8 has an alias, 9 runs.
     assert place.versions == place.bentos == {3, 4, 5, 6, 7, 8, 9}
     latest = paths.bentos(place.home) / "bentos" / "toy.net" / "latest"
@@ -180,6 +181,16 @@ def test_a_mistake_of_ours_is_logged_and_stops_nothing(
     one.turn([], NOW)
     one.close()
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_package_goes_when_no_release_used_it_for_a_while(place: Place):
+    for version in (1, 2, 99):  # 99 is not in the registry: it may be the last copy
+        folder = package(place.home, good(), version=version).folder
+        os.utime(folder, (NOW - 31 * DAY_S,) * 2)
+    os.utime(packaging.folder_of(place.home, "toy", "net", 2), (NOW - 29 * DAY_S,) * 2)
+    assert place.remove().packages == 1
+    assert {one.manifest["version"] for one, _ in packaging.kept(place.home)} == {2, 99}
+    assert not list((place.home.root / "packages").glob("*/*/.*"))
 
 
 def test_a_bundle_that_is_asked_for_at_that_moment_stays(
