@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import IO, Any
 
 import psutil
@@ -144,6 +145,7 @@ class Cluster:
         self._options = options
         self._child: subprocess.Popen[bytes] | None = None
         self._heard = _Heard()
+        self._says: SimpleQueue[object] = SimpleQueue()
         self._specs: dict[str, ReplicaSpec] = {}
         self._told: tuple[str, ...] | None = None
         self._began = 0.0
@@ -221,23 +223,19 @@ class Cluster:
         )
         self.starts += 1
         self.problem = "It is starting."
-        threading.Thread(
-            target=_read, args=(self._child.stdout, self._heard), name="ray", daemon=True
-        ).start()
-        self._write(config)
+        self._says = SimpleQueue()
+        self._says.put(config)
+        for talks, arguments in (
+            (_read, (self._child.stdout, self._heard)),
+            (_write, (self._child.stdin, self._says)),
+        ):
+            threading.Thread(target=talks, args=arguments, name="ray", daemon=True).start()
 
     def _tell(self) -> None:
         told = tuple(sorted(self._specs))
         if told != self._told and self._heard.at:
-            self._write([one.as_json() for one in self._specs.values()])
+            self._says.put([one.as_json() for one in self._specs.values()])
             self._told = told
-
-    def _write(self, said: object) -> None:
-        stdin = self._child.stdin if self._child else None
-        with contextlib.suppress(OSError):  # it ended; the next look sees that
-            if stdin is not None:
-                stdin.write(json.dumps(said).encode() + b"\n")
-                stdin.flush()
 
     def _count(self, now: float) -> None:
         """Note the processes of Ray, so that they are found when their parent is gone."""
@@ -277,15 +275,23 @@ class Cluster:
         if child is not None:
             child.kill()
             child.wait()
-            with contextlib.suppress(OSError):
-                if child.stdin is not None:
-                    child.stdin.close()
+            self._says.put(None)
         for one in self._family:
             with contextlib.suppress(psutil.Error):
                 if _is_rays(one):
                     one.kill()
         self._family.clear()
         self._heard = _Heard()
+
+
+def _write(stdin: IO[bytes] | None, says: SimpleQueue[object]) -> None:
+    """Write what is to be told, until None: a process that hangs must not hold up who tells it."""
+    if stdin is None:
+        return
+    with contextlib.suppress(OSError), stdin:  # it ended; the next look sees that
+        while (said := says.get()) is not None:
+            stdin.write(json.dumps(said).encode() + b"\n")
+            stdin.flush()
 
 
 def _is_rays(process: psutil.Process) -> bool:

@@ -2,6 +2,7 @@
 
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -79,6 +80,17 @@ def test_it_is_told_what_is_wanted_and_says_how_that_is(kept):
     assert {p.state for p in one.placed().values()} == {"running"}
     one.want([])
     eventually(lambda: not turned(one).placed())
+
+
+@pytest.mark.timeout(30)
+def test_one_that_reads_nothing_holds_up_nobody(kept):
+    one = kept("silent")
+    eventually(lambda: turned(one).ready)
+    (spec,) = specs()
+    for turn in range(3):  # each says more than a pipe holds
+        one.want([replace(spec, id=f"{turn}-{number}") for number in range(500)])
+        one.turn()
+    assert one.ready
 
 
 def test_when_it_is_stopped_nothing_it_started_is_left(kept):
