@@ -17,7 +17,7 @@ from services.errors import MlopsError
 from services.home import Home
 from services.monitoring import checking, deployed, told
 from services.monitoring.checking import COMMAND_LINE, Asked, Round, Say
-from services.monitoring.reference import Baseline
+from services.monitoring.models import Baseline
 from services.monitoring.told import Told
 
 KINDS = ("auto", "evaluation", "first", "season")
@@ -56,6 +56,11 @@ def main() -> int:
         _end(given.tell, Told(me.pid, me.created, done=True, error=error.message, hint=error.hint))
         sys.stderr.write(f"{error}\n")
         return 1
+    except ValueError as error:  # of settings: pydantic's and TOML's
+        said = f"The settings cannot be used: {error}."
+        _end(given.tell, Told(me.pid, me.created, done=True, error=said))
+        sys.stderr.write(f"{said}\n")
+        return 1
     lines = tuple(line for one, each in came.checked.items() for line in deployed.documents(one, each))
     _end(given.tell, Told(me.pid, me.created, came.said, done=True, lines=lines))
     return _print(came, lines, sys.stdout)
@@ -77,8 +82,12 @@ def _teller(file: Path | None, me: Told) -> Say:
 
 
 def _end(file: Path | None, last: Told) -> None:
-    if file is not None:
+    if file is None:
+        return
+    try:
         told.write(file, last)
+    except MlopsError as error:  # whoever waits sees that the process is gone, and reads this
+        sys.stderr.write(f"{error}\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from sqlalchemy import Row, delete, select
 from services.actions import schema
 from services.actions.journal import Journal
 from services.errors import InputError
-from services.monitoring.reference import Baseline
+from services.monitoring.models import Baseline
 
 KINDS = ("auto", "evaluation", "first", "season", "window")
 MOST_WEEKS = 12

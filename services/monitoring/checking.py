@@ -22,7 +22,7 @@ from services.monitoring import baselines, deployed, record
 from services.monitoring.computing import Checked, Monitor
 from services.monitoring.deployed import Deployed
 from services.monitoring.record import Looked, Record
-from services.monitoring.reference import Baseline
+from services.monitoring.models import Baseline
 from services.monitoring.store import VerdictStore
 from services.predictions import monitoring as log
 from services.settings import Settings
