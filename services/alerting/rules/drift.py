@@ -135,22 +135,17 @@ def events(
         if name not in worst or _badness(verdict) > _badness(worst[name]):
             worst[name] = verdict
     found = tuple(_event(name, one) for name, one in worst.items())
-    gone = () if deployed is None else sorted(set(open_keys) - set(worst))
-    return found + tuple(
-        Event(name, now, "ok", said="It was taken out of service.")
-        for name in gone
-        if _model_of(name) not in (deployed or ())
-    )
+    if deployed is None:
+        return found
+    there = {key_of(KIND, *name.split(".", 1), kind) for name in deployed for kind in _TITLE}
+    gone = sorted(set(open_keys) - there)
+    over = (Event(name, now, "ok", said="It was taken out of service.") for name in gone)
+    return (*found, *over)
 
 
 def _badness(verdict: VerdictSeen) -> tuple[int, int, float]:
     state = {"steady": 0, "drifted": 2}.get(verdict.state, 1)
     return state, _RANK.get(verdict.severity, 0), verdict.computed_at
-
-
-def _model_of(name: str) -> str:
-    """Return ``PROJECT.MODEL`` of a key; the name of a model may have a slash."""
-    return name.partition("/")[2].rpartition("/")[0].replace("/", ".", 1)
 
 
 def _event(name: str, verdict: VerdictSeen) -> Event:

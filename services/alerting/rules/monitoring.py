@@ -84,19 +84,14 @@ def events(
             worst[name] = one
     found = [_rounds(rounds, now) if deployed else _nothing(now)]
     found += [_looked(one) for one in worst.values()]
-    told = {event.key for event in found}
-    for key in sorted(open_keys - told):
-        if _model_of(key) not in deployed:
-            found.append(Event(key, now, "ok", said="It was taken out of service."))
+    there = {key_of(KIND, *name.split(".", 1)) for name in deployed}
+    gone = sorted(open_keys - there - {ROUNDS})
+    found += [Event(key, now, "ok", said="It was taken out of service.") for key in gone]
     return tuple(one for one in found if one.state == "firing" or one.key in open_keys)
 
 
 def _badness(one: LookedSeen) -> tuple[bool, bool, float]:
     return bool(one.error), bool(one.fault), one.at
-
-
-def _model_of(key: str) -> str:
-    return key.partition("/")[2].replace("/", ".", 1)
 
 
 def _nothing(now: float) -> Event:
