@@ -71,7 +71,9 @@ class CheckDrift:
         del context
         token = str(deed.memory.setdefault("token", f"{deed.id}-{secrets.token_hex(4)}"))
         home = Home.locate()
-        return (Step("Compare", partial(self._compare, home, token, deed), partial(_end, home, token)),)
+        return (
+            Step("Compare", partial(self._compare, home, token, deed), partial(_end, home, token)),
+        )
 
     def _compare(self, home: Home, token: str, deed: Deed) -> str:
         now = told.read(home, token) or self._begin(home, token)
@@ -214,5 +216,7 @@ def _said(lines: Sequence[Mapping[str, Any]]) -> str:
     if drifted:
         return " ".join(f"Version {one['version']}: {one['said']}" for one in drifted)
     states = {kind: [one["state"] for one in lines if one["kind"] == kind] for kind in _KINDS}
-    told_of = [f"{kind} {', '.join(dict.fromkeys(found))}" for kind, found in states.items() if found]
+    told_of = [
+        f"{kind} {', '.join(dict.fromkeys(found))}" for kind, found in states.items() if found
+    ]
     return f"nothing drifted ({'; '.join(told_of)})"

@@ -34,8 +34,8 @@ from services.controller import (
 from services.controller.airflow import AirflowWatch
 from services.controller.alerts import WORKFLOW, AlertWatch, Sources
 from services.controller.known import Known
-from services.controller.monitoring import LatestVerdicts, MonitoringWatch
 from services.controller.loops import Loop
+from services.controller.monitoring import LatestVerdicts, MonitoringWatch
 from services.controller.queue import QueueLoop
 from services.controller.run_use import RunUseWatch
 from services.controller.serving import ServingWatch

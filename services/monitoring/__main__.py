@@ -61,7 +61,9 @@ def main() -> int:
         _end(given.tell, Told(me.pid, me.created, done=True, error=said))
         sys.stderr.write(f"{said}\n")
         return 1
-    lines = tuple(line for one, each in came.checked.items() for line in deployed.documents(one, each))
+    lines = tuple(
+        line for one, each in came.checked.items() for line in deployed.documents(one, each)
+    )
     _end(given.tell, Told(me.pid, me.created, came.said, done=True, lines=lines))
     return _print(came, lines, sys.stdout)
 

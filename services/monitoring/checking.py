@@ -21,8 +21,8 @@ from services.home import Home
 from services.monitoring import baselines, deployed, record
 from services.monitoring.computing import Checked, Monitor
 from services.monitoring.deployed import Deployed
-from services.monitoring.record import Looked, Record
 from services.monitoring.models import Baseline
+from services.monitoring.record import Looked, Record
 from services.monitoring.store import VerdictStore
 from services.predictions import monitoring as log
 from services.settings import Settings
@@ -137,9 +137,7 @@ def _locked(home: Home, wait_s: float, say: Say) -> Iterator[None]:
         os.close(handle)
 
 
-def _round(
-    home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow | None"
-) -> Round:
+def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow | None") -> Round:
     began = time.time()
     settings = Settings()
     if mlflow is None:
@@ -208,9 +206,7 @@ def _looked(
 ) -> Looked:
     if isinstance(came, MlopsError):
         compared = None if known is None else known.compared_at
-        return Looked(
-            *one, at, compared, wanted.as_json(), error=came.message, hint=came.hint
-        )
+        return Looked(*one, at, compared, wanted.as_json(), error=came.message, hint=came.hint)
     fault, hint = ("", "") if came.fault is None else (came.fault.message, came.fault.hint)
     return Looked(*one, at, at, wanted.as_json(), fault=fault, hint=hint)
 

@@ -21,10 +21,10 @@ def monitor(spec_path: str) -> DAG:
     params: dict[str, Any] = {
         "deployments": Param(
             [], type="array", items={"type": "string", "maxLength": 320}, uniqueItems=True,
-            title="Deployments", description="As PROJECT.MODEL; none: all that have new predictions.",
+            title="Deployments", description="As PROJECT.MODEL; none: all with new predictions.",
         ),
         "report": Param(
-            False, type="boolean", title="Evidently's full report of each",
+            default=False, type="boolean", title="Evidently's full report of each",
             description="Else it is written where it is worth its seconds.",
         ),
     }  # fmt: skip
