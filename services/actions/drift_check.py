@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar
 
 from services.actions import serving
@@ -202,7 +201,7 @@ def _end(home: Home, token: str) -> None:
 
 
 def _ended(home: Home, token: str) -> MlopsError:
-    log: Path = told.path(home, token).with_suffix(".log")
+    log = told.path(home, token).with_suffix(".log")
     last = told.last_line(log)
     return MlopsError(
         f"The check ended before it was done{f': {last}' if last else ''}.",

@@ -66,7 +66,7 @@ def list_drift(*, project: str | None, as_json: bool) -> None:
 @json_option
 @sentences
 def show(*, name: str, kind: str | None, history: int | None, as_json: bool) -> None:
-    """Show a deployment's newest verdicts: each column then and now, and what it is compared with."""
+    """Show a deployment's newest verdicts, and each column of them then and now."""
     from services.commands import drift_reading
 
     one = drift_reading.deployment(name)
@@ -94,13 +94,13 @@ def show(*, name: str, kind: str | None, history: int | None, as_json: bool) -> 
 @click.option("--wait", is_flag=True, help="Show how far it is, and what it came to.")
 @sentences
 def check(*, name: str, report: bool, wait: bool) -> None:
-    """Compare a deployment with its baseline now. Exit 0 whether it drifted or not, 1: it failed."""
+    """Compare a deployment with its baseline now; exit 1 when that failed, not when it drifted."""
     from services.actions.drift_check import CheckDrift
     from services.commands import drift_reading
     from services.commands.rolling import roll
 
     project, model = drift_reading.named(name)
-    roll(CheckDrift(project, model, report), wait=wait)
+    roll(CheckDrift(project, model, report), wait=wait, see=f"mlops drift show {name}")
 
 
 @drift.command()
@@ -116,8 +116,8 @@ def baseline(
 ) -> None:
     """Say what a deployment's checks compare with.
 
-    auto: its evaluation data, else its first predictions. evaluation, first: that alone. season: the
-    same hours of the weeks before. window: the predictions of a stretch of time.
+    auto: its evaluation data, else its first predictions. evaluation, first: that alone.
+    season: the same hours of the weeks before. window: the predictions of a stretch of time.
     """
     from services.actions.drift_check import SetBaseline
     from services.commands import drift_reading
@@ -187,9 +187,8 @@ def _tell(one: "Deployment") -> None:
     for looked in one.looked:
         when = moment(_moment(looked.at))
         if looked.error:
-            say(
-                f"Version {looked.version} could not be checked {when}: {looked.error} {looked.hint}"
-            )
+            why = f"{looked.error} {looked.hint}"
+            say(f"Version {looked.version} could not be checked {when}: {why}")
         elif looked.compared_at is not None and looked.compared_at < looked.at:
             since = moment(_moment(looked.compared_at))
             say(f"Version {looked.version}: nothing came between {since} and {when}.")

@@ -1,7 +1,8 @@
 """What ``mlops drift`` shows: each deployment with the newest verdicts on what answers now."""
 
+import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -237,7 +238,7 @@ def _read(endpoints: "Sequence[Endpoint]") -> list[Deployment]:
                 one.project,
                 one.model,
                 tuple(dict.fromkeys(versions)),
-                tuple(store.verdict(each.id) for each in mine),
+                tuple(_whole(store, mine)),
                 tuple(looked[key] for key in dict.fromkeys(keys) if key in looked),
                 chosen.get(one.name),
                 store,
@@ -245,6 +246,12 @@ def _read(endpoints: "Sequence[Endpoint]") -> list[Deployment]:
             )
         )
     return found
+
+
+def _whole(store: VerdictStore, summaries: Iterable[Summary]) -> Iterator[Verdict]:
+    for one in summaries:
+        with contextlib.suppress(NotFoundError):  # its file is gone: it is not known any more
+            yield store.verdict(one.id)
 
 
 def _badness(one: Verdict) -> tuple[int, int]:

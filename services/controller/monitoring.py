@@ -6,12 +6,11 @@ the lock that all rounds take, and which does nothing where another began meanwh
 """
 
 import contextlib
-import os
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from services.actions.journal import Journal
 from services.errors import NotFoundError
@@ -21,6 +20,9 @@ from services.monitoring import folder, record, told
 from services.monitoring.models import Verdict
 from services.monitoring.store import VerdictStore
 from services.serving import store as deployments
+
+if TYPE_CHECKING:
+    import subprocess
 
 INTERVAL_S = 5.0
 BY = "controller"
@@ -191,7 +193,7 @@ class LatestVerdicts:
         found = []
         for end in ("", "-wal"):
             try:
-                seen = os.stat(f"{self._path}{end}")
+                seen = Path(f"{self._path}{end}").stat()
                 found += [seen.st_mtime_ns, seen.st_size]
             except OSError:
                 found += [0, 0]
