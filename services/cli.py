@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("predict:predict", "Ask a model through the gateway."),
     "plan": ("plan:plan", "What a version takes of the memory, and whether it fits."),
     "privacy": ("deploy:privacy", "What the prediction log keeps of a project."),
+    "drift": (
+        "drift:drift",
+        "Drift, data quality and accuracy of deployments: list, show, check, baseline.",
+    ),
     "alerts": (
         "alerts:alerts",
         "Alerts: list, show, ack, silence, silences, unsilence, channels, test.",

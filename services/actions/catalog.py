@@ -18,6 +18,7 @@ from services.actions.data_push import DataPush
 from services.actions.data_share import DataShare
 from services.actions.deploy import Deploy
 from services.actions.deploy_rollback import RollbackDeployment
+from services.actions.drift_check import CheckDrift, SetBaseline
 from services.actions.lineage_mark import MarkBad, UnmarkBad
 from services.actions.machine_offer import OfferMachine
 from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
@@ -75,6 +76,8 @@ ACTIONS: dict[str, type[Any]] = {
         RevokeApiKey,
         OwnKey,
         SetPrivacy,
+        CheckDrift,
+        SetBaseline,
         MarkBad,
         UnmarkBad,
         AcknowledgeAlert,

@@ -219,6 +219,17 @@ lineage_marks = Table(
     Column("action_id", BigInteger),
 )
 
+monitoring_baselines = Table(
+    "monitoring_baselines",
+    metadata,
+    Column("name", String(320), primary_key=True),  # PROJECT.MODEL; without a row it is the default
+    Column("project", String(64), nullable=False),
+    Column("body", Text, nullable=False),  # JSON: services.monitoring.reference.Baseline
+    Column("by", String(120), nullable=False),
+    Column("set_ms", BigInteger, nullable=False),
+    Column("action_id", BigInteger),
+)
+
 alert_events = Table(
     "alert_events",
     metadata,
@@ -300,7 +311,7 @@ alert_messages = Table(
 )
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
-    4: (),  # tables of alerting, marks of lineage
+    4: (),  # tables of alerting and monitoring, marks of lineage
     3: (),  # tables of serving
     2: (
         "ALTER TABLE actions ADD COLUMN actor_projects TEXT",

@@ -21,8 +21,8 @@ wait_option = click.option(
 )
 
 
-def roll(action: "Action", *, wait: bool, yes: bool = True) -> None:
-    """Ask for an action, say what follows from it, and stay with it.
+def roll(action: "Action", *, wait: bool, yes: bool = True, see: str = "mlops deployments") -> None:
+    """Ask for an action, say what follows from it, and stay with it; ``see`` shows it later.
 
     Raises:
         MlopsError: It was refused, failed, or went back; the message says why.
@@ -46,7 +46,7 @@ def roll(action: "Action", *, wait: bool, yes: bool = True) -> None:
     try:
         ended = _to_end(here, record, _timed())
     except KeyboardInterrupt:
-        say(f"{record.title} goes on without you: `mlops deployments` tells of it.", err=True)
+        say(f"{record.title} goes on without you: `{see}` tells of it.", err=True)
         raise SystemExit(_INTERRUPTED) from None
     _tell(action, ended)
 

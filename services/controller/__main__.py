@@ -21,11 +21,21 @@ from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
 from services.alerting.sending import Sender
-from services.controller import airflow, alerts, queue, run_use, serving, workflows, workforce
+from services.controller import (
+    airflow,
+    alerts,
+    monitoring,
+    queue,
+    run_use,
+    serving,
+    workflows,
+    workforce,
+)
 from services.controller.airflow import AirflowWatch
-from services.controller.alerts import AlertWatch, Sources
+from services.controller.alerts import WORKFLOW, AlertWatch, Sources
 from services.controller.known import Known
 from services.controller.loops import Loop
+from services.controller.monitoring import LatestVerdicts, MonitoringWatch
 from services.controller.queue import QueueLoop
 from services.controller.run_use import RunUseWatch
 from services.controller.serving import ServingWatch
@@ -150,7 +160,12 @@ def build(home: Home, settings: Settings) -> list[Loop]:
     )
 
     served = ServingWatch(Store(database), home, enabled=settings.serving_enabled)
-    rules = Sources(home, journal, mirror).rules(serves=settings.serving_enabled)
+    serves = settings.serving_enabled
+    verdicts = LatestVerdicts(home, journal) if serves else None
+    rules = Sources(home, journal, mirror, verdicts).rules(serves=serves)
+    checks = MonitoringWatch(
+        home, journal, Workflows(mirror) if settings.airflow_enabled else None, WORKFLOW
+    )
     watching = AlertWatch(home, journal, rules)
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
 
@@ -178,6 +193,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("endpoints", served.turn, serving.INTERVAL_S),
         Loop("run use", used.turn, run_use.INTERVAL_S),
         Loop("alerts", watching.turn, alerts.INTERVAL_S),
+        *([Loop("monitoring", checks.turn, monitoring.INTERVAL_S)] if serves else []),
         Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
         *flows,
     ]

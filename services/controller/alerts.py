@@ -16,13 +16,15 @@ from services.actions.journal import Journal
 from services.alerting import deciding, looking, store
 from services.alerting.looking import Rule
 from services.alerting.models import Event, Policy
-from services.alerting.rules import backlog, disk, drift, engines, runs, serving
+from services.alerting.rules import backlog, disk, drift, engines, monitoring, runs, serving
 from services.alerting.rules.drift import VerdictSeen
-from services.errors import PlatformError
+from services.alerting.rules.monitoring import Rounds
+from services.errors import NotFoundError, PlatformError
 from services.home import Home
 from services.mirror.models import RunQuery
 from services.mirror.queries import Mirror
 from services.mirror.workflow_queries import Workflows
+from services.monitoring import record
 from services.platform import room, status
 from services.platform import state as states
 from services.predictions.folder import Folder
@@ -46,6 +48,8 @@ _RUNS = 500
 _PRUNED_S = 86_400.0
 _KEPT_S = 366 * 86_400.0
 
+WORKFLOW = "platform.monitor"
+"""Makes the rounds of checks where there is an Airflow."""
 Verdicts = Callable[[], Iterable[VerdictSeen]]
 
 
@@ -58,6 +62,8 @@ class Sources:
     mirror: Mirror
     verdicts: Verdicts | None = None
     """The newest verdicts of monitoring; None: nothing monitors here."""
+    watched_since: float = field(default_factory=time.time)
+    """Since when checks are looked for, in seconds since 1970."""
     _levels: serving.ServiceLevels = field(default_factory=serving.ServiceLevels)
 
     def rules(self, *, serves: bool) -> tuple[Rule, ...]:
@@ -73,8 +79,12 @@ class Sources:
             Rule(frozenset({serving.ERRORS, serving.LOAD}), self.levels),
             Rule(frozenset({backlog.KIND}), self.backlog),
         )
-        of_drift = (Rule(frozenset({drift.KIND}), self.drift),) if self.verdicts else ()
-        return (*of_all, *(of_serving if serves else ()), *of_drift)
+        of_drift = (
+            Rule(frozenset({drift.KIND}), self.drift),
+            Rule(frozenset({monitoring.KIND}), self.checks),
+        )
+        watched = of_drift if self.verdicts else ()
+        return (*of_all, *(of_serving if serves else ()), *watched)
 
     def engines(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
         """Look at the engines."""
@@ -129,8 +139,28 @@ class Sources:
 
     def drift(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
         """Look at the newest verdicts."""
-        del now, open_keys
-        return drift.events(self.verdicts()) if self.verdicts else ()
+        if self.verdicts is None:
+            return ()
+        return drift.events(self.verdicts(), open_keys, self._deployed(), now)
+
+    def checks(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at how the checks themselves went."""
+        seen = record.read(self.home)
+        rounds = Rounds(
+            seen.ended,
+            seen.failed_at if seen.failing else None,
+            seen.error,
+            seen.hint,
+            self.watched_since,
+            paused=self._is_paused(),
+        )
+        return monitoring.events(rounds, seen.looked.values(), self._deployed(), now, open_keys)
+
+    def _is_paused(self) -> bool:
+        try:
+            return Workflows(self.mirror).workflow(WORKFLOW).paused
+        except NotFoundError:
+            return False
 
 
 @dataclass(slots=True)

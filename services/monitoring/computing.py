@@ -6,7 +6,7 @@ written when somebody asks, when a verdict changes, and once a day.
 
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,35 +57,29 @@ class Monitor:
         mlflow: "MLflow | None" = None,
         evidently: Evidently | None = None,
         rules: Rules | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Begin.
+
+        Args:
+            home: Where everything is.
+            store: Where verdicts are kept.
+            mlflow: Has the evaluation data; None: only what was fetched before.
+            evidently: Writes full reports; None: nobody does.
+            rules: The default ones when left out.
+            say: Is told how far a check is.
+        """
         self._home, self._store, self._mlflow = home, store, mlflow
-        self._evidently, self._rules = evidently, rules or Rules()
+        self._evidently, self._rules, self._say = evidently, rules or Rules(), say
 
-    def check_all(
-        self,
-        deployed: Iterable[tuple[str, str, int]],
-        *,
-        baseline: Baseline | None = None,
-        report: bool | None = None,
-        now: float | None = None,
-    ) -> dict[tuple[str, str, int], Checked | MlopsError]:
-        """Check every (project, model, version); one that fails says why, the others go on.
-
-        What is older than ``VERDICT_DAYS`` or ``REPORT_DAYS`` is forgotten.
+    def forget(self, now: float) -> None:
+        """Forget verdicts older than ``VERDICT_DAYS`` and reports older than ``REPORT_DAYS``.
 
         Raises:
-            PlatformError: Old verdicts cannot be forgotten.
+            PlatformError: They cannot be forgotten; the next time they are.
         """
-        found: dict[tuple[str, str, int], Checked | MlopsError] = {}
-        for one in deployed:
-            try:
-                found[one] = self.check(*one, baseline=baseline, report=report, now=now)
-            except MlopsError as error:
-                found[one] = error
-        at = time.time() if now is None else now
-        self._store.prune(at - VERDICT_DAYS * _DAY_S)
-        self._store.prune_reports(at - REPORT_DAYS * _DAY_S)
-        return found
+        self._store.prune(now - VERDICT_DAYS * _DAY_S)
+        self._store.prune_reports(now - REPORT_DAYS * _DAY_S)
 
     def check(
         self,
@@ -115,13 +109,17 @@ class Monitor:
         at = time.time() if now is None else now
         wanted = baseline or Baseline()
         last = self._looked_at(project, model, version)
+        self._say(f"Predictions of version {version} of {model} are read and compared")
         fault: MlopsError | None
         chosen, window, fault = self._chosen(project, model, version, wanted, last, at)
         judged = self._judged(chosen, window, wanted)
         judged.append(self._accuracy(project, model, version, at, chosen, least_accuracy))
         verdicts = _verdicts(judged, (project, model, version), window, chosen, at)
         written = None
-        wanted_report = self._wants_report(verdicts, at) if report is None else report
+        wanted_report = report
+        if report is None:  # of what was looked at before it would say the same
+            fresh = window.fresh > 0 or last is None
+            wanted_report = fresh and self._wants_report(verdicts, at)
         if chosen is not None and len(window.table) and wanted_report:
             written, failed = self._reported(verdicts[0], chosen, window)
             fault = failed or fault
@@ -211,6 +209,7 @@ class Monitor:
         made = exporting.tables(chosen, window.table)
         if self._evidently is None or not made.columns:
             return None, None
+        self._say(f"Evidently writes the report of version {verdict.version} of {verdict.model}")
         try:
             with tempfile.TemporaryDirectory(prefix="mlops-monitoring-") as place:
                 asked = exporting.question(self._home, made, verdict, Path(place))
@@ -259,10 +258,16 @@ def _expected(chosen: Reference | None) -> Quality | None:
 
 
 def _nothing_to_compare(wanted: Baseline) -> str:
+    coming = f"its first {reference.FIRST:,} rows are still coming in"
     if wanted.kind == "auto":
         return (
-            "There is nothing to compare with yet: its training logged no evaluation data, and its "
-            f"first {reference.FIRST:,} rows are still coming in. They become the baseline; or "
-            "choose a stretch of time as baseline."
+            "There is nothing to compare with yet: its training logged no evaluation data, and "
+            f"{coming}. They become the baseline; or choose a stretch of time as baseline."
         )
-    return "There is nothing to compare with: the baseline that was chosen has no rows."
+    why = {
+        "evaluation": "its training logged no evaluation data (mlops_client.reference)",
+        "first": coming,
+        "window": "the stretch of time that was chosen has no predictions",
+        "season": "the same hours of the weeks before have no predictions",
+    }[wanted.kind]
+    return f"There is nothing to compare with: {why}. Another baseline can be chosen."

@@ -39,7 +39,8 @@ def documents(one: Deployed, came: Checked | MlopsError) -> list[dict[str, Any]]
     fault = str(came.fault) if came.fault else None
     return [
         {
-            **named, "kind": said.kind, "computed_at": said.computed_at, "rows": said.rows,
+            **named, "id": said.id, "kind": said.kind, "computed_at": said.computed_at,
+            "rows": said.rows,
             "drifted_columns": [c.name for c in said.columns if is_moved(c.state)],
             "columns": len(said.columns), "share": said.share, "severity": said.severity,
             "state": said.state, "said": said.said, "report": said.report, "fault": fault,

@@ -19,6 +19,28 @@ VerdictState = Literal["steady", "drifted", "too few", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
+class Baseline:
+    """Which reference is wanted."""
+
+    kind: Literal["auto", "evaluation", "first", "window", "season"] = "auto"
+    """``auto``: the evaluation data, or the first predictions where there is none."""
+    since: float | None = None
+    """Of ``window``."""
+    until: float | None = None
+    weeks: int = 4
+    """Of ``season``: how many weeks back."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """Return what ``as_json`` wrote."""
+        return cls(**{name: said[name] for name in cls.__dataclass_fields__ if name in said})
+
+
+@dataclass(frozen=True, slots=True)
 class Histogram:
     """How the values of a column are spread."""
 

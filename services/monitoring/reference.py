@@ -9,16 +9,17 @@ weeks before.
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from services.errors import EngineProtocolError
 from services.home import Home
 from services.monitoring import folder, importance, series
+from services.monitoring.models import Baseline as Baseline
 from services.predictions import monitoring as log
 from services.predictions.typed import Builder
 
@@ -35,28 +36,6 @@ FIRST = 2000
 """Predictions of a version that become its baseline where there is no evaluation data."""
 _DAY_S, _WEEK_S = 86_400.0, 604_800.0
 _SAID = b"mlops.said"
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """Which reference is wanted."""
-
-    kind: Literal["auto", "evaluation", "first", "window", "season"] = "auto"
-    """``auto``: the evaluation data, or the first predictions where there is none."""
-    since: float | None = None
-    """Of ``window``."""
-    until: float | None = None
-    weeks: int = 4
-    """Of ``season``: how many weeks back."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Self:
-        """Return what ``as_json`` wrote."""
-        return cls(**{name: said[name] for name in cls.__dataclass_fields__ if name in said})
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,15 +171,22 @@ class VerdictStore:
 
     # Reading
 
-    def latest(self, project: str | None = None, model: str | None = None) -> tuple[Summary, ...]:
+    def latest(
+        self, project: str | None = None, model: str | None = None, *, by_version: bool = False
+    ) -> tuple[Summary, ...]:
         """Return the last verdict of each kind and model, those of one project or model alone.
+
+        Args:
+            project: All when left out.
+            model: As ``project``.
+            by_version: Of each version of a model its own.
 
         Raises:
             PlatformError: The index cannot be read.
         """
-        newest = select(func.max(_verdicts.c.number)).group_by(
-            _verdicts.c.project, _verdicts.c.model, _verdicts.c.kind
-        )
+        of = [_verdicts.c.project, _verdicts.c.model, _verdicts.c.kind]
+        of += [_verdicts.c.version] if by_version else []
+        newest = select(func.max(_verdicts.c.number)).group_by(*of)
         asked = select(_verdicts).where(_verdicts.c.number.in_(newest))
         asked = asked.order_by(_verdicts.c.project, _verdicts.c.model, _verdicts.c.number)
         return tuple(_summary(row) for row in self._rows(_of(asked, project, model)))

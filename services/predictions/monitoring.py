@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from services.home import Home
-from services.predictions import columns, labels, querying
+from services.predictions import columns, labels, querying, reading
 from services.predictions.answers import Unknown
 from services.predictions.folder import Folder
 from services.predictions.labels import LOOKED_FOR_S, MATCHED_TYPES
@@ -38,6 +38,7 @@ WHERE ($version IS NULL OR version = $version)
   AND ($since IS NULL OR predicted_at >= $since) AND ($until IS NULL OR predicted_at < $until)
 QUALIFY row_number() OVER (PARTITION BY id ORDER BY said_at DESC) = 1 ORDER BY predicted_at
 """
+_WEEK_S = 604_800.0
 _UNKNOWN = "SELECT count(DISTINCT id), epoch_us(min(said_at)) FROM seen"
 
 
@@ -146,6 +147,26 @@ def labelled(
         return querying.query(_LABELS, paths, tail, asked).to_arrow_table()
 
     return querying.consistently(home, ask)
+
+
+def came(home: Home, project: str, model: str, version: int, since: float) -> bool:
+    """Return whether a version was asked, or got a label, since a moment.
+
+    The labels of a week are read only where a file of labels changed since: what nobody asks costs
+    a look at some folders.
+    """
+    if reading.count(home, project, model, since, None, version):
+        return True
+
+    def changed(folder: Folder, look: Look) -> bool:
+        matched = [path for one in folder.feedback(project, model) for path in one.files()]
+        files = (*folder.unknown_files(), *matched)
+        return bool(look.labels) or any(path.stat().st_mtime >= since for path in files)
+
+    if not querying.consistently(home, changed):
+        return False
+    found = labelled(home, project, model, since - _WEEK_S, None, version)
+    return any(said_us >= since * 1e6 for (said_us,) in columns.rows(found, ("said_at",)))
 
 
 def unknown(home: Home) -> Unknown:

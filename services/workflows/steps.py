@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from services.engines.mlflow.models import TrackedRun, Version
     from services.serving.workbench import Workbench
 
+_WAIT_S = 900.0
+"""So long a check waits for another one that is under way."""
 Answer = dict[str, Any]
 Inputs = Mapping[str, Any]
 
@@ -259,6 +261,31 @@ def compare(at: Desk, inputs: Inputs) -> Answer:
     return table(at.mlflow, at.home, planned, trainings)
 
 
+def monitor(at: Desk, inputs: Inputs) -> Answer:
+    """Check deployments for drift: all that have something new, or those that are named.
+
+    Raises:
+        NotFoundError: A named one takes no requests.
+        PlatformError: One or more could not be checked, each said in the log; or none could.
+    """
+    from services.monitoring import checking, deployed
+    from services.monitoring.checking import Asked
+
+    params = inputs.get("params") or {}
+    names = tuple(str(name) for name in params.get("deployments") or ())
+    asked = Asked(
+        names, report=True if params.get("report") else None, by="platform.monitor", wait_s=_WAIT_S
+    )
+    came = checking.run(at.home, asked, at.say, at.tracking)
+    for (project, model, version), error in came.failed.items():
+        at.say(f"Version {version} of {project}.{model} could not be checked: {error}")
+    if came.failed:
+        raise PlatformError(came.said, "Each is an alert of its own; the others were checked.")
+    told = [line for one, each in came.checked.items() for line in deployed.documents(one, each)]
+    drifted = [str(line["said"]) for line in told if line["state"] == "drifted"]
+    return {"verdicts": told, "said": "\n".join([came.said, *drifted])}
+
+
 def _run_ids(inputs: Inputs) -> set[str]:
     trained = inputs.get("train") or inputs.get("server") or {}
     return {str(run_id) for run_id in trained.get("run_ids") or ()}
@@ -292,4 +319,5 @@ STEPS: Mapping[str, Callable[[Desk, Inputs], Answer]] = {
     "package": release.package,
     "deploy": release.deploy,
     "smoke": release.smoke_test,
+    "monitor": monitor,
 }

@@ -1,7 +1,12 @@
-"""Verdicts of monitoring: drift of data and predictions, data quality, accuracy."""
+"""Verdicts of monitoring: drift of data and predictions, data quality, accuracy.
 
-from collections.abc import Iterable, Mapping, Sequence
+Of a model several versions may answer (a canary): what one of them says counts for the model, the
+worst first, so that a canary that is well hides no live version that is not.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
+from urllib.parse import quote
 
 from services.alerting.models import Event, Severity, key_of
 
@@ -9,6 +14,7 @@ KIND = "drift"
 _SEVERITY: Mapping[str, Severity] = {
     "none": "info", "low": "info", "medium": "warning", "high": "critical",
 }  # fmt: skip
+_RANK = {name: number for number, name in enumerate(_SEVERITY)}
 _TITLE = {
     "data": "The inputs of {} drifted",
     "prediction": "The predictions of {} drifted",
@@ -40,6 +46,10 @@ class ColumnSeen(Protocol):
     @property
     def importance(self) -> float | None:
         """Return its share of the model's answer: 0 to 1."""
+
+    @property
+    def n_current(self) -> int:
+        """Return how many values were compared."""
 
     @property
     def said(self) -> str:
@@ -99,17 +109,43 @@ def key(verdict: VerdictSeen) -> str:
     return key_of(KIND, verdict.project, verdict.model, verdict.kind)
 
 
-def events(verdicts: Iterable[VerdictSeen]) -> tuple[Event, ...]:
-    """Return what is to be said of models; of several verdicts on one the newest counts.
+def events(
+    verdicts: Iterable[VerdictSeen],
+    open_keys: Iterable[str] = (),
+    deployed: Collection[str] | None = None,
+    now: float = 0.0,
+) -> tuple[Event, ...]:
+    """Return what is to be said of models; of several verdicts on one version the newest counts.
 
     ``too few`` and ``unknown`` end nothing: that is no evidence.
+
+    Args:
+        verdicts: On the versions that answer now.
+        open_keys: Keys of the alerts of this kind that are open.
+        deployed: Names (``PROJECT.MODEL``) of what is in service; None: not known.
+        now: Seconds since 1970.
     """
-    newest: dict[str, VerdictSeen] = {}
+    newest: dict[tuple[str, int], VerdictSeen] = {}
     for verdict in verdicts:
-        before = newest.get(key(verdict))
-        if before is None or verdict.computed_at >= before.computed_at:
-            newest[key(verdict)] = verdict
-    return tuple(_event(name, one) for name, one in newest.items())
+        of = key(verdict), verdict.version
+        if of not in newest or verdict.computed_at >= newest[of].computed_at:
+            newest[of] = verdict
+    worst: dict[str, VerdictSeen] = {}
+    for (name, _), verdict in newest.items():
+        if name not in worst or _badness(verdict) > _badness(worst[name]):
+            worst[name] = verdict
+    found = tuple(_event(name, one) for name, one in worst.items())
+    if deployed is None:
+        return found
+    there = {key_of(KIND, *name.split(".", 1), kind) for name in deployed for kind in _TITLE}
+    gone = sorted(set(open_keys) - there)
+    over = (Event(name, now, "ok", said="It was taken out of service.") for name in gone)
+    return (*found, *over)
+
+
+def _badness(verdict: VerdictSeen) -> tuple[int, int, float]:
+    state = {"steady": 0, "drifted": 2}.get(verdict.state, 1)
+    return state, _RANK.get(verdict.severity, 0), verdict.computed_at
 
 
 def _event(name: str, verdict: VerdictSeen) -> Event:
@@ -118,8 +154,8 @@ def _event(name: str, verdict: VerdictSeen) -> Event:
     if verdict.state != "drifted":
         return Event(name, verdict.computed_at, "unknown", said=verdict.said)
     moved = _moved(verdict.columns)
-    model = f"{verdict.project}/{verdict.model}"
-    evidence = [column.said for column in moved[:_SHOWN] if column.said]
+    endpoint = f"{verdict.project}.{verdict.model}"
+    evidence = [_evidence(column) for column in moved[:_SHOWN]]
     return Event(
         name,
         verdict.computed_at,
@@ -127,17 +163,29 @@ def _event(name: str, verdict: VerdictSeen) -> Event:
         _SEVERITY.get(verdict.severity, "warning"),
         verdict.project,
         title=_TITLE.get(verdict.kind, "{} drifted").format(verdict.model),
-        said=verdict.said,
+        said=f"Version {verdict.version}: {verdict.said}",
         cause=_cause(moved),
-        suggestion=f"See what changed where {model} is asked; if it stays so, retrain it on newer "
-        f"data: `mlops run {verdict.project}`.",
-        link=f"/deployments?project={verdict.project}",
+        suggestion=f"`mlops drift show {endpoint}` shows then and now; see what changed where it "
+        f"is asked. If it stays so, train it on newer data: `mlops run {verdict.project}`.",
+        link=f"/monitoring?deployment={quote(endpoint)}&verdict={quote(verdict.id)}",
         labels={
             "project": verdict.project, "model": verdict.model, "version": str(verdict.version),
-            "endpoint": f"{verdict.project}.{verdict.model}", "verdict": verdict.id,
+            "endpoint": endpoint, "verdict": verdict.id,
         },
         evidence=(*evidence, *((verdict.report,) if verdict.report else ())),
     )  # fmt: skip
+
+
+def _evidence(column: ColumnSeen) -> str:
+    """Return a column's sentence, with its share of the model's answer where that is known."""
+    said = column.said or f"{_plain(column)} is {column.state} ({column.n_current:,} values)."
+    if column.importance is None:
+        return said
+    return f"{said} {column.importance * 100:.0f} % of the model's answer goes with it."
+
+
+def _plain(column: ColumnSeen) -> str:
+    return column.name.partition(".")[2] or column.name
 
 
 def _moved(columns: Sequence[ColumnSeen]) -> list[ColumnSeen]:
@@ -159,4 +207,4 @@ def _cause(moved: Sequence[ColumnSeen]) -> str:
     if first.importance is not None:
         share = f", with {first.importance * 100:.0f} % of the model's answer"
     more = f"; {rest} more column{'s' if rest != 1 else ''} with it" if rest else ""
-    return f"The column {first.name} is {first.state}{share}{more}."
+    return f"The column {_plain(first)} is {first.state}{share}{more}."

@@ -190,6 +190,7 @@ class PlatformTask(WatchedTask):
         inputs_from: Tasks whose answers the step gets.
         events: Whether it gets what the assets told that set the run off.
         memory_limited: Whether it runs code of the project, under the project's limit.
+        timeout_s: After which it is ended; None: as the project's own commands are.
     """
 
     ui_color = "#e4eaf3"
@@ -202,6 +203,7 @@ class PlatformTask(WatchedTask):
         inputs_from: tuple[str, ...] = (),
         events: bool = False,
         memory_limited: bool = False,
+        timeout_s: float | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -210,6 +212,7 @@ class PlatformTask(WatchedTask):
         self.inputs_from = tuple(inputs_from)
         self.events = events
         self.memory_limited = memory_limited
+        self.timeout_s = timeout_s
 
     def execute(self, context: Any) -> dict[str, Any]:
         """Run it."""
@@ -238,7 +241,7 @@ class PlatformTask(WatchedTask):
             project=spec.project,
             inherited=_OF_THE_PLATFORM,
             variables={"MLOPS_HOME": str(spec.home)},
-            timeout_s=spec.timeout_s,
+            timeout_s=spec.timeout_s if self.timeout_s is None else self.timeout_s,
             memory_limit_bytes=spec.memory_limit_bytes if self.memory_limited else None,
             answers=True,
         )

@@ -1,0 +1,237 @@
+"""``mlops drift``: how deployments do beside their baselines, across projects."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from services.commands.output import (
+    json_option,
+    moment,
+    number,
+    print_json,
+    print_table,
+    say,
+    sentences,
+)
+
+if TYPE_CHECKING:
+    from services.commands.drift_reading import Deployment
+    from services.monitoring.models import ColumnVerdict, Verdict
+    from services.monitoring.store import Summary
+
+_named = click.argument("name", metavar="PROJECT.MODEL")
+_KINDS = ("data", "prediction", "quality", "accuracy")
+_BASELINES = ("auto", "evaluation", "first", "season", "window")
+_HOUR_S, _DAY_S = 3600.0, 86_400.0
+
+
+@click.group()
+def drift() -> None:
+    """Drift, data quality and accuracy of deployments: list, show, check, baseline."""
+
+
+@drift.command("list")
+@click.option("--project", help="One project's id.")
+@json_option
+@sentences
+def list_drift(*, project: str | None, as_json: bool) -> None:
+    """List the deployments of all projects, the worst first, with their newest verdicts."""
+    from services.commands import drift_reading
+
+    found = drift_reading.deployments(project)
+    if as_json:
+        print_json([one.shape() for one in found])
+        return
+    rows = [
+        [
+            one.name,
+            one.state,
+            one.severity or "–",
+            "–" if one.share is None else f"{one.share:.0%}",
+            "–" if one.rows is None else f"{one.rows:,}",
+            "–" if one.age_s is None else age(one.age_s),
+            one.said,
+        ]
+        for one in found
+    ]
+    columns = ["deployment", "state", "severity", "drifted", "rows", "age", "said"]
+    print_table(columns, rows, "Nothing is in service, so nothing is checked.")
+
+
+@drift.command()
+@_named
+@click.option("--kind", type=click.Choice(_KINDS), help="One of its verdicts; else all four.")
+@click.option("--history", type=click.IntRange(1, 1000), metavar="N", help="Its last N checks.")
+@json_option
+@sentences
+def show(*, name: str, kind: str | None, history: int | None, as_json: bool) -> None:
+    """Show a deployment's newest verdicts, and each column of them then and now."""
+    from services.commands import drift_reading
+
+    one = drift_reading.deployment(name)
+    kinds = _KINDS if kind is None else (kind,)
+    before = one.history(kinds, history) if history else ()
+    if as_json:
+        document = {
+            **one.shape(),
+            "verdicts": [verdict_shape(each) for each in one.verdicts if each.kind in kinds],
+            "begun": {each.kind: _moment(one.begun(each.kind)) for each in one.verdicts},
+            "history": [summary_shape(each) for each in before],
+        }
+        print_json(document)
+        return
+    _tell(one)
+    for verdict in one.verdicts:
+        if verdict.kind in kinds:
+            _tell_verdict(verdict, one.begun(verdict.kind))
+    if history:
+        rows = [_history_row(each) for each in before]
+        columns = ["when", "version", "what", "state", "severity", "drifted", "rows", "said"]
+        print_table(columns, rows, "It was not checked yet.")
+
+
+@drift.command()
+@_named
+@click.option("--report", is_flag=True, help="Have Evidently write its full report, too.")
+@click.option("--wait", is_flag=True, help="Show how far it is, and what it came to.")
+@sentences
+def check(*, name: str, report: bool, wait: bool) -> None:
+    """Compare a deployment with its baseline now; exit 1 when that failed, not when it drifted."""
+    from services.actions.drift_check import CheckDrift
+    from services.commands import drift_reading
+    from services.commands.rolling import roll
+
+    project, model = drift_reading.named(name)
+    roll(CheckDrift(project, model, report), wait=wait, see=f"mlops drift show {name}")
+
+
+@drift.command()
+@_named
+@click.argument("kind", type=click.Choice(_BASELINES))
+@click.option("--weeks", type=int, help="Of season: how many weeks back, 1 to 12. [default: 4]")
+@click.option("--since", metavar="TIME", help="Of window: 2026-05-01 or 2026-05-01T08:30, UTC.")
+@click.option("--until", metavar="TIME", help="Of window.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@sentences
+def baseline(
+    *, name: str, kind: str, weeks: int | None, since: str | None, until: str | None, yes: bool
+) -> None:
+    """Say what a deployment's checks compare with.
+
+    auto: its evaluation data, else its first predictions. evaluation, first: that alone.
+    season: the same hours of the weeks before. window: the predictions of a stretch of time.
+    """
+    from services.actions.drift_check import SetBaseline
+    from services.commands import drift_reading
+    from services.commands.acting import act
+    from services.monitoring.models import Baseline
+
+    project, model = drift_reading.named(name)
+    chosen = SetBaseline(
+        project, model, kind, Baseline().weeks if weeks is None else weeks, at(since), at(until)
+    )
+    act(chosen, yes=yes)
+
+
+def at(text: str | None) -> float | None:
+    """Return a moment that a person wrote, in seconds since 1970; without a zone it is UTC.
+
+    Raises:
+        InputError: It is none.
+    """
+    from services.errors import InputError
+
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            f"{text[:40]!r} is no time.", "Write 2026-05-01 or 2026-05-01T08:30."
+        ) from error
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def age(seconds: float) -> str:
+    """Return an age for a table."""
+    if seconds < _HOUR_S:
+        return f"{max(0.0, seconds) / 60:.0f} min"
+    return f"{seconds / _HOUR_S:.0f} h" if seconds < 2 * _DAY_S else f"{seconds / _DAY_S:.0f} d"
+
+
+def verdict_shape(one: "Verdict") -> dict[str, Any]:
+    """Return a verdict in the documented JSON shape: that of its file, with times as words."""
+    return {**one.as_json(), **_times(one)}
+
+
+def summary_shape(one: "Summary") -> dict[str, Any]:
+    """Return a verdict without its columns in the documented JSON shape."""
+    plain = {name: getattr(one, name) for name in type(one).__dataclass_fields__}
+    return {**plain, **_times(one)}
+
+
+def _times(one: "Verdict | Summary") -> dict[str, datetime | None]:
+    return {name: _moment(getattr(one, name)) for name in ("computed_at", "since", "until")}
+
+
+def _moment(value: float | None) -> datetime | None:
+    return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+def _tell(one: "Deployment") -> None:
+    from services.monitoring import baselines
+
+    say(f"{one.name}, {one.versions_said}: {one.state}")
+    chosen = one.chosen
+    said = baselines.said(one.baseline)
+    by = f" ({chosen.by} chose it {moment(_moment(chosen.at))})" if chosen else ""
+    say(f"Compared with {said}{by}.")
+    for looked in one.looked:
+        when = moment(_moment(looked.at))
+        if looked.error:
+            why = f"{looked.error} {looked.hint}"
+            say(f"Version {looked.version} could not be checked {when}: {why}")
+        elif looked.compared_at is not None and looked.compared_at < looked.at:
+            since = moment(_moment(looked.compared_at))
+            say(f"Version {looked.version}: nothing came between {since} and {when}.")
+        if looked.fault:
+            say(f"Version {looked.version} lacks: {looked.fault} {looked.hint}")
+    if not one.verdicts:
+        say(one.said)
+
+
+def _tell_verdict(verdict: "Verdict", begun: float | None) -> None:
+    head = f"{verdict.kind}, version {verdict.version}, {moment(_moment(verdict.computed_at))}"
+    since = f" since {moment(_moment(begun))}" if verdict.state == "drifted" and begun else ""
+    say(f"\n{head}: {verdict.state}{since}")
+    say(verdict.said)
+    if verdict.report:
+        say(f"Full report: monitoring/{verdict.report}")
+    rows = [_column_row(one) for one in sorted(verdict.columns, key=_first)]
+    if rows:
+        columns = ["column", "state", "effect", "from", "p", "n", "n before", "importance", "said"]
+        print_table(columns, rows, "")
+
+
+def _first(one: "ColumnVerdict") -> tuple[bool, float, str]:
+    from services.monitoring.models import is_moved
+
+    over = (one.effect or 0.0) / (one.threshold or 1.0)
+    weight = over * (1.0 if one.importance is None else one.importance)
+    return not is_moved(one.state), -weight, one.name
+
+
+def _column_row(one: "ColumnVerdict") -> list[str]:
+    return [
+        one.name, one.state, number(one.effect), number(one.threshold), number(one.p_value),
+        f"{one.n_current:,}", f"{one.n_reference:,}",
+        "–" if one.importance is None else f"{one.importance:.0%}", one.said,
+    ]  # fmt: skip
+
+
+def _history_row(one: "Summary") -> list[str]:
+    return [
+        moment(_moment(one.computed_at)), str(one.version), one.kind, one.state, one.severity,
+        "–" if one.share is None else f"{one.share:.0%}", f"{one.rows:,}", one.said,
+    ]  # fmt: skip
