@@ -260,6 +260,14 @@ class VerdictStore:
             "It may be older than verdicts are kept. The Monitoring page has those there are.",
         )
 
+    def rows(self, asked: Any) -> list[Row[Any]]:  # noqa: ANN401
+        """Return what a query over the tables of ``tables`` finds: ``periods`` asks so.
+
+        Raises:
+            PlatformError: The index cannot be read.
+        """
+        return self._rows(asked)
+
     def _rows(self, asked: Any) -> list[Row[Any]]:  # noqa: ANN401
         try:
             with self._reading.connect() as connection:

@@ -9,6 +9,7 @@ from services.reports.models import Asked, Report, Section, Window
 from services.reports.sections import (
     activity,
     data,
+    drift,
     experiments,
     hardware,
     registry,
@@ -21,6 +22,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[Asked], Section]], ...] = (
     ("techniques", "Techniques and what they cost", techniques.section),
     ("models", "Models and who promoted them", registry.section),
     ("deployments", "Deployments and how they answered", serving.section),
+    ("drift", "Drift and actions", drift.section),
     ("activity", "Actions and lineage", activity.section),
     ("hardware", "Apple Silicon and other machines", hardware.section),
     ("data", "Data and models on disk", data.section),
