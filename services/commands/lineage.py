@@ -163,9 +163,11 @@ def send(*, to: str) -> None:
 
 def _asked() -> "Lineage":
     from services.lineage.asking import Lineage
+    from services.lineage.monitored import monitored
 
-    here = context()
-    return Lineage(Home.locate(), here.mirror, here.journal, here.data)
+    here, home = context(), Home.locate()
+    watched = monitored(here.journal, home)
+    return Lineage(home, here.mirror, here.journal, here.data, watched=watched)
 
 
 def _one(here: "Lineage", text: str) -> "Ref":

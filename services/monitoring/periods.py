@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, case, func, select
+from sqlalchemy import case, func, select
 
 from services.home import Home
 from services.monitoring import folder
@@ -56,13 +56,18 @@ class Moved:
     """How far at most, in the unit of its measure; None where no distance is known."""
 
 
+def is_there(home: Home) -> bool:
+    """Return whether anything was ever checked: who only reads makes no store."""
+    return folder.base(home).is_dir()
+
+
 def opened(home: Home) -> VerdictStore | None:
     """Return the store of an installation, None where nothing was ever checked.
 
     Raises:
         PlatformError: It cannot be opened.
     """
-    return VerdictStore(home) if folder.base(home).is_dir() else None
+    return VerdictStore(home) if is_there(home) else None
 
 
 def checks(
@@ -101,7 +106,7 @@ def checks(
             _SEVERITIES[row.worst], row.most, row.last_state, row.last_at, row.last_said,
             row.last_id,
         )
-        for row in store.rows(query.order_by(counted.c.project, counted.c.model, counted.c.kind))
+        for row in store.ask(query.order_by(counted.c.project, counted.c.model, counted.c.kind))
     )  # fmt: skip
 
 
@@ -126,7 +131,7 @@ def moved(
     )
     return tuple(
         Moved(row.project, row.model, row.kind, row.name, row.times, row.most)
-        for row in store.rows(query)
+        for row in store.ask(query)
     )
 
 
@@ -150,7 +155,7 @@ def turns(
         _verdicts.c.project == project, _verdicts.c.model == model,
         _verdicts.c.version == version,
     )  # fmt: skip
-    total = store.rows(select(func.count()).select_from(_verdicts).where(*mine))[0][0]
+    total = store.ask(select(func.count()).select_from(_verdicts).where(*mine))[0][0]
     told = (
         select(
             _verdicts.c.number,
@@ -165,8 +170,8 @@ def turns(
     turned = select(told.c.number).where(told.c.before.is_(None) | (told.c.before != told.c.state))
     newest = select(func.max(_verdicts.c.number)).where(*mine).group_by(_verdicts.c.kind)
     query = select(_verdicts).where(_verdicts.c.number.in_(turned) | _verdicts.c.number.in_(newest))
-    rows = store.rows(query.order_by(_verdicts.c.number.desc()).limit(most))
-    return tuple(map(_summary, rows)), int(total)
+    found = store.summaries(query.order_by(_verdicts.c.number.desc()).limit(most))
+    return found, int(total)
 
 
 def summary(store: VerdictStore, verdict_id: str) -> Summary | None:
@@ -175,8 +180,8 @@ def summary(store: VerdictStore, verdict_id: str) -> Summary | None:
     Raises:
         PlatformError: The index cannot be read.
     """
-    rows = store.rows(select(_verdicts).where(_verdicts.c.id == verdict_id))
-    return _summary(rows[0]) if rows else None
+    found = store.summaries(select(_verdicts).where(_verdicts.c.id == verdict_id))
+    return found[0] if found else None
 
 
 def drifted_first(
@@ -193,9 +198,5 @@ def drifted_first(
     )  # fmt: skip
     if until is not None:
         query = query.where(_verdicts.c.computed_at <= until)
-    rows = store.rows(query.order_by(_verdicts.c.number).limit(1))
-    return _summary(rows[0]) if rows else None
-
-
-def _summary(row: Row[Any]) -> Summary:
-    return Summary(*(getattr(row, name) for name in Summary.__dataclass_fields__))
+    found = store.summaries(query.order_by(_verdicts.c.number).limit(1))
+    return found[0] if found else None
