@@ -42,8 +42,9 @@ def report(*, project: str | None, out: Path, period: str) -> None:
 def _collected(project: str | None, period: str) -> "Report":
     from services.commands.acting import context
     from services.home import Home
-    from services.reports.collecting import collect, window_of
+    from services.reports.collecting import collect
     from services.reports.models import Asked
+    from services.reports.period import window_of
     from services.telemetry.store import Store
 
     here, home = context(), Home.locate()

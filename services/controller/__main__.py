@@ -21,12 +21,22 @@ from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
 from services.alerting.sending import Sender
-from services.controller import airflow, alerts, queue, run_use, serving, workflows, workforce
+from services.controller import (
+    airflow,
+    alerts,
+    queue,
+    reports,
+    run_use,
+    serving,
+    workflows,
+    workforce,
+)
 from services.controller.airflow import AirflowWatch
 from services.controller.alerts import AlertWatch, Sources
 from services.controller.known import Known
 from services.controller.loops import Loop
 from services.controller.queue import QueueLoop
+from services.controller.reports import PATIENCE_S, ReportWatch
 from services.controller.run_use import RunUseWatch
 from services.controller.serving import ServingWatch
 from services.controller.telemetry import INTERVAL_S, TelemetryWatch
@@ -152,6 +162,8 @@ def build(home: Home, settings: Settings) -> list[Loop]:
     served = ServingWatch(Store(database), home, enabled=settings.serving_enabled)
     rules = Sources(home, journal, mirror).rules(serves=settings.serving_enabled)
     watching = AlertWatch(home, journal, rules)
+    patience_s = PATIENCE_S if settings.airflow_enabled else 0.0
+    reporting = ReportWatch(home, journal, partial(alerts.dashboard_url, home), patience_s)
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
 
     def act() -> bool:
@@ -179,6 +191,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("run use", used.turn, run_use.INTERVAL_S),
         Loop("alerts", watching.turn, alerts.INTERVAL_S),
         Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
+        Loop("reports", reporting.turn, reports.INTERVAL_S),
         *flows,
     ]
 

@@ -15,8 +15,9 @@ from services.home import Home
 from services.mirror import schema
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
-from services.reports.collecting import collect, window_of
+from services.reports.collecting import collect
 from services.reports.models import Asked, Report, Section
+from services.reports.period import window_of
 from services.settings import Settings
 from services.telemetry.store import Store as Telemetry
 from tests import lineage_seed as seed
