@@ -115,7 +115,7 @@ def test_airflow_lists_the_dags_and_a_broken_project_breaks_only_itself(
     dags = told["dags"]
     assert set(dags) == {
         "toy.train", "toy.retrain", "toy.federated", "owner.train", "owner.retrain",
-        "owner.nightly", "platform.compare", "thief.train", "thief.retrain",
+        "owner.nightly", "platform.compare", "platform.report", "thief.train", "thief.retrain",
         *(f"{name}.release" for name in ("toy", "owner", "thief")),
     }  # fmt: skip
     assert dags["toy.train"]["tasks"] == chain == dags["toy.retrain"]["tasks"]

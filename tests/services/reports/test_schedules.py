@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -16,7 +17,12 @@ from services.home import Home
 from services.reports import kept, making, schedules
 from services.reports.schedules import Schedule
 from services.settings import Settings
+from services.workflows import steps
+from services.workflows.steps import Desk
 from tests.lineage_seed import CLIP, LORA
+
+if TYPE_CHECKING:
+    from services.projects.contract import Project
 
 HOUR, DAY = 3600.0, 86_400.0
 DAILY = Schedule(LORA, "day", 7, channels=("ops", "gone"))
@@ -257,3 +263,20 @@ def test_a_process_that_fails_is_a_sentence_and_what_was_made_is_told(
         watch.turn()
     assert len(told(journal)) == 1
     watch.turn()  # not before the pause is over
+
+
+# The task of the DAG
+
+
+def test_the_task_of_the_dag_makes_what_is_due_and_is_skipped_while_nothing_is(
+    home: Home, journal: Journal
+):
+    place = Desk(cast("Project", None), home)
+    schedules.put(journal, DAILY, time.time())
+    told = steps.report(place, {})
+    assert told == {"reports": [], "said": "No report is due.", "skip": "No report is due."}
+    schedules.remove(journal, DAILY.name)
+    schedules.put(journal, DAILY, time.time() - 2 * DAY)
+    told = steps.report(place, {})
+    (made,) = kept.kept(home)
+    assert told == {"reports": [made.name], "said": f"{LORA}/day: {made.name}."}

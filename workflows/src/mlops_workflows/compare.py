@@ -18,8 +18,13 @@ _OWN_DEFAULT = "as the project does it"
 
 def platform_dags(specs_folder: str) -> dict[str, DAG]:
     """Return the DAGs over all projects; none before there is a project."""
+    from mlops_workflows.reports import report
+
     paths = specs_in(specs_folder)
-    return {"platform.compare": comparison(paths)} if paths else {}
+    if not paths:
+        return {}
+    made = (comparison(paths), report(next(iter(paths.values()))))
+    return {dag.dag_id: dag for dag in made}
 
 
 def specs_in(folder: str) -> dict[str, str]:
