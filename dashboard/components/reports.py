@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import report_files, state
 from dashboard.components import actions, notices
 from dashboard.components.actions import Proposal
-from dashboard.numbers import age
+from dashboard.numbers import age, counted
 from dashboard.text import plain
 from services.actions.report_make import MakeReport
 from services.actions.report_schedule import RemoveReportSchedule, SetReportSchedule
@@ -138,12 +138,10 @@ def _kept(project: str | None) -> None:
         begin, end = (datetime.fromtimestamp(at, UTC) for at in (one.since, one.until))
         by = "by the calendar" if one.schedule else f"by {plain(one.by, 40)}"
         made = age(datetime.fromtimestamp(one.made_at, UTC))
-        lost = (
-            f" :orange[:material/warning: {len(one.missing)} parts missing]" if one.missing else ""
-        )
+        lost = f" :orange[:material/warning: {counted(len(one.missing), 'part')} missing]"
         st.markdown(
-            f"[{begin:%Y-%m-%d} to {end:%Y-%m-%d}]({one.link}) "
-            f"[:material/download:]({one.link}?{report_files.DOWNLOAD}=1) "
+            f"[{begin:%Y-%m-%d} to {end:%Y-%m-%d}]({one.link}) · "
+            f"[Download]({one.link}?{report_files.DOWNLOAD}=1) "
             f":gray[{by}, {made}]{lost if one.missing else ''}"
         )
     if len(found) > _SHOWN:

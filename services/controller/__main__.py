@@ -24,6 +24,7 @@ from services.alerting.sending import Sender
 from services.controller import (
     airflow,
     alerts,
+    lineage,
     queue,
     reports,
     run_use,
@@ -192,8 +193,18 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("alerts", watching.turn, alerts.INTERVAL_S),
         Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
         Loop("reports", reporting.turn, reports.INTERVAL_S),
+        *_lineage(home, settings, mirror),
         *flows,
     ]
+
+
+def _lineage(home: Home, settings: Settings, mirror: Mirror) -> list[Loop]:
+    """Return the loop that sends OpenLineage events; none where nothing says where to."""
+    to = settings.openlineage_to
+    if not to:
+        return []
+    sending = lineage.watch(home, mirror, to, private=settings.openlineage_private)
+    return [Loop("lineage", sending.turn, lineage.INTERVAL_S)]
 
 
 def _flows(
