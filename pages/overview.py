@@ -4,12 +4,14 @@ import streamlit as st
 
 from dashboard import scope
 from dashboard.charts.small import bars_per_day
-from dashboard.components import notices
+from dashboard.components import notices, reports
 from dashboard.components.cli import command_line
 from dashboard.overview import access, board, cards, inbox
 
-st.title("Overview")
 where = scope.current()
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.title("Overview", width="stretch")
+    reports.menu(where.project, notices.why_off("controller"))
 
 
 def body() -> None:

@@ -5,13 +5,15 @@ import shlex
 import streamlit as st
 
 from dashboard import navigation, state
-from dashboard.components import notices
+from dashboard.components import notices, reports
 from dashboard.components import project as drawing
 from dashboard.components.cli import command_line
 from services.errors import NotFoundError
 
-navigation.link("projects", "All projects", icon="arrow_back")
-notices.engine_notice("controller")
+with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+    navigation.link("projects", "All projects", icon="arrow_back")
+    corner = st.container(width="content")
+off = notices.engine_notice("controller")
 
 shown = st.query_params.get("id", "")
 found = next((project for project in state.projects() if project.id == shown), None)
@@ -21,6 +23,8 @@ if found is None:
         "`mlops projects list` names those there are.",
     )
 
+with corner:
+    reports.menu(found.id, off)
 drawing.detail(found)
 own = shlex.quote(found.id)
 command_line(f"mlops projects show {own}", f"mlops projects check {own}")

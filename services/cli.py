@@ -50,7 +50,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "lineage:lineage",
         "Where a thing came from, what came of it, what is bad or broken.",
     ),
-    "report": ("report:report", "One HTML file of what was done, compared with the period before."),
+    "report": (
+        "report:report",
+        "One HTML file of what was done; list, schedule, unschedule, schedules.",
+    ),
     "users": ("users:users", "Accounts: add, list, set, disable, enable, reset-password."),
     "backup": ("backup:backup", "Copy the journal to a file."),
     "restore": ("backup:restore", "Put a backup in the journal's place."),

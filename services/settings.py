@@ -141,8 +141,14 @@ class Settings(BaseSettings):
     """How long predictions and feedback are kept."""
 
     openlineage_to: str = ""
-    """Where `mlops lineage send` puts OpenLineage events: a file, or an address that takes them,
-    e.g. ``https://marquez.example/api/v1/lineage``."""
+    """Where OpenLineage events of runs that ended go: a file, or an address that takes them, e.g.
+    ``https://marquez.example/api/v1/lineage``; empty: nowhere."""
+
+    openlineage_private: bool = False
+    """Whether that address may be one of a private network or of this machine."""
+
+    reports_days: float = Field(default=366.0, gt=0)
+    """How long scheduled reports are kept; those that somebody asked for stay a week."""
 
     session_days: float = Field(default=7.0, gt=0)
     log_level: str = "INFO"

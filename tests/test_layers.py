@@ -22,7 +22,7 @@ RANK = {
     "projects": 3,
     "platform": 6,
     "controller": 7,
-    "reports": 5,
+    "reports": 4,
     "resources": 4,
     "serving": 4,
     "monitoring": 4,

@@ -7,6 +7,8 @@ from dashboard.lineage.address import FIND, ID, WAY
 from services.home import Home
 from services.lineage.asking import Lineage
 from services.lineage.models import Direction, Ref, ref_of
+from services.lineage.monitored import Monitored
+from services.monitoring.periods import is_there
 
 WAYS: dict[str, tuple[Direction, ...]] = {
     "Both ways": ("up", "down"),
@@ -17,10 +19,10 @@ WAYS: dict[str, tuple[Direction, ...]] = {
 
 def lineage() -> Lineage:
     """Return what is asked; made anew each time, for it holds what it read of data repositories."""
-    context = state.context()
-    return Lineage(
-        Home.locate(), context.mirror, context.journal, context.data, state.visible_projects()
-    )
+    context, home = state.context(), Home.locate()
+    watched = Monitored(context.journal, lambda: state.verdicts() if is_there(home) else None)
+    mine = state.visible_projects()
+    return Lineage(home, context.mirror, context.journal, context.data, mine, watched)
 
 
 def named() -> str:

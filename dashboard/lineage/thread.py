@@ -12,7 +12,7 @@ from dashboard.numbers import age, counted
 from dashboard.text import plain
 from services.errors import InputError
 from services.lineage.asking import Lineage
-from services.lineage.models import Broken, Direction, Node, Ref, Thread
+from services.lineage.models import Broken, Direction, Ref, Thread
 from services.lineage.radius import Affected, said
 
 _SHOWN = 12
@@ -21,7 +21,7 @@ _SHOWN = 12
 def draw(here: Lineage, ref: Ref, ways: tuple[Direction, ...], off: str | None) -> None:
     """Draw the thread of a thing."""
     thread = here.thread(ref, ways)
-    _head(thread.start, off)
+    _head(thread, off)
     for sentence in thread.unknown:
         st.warning(f"Could not be asked, so there may be more: {plain(sentence, 300)}",
                    icon=":material/help:")  # fmt: skip
@@ -35,7 +35,8 @@ def draw(here: Lineage, ref: Ref, ways: tuple[Direction, ...], off: str | None) 
         _links(thread)
 
 
-def _head(node: Node, off: str | None) -> None:
+def _head(thread: Thread, off: str | None) -> None:
+    node = thread.start
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         icon, kind = looks.ICONS[node.ref.kind], looks.WORDS[node.ref.kind]
         st.markdown(f"### :material/{icon}: {kind} {plain(node.title, 80)}", width="content")
@@ -43,7 +44,7 @@ def _head(node: Node, off: str | None) -> None:
         if word:
             look = looks.look(word)
             st.badge(look.word, icon=f":material/{look.icon}:", color=look.colour)
-        page = address.page_of(node)
+        page = address.page_of(node, thread.links)
         if page is not None and navigation.has(page[0]):
             navigation.link(page[0], "Its page", icon="open_in_new", hover="", **page[1])
         acting.button(node, off)

@@ -27,6 +27,8 @@ from services.actions.promote import Promote, Rollback
 from services.actions.queue_move import MoveJob
 from services.actions.register_project import ForgetProject, RegisterProject
 from services.actions.remove_machine import RemoveMachine
+from services.actions.report_make import MakeReport
+from services.actions.report_schedule import RemoveReportSchedule, SetReportSchedule
 from services.actions.rollout_step import SteerRollout
 from services.actions.scale import Scale
 from services.actions.serving_privacy import SetPrivacy
@@ -80,6 +82,9 @@ ACTIONS: dict[str, type[Any]] = {
         SetBaseline,
         MarkBad,
         UnmarkBad,
+        MakeReport,
+        SetReportSchedule,
+        RemoveReportSchedule,
         AcknowledgeAlert,
         SilenceAlerts,
         EndSilence,

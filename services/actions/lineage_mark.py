@@ -12,6 +12,7 @@ from services.lineage import marked, radius
 from services.lineage.asking import Lineage
 from services.lineage.marked import MARKABLE
 from services.lineage.models import Mark, Node, Ref, mark_json, ref_of
+from services.lineage.monitored import monitored
 
 _REASON_LIMIT = 2_000
 
@@ -150,7 +151,9 @@ def node_of(context: Context, thing: str) -> Node:
     Raises:
         InputError: It names nothing that can be bad.
     """
-    here = Lineage(Home.locate(), context.mirror, context.journal, context.data)
+    home = Home.locate()
+    watched = monitored(context.journal, home)
+    here = Lineage(home, context.mirror, context.journal, context.data, watched=watched)
     return here.node(must(thing))
 
 

@@ -280,6 +280,19 @@ alert_silences = Table(
     Column("action_id", BigInteger, unique=True),
 )
 
+report_schedules = Table(
+    "report_schedules",
+    metadata,
+    Column("name", String(80), primary_key=True),  # PROJECT/EVERY, of the toolkit */EVERY
+    Column("project", String(64)),  # NULL: the whole toolkit
+    Column("body", Text, nullable=False),  # JSON: services.reports.schedules.Schedule
+    Column("made_ms", BigInteger, nullable=False),  # the moment that was due and is done with
+    Column("report", String(40), nullable=False, server_default=""),  # the last one's name
+    Column("told_ms", BigInteger, nullable=False),  # up to which moment people were told
+    Column("tried_ms", BigInteger, nullable=False, server_default="0"),
+    Column("trouble", Text, nullable=False, server_default=""),
+)
+
 alert_channels = Table(
     "alert_channels",
     metadata,

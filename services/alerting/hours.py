@@ -46,3 +46,11 @@ def within(quiet: Quiet | None, now: float) -> bool:
     if quiet.begin < quiet.end:
         return quiet.begin <= minute < quiet.end
     return minute >= quiet.begin or minute < quiet.end
+
+
+def over(quiet: Quiet | None, now: float) -> float:
+    """Return when they end, of a moment outside them the moment itself; to the minute."""
+    at = now
+    while within(quiet, at):
+        at = at - at % 60.0 + 60.0
+    return at

@@ -15,7 +15,8 @@ NoteKind = Literal[
     "fired", "again", "worse", "milder", "unknown", "seen", "resolved", "acknowledged", "told",
     "taken-back",
 ]  # fmt: skip
-What = Literal["firing", "reminder", "resolved", "digest", "test"]
+What = Literal["firing", "reminder", "resolved", "digest", "test", "report"]
+"""``test`` and ``report`` are about no alert."""
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 _KEY_LIMIT = 300

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from services.actions import schema
 from services.actions.journal import Journal
-from services.alerting import store, words
+from services.alerting import hours, store, words
 from services.alerting.channels import channel_of
 from services.alerting.models import Channel, Event, Message, Policy, Severity
 from services.alerting.telling import Draft
@@ -47,6 +47,45 @@ def write(
     ]  # fmt: skip
     if rows:
         connection.execute(insert(_MESSAGES), rows)
+
+
+def announce(
+    connection: Connection,
+    names: Sequence[str],
+    title: str,
+    body: str,
+    now: float,
+    *,
+    group: str,
+) -> int:
+    """Write a message that is about no alert to some channels, within a transaction.
+
+    A channel that is there no more is left out. In its quiet hours it waits for their end.
+
+    Args:
+        connection: Of the transaction.
+        names: Of the channels.
+        title: One line.
+        body: The text.
+        now: Seconds since 1970.
+        group: What it is about, for the list of messages.
+
+    Returns:
+        How many messages were written.
+    """
+    rows = [
+        {
+            "channel": one.name, "what": "report", "severity": "info", "group": group[:300],
+            "title": title, "body": body, "alerts": "[]", "created_ms": round(now * 1000),
+            "state": "waiting", "attempts": 0, "error": "",
+            "not_before_ms": round(hours.over(one.quiet, now) * 1000),
+        }
+        for one in channels_of(connection)
+        if one.name in names
+    ]  # fmt: skip
+    if rows:
+        connection.execute(insert(_MESSAGES), rows)
+    return len(rows)
 
 
 def _lane(draft: Draft) -> Severity:

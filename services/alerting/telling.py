@@ -14,7 +14,9 @@ from services.alerting.models import Alert, Channel, Message, Policy, Told, What
 
 Group = tuple[What, str, str]
 """What is told, project, kind."""
-_ORDER: Mapping[What, int] = {"firing": 0, "reminder": 1, "resolved": 2, "digest": 3, "test": 4}
+_ORDER: Mapping[What, int] = {"firing": 0, "reminder": 1, "resolved": 2, "digest": 3}
+_APART: frozenset[What] = frozenset(("test", "report"))
+"""They are about no alert, and take no room of those that are."""
 PLATFORM = "platform"
 
 
@@ -48,7 +50,7 @@ def drafts(
     present = tuple(alerts)
     found: list[Draft] = []
     for channel in channels:
-        mine = [one for one in recent if one.channel == channel.name and one.what != "test"]
+        mine = [one for one in recent if one.channel == channel.name and one.what not in _APART]
         for critical in (True, False):
             due: dict[Group, list[Alert]] = defaultdict(list)
             for alert in present:

@@ -1,6 +1,7 @@
 """``mlops lineage``: where a thing came from, what came of it, and what of it is bad."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -152,20 +153,28 @@ def broken(*, as_json: bool) -> None:
 @click.option("--to", default="", help="A file or an address. [default: MLOPS_OPENLINEAGE_TO]")
 @sentences
 def send(*, to: str) -> None:
-    """Send the runs that ended since the last time as OpenLineage events."""
+    """Send the runs that ended since the last time as OpenLineage events.
+
+    The controller does it by itself where MLOPS_OPENLINEAGE_TO is set.
+    """
+    from services.lineage import posting
     from services.lineage.sending import send_new
     from services.platform.configuration import load_settings
 
-    to = to or load_settings().openlineage_to
-    count = send_new(Home.locate(), context().mirror, to)
+    settings = load_settings()
+    to = to or settings.openlineage_to
+    post = partial(posting.post, private=settings.openlineage_private)
+    count = send_new(Home.locate(), context().mirror, to, post)
     say(f"{count:,} events were sent to {to}." if count else f"Nothing is new for {to}.")
 
 
 def _asked() -> "Lineage":
     from services.lineage.asking import Lineage
+    from services.lineage.monitored import monitored
 
-    here = context()
-    return Lineage(Home.locate(), here.mirror, here.journal, here.data)
+    here, home = context(), Home.locate()
+    watched = monitored(here.journal, home)
+    return Lineage(home, here.mirror, here.journal, here.data, watched=watched)
 
 
 def _one(here: "Lineage", text: str) -> "Ref":

@@ -24,8 +24,10 @@ from services.alerting.sending import Sender
 from services.controller import (
     airflow,
     alerts,
+    lineage,
     monitoring,
     queue,
+    reports,
     run_use,
     serving,
     workflows,
@@ -37,6 +39,7 @@ from services.controller.known import Known
 from services.controller.loops import Loop
 from services.controller.monitoring import LatestVerdicts, MonitoringWatch
 from services.controller.queue import QueueLoop
+from services.controller.reports import PATIENCE_S, ReportWatch
 from services.controller.run_use import RunUseWatch
 from services.controller.serving import ServingWatch
 from services.controller.telemetry import INTERVAL_S, TelemetryWatch
@@ -167,6 +170,8 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         home, journal, Workflows(mirror) if settings.airflow_enabled else None, WORKFLOW
     )
     watching = AlertWatch(home, journal, rules)
+    patience_s = PATIENCE_S if settings.airflow_enabled else 0.0
+    reporting = ReportWatch(home, journal, partial(alerts.dashboard_url, home), patience_s)
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
 
     def act() -> bool:
@@ -195,8 +200,19 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("alerts", watching.turn, alerts.INTERVAL_S),
         *([Loop("monitoring", checks.turn, monitoring.INTERVAL_S)] if serves else []),
         Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
+        Loop("reports", reporting.turn, reports.INTERVAL_S),
+        *_lineage(home, settings, mirror),
         *flows,
     ]
+
+
+def _lineage(home: Home, settings: Settings, mirror: Mirror) -> list[Loop]:
+    """Return the loop that sends OpenLineage events; none where nothing says where to."""
+    to = settings.openlineage_to
+    if not to:
+        return []
+    sending = lineage.watch(home, mirror, to, private=settings.openlineage_private)
+    return [Loop("lineage", sending.turn, lineage.INTERVAL_S)]
 
 
 def _flows(

@@ -195,15 +195,18 @@ class AlertWatch:
         if self._pruned_at is None or tick - self._pruned_at >= _PRUNED_S:
             store.prune(self.journal, now - _KEPT_S)
             self._pruned_at = tick
-        again = deciding.decide(self.journal, said, now, self.policy, self._base()).again
+        again = deciding.decide(
+            self.journal, said, now, self.policy, dashboard_url(self.home)
+        ).again
         took = time.monotonic() - tick
         self._rests_until = 0.0 if again else tick + min(took / _SHARE, _LONGEST_REST_S)
         return again
 
-    def _base(self) -> str:
-        """Return the address of the dashboard, empty while it is not known."""
-        try:
-            dashboard = states.load(self.home.run / "state.json").engine("dashboard")
-        except PlatformError:  # a link less; the rule of engines says it
-            return ""
-        return dashboard.url.rstrip("/") if dashboard else ""
+
+def dashboard_url(home: Home) -> str:
+    """Return the address of the dashboard without an end slash, empty while it is not known."""
+    try:
+        dashboard = states.load(home.run / "state.json").engine("dashboard")
+    except PlatformError:  # a link less; the rule of engines says it
+        return ""
+    return dashboard.url.rstrip("/") if dashboard else ""

@@ -55,7 +55,7 @@ class Lineage:
             journal: What is deployed, and what is marked.
             data: The data repositories.
             projects: Those the asker sees; None: all.
-            watched: Monitoring; None: there is none yet.
+            watched: Monitoring; None: threads end at the predictions.
             used: What tells what a version answered; left out: the prediction log.
         """
         self._home = home

@@ -1,42 +1,47 @@
 """OpenLineage events to a file or an address, each run once after it ended.
 
-``MLOPS_HOME/lineage/sent.json`` holds up to which change of the mirror was sent. It is written
-after the events are out: cut off in between they are sent again, and their ids say so.
+``MLOPS_HOME/lineage/sent.json`` holds for each place up to which change of the mirror was sent. It
+is written after the events are out: cut off in between they are sent again, and their ids say so.
 """
 
+import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import orjson
 from sqlalchemy import select
 
-from services.engines.http import ask
 from services.errors import InputError, PlatformError
 from services.home import Home
-from services.lineage import openlineage
+from services.lineage import openlineage, posting
+from services.lineage.posting import Post
 from services.mirror import schema
 from services.mirror.queries import Mirror
+from services.telemetry.folder import lock
 
-_AT_ONCE = 200
-_TIMEOUT_S = 10.0
+_AT_ONCE = 100
+"""Runs; so that a slow receiver takes them within ``posting.TIMEOUT_S``."""
+_PLACES = 20
 _RUNS = schema.runs
+Point = tuple[int, int]
+"""Number of the change, and of the run within it."""
 
 
-def send_new(home: Home, mirror: Mirror, to: str, client: httpx.Client | None = None) -> int:
+def send_new(home: Home, mirror: Mirror, to: str, post: Post = posting.post) -> int:
     """Send the runs that ended or changed since the last time; return how many events.
 
     Args:
         home: Where it is noted what was sent.
         mirror: What the runs are read of.
         to: A file, one event a line; or an ``http://`` or ``https://`` address that takes events.
-        client: Asks the address; for tests.
+        post: Sends events to an address.
 
     Raises:
         InputError: There is nowhere to send to.
-        PlatformError: The mirror, the file or the note cannot be used.
+        PlatformError: The mirror, the file or the note cannot be used, or another process sends.
         EngineError: The address does not answer, or refuses. What was sent before stays noted.
     """
     if not to:
@@ -44,32 +49,44 @@ def send_new(home: Home, mirror: Mirror, to: str, client: httpx.Client | None = 
             "Nothing says where OpenLineage events go.",
             "Set MLOPS_OPENLINEAGE_TO to a file or to an address, or give --to.",
         )
-    note, count = home.root / "lineage" / "sent.json", 0
-    born = _born(mirror)
-    for change, run_ids in _ended(mirror, _noted(note, to, born)):
+    folder = home.root / "lineage"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        handle = lock(folder / "sending.lock", "Another process sends OpenLineage events.")
+    except OSError as error:
+        raise _unwritten(folder, error) from error
+    try:
+        return _sent(folder / "sent.json", mirror, to, post)
+    finally:
+        os.close(handle)
+
+
+def _sent(note: Path, mirror: Mirror, to: str, post: Post) -> int:
+    born, count = _born(mirror), 0
+    for point, run_ids in _ended(mirror, _noted(note, to, born)):
         found = list(openlineage.events(mirror, run_ids))
-        _deliver(found, to, client)
-        _note(note, {"to": to, "born": born, "change": change})
+        _deliver(found, to, post)
+        _note(note, to, born, point)
         count += len(found)
     return count
 
 
-def _ended(mirror: Mirror, after: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield ended runs in the order they changed, some at a time, with the number of the last.
+def _ended(mirror: Mirror, after: Point) -> Iterator[tuple[Point, list[str]]]:
+    """Yield ended runs in the order they changed, some at a time, with where the last stands.
 
-    Many runs have one change number: they are taken together, or some would be left out.
+    Many runs have one change number: a synchronization writes thousands in one transaction.
     """
     while True:
-        query = select(_RUNS.c.run_id, _RUNS.c.change).where(
-            _RUNS.c.change > after, _RUNS.c.ended_ms.is_not(None)
+        change, rid = after
+        later = (_RUNS.c.change > change) | ((_RUNS.c.change == change) & (_RUNS.c.rid > rid))
+        query = select(_RUNS.c.run_id, _RUNS.c.change, _RUNS.c.rid).where(
+            later, _RUNS.c.ended_ms.is_not(None)
         )
         rows = mirror.rows(query.order_by(_RUNS.c.change, _RUNS.c.rid).limit(_AT_ONCE))
         if not rows:
             return
-        after = int(rows[-1].change)
-        rest = query.where(_RUNS.c.change == after)
-        ids = [row.run_id for row in rows] + [row.run_id for row in mirror.rows(rest)]
-        yield after, list(dict.fromkeys(ids))
+        after = int(rows[-1].change), int(rows[-1].rid)
+        yield after, [row.run_id for row in rows]
 
 
 def _born(mirror: Mirror) -> str:
@@ -79,35 +96,48 @@ def _born(mirror: Mirror) -> str:
     return str(rows[0].value) if rows else ""
 
 
-def _noted(note: Path, to: str, born: str) -> int:
+def _noted(note: Path, to: str, born: str) -> Point:
+    said = _read(note).get(_place(to))
+    if said is None or said["born"] != born:
+        return 0, 0
+    return int(said["change"]), int(said["run"])
+
+
+def _read(note: Path) -> dict[str, Any]:
     try:
-        said = json.loads(note.read_bytes())
+        places: dict[str, Any] = json.loads(note.read_bytes())["places"]
     except FileNotFoundError:
-        return 0
-    except (OSError, ValueError) as error:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise PlatformError(
             f"{note} cannot be read: {error}.", "Move it away: all runs are sent again then."
         ) from error
-    return int(said["change"]) if (said.get("to"), said.get("born")) == (to, born) else 0
+    return places
 
 
-def _note(note: Path, said: dict[str, Any]) -> None:
+def _place(to: str) -> str:
+    """Return what stands for a place: an address may hold a key."""
+    return hashlib.sha256(to.encode()).hexdigest()[:16]
+
+
+def _note(note: Path, to: str, born: str, point: Point) -> None:
+    places = _read(note)
+    places.pop(_place(to), None)
+    places[_place(to)] = {"born": born, "change": point[0], "run": point[1]}
+    kept = dict(list(places.items())[-_PLACES:])
     part = note.with_suffix(".new")
     try:
-        note.parent.mkdir(mode=0o700, exist_ok=True)
-        part.write_text(json.dumps(said), encoding="utf-8")
+        part.write_text(json.dumps({"v": 2, "places": kept}), encoding="utf-8")
         part.replace(note)
     except OSError as error:
         raise _unwritten(note, error) from error
 
 
-def _deliver(found: Sequence[openlineage.Event], to: str, client: httpx.Client | None) -> None:
-    if not to.startswith(("http://", "https://")):
+def _deliver(found: Sequence[openlineage.Event], to: str, post: Post) -> None:
+    if to.startswith(("http://", "https://")):
+        post(found, to)
+    else:
         _append(found, Path(to).expanduser())
-        return
-    with client or httpx.Client(base_url=to, timeout=_TIMEOUT_S) as asked:
-        for event in found:
-            ask(asked, "The OpenLineage receiver", "POST", "", body=event)
 
 
 def _append(found: Sequence[openlineage.Event], path: Path) -> None:

@@ -189,7 +189,7 @@ class VerdictStore:
         newest = select(func.max(_verdicts.c.number)).group_by(*of)
         asked = select(_verdicts).where(_verdicts.c.number.in_(newest))
         asked = asked.order_by(_verdicts.c.project, _verdicts.c.model, _verdicts.c.number)
-        return tuple(_summary(row) for row in self._rows(_of(asked, project, model)))
+        return self.summaries(_of(asked, project, model))
 
     def history(
         self,
@@ -211,7 +211,7 @@ class VerdictStore:
             asked = asked.where(_verdicts.c.computed_at >= since)
         if version is not None:
             asked = asked.where(_verdicts.c.version == version)
-        rows = self._rows(asked.order_by(_verdicts.c.number.desc()).limit(limit))
+        rows = self.ask(asked.order_by(_verdicts.c.number.desc()).limit(limit))
         return tuple(_summary(row) for row in reversed(rows))
 
     def column(
@@ -227,7 +227,7 @@ class VerdictStore:
             _verdicts.c.kind == kind,
             _columns.c.name == name,
         )
-        rows = self._rows(asked.order_by(_verdicts.c.number.desc()).limit(limit))
+        rows = self.ask(asked.order_by(_verdicts.c.number.desc()).limit(limit))
         return tuple(
             Effect(row.computed_at, row.state, row.effect, row.p_value) for row in reversed(rows)
         )
@@ -247,7 +247,7 @@ class VerdictStore:
             _verdicts.c.state == "drifted",
             _verdicts.c.number > func.coalesce(steady.scalar_subquery(), 0),
         )
-        rows = self._rows(asked.order_by(_verdicts.c.number).limit(1))
+        rows = self.ask(asked.order_by(_verdicts.c.number).limit(1))
         return float(rows[0].since or rows[0].computed_at) if rows else None
 
     def verdict(self, verdict_id: str) -> Verdict:
@@ -257,7 +257,7 @@ class VerdictStore:
             NotFoundError: There is none of that id, or its file is gone.
             PlatformError: The index cannot be read.
         """
-        rows = self._rows(select(_verdicts.c.file).where(_verdicts.c.id == verdict_id))
+        rows = self.ask(select(_verdicts.c.file).where(_verdicts.c.id == verdict_id))
         found = _read(folder.base(self._home) / rows[0].file) if rows else []
         for one in found:
             if one.id == verdict_id:
@@ -267,7 +267,20 @@ class VerdictStore:
             "It may be older than verdicts are kept. The Monitoring page has those there are.",
         )
 
-    def _rows(self, asked: Any) -> list[Row[Any]]:  # noqa: ANN401
+    def summaries(self, asked: Any) -> tuple[Summary, ...]:  # noqa: ANN401
+        """Return the verdicts that a question of this package names.
+
+        Raises:
+            PlatformError: The index cannot be read.
+        """
+        return tuple(_summary(row) for row in self.ask(asked))
+
+    def ask(self, asked: Any) -> list[Row[Any]]:  # noqa: ANN401
+        """Return what the index answers to a question of this package.
+
+        Raises:
+            PlatformError: The index cannot be read.
+        """
         try:
             with self._reading.connect() as connection:
                 return list(connection.execute(asked).all())
@@ -286,7 +299,7 @@ class VerdictStore:
     def _catch_up(self) -> None:
         """Take in files that the index does not know: it is new, or a write was broken off."""
         base = folder.base(self._home)
-        known = {row.file for row in self._rows(select(_verdicts.c.file).distinct())}
+        known = {row.file for row in self.ask(select(_verdicts.c.file).distinct())}
         unknown = [path for path in _files(base) if str(path.relative_to(base)) not in known]
         for path in sorted(unknown, key=lambda path: path.name):
             found = _read(path)

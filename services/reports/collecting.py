@@ -1,14 +1,14 @@
 """All sections of a report; one that cannot be read says so, and the rest goes on."""
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from services.errors import InputError, MlopsError, NotFoundError
-from services.reports.models import Asked, Report, Section, Window
+from services.errors import MlopsError, NotFoundError
+from services.reports.models import Asked, Report, Section
 from services.reports.sections import (
     activity,
     data,
+    drift,
     experiments,
     hardware,
     registry,
@@ -21,26 +21,11 @@ SECTIONS: tuple[tuple[str, str, Callable[[Asked], Section]], ...] = (
     ("techniques", "Techniques and what they cost", techniques.section),
     ("models", "Models and who promoted them", registry.section),
     ("deployments", "Deployments and how they answered", serving.section),
+    ("drift", "Drift and actions", drift.section),
     ("activity", "Actions and lineage", activity.section),
     ("hardware", "Apple Silicon and other machines", hardware.section),
     ("data", "Data and models on disk", data.section),
 )
-_PERIOD = re.compile(r"(\d{1,4})\s*(h|d|w)")
-_HOURS = {"h": 1, "d": 24, "w": 168}
-_LONGEST = timedelta(days=366)
-
-
-def window_of(period: str, until: datetime) -> Window:
-    """Return the stretch that a person wrote as ``7d``, ``24h`` or ``4w``, up to a moment.
-
-    Raises:
-        InputError: It is none, or longer than a year.
-    """
-    found = _PERIOD.fullmatch(period.strip().lower())
-    length = timedelta(hours=int(found[1]) * _HOURS[found[2]]) if found else timedelta()
-    if not timedelta() < length <= _LONGEST:
-        raise InputError(f"{period[:40]!r} is no period.", "Write 24h, 7d or 4w; at most 366 days.")
-    return Window(until - length, until)
 
 
 def collect(asked: Asked, project: str | None = None) -> Report:

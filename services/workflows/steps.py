@@ -5,6 +5,7 @@ what follows is not to be done.
 """
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -286,6 +287,22 @@ def monitor(at: Desk, inputs: Inputs) -> Answer:
     return {"verdicts": told, "said": "\n".join([came.said, *drifted])}
 
 
+def report(at: Desk, inputs: Inputs) -> Answer:
+    """Make the reports that are due by the calendar, each once.
+
+    Raises:
+        PlatformError: One could not be made; all others were.
+    """
+    del inputs
+    from services.reports import schedules
+
+    held = None if at.context is None else at.context.journal
+    made = schedules.make_due(at.home, time.time(), held)
+    said = "; ".join(f"{one.schedule}: {one.name}" for one in made) or "No report is due"
+    told = {"reports": [one.name for one in made], "said": f"{said}."}
+    return told if made else {**told, "skip": f"{said}."}
+
+
 def _run_ids(inputs: Inputs) -> set[str]:
     trained = inputs.get("train") or inputs.get("server") or {}
     return {str(run_id) for run_id in trained.get("run_ids") or ()}
@@ -316,6 +333,7 @@ STEPS: Mapping[str, Callable[[Desk, Inputs], Answer]] = {
     "register": register,
     "gate": gate,
     "compare": compare,
+    "report": report,
     "package": release.package,
     "deploy": release.deploy,
     "smoke": release.smoke_test,

@@ -122,7 +122,8 @@ def test_airflow_lists_the_dags_and_a_broken_project_breaks_only_itself(
     dags = told["dags"]
     assert set(dags) == {
         "toy.train", "toy.retrain", "toy.federated", "owner.train", "owner.retrain",
-        "owner.nightly", "platform.compare", "platform.monitor", "thief.train", "thief.retrain",
+        "owner.nightly", "platform.compare", "platform.monitor", "platform.report",
+        "thief.train", "thief.retrain",
         *(f"{name}.release" for name in ("toy", "owner", "thief")),
     }  # fmt: skip
     assert dags["toy.train"]["tasks"] == chain == dags["toy.retrain"]["tasks"]

@@ -106,7 +106,12 @@ class VerdictSeen(Protocol):
 
 def key(verdict: VerdictSeen) -> str:
     """Return the key of the alert of a verdict: of a model, whatever its version."""
-    return key_of(KIND, verdict.project, verdict.model, verdict.kind)
+    return key_for(verdict.project, verdict.model, verdict.kind)
+
+
+def key_for(project: str, model: str, kind: str) -> str:
+    """Return the same from its parts."""
+    return key_of(KIND, project, model, kind)
 
 
 def events(

@@ -2,10 +2,10 @@
 
 import json
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-import httpx
 import jsonschema
 import pytest
 
@@ -108,26 +108,46 @@ def test_many_runs_of_one_change_are_all_sent(home: Home, mirror: Mirror, tmp_pa
     assert len({one["run"]["runId"] for one in sent}) == 456
 
 
-def test_an_address_gets_each_event_and_one_that_refuses_is_asked_again(home: Home, mirror: Mirror):
-    got, refusing = [], [True]
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        if refusing[0] and len(got) == 3:
-            return httpx.Response(503, text="busy")
-        got.append((request.method, request.url.path, json.loads(request.content)))
-        return httpx.Response(201)
-
-    def client() -> httpx.Client:
-        return httpx.Client(base_url="http://m.example/api/v1/lineage",
-                            transport=httpx.MockTransport(answer))  # fmt: skip
-
+def test_an_address_gets_each_event_and_what_it_refused_comes_again(home: Home, mirror: Mirror):
+    runs = tuple(seed.tracked(f"{n:032x}", 5) for n in range(1000, 1150))
+    Store(mirror.engine).write_runs(LORA, runs)
     to = "http://m.example/api/v1/lineage"
+    got: list[str] = []
+    refusing = [True]
+
+    def post(events: Sequence[openlineage.Event], address: str) -> None:
+        assert address == to
+        if refusing[0] and got:
+            raise EngineRefusedError("It is busy.")
+        got.extend(event["run"]["runId"] + event["eventType"] for event in events)
+
     with pytest.raises(EngineRefusedError):
-        send_new(home, mirror, to, client())
+        send_new(home, mirror, to, post)
+    assert len(got) == 200
     refusing[0] = False
-    assert send_new(home, mirror, to, client()) == 12
-    assert len(got) == 15  # three of them twice: at least once
-    assert {(method, path.rstrip("/")) for method, path, _ in got} == {("POST", "/api/v1/lineage")}
+    assert send_new(home, mirror, to, post) == 112
+    assert len(got) == len(set(got)) == 312
+
+
+def test_each_place_has_its_own_note_and_no_address_stands_in_it(
+    home: Home, mirror: Mirror, tmp_path: Path
+):
+    to, file = "http://m.example/?key=secret", str(tmp_path / "events.jsonl")
+    got: list[object] = []
+    for _ in range(2):
+        send_new(home, mirror, to, lambda events, _to: got.extend(events))
+        send_new(home, mirror, file)
+    assert len(got) == len(Path(file).read_text().splitlines()) == 12
+    assert "secret" not in (home.root / "lineage" / "sent.json").read_text()
+
+
+def test_two_that_send_at_once_are_one(home: Home, mirror: Mirror, tmp_path: Path):
+    def post(_events: Sequence[openlineage.Event], _to: str) -> None:
+        with pytest.raises(PlatformError, match="Another process sends"):
+            send_new(home, mirror, str(tmp_path / "events.jsonl"))
+
+    assert send_new(home, mirror, "http://m.example/", post) == 12
+    assert send_new(home, mirror, str(tmp_path / "events.jsonl")) == 12
 
 
 def test_nowhere_to_send_to_and_a_damaged_note_are_sentences(

@@ -1,7 +1,6 @@
 """The report: its figures against what was written, and the file that is made of them."""
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -14,73 +13,19 @@ from services.actions import history
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
 from services.cli import mlops
-from services.data.remote import Remote
-from services.data.service import DataService
-from services.engines.mlflow.models import Metric
 from services.errors import InputError, NotFoundError, PlatformError
 from services.home import Home
-from services.mirror import schema
-from services.mirror.queries import Mirror
-from services.mirror.store import Store
 from services.reports import collecting
-from services.reports.collecting import collect, window_of
 from services.reports.html import change, page, told
 from services.reports.models import Asked, Chart, Figure, Report, Section, Table, Window
+from services.reports.period import window_of
 from services.settings import Settings
-from services.telemetry.store import Store as Telemetry
 from tests import hardware_seed
 from tests import lineage_seed as seed
 from tests.lineage_seed import CLIP, FEDERATED, LORA
+from tests.services.reports.conftest import HOSTILE, Ask, figures, section, table
 
 NOW = datetime.fromtimestamp(seed.NOW + 60, UTC)
-HOSTILE = "<script>alert(1)</script>"
-Ask = Callable[..., Report]
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
-    made = Home.locate()
-    made.create()
-    seed.mirror(Settings().mirror_url)
-    seed.journal(Settings().journal_url)
-    seed.files(made)
-    engine = schema.open_engine(Settings().mirror_url)
-    used = {"system/energy_j": Metric(40.0, 1, 0)}
-    lasted = replace(seed.tracked("f" * 32, 30), metrics=used)
-    failed = replace(seed.tracked("e" * 32, 30), status="failed", name=HOSTILE)
-    less = {"system/energy_j": Metric(10.0, 1, 0)}
-    earlier = replace(seed.tracked("a" * 32, 8 * 1440), metrics=less)
-    Store(engine).write_runs(LORA, (lasted, failed, earlier))
-    engine.dispose()
-    return made
-
-
-@pytest.fixture
-def ask(home: Home) -> Ask:
-    def asked(project: str | None = None, period: str = "7d") -> Report:
-        settings = Settings()
-        journal, mirror = Journal.open(settings), Mirror.open(settings)
-        later = datetime.now(UTC) + timedelta(minutes=1)
-        what = Asked(
-            home, mirror, journal, DataService(Remote(home)), Telemetry(home.telemetry),
-            window_of(period, later), (CLIP, FEDERATED, LORA),
-        )  # fmt: skip
-        return collect(what, project)
-
-    return asked
-
-
-def section(report: Report, key: str) -> Section:
-    return next(one for one in report.sections if one.key == key)
-
-
-def figures(report: Report, key: str) -> dict[str, tuple[float | None, float | None]]:
-    return {one.label: (one.value, one.before) for one in section(report, key).figures}
-
-
-def table(report: Report, key: str, title: str) -> list[tuple[str, ...]]:
-    return list(next(one for one in section(report, key).tables if one.title == title).rows)
 
 
 def test_every_section_can_be_read_and_every_figure_says_where_it_is_from(ask: Ask):
@@ -253,7 +198,7 @@ def test_the_command_writes_the_file_or_says_why_not(home: Home, tmp_path: Path)
     out = tmp_path / "report.html"
     done = CliRunner().invoke(mlops, ["report", "--out", str(out), "--project", LORA])
     assert done.exit_code == 0, done.output
-    assert "7 sections" in done.stdout
+    assert "8 sections" in done.stdout
     assert out.read_text().startswith("<!doctype html>")
     bad = CliRunner().invoke(mlops, ["report", "--out", str(tmp_path / "no" / "x.html")])
     assert (bad.exit_code, "cannot be written" in bad.stderr) == (1, True)

@@ -19,11 +19,13 @@ _OWN_DEFAULT = "as the project does it"
 def platform_dags(specs_folder: str) -> dict[str, DAG]:
     """Return the DAGs over all projects; none before there is a project."""
     from mlops_workflows.monitor import monitor
+    from mlops_workflows.reports import report
 
     paths = specs_in(specs_folder)
     if not paths:
         return {}
-    made = (comparison(paths), monitor(next(iter(paths.values()))))
+    first = next(iter(paths.values()))
+    made = (comparison(paths), monitor(first), report(first))
     return {dag.dag_id: dag for dag in made}
 
 
