@@ -17,6 +17,7 @@ from services.errors import EngineError, MlopsError
 from services.home import Home
 from services.monitoring import accuracy, exporting, folder, hashed, reference, windows
 from services.monitoring.accuracy import Quality
+from services.monitoring.limits import REPORT_DAYS, VERDICT_DAYS
 from services.monitoring.models import Family, Verdict
 from services.monitoring.reference import ANSWER, LABEL, Baseline, Reference
 from services.monitoring.store import VerdictStore, verdict_id
@@ -31,8 +32,6 @@ _LABELS = 200
 """Rows with a label in a day from which on older ones are left out."""
 _LOOKED_BACK = 200
 """Checks among which the last that came to something is looked for: a week of them."""
-VERDICT_DAYS, REPORT_DAYS = 365.0, 30.0
-"""How long they are kept: the verdicts of a check take some 5 KB, a report takes 4.5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
