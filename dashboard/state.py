@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from services.actions.roles import Actor
     from services.data.picture import Picture
     from services.engines.mlflow.adapter import MLflow
+    from services.monitoring.store import VerdictStore
     from services.platform.doctor import Finding
     from services.platform.status import PlatformStatus
     from services.platform.storage import Storage
@@ -94,6 +95,14 @@ def executor() -> "Executor":
     from services.actions.executor import Executor
 
     return Executor(context())
+
+
+@st.cache_resource(show_spinner=False)
+def verdicts() -> "VerdictStore":
+    """Return what monitoring found, opened once a process."""
+    from services.monitoring.store import VerdictStore
+
+    return VerdictStore(Home.locate())
 
 
 # The person

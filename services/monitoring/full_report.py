@@ -12,7 +12,7 @@ from services.monitoring.limits import REPORT_DAYS
 from services.monitoring.models import Verdict
 from services.monitoring.store import VerdictStore
 
-_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")
 
 
 def is_id(said: str) -> bool:
@@ -20,8 +20,10 @@ def is_id(said: str) -> bool:
     return _ID.fullmatch(said) is not None
 
 
-def page(home: Home, store: VerdictStore, verdict_id: str, visible: tuple[str, ...] | None) -> Path:
-    """Return the HTML file of a verdict's full report.
+def read(
+    home: Home, store: VerdictStore, verdict_id: str, visible: tuple[str, ...] | None
+) -> bytes:
+    """Return a verdict's full report, an HTML document of some megabytes.
 
     Args:
         home: Where everything is.
@@ -32,8 +34,28 @@ def page(home: Home, store: VerdictStore, verdict_id: str, visible: tuple[str, .
     Raises:
         NotFoundError: There is no such verdict in these projects, or it has no full report.
         GoneError: The report was removed, as old ones are.
-        PlatformError: The index cannot be read.
+        PlatformError: The index or the report cannot be read.
     """
+    path, verdict = _path(home, store, verdict_id, visible)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise GoneError(
+            f"The full report of the check of {_moment(verdict)} was removed.",
+            f"Full reports are kept for {REPORT_DAYS:g} days; the verdict and its columns stay for "
+            "a year on the Monitoring page.",
+        ) from error
+    except OSError as error:
+        raise PlatformError(
+            f"The report {path} cannot be read: {error.strerror or error}.",
+            "See who owns the folder, and that its disk is well.",
+        ) from error
+
+
+def _path(
+    home: Home, store: VerdictStore, verdict_id: str, visible: tuple[str, ...] | None
+) -> tuple[Path, Verdict]:
+    """Return where the report of a verdict is, below the reports' folder whatever is written."""
     verdict = _seen(store, verdict_id, visible)
     if verdict.report is None:
         raise NotFoundError(
@@ -47,13 +69,7 @@ def page(home: Home, store: VerdictStore, verdict_id: str, visible: tuple[str, .
             f"What is kept of verdict {verdict_id} names a report outside the reports' folder.",
             "The file of the verdict was changed by hand or is damaged; nothing was read.",
         )
-    if not path.is_file():
-        raise GoneError(
-            f"The full report of the check of {_moment(verdict)} was removed.",
-            f"Full reports are kept for {REPORT_DAYS:g} days; the verdict and its columns stay for "
-            "a year on the Monitoring page.",
-        )
-    return path
+    return path, verdict
 
 
 def _seen(store: VerdictStore, verdict_id: str, visible: tuple[str, ...] | None) -> Verdict:
