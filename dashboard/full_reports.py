@@ -42,7 +42,7 @@ _SANDBOX = "; ".join(
 _REPORT = {
     "content-security-policy": _SANDBOX,
     "x-frame-options": "SAMEORIGIN",
-    # A browser shows no document that is sandboxed and cuts its ties to its opener at once.
+    # By the HTML standard a document that is sandboxed and cuts its ties to its opener is an error.
     "cross-origin-opener-policy": "unsafe-none",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",

@@ -75,6 +75,7 @@ def test_every_role_reads_it_with_a_policy_of_its_own(served: Served):
     assert "allow-same-origin" not in policy
     assert "frame-ancestors 'self'" in policy
     assert answer.headers.get_list("x-frame-options") == ["SAMEORIGIN"]
+    assert answer.headers.get_list("cross-origin-opener-policy") == ["unsafe-none"]
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"
 
