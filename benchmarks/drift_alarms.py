@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from services.monitoring import shift
-from services.monitoring.shift import Values
+from services.monitoring.distances import Values
 
 Draw = Callable[[np.random.Generator, int], Values]
 

@@ -14,7 +14,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from streamlit import runtime
 
-from dashboard import report_files, routes
+from dashboard import full_reports, report_files, routes
 from dashboard.security import SecurityHeaders
 from dashboard.sign_on_answers import SignOnAnswers
 from services.errors import PlatformError
@@ -44,7 +44,7 @@ def build() -> st.App:
     """Return the ASGI application: pages, sign-in routes and security headers."""
     return st.App(
         ENTRY,
-        routes=[*routes.ROUTES, *report_files.ROUTES],
+        routes=[*routes.ROUTES, *report_files.SHELF.routes, *full_reports.SHELF.routes],
         middleware=[Middleware(SecurityHeaders), Middleware(SignOnAnswers)],
         on_script_error=say_it_went_wrong,
     )

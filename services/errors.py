@@ -59,6 +59,10 @@ class NotFoundError(MlopsError):
     """No such project, run, model, user or action."""
 
 
+class GoneError(NotFoundError):
+    """It was there, and was removed as it was to be."""
+
+
 class DeniedError(MlopsError):
     """The person's role or project scope does not allow it."""
 

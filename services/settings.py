@@ -140,6 +140,12 @@ class Settings(BaseSettings):
     predictions_days: float = Field(default=90.0, gt=0)
     """How long predictions and feedback are kept."""
 
+    evidently_enabled: bool = False
+    """Whether Evidently's own screen runs beside the dashboard, over the reports of monitoring."""
+
+    evidently_port: int = Field(default=8000, ge=1, le=65535)
+    """Its preferred port, on this machine alone."""
+
     openlineage_to: str = ""
     """Where OpenLineage events of runs that ended go: a file, or an address that takes them, e.g.
     ``https://marquez.example/api/v1/lineage``; empty: nowhere."""

@@ -7,9 +7,10 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import report_files, state
+from dashboard import state
 from dashboard.components import actions, notices
 from dashboard.components.actions import Proposal
+from dashboard.documents import DOWNLOAD
 from dashboard.numbers import age, counted
 from dashboard.text import plain
 from services.actions.report_make import MakeReport
@@ -141,7 +142,7 @@ def _kept(project: str | None) -> None:
         lost = f" :orange[:material/warning: {counted(len(one.missing), 'part')} missing]"
         st.markdown(
             f"[{begin:%Y-%m-%d} to {end:%Y-%m-%d}]({one.link}) · "
-            f"[Download]({one.link}?{report_files.DOWNLOAD}=1) "
+            f"[Download]({one.link}?{DOWNLOAD}=1) "
             f":gray[{by}, {made}]{lost if one.missing else ''}"
         )
     if len(found) > _SHOWN:

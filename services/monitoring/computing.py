@@ -15,8 +15,17 @@ from services.engines.evidently.adapter import Evidently
 from services.engines.evidently.models import Report
 from services.errors import EngineError, MlopsError
 from services.home import Home
-from services.monitoring import accuracy, exporting, folder, hashed, reference, windows
+from services.monitoring import (
+    accuracy,
+    exporting,
+    exporting_labels,
+    folder,
+    hashed,
+    reference,
+    windows,
+)
 from services.monitoring.accuracy import Quality
+from services.monitoring.limits import REPORT_DAYS, VERDICT_DAYS
 from services.monitoring.models import Family, Verdict
 from services.monitoring.reference import ANSWER, LABEL, Baseline, Reference
 from services.monitoring.store import VerdictStore, verdict_id
@@ -31,8 +40,6 @@ _LABELS = 200
 """Rows with a label in a day from which on older ones are left out."""
 _LOOKED_BACK = 200
 """Checks among which the last that came to something is looked for: a week of them."""
-VERDICT_DAYS, REPORT_DAYS = 365.0, 30.0
-"""How long they are kept: the verdicts of a check take some 5 KB, a report takes 4.5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,8 @@ class Monitor:
         fault: MlopsError | None
         chosen, window, fault = self._chosen(project, model, version, wanted, last, at)
         judged = self._judged(chosen, window, wanted)
-        judged.append(self._accuracy(project, model, version, at, chosen, least_accuracy))
+        right, since = self._accuracy(project, model, version, at, chosen, least_accuracy)
+        judged.append(right)
         verdicts = _verdicts(judged, (project, model, version), window, chosen, at)
         written = None
         wanted_report = report
@@ -121,7 +129,7 @@ class Monitor:
             fresh = window.fresh > 0 or last is None
             wanted_report = fresh and self._wants_report(verdicts, at)
         if chosen is not None and len(window.table) and wanted_report:
-            written, failed = self._reported(verdicts[0], chosen, window)
+            written, failed = self._reported(verdicts[0], chosen, window, since)
             fault = failed or fault
         if written is not None:
             verdicts = [one.with_report(self._path(verdicts[0])) for one in verdicts]
@@ -183,14 +191,18 @@ class Monitor:
         at: float,
         chosen: Reference | None,
         bound: float | None,
-    ) -> Judged:
-        """Judge the last day that has labels enough, else a week, by the evaluation's figure."""
-        of = self._home, project, model
-        found = accuracy.read(*of, at - _DAY_S, at, _DAY_S, version)
+    ) -> tuple[Judged, float]:
+        """Judge the last day that has labels enough, else a week, by the evaluation's figure.
+
+        Returns the verdict, and since when predictions are judged by it.
+        """
+        of, since = (self._home, project, model), at - _DAY_S
+        found = accuracy.read(*of, since, at, _DAY_S, version)
         if found.overall is None or found.overall.rows < _LABELS:
-            found = accuracy.read(*of, at - LONGEST_S, at, _DAY_S, version)
+            since = at - LONGEST_S
+            found = accuracy.read(*of, since, at, _DAY_S, version)
         judged = accuracy.judge(found.overall, _expected(chosen), bound, self._rules)
-        return judged if found.overall else replace(judged, said=found.said)
+        return (judged if found.overall else replace(judged, said=found.said)), since
 
     def _wants_report(self, verdicts: Sequence[Verdict], at: float) -> bool:
         """Return whether a report is worth its seconds: the day's first, and at each change."""
@@ -203,20 +215,28 @@ class Monitor:
         return any(now.get(summary.kind) != summary.severity for summary in latest)
 
     def _reported(
-        self, verdict: Verdict, chosen: Reference, window: Window
+        self, verdict: Verdict, chosen: Reference, window: Window, since: float
     ) -> tuple[Report | None, MlopsError | None]:
-        """Have Evidently write its report; a verdict stands without it."""
+        """Have Evidently write its report; a verdict stands without it.
+
+        ``since``: from when on answers are shown beside their labels.
+        """
         made = exporting.tables(chosen, window.table)
         if self._evidently is None or not made.columns:
             return None, None
         self._say(f"Evidently writes the report of version {verdict.version} of {verdict.model}")
         try:
             with tempfile.TemporaryDirectory(prefix="mlops-monitoring-") as place:
-                asked = exporting.question(self._home, made, verdict, Path(place))
+                of = verdict.project, verdict.model, verdict.version
+                found = exporting_labels.read(self._home, *of, since, verdict.computed_at)
+                beside = exporting_labels.tables(found, chosen)
+                asked = exporting.question(self._home, made, verdict, Path(place), *beside)
                 return self._evidently.report(asked), None
-        except EngineError as error:
+        except MlopsError as error:
+            folder.drop_report(self._home, self._path(verdict))
             return None, error
         except OSError as error:
+            folder.drop_report(self._home, self._path(verdict))
             return None, folder.not_written(folder.base(self._home), error)
 
     def _path(self, verdict: Verdict) -> str:

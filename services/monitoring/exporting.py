@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from services.engines.evidently.models import Kind, Question
 from services.home import Home
-from services.monitoring import folder, texts, wording
+from services.monitoring import exporting_labels, folder, texts, wording
+from services.monitoring.exporting_labels import Beside
 from services.monitoring.models import Verdict
 from services.monitoring.pairs import Pair, paired
 from services.monitoring.reference import Reference
@@ -29,6 +30,8 @@ class Tables:
     reference: "pa.Table"
     current: "pa.Table"
     columns: Mapping[str, Kind]
+    notes: tuple[str, ...] = ()
+    """What is left out."""
 
 
 def tables(reference: Reference, window: "pa.Table") -> Tables:
@@ -43,7 +46,9 @@ def tables(reference: Reference, window: "pa.Table") -> Tables:
     for pair in known[:MOST]:
         for name, kind, left, right in _columns(pair):
             then[name], now[name], kinds[name] = left, right, kind
-    return Tables(_even(then), _even(now), kinds)
+    left = len(known) - MOST
+    notes = (f"{left:,} more columns are not drawn: these matter most.",) if left > 0 else ()
+    return Tables(_even(then), _even(now), kinds, notes)
 
 
 def _columns(pair: Pair) -> "Sequence[tuple[str, Kind, pa.Array, pa.Array]]":
@@ -85,8 +90,23 @@ def _even(columns: "Mapping[str, pa.Array]") -> "pa.Table":
     )
 
 
-def question(home: Home, made: Tables, verdict: Verdict, place: Path) -> Question:
+def question(
+    home: Home,
+    made: Tables,
+    verdict: Verdict,
+    place: Path,
+    beside: Beside | None = None,
+    notes: Sequence[str] = (),
+) -> Question:
     """Write the tables into a folder, and return what Evidently is asked.
+
+    Args:
+        home: Where everything is.
+        made: Of ``tables``.
+        verdict: The check it is of.
+        place: A folder that may be removed when the answer is there.
+        beside: Answers beside their labels, where there are some.
+        notes: What is to be said of them, a sentence each.
 
     Raises:
         OSError: There is no room.
@@ -100,5 +120,8 @@ def question(home: Home, made: Tables, verdict: Verdict, place: Path) -> Questio
     reports.mkdir(parents=True, exist_ok=True)
     return Question(
         *paths, made.columns, reports / f"{verdict.id}.html", reports / f"{verdict.id}.json",
-        folder.workspace(home), f"{verdict.project} / {verdict.model}", at=verdict.computed_at,
+        folder.workspace(home), f"{verdict.project} / {verdict.model}",
+        None if beside is None else beside.task,
+        None if beside is None else exporting_labels.written(beside, place),
+        verdict.computed_at, (*made.notes, *notes),
     )  # fmt: skip

@@ -9,6 +9,7 @@
 Days are UTC.
 """
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -40,6 +41,14 @@ def reference(home: Home, project: str, model: str, name: str) -> Path:
 def workspace(home: Home) -> Path:
     """Return Evidently's workspace: what ``evidently ui`` shows."""
     return base(home) / "workspace"
+
+
+def drop_report(home: Home, report: str) -> None:
+    """Remove a report and what lies beside it of the same name; what stays is in nobody's way."""
+    path = base(home) / report
+    with contextlib.suppress(OSError):
+        for one in path.parent.glob(f"{path.stem}.*"):
+            one.unlink(missing_ok=True)
 
 
 def not_written(path: Path, error: OSError) -> PlatformError:

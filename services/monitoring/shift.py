@@ -1,9 +1,9 @@
 """Whether columns are distributed as they were. Pure; numpy alone.
 
-Measures and threshold are Evidently's defaults for more than 1,000 rows (its documentation, "Data
-drift", default methods; ``evidently`` 0.7): for figures the first Wasserstein distance divided by
-the standard deviation of the reference, for categories and figures of at most five different
-values the Jensen-Shannon distance (natural logarithm: 0 to 0.83). From 0.1 on it is drift.
+Measures and threshold are those of ``distances`` and ``limits``, as Evidently's defaults for more
+than 1,000 rows (its documentation, "Data drift", default methods; ``evidently`` 0.7): Wasserstein
+for figures, Jensen-Shannon for categories and figures of at most five different values. From 0.1
+on it is drift.
 
 Of few rows these distances are large by chance alone: of two samples of 500 rows of one normal
 distribution 21 % are 0.1 or more apart, and of 20 equally frequent categories 42 %. Evidently takes
@@ -20,24 +20,19 @@ depend on each other.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from services.monitoring import distances
+from services.monitoring.distances import Values
 from services.monitoring.limits import LEAST, THRESHOLD
 
 TRIES = 999
 _FEW = 5
 """So many different figures at most are categories."""
-_SMALLEST_SCALE = 0.001
-"""Evidently's: a smaller standard deviation counts as this."""
 _ROWS_A_CATEGORY = 10
 """With fewer rows for each different value it is free text or a number of somebody."""
-_OTHER_TYPE = float(np.sqrt(np.log(2)))
-"""The largest Jensen-Shannon distance: nothing in common."""
-
-Values = np.ndarray[Any, Any]
-"""One a row: floats, NaN for none; or objects, text or None."""
 Measure = Literal["wasserstein", "jensen-shannon", "missing", "type"]
 
 
@@ -76,7 +71,8 @@ def compare(reference: Mapping[str, Values], current: Mapping[str, Values]) -> S
     """Return how columns shifted; None when a side has fewer than ``LEAST`` rows.
 
     Args:
-        reference: By name, a value a row; all equally long. What is not there is missing.
+        reference: By name, a value a row, all equally long: floats, NaN for none; or objects, text
+            or None. What is not there is missing.
         current: The same of what is to be judged.
     """
     before, now = _rows(reference), _rows(current)
@@ -92,28 +88,6 @@ def compare(reference: Mapping[str, Values], current: Mapping[str, Values]) -> S
     return Shift(tuple(found), tuple(left_out))
 
 
-def wasserstein(reference: Values, current: Values) -> float:
-    """Return the first Wasserstein distance, in standard deviations of the reference.
-
-    The area between the two distribution functions (Vallender 1974); neither side is empty.
-    """
-    values, gaps = _pooled(reference, current)
-    side = np.repeat([1.0 / len(reference), -1.0 / len(current)], [len(reference), len(current)])
-    return _area(side[values], gaps) / max(float(np.std(reference)), _SMALLEST_SCALE)
-
-
-def jensen_shannon(reference: Values, current: Values) -> float:
-    """Return the Jensen-Shannon distance of two counts by category, 0 to 0.83.
-
-    The root of the divergence with the natural logarithm (Endres and Schindelin 2003).
-
-    Args:
-        reference: How often each category came; not all zero.
-        current: The same of the other side, in the same order; or many such, a row each.
-    """
-    return float(_distances(reference, current[np.newaxis])[0])
-
-
 def _column(name: str, reference: Values, current: Values) -> Column | None:
     """Return a column; None when it cannot be compared."""
     absent = _missing(name, reference, current)
@@ -123,7 +97,7 @@ def _column(name: str, reference: Values, current: Values) -> Column | None:
     if min(len(before), len(now)) < LEAST:
         return None
     if (before.dtype == object) != (now.dtype == object):
-        return Column(name, "type", _OTHER_TYPE, drifted=True)
+        return Column(name, "type", distances.LARGEST_JENSEN_SHANNON, drifted=True)
     values, places = np.unique(np.concatenate([before, now]), return_inverse=True)
     if before.dtype != object and len(values) > _FEW:
         return _figures(name, before, now)
@@ -142,26 +116,26 @@ def _missing(name: str, reference: Values, current: Values) -> Column:
 
 
 def _figures(name: str, reference: Values, current: Values) -> Column:
-    distance = wasserstein(reference, current)
+    distance = distances.wasserstein(reference, current)
     drifted = distance >= THRESHOLD and not _figures_by_chance(reference, current)
     return Column(name, "wasserstein", distance, drifted)
 
 
 def _figures_by_chance(reference: Values, current: Values) -> bool:
     """Return whether rows dealt out at random are as far apart."""
-    values, gaps = _pooled(reference, current)
-    side = np.repeat([1.0 / len(reference), -1.0 / len(current)], [len(reference), len(current)])
-    seen = _area(side[values], gaps)
+    order, gaps = distances.pooled(reference, current)
+    side = distances.shares(len(reference), len(current))
+    seen = distances.area(side[order], gaps)
     random = np.random.default_rng(0)  # the same answer for the same rows
     for _ in range(TRIES):
         random.shuffle(side)
-        if _area(side, gaps) >= seen:
+        if distances.area(side, gaps) >= seen:
             return True
     return False
 
 
 def _categories(name: str, measure: Measure, reference: Values, current: Values) -> Column:
-    distance = jensen_shannon(reference, current)
+    distance = distances.jensen_shannon(reference, current)
     drifted = distance >= THRESHOLD and not _categories_by_chance(reference, current, distance)
     return Column(name, measure, distance, drifted)
 
@@ -172,35 +146,7 @@ def _categories_by_chance(reference: Values, current: Values, seen: float) -> bo
     dealt = random.multivariate_hypergeometric(
         both, int(current.sum()), size=TRIES, method="marginals"
     )
-    return bool(np.any(_distances(both - dealt, dealt) >= seen - 1e-12))
-
-
-def _distances(reference: Values, current: Values) -> Values:
-    p = reference / reference.sum(axis=-1, keepdims=True)
-    q = current / current.sum(axis=-1, keepdims=True)
-    middle = (p + q) / 2
-    parts = _relative(p, middle) + _relative(q, middle)
-    root: Values = np.sqrt(np.maximum(parts.sum(axis=-1) / 2, 0.0))
-    return root
-
-
-def _relative(p: Values, middle: Values) -> Values:
-    """Return the terms of the Kullback-Leibler divergence; of what never came it is 0."""
-    p = np.broadcast_to(p, middle.shape)
-    ratio = np.divide(p, middle, out=np.ones_like(middle), where=p > 0)
-    terms: Values = p * np.log(ratio)
-    return terms
-
-
-def _pooled(reference: Values, current: Values) -> tuple[Values, Values]:
-    """Return the order of all values, and how far each is from the next."""
-    both = np.concatenate([reference, current])
-    order = np.argsort(both, kind="stable")
-    return order, np.diff(both[order])
-
-
-def _area(side: Values, gaps: Values) -> float:
-    return float(np.abs(np.cumsum(side)[:-1]) @ gaps)
+    return bool(np.any(distances.jensen_shannon_of_each(both - dealt, dealt) >= seen - 1e-12))
 
 
 def _rows(columns: Mapping[str, Values]) -> int:

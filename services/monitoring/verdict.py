@@ -3,15 +3,16 @@
 A column drifted when its difference is both significant and large. Significant: p, corrected by
 Holm for the columns and by Bonferroni for the looks, is at most ``Rules.level``; that holds the
 false alarms of a day, by the union bound, below ``Rules.alarms_a_day`` whatever the checks have in
-common. Large: the effect is at least ``distances.THRESHOLD``, which many rows do not change.
+common. Large: the effect is at least ``limits.THRESHOLD``, which many rows do not change.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from services.monitoring import comparing, distances, quality, significance, wording
+from services.monitoring import comparing, quality, significance, wording
 from services.monitoring.comparing import Difference
+from services.monitoring.limits import THRESHOLD
 from services.monitoring.models import ColumnVerdict, Family, Role, Severity, VerdictState, is_moved
 from services.monitoring.pairs import Pair, paired
 from services.monitoring.reference import Reference
@@ -32,7 +33,7 @@ class Rules:
     alarms_a_day: float = 0.01
     """False alarms of a deployment in a day, at most, of undrifted data."""
     checks_a_day: float = 24.0
-    threshold: float = distances.THRESHOLD
+    threshold: float = THRESHOLD
     newest: int = 2000
     """Rows of the second look: a shift that is younger than the window shows in the newest."""
 

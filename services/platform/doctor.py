@@ -21,6 +21,7 @@ from services.platform.bootstrap import is_current
 from services.platform.configuration import load_settings
 from services.platform.databases import ask, on_postgres
 from services.platform.engines import preferred_ports, version_of
+from services.platform.evidently_doctor import evidently
 from services.platform.files_doctor import database_files, state_files
 from services.platform.serving_doctor import serving
 from services.postgres import shown
@@ -345,6 +346,7 @@ CHECKS: tuple[Check, ...] = (
     package_versions,
     environment,
     airflow,
+    evidently,
     tools,
     apple_silicon,
     sqlite,

@@ -231,6 +231,24 @@ def predictions(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
     )  # fmt: skip
 
 
+def evidently(home: Home, settings: "Settings", ports: Ports) -> EngineSpec:
+    """Return Evidently's own screen over the reports that monitoring keeps for it."""
+    del settings
+    from services.platform.secrets import EVIDENTLY_FILE
+
+    port = ports[EVIDENTLY]
+    url = f"http://{LOOPBACK}:{port}"
+    argv = (
+        interpreter(), "-m", "services.engines.evidently.screen", "--port", str(port),
+        "--workspace", str(home.root / "monitoring" / "workspace"),
+        "--password", str(home.secrets / EVIDENTLY_FILE),
+    )  # fmt: skip
+    return EngineSpec(
+        EVIDENTLY, "Evidently", HttpProbe(f"{url}/api/version"), argv,
+        {"DO_NOT_TRACK": "1"}, url=url, port=port, version=version_of("evidently"),
+    )  # fmt: skip
+
+
 Builder = Callable[[Home, "Settings", Ports], EngineSpec]
 
 
@@ -261,6 +279,8 @@ SERVING = {"serving", "gateway", "predictions"}
 """What runs only where registered versions are deployed."""
 SERVES_ON = "MLOPS_REPLICA"
 """In the environment of model servers."""
+EVIDENTLY = "evidently"
+"""Its own screen, which runs only where it is asked for."""
 WORKER = "airflow-worker"
 """Takes Airflow's tasks for this machine, where other machines take some too."""
 PARTS: dict[str, Part] = {
@@ -281,6 +301,7 @@ BUILDERS: dict[str, Builder] = {
     "serving": serving,
     "gateway": gateway,
     "predictions": predictions,
+    EVIDENTLY: evidently,
 }
 """In the order in which they are started: what people look at first comes first."""
 
@@ -295,6 +316,8 @@ def wanted(settings: "Settings") -> tuple[str, ...]:
         without = parts | {WORKER}
     if not settings.serving_enabled:
         without |= SERVING
+    if not settings.evidently_enabled:
+        without.add(EVIDENTLY)
     return tuple(name for name in BUILDERS if name not in without)
 
 
@@ -307,6 +330,8 @@ def preferred_ports(settings: "Settings") -> dict[str, int]:
         own["airflow"] = settings.airflow_port
     if settings.serving_enabled:
         own["gateway"] = settings.gateway_port
+    if settings.evidently_enabled:
+        own[EVIDENTLY] = settings.evidently_port
     return own
 
 

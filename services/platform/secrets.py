@@ -23,6 +23,8 @@ from services.platform.lock import held
 
 _PROJECT_ID = re.compile(r"[a-z][a-z0-9-]{1,40}")
 _KEYS = ("cookie.key", "mlflow-flask.key", "airflow-jwt.key", "airflow-api.key")
+EVIDENTLY_FILE = "evidently-people.token"
+"""What the screen of Evidently asks for."""
 _FERNET = "airflow-fernet.key"
 _PASSWORDS = "airflow-passwords.json"
 AIRFLOW_USERS = ("admin", "platform")
@@ -42,6 +44,7 @@ def ensure(home: Home) -> None:
             _once(home.secrets / name)
         for name in _EVERYWHERE:
             _once(home.secrets / f"mlflow-{name}.token")
+        _once(home.secrets / EVIDENTLY_FILE)
         _write_tokens(home)
         # Fernet wants 32 bytes in just this writing, with the padding.
         _once(home.secrets / _FERNET, lambda: base64.urlsafe_b64encode(_random()).decode())

@@ -12,7 +12,7 @@ from services.errors import PlatformError
 from services.home import Home
 from services.platform import control, processes, room
 from services.platform import state as states
-from services.platform.engines import BUILDERS, PARTS, SERVING, WORKER
+from services.platform.engines import BUILDERS, EVIDENTLY, PARTS, SERVING, WORKER
 from services.platform.parts import folded, parts_of
 from services.platform.state import EngineState, PlatformState
 
@@ -71,7 +71,8 @@ def status(home: Home) -> PlatformStatus:
     kept = supervisor is not None and supervisor == state.supervisor
     # Who was started knows which engines there are; before, there may be all but those that a
     # setting asks for.
-    wanted = state.wanted or tuple(name for name in BUILDERS if name not in {WORKER, *SERVING})
+    asked_for = {WORKER, EVIDENTLY, *SERVING}
+    wanted = state.wanted or tuple(name for name in BUILDERS if name not in asked_for)
     names = dict.fromkeys([*wanted, *(engine.name for engine in state.engines)])
     known = {name: state.engine(name) or EngineState(name) for name in sorted(names)}
     full, now = room.is_full(home.run), time.time()

@@ -8,8 +8,9 @@ import numpy as np
 
 from services.home import Home
 from services.monitoring import shift
+from services.monitoring.distances import Values
 from services.monitoring.limits import LEAST, THRESHOLD
-from services.monitoring.shift import Column, Shift, Values
+from services.monitoring.shift import Column, Shift
 from services.predictions import monitoring
 from services.serving.drift import Found, Wish
 

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from dashboard import state
-from dashboard.report_files import ROUTES
+from dashboard.report_files import SHELF
 from dashboard.routes import cookie_name
 from dashboard.security import HEADERS, SecurityHeaders
 from services.alerting import channels
@@ -21,7 +21,7 @@ from tests.dashboard.asking import ask
 from tests.pages.conftest import Open, said, words
 from tests.pages.roles import EVERY_ROLE
 
-ROUTED = Starlette(routes=ROUTES, middleware=[Middleware(SecurityHeaders)])
+ROUTED = Starlette(routes=SHELF.routes, middleware=[Middleware(SecurityHeaders)])
 NOW = time.time()
 CLIP = "clip-finetuning"
 

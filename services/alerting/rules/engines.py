@@ -17,6 +17,7 @@ _MEANS = {
     "gateway": "Applications get no answer from any model.",
     "predictions": "Predictions are kept, and are put into Parquet later.",
     "telemetry": "This machine is not measured.",
+    "evidently": "Evidently's own screen is not there; monitoring and its reports go on.",
     "dashboard": "Nobody can use the dashboard.",
 }
 

@@ -26,10 +26,13 @@ class Question:
     """Of the workspace: looked up by this name, made when there is none."""
     task: Task | None = None
     """What the columns ``target`` and ``prediction`` are of, where there are labels."""
-    labels: tuple[Path, Path] | None = None
-    """Reference and current rows that have labels."""
+    labels: tuple[Path | None, Path] | None = None
+    """Rows that have labels, as ``target`` and ``prediction``: of the reference, where it has some,
+    and current ones. Classes are texts."""
     at: float | None = None
     """When the rows are of, seconds since 1970: the report's own time in the workspace."""
+    notes: tuple[str, ...] = ()
+    """What the page says at its top, beside what failed: a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)

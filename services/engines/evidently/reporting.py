@@ -1,47 +1,36 @@
 """Evidently's own side: only imported in its process."""
 
-import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import evidently  # noqa: TID253 - this process is for it
-import pandas as pd
-from evidently import (  # noqa: TID253
-    BinaryClassification,
-    DataDefinition,
-    Dataset,
-    MulticlassClassification,
-    Regression,
-)
+from evidently import DataDefinition, Dataset  # noqa: TID253
 from evidently import Report as Document  # noqa: TID253
-from evidently.metrics import MAE, Accuracy, F1Score, MeanError, ValueDrift  # noqa: TID253
-from evidently.presets import (  # noqa: TID253
-    ClassificationPreset,
-    DataSummaryPreset,
-    RegressionPreset,
-)
+from evidently.metrics import ValueDrift  # noqa: TID253
+from evidently.presets import DataSummaryPreset  # noqa: TID253
 
+from services.engines.evidently import keeping, labelled, page, tables
 from services.engines.evidently.models import Kind, Question
 from services.engines.evidently.wire import ReportWire, ScoreWire
 
 if TYPE_CHECKING:
+    import pandas as pd
     from evidently.core.report import Snapshot
-    from evidently.ui.workspace import Workspace
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 _METHODS: Mapping[Kind, str] = {"numeric": "wasserstein", "category": "jensenshannon"}
 _THRESHOLD = 0.1
-_KEPT = 14
-"""Reports of a project in the workspace: each takes 3 MB, and the page reads them all."""
 
 
 def write(asked: Question) -> ReportWire:
     """Write the report; columns that Evidently fails on are left out of it and say so."""
-    reference, current = pd.read_parquet(asked.reference), pd.read_parquet(asked.current)
-    columns = {name: kind for name, kind in asked.columns.items() if name in reference}
+    reference, current = tables.read(asked.reference), tables.read(asked.current)
+    names = {tables.harmless(name): name for name in asked.columns}
+    columns = {name: asked.columns[own] for name, own in names.items() if name in reference.columns}
     failed: dict[str, str] = {}
     try:
         made = _drawn(asked, reference, current, columns)
@@ -52,25 +41,31 @@ def write(asked: Question) -> ReportWire:
         }
         columns = {name: kind for name, kind in columns.items() if name not in failed}
         made = _drawn(asked, reference, current, columns)
-    made.save_html(str(asked.html))
     asked.json.write_text(made.json(), encoding="utf-8")
     scores = [*_scores(made), *(ScoreWire(name=n, failed=why) for n, why in failed.items())]
     answer = ReportWire(version=evidently.__version__, scores=scores)
-    _with_trouble(answer, "The quality beside labels", lambda: _labels(asked, answer))
-    _with_trouble(answer, "The workspace for `evidently ui`", lambda: _keep(asked, made))
+    for score in answer.scores:
+        score.name = names.get(score.name, score.name)
+    beside = _with_trouble(answer, labelled.TITLE, lambda: _labels(asked, answer))
+    notes = [f"{one.name}: {one.failed}" for one in answer.scores if one.failed]
+    notes += [*asked.notes, *answer.trouble]
+    asked.html.write_text(page.html(made, beside, notes), encoding="utf-8")
+    kept = [one for one in (made, beside) if one is not None]
+    _with_trouble(answer, "The workspace for `evidently ui`", lambda: keeping.keep(asked, kept))
     return answer
 
 
-def _with_trouble(answer: ReportWire, what: str, do: Any) -> None:  # noqa: ANN401
+def _with_trouble(answer: ReportWire, what: str, do: Callable[[], T]) -> T | None:
     try:
-        do()
+        return do()
     except Exception as error:
         logger.exception("%s", what)
         answer.trouble.append(f"{what} could not be written: {error}."[:300])
+        return None
 
 
 def _alone(
-    reference: pd.DataFrame, current: pd.DataFrame, columns: Mapping[str, Kind], name: str
+    reference: "pd.DataFrame", current: "pd.DataFrame", columns: Mapping[str, Kind], name: str
 ) -> str:
     """Return why Evidently fails on a column, empty when it does not."""
     one = {name: columns[name]}
@@ -84,8 +79,8 @@ def _alone(
 
 def _drawn(
     asked: Question,
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
+    reference: "pd.DataFrame",
+    current: "pd.DataFrame",
     columns: Mapping[str, Kind],
 ) -> "Snapshot":
     names = list(columns)
@@ -103,7 +98,7 @@ def _metrics(columns: Mapping[str, Kind]) -> list[Any]:
     return [*drift, DataSummaryPreset()]
 
 
-def _data(table: pd.DataFrame, columns: Mapping[str, Kind]) -> Dataset:
+def _data(table: "pd.DataFrame", columns: Mapping[str, Kind]) -> Dataset:
     said = {kind: [name for name, one in columns.items() if one == kind] for kind in _METHODS}
     defined = DataDefinition(
         numerical_columns=said["numeric"], categorical_columns=said["category"]
@@ -131,59 +126,11 @@ def _scores(made: "Snapshot") -> list[ScoreWire]:
     return found
 
 
-def _labels(asked: Question, answer: ReportWire) -> None:
-    """Write the report on predictions beside labels next to the other one."""
-    if asked.labels is None or asked.task is None:
-        return
-    then, now = (pd.read_parquet(path) for path in asked.labels)
-    metrics: Sequence[Any]
-    if asked.task == "classification":
-        labels = sorted({*then["target"], *now["target"], *now["prediction"]})
-        defined = DataDefinition(
-            classification=[_classes(labels)], categorical_columns=["target", "prediction"]
-        )
-        metrics = [ClassificationPreset(), Accuracy(), F1Score()]
-    else:
-        defined = DataDefinition(
-            regression=[Regression(target="target", prediction="prediction")],
-            numerical_columns=["target", "prediction"],
-        )
-        metrics = [RegressionPreset(), MAE(), MeanError()]
-    pair = [Dataset.from_pandas(one, data_definition=defined) for one in (now, then)]
-    made = Document(list(metrics)).run(*pair)
-    made.save_html(str(asked.html.with_suffix(".labels.html")))
-    for metric in made.dict()["metrics"]:
-        name, value = str(metric["metric_name"]).partition("(")[0], metric["value"]
-        if isinstance(value, Mapping):
-            value = value.get("mean")
-        if isinstance(value, int | float):
-            answer.quality[name] = float(value)
-
-
-def _classes(labels: Sequence[Any]) -> BinaryClassification | MulticlassClassification:
-    """Return what two columns of classes are; Evidently wants to know which of two is the one."""
-    if len(labels) == 2:
-        return BinaryClassification(
-            target="target", prediction_labels="prediction", pos_label=labels[1]
-        )
-    return MulticlassClassification(target="target", prediction_labels="prediction")
-
-
-def _keep(asked: Question, made: "Snapshot") -> None:
-    if asked.workspace is None:
-        return
-    from evidently.ui.workspace import Workspace
-
-    asked.workspace.mkdir(parents=True, exist_ok=True)
-    space = Workspace.create(str(asked.workspace))
-    found = [one for one in space.search_project(asked.project) if one.name == asked.project]
-    project = found[0] if found else space.create_project(asked.project)
-    space.add_run(project.id, made)
-    _forget(space, project.id)
-
-
-def _forget(space: "Workspace", project: Any) -> None:  # noqa: ANN401
-    runs = list(space.list_runs(project))
-    for one in runs[: max(0, len(runs) - _KEPT)]:
-        with contextlib.suppress(FileNotFoundError):
-            space.delete_run(project, one)
+def _labels(asked: Question, answer: ReportWire) -> "Snapshot | None":
+    """Return the report on predictions beside labels, and keep its figures and its JSON."""
+    made = labelled.drawn(asked)
+    if made is None:
+        return None
+    answer.quality.update(labelled.quality(made))
+    asked.json.with_suffix(".labels.json").write_text(made.json(), encoding="utf-8")
+    return made

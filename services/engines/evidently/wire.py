@@ -24,27 +24,34 @@ class QuestionWire(Wire):
     workspace: str | None
     project: str
     task: Task | None
-    labels: tuple[str, str] | None
+    labels: tuple[str | None, str] | None
     at: float | None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, asked: Question) -> "QuestionWire":
         """Return a question as it is sent."""
-        labels = asked.labels and (str(asked.labels[0]), str(asked.labels[1]))
+        labels = asked.labels and (
+            asked.labels[0] and str(asked.labels[0]),
+            str(asked.labels[1]),
+        )
         return cls(
             reference=str(asked.reference), current=str(asked.current),
             columns=dict(asked.columns), html=str(asked.html), json_file=str(asked.json),
             workspace=asked.workspace and str(asked.workspace), project=asked.project,
-            task=asked.task, labels=labels, at=asked.at,
+            task=asked.task, labels=labels, at=asked.at, notes=asked.notes,
         )  # fmt: skip
 
     def to_model(self) -> Question:
         """Return the question that was sent."""
-        labels = self.labels and (Path(self.labels[0]), Path(self.labels[1]))
+        labels = self.labels and (
+            Path(self.labels[0]) if self.labels[0] else None,
+            Path(self.labels[1]),
+        )
         return Question(
             Path(self.reference), Path(self.current), self.columns, Path(self.html),
             Path(self.json_file), Path(self.workspace) if self.workspace else None, self.project,
-            self.task, labels, self.at,
+            self.task, labels, self.at, self.notes,
         )  # fmt: skip
 
 

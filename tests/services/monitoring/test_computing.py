@@ -212,6 +212,8 @@ class Reporter:
 
     def report(self, asked: Question) -> Report:
         self.asked.append(asked)
+        assert asked.labels is None or all(path and path.exists() for path in asked.labels)
+        asked.json.write_text("{}")
         if self.error:
             raise self.error
         return Report("0.7.23", ())
@@ -232,6 +234,18 @@ def test_a_report_is_written_once_a_day_and_when_a_verdict_changes(home, store):
     assert {"a", "b", "c", "d", "output.label"} <= set(reporter.asked[1].columns)
 
 
+def test_the_report_shows_answers_beside_labels_of_the_time_that_is_judged(home, store):
+    reporter = Reporter()
+    checks = monitor(home, store, TrackingServer(evaluated()), reporter)
+    asked(home, NOW - 3 * 86_400, 300, right=0.9)
+    asked(home, NOW - HOUR_S, 500, seed=1)
+    checks.check("p", "m", 3, now=NOW, report=True)
+    checks.check("p", "m", 4, now=NOW, report=True)
+    (one,) = reporter.asked
+    assert (one.task, one.notes) == ("classification", ())
+    assert one.labels is not None  # from three days before: the last day has none
+
+
 def test_a_report_that_fails_leaves_the_verdict(home, store):
     reporter = Reporter(EngineUnreachableError("Evidently did not answer within 300 s."))
     asked(home, NOW - HOUR_S, 2000, shift=1.0)
@@ -241,6 +255,7 @@ def test_a_report_that_fails_leaves_the_verdict(home, store):
     assert checked.fault is reporter.error
     assert by_kind(checked)["data"].state == "drifted"
     assert checked.verdicts[0].report is None
+    assert not list((folder.base(home) / "reports").rglob("*.*"))
     assert store.verdict(checked.verdicts[0].id).state == "drifted"
 
 

@@ -36,7 +36,7 @@ def changed(seed: int, *, broken: bool):
 
 def test_the_report_has_every_column_that_can_be_compared(home: Home):
     asked(home, NOW - 2 * HOUR_S, 600, change=changed(1, broken=False))
-    asked(home, NOW - HOUR_S, 800, shift=1.0, seed=3, change=changed(2, broken=True))
+    asked(home, NOW - HOUR_S, 800, shift=1.0, seed=3, right=0.75, change=changed(2, broken=True))
     store = VerdictStore(home)
     checked = Monitor(home, store, None, Evidently()).check(
         "p", "m", 3, now=NOW, report=True,
@@ -58,7 +58,10 @@ def test_the_report_has_every_column_that_can_be_compared(home: Home):
     assert scores["gap"].value == pytest.approx(ours["input.gap"].effect)
     assert {one.name: one.state for one in quality.columns}["input.d"] == "failed"
     assert data.report is not None
+    assert checked.report.quality["Accuracy"] == pytest.approx(0.75, abs=0.05)
     page = folder.base(home) / data.report
+    assert "Predictions beside labels" in page.read_text()
+    assert "The baseline has no labels of this kind" in page.read_text()
     assert page.stat().st_size > 1_000_000
     assert page.with_suffix(".json").exists()
     assert list(folder.workspace(home).rglob("snapshots/*.json"))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from services.monitoring import distances, significance
+from services.monitoring import significance
 from services.monitoring.spreads import Categories
 
 RNG = np.random.default_rng(4)
@@ -25,20 +25,6 @@ def test_chi_square_is_scipys():
     a, b = np.array([40.0, 60, 100, 0]), np.array([30.0, 90, 80, 0])
     known = stats.chi2_contingency(np.stack((a, b))[:, :3], correction=False).pvalue
     assert significance.chi_square(a, b, (200, 200)) == pytest.approx(known)
-
-
-def test_distances_are_scipys():
-    a, b = np.sort(RNG.normal(size=700)), np.sort(RNG.normal(0.3, size=901))
-    known = stats.wasserstein_distance(a, b) / np.std(a)
-    assert distances.wasserstein(a, b) == pytest.approx(known)
-    assert distances.jensen_shannon(np.array([1.0, 0]), np.array([0, 5.0])) == pytest.approx(
-        np.sqrt(np.log(2))
-    )
-
-
-def test_a_reference_of_one_value_is_measured_in_the_deviation_of_both():
-    assert distances.wasserstein(np.full(10, 2.0), np.full(10, 2.0)) == 0.0
-    assert distances.wasserstein(np.full(10, 2.0), np.full(10, 3.0)) == pytest.approx(2.0)
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=30))

@@ -32,6 +32,7 @@ def test_secrets_are_made_once_and_closed_to_others(home):
         "airflow-jwt.key",
         "airflow-passwords.json",
         "cookie.key",
+        "evidently-people.token",
         "mlflow-flask.key",
         "mlflow-people.token",
         "mlflow-platform.token",

@@ -1,10 +1,13 @@
 """Questions and answers survive their way to Evidently's process and back."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from services.engines.evidently import keeping
 from services.engines.evidently.adapter import Evidently
 from services.engines.evidently.models import Question, Report, Score
 from services.engines.evidently.wire import QuestionWire
@@ -12,13 +15,15 @@ from services.errors import EngineMissingError, EngineProtocolError
 
 ASKED = Question(
     Path("/r"), Path("/c"), {"age": "numeric", "city": "category"}, Path("/o.html"),
-    Path("/o.json"), Path("/w"), "p / m", "regression", (Path("/l"), Path("/k")), 12.5,
+    Path("/o.json"), Path("/w"), "p / m", "regression", (Path("/l"), Path("/k")), 12.5, ("Said.",),
 )  # fmt: skip
 
 
-def test_a_question_reads_back_as_it_was_asked():
-    sent = QuestionWire.of(ASKED).model_dump_json()
-    assert QuestionWire.model_validate_json(sent).to_model() == ASKED
+@pytest.mark.parametrize("labels", [ASKED.labels, (None, Path("/k")), None])
+def test_a_question_reads_back_as_it_was_asked(labels):
+    asked = replace(ASKED, labels=labels)
+    sent = QuestionWire.of(asked).model_dump_json()
+    assert QuestionWire.model_validate_json(sent).to_model() == asked
 
 
 def test_an_answer_is_read_and_columns_that_failed_are_named():
@@ -44,3 +49,23 @@ def test_nonsense_and_a_missing_program_are_sentences():
         Evidently(lambda *_: b"Traceback", "python").report(ASKED)
     with pytest.raises(EngineMissingError):
         Evidently(python="/no/such/python").report(ASKED)
+
+
+class Space:
+    """A workspace whose folder lists reports as it likes."""
+
+    def __init__(self, runs: list[UUID]) -> None:
+        self.runs = runs
+
+    def list_runs(self, _project: object) -> list[UUID]:
+        return list(self.runs)
+
+    def delete_run(self, _project: object, one: UUID) -> None:
+        self.runs.remove(one)
+
+
+def test_the_oldest_reports_leave_the_workspace():
+    runs = [UUID(int=(n << 80) + 7) for n in range(keeping.KEPT + 3)]
+    space = Space([runs[-1], *runs[:-1][::-1]])
+    keeping.forget(space, "p")  # type: ignore[arg-type]  # as much of one as is asked
+    assert sorted(space.runs) == runs[3:]
