@@ -23,6 +23,8 @@ LEAST = 20
 """Rows of a stratum below which its mean says nothing."""
 COVERED = 0.5
 """Share of a side's rows whose strata the other side must have for it to be standardised."""
+WHOLE = 0.9
+"""From this share on both sides count alike."""
 NEW = 0.2
 """Share of a side's rows in strata the other side has not, from which on it changed."""
 SURE = 3.0
@@ -70,12 +72,23 @@ def effect(strata: Strata, then: Values, now: Values) -> Effect | None:
     if before is None or after is None:
         return None
     both = _standardised(after, before, 1.0), _standardised(before, after, -1.0)
-    found = [one for one in both if one is not None]
-    if not found:
+    covered = max(one.covered for one in both)
+    if covered < COVERED:
         return Effect(0.0, 0.0, apart=True)
-    value = sum(one[0] for one in found) / len(found)
-    error = math.sqrt(sum(one[1] ** 2 for one in found)) / len(found)
+    # A side that lacks a stratum of the other cannot tell its effect: it is not asked then.
+    found = [one for one in both if one.covered >= min(covered, WHOLE)]
+    value = sum(one.value for one in found) / len(found)
+    error = math.sqrt(sum(one.error**2 for one in found)) / len(found)
     return Effect(value, error, apart=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standard:
+    value: float
+    """A side's mean less what it would be with the other's strata; then turned to now."""
+    error: float
+    covered: float
+    """Share of the other's rows whose strata are known of this side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +114,15 @@ def _means(codes: Codes, values: Values, strata: int) -> _Side | None:
     return _Side(count / count.sum(), mean, variance, count)
 
 
-def _standardised(own: _Side, other: _Side, sign: float) -> tuple[float, float] | None:
-    """Return a side's mean less what it would be with the other's strata, and its standard error.
-
-    None where too few of the other's strata are known of this side.
-    """
+def _standardised(own: _Side, other: _Side, sign: float) -> _Standard:
     known = own.count >= LEAST
     covered = float(other.share[known].sum())
-    if covered < COVERED:
-        return None
+    if covered <= 0:
+        return _Standard(0.0, 0.0, 0.0)
     weights = own.share - np.where(known, other.share, 0.0) / covered
     value = float((weights * own.mean).sum())
-    return sign * value, math.sqrt(float((weights**2 * own.variance).sum()))
+    error = math.sqrt(float((weights**2 * own.variance).sum()))
+    return _Standard(sign * value, error, covered)
 
 
 def changed(strata: Strata) -> bool:
@@ -181,7 +191,8 @@ def rose(then: Values, now: Values, by: float) -> bool:
         return False
     difference = float(now.mean() - then.mean())
     error = math.sqrt(float(then.var()) / len(then) + float(now.var()) / len(now))
-    return difference > 0 and difference >= by * abs(float(then.mean())) and difference > SURE * error
+    least = max(by * abs(float(then.mean())), SURE * error)
+    return difference > 0 and difference >= least
 
 
 def capped(then: Values, now: Values) -> float:

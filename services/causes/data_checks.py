@@ -6,8 +6,9 @@ from services.causes.case import Case
 from services.causes.comparing import Strata, binned, named
 from services.causes.factor import Answer, Factor, Missing, above, evidence, known, mean_of
 from services.causes.models import Cause
-from services.causes.wording import address, column, percent, spread, when
+from services.causes.wording import address, column, spread, when
 from services.monitoring.models import ColumnVerdict, is_moved
+from services.telemetry.figures import percent
 
 INPUT = "input."
 STRANGE = "label.strange"
@@ -169,9 +170,7 @@ def relation(case: Case, explained: float) -> Cause | None:
         f"{len(_compared(case))} inputs are held as they were.",
         left,
         measured=False,
-        evidence=(
-            f"{len(case.then.rows):,} rows with a label then, {len(case.now.rows):,} now.",
-        ),
+        evidence=(f"{len(case.then.rows):,} rows with a label then, {len(case.now.rows):,} now.",),
         suggestion="See whether labels are made as before; if they are, retrain on newer labels.",
         link=address("monitoring", deployment=case.name),
     )

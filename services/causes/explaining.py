@@ -50,6 +50,8 @@ RISE = 0.1
 
 def explain(case: Case) -> Explanation:
     """Return the causes of one symptom."""
+    if case.worse is False:
+        return _nothing(case, "The newest verdict does not say that it drifted.", sure=True)
     case = _ordered(case)
     if not _enough(case) and not _by_verdict_alone(case):
         return _nothing(case, _too_few(case))

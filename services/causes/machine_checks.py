@@ -5,13 +5,16 @@ for it, so a run and a deployment that were slowed by the same thing are told th
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.causes.case import Case, Numbers, Other
 from services.causes.comparing import Codes, Strata
 from services.causes.factor import Answer, Factor, Missing, above, evidence, known, mean_of, told
-from services.causes.wording import address, average, hardware, percent, spread, when
+from services.causes.wording import address, average, hardware, spread, when
+from services.telemetry.figures import percent
 from services.telemetry.state_checks import CLOCK_FALL, PRESSURE, SWAP_BYTES_S, THROTTLED
 
+Flags = NDArray[np.bool_]
 _MORE = 0.1
 """Share of the rows by which a state must hold more often than before."""
 _NO_TELEMETRY = "no telemetry of its machine is kept of that time"
@@ -24,13 +27,12 @@ def thermal(case: Case) -> Answer:
     then, now = told(case, "thermal")
     if not known(then, now):
         return Missing("thermal", "the machine tells no thermal level")
-    hot = then >= THROTTLED, now >= THROTTLED
     strata = above(then, now, THROTTLED, ("thermal level 0", "thermal level 1 and more"))
     top = int(np.nanmax(now)) if np.isfinite(now).any() else 0
     return Factor(
         "thermal",
         strata,
-        _more(*hot),
+        _more(then >= THROTTLED, now >= THROTTLED),
         f"The machine is throttled by heat (thermal level {top})",
         evidence(
             spread(*_states(then, now, THROTTLED), "Thermal level 1 and more"), *when(case, strata)
@@ -62,9 +64,7 @@ def memory(case: Case) -> Answer:
     pressure, swap = told(case, "pressure"), told(case, "swap")
     if not known(*pressure) and not known(*swap):
         return Missing("memory", "the machine tells neither memory pressure nor swap")
-    then, now = (
-        _short(pressure[side], swap[side]) for side in (0, 1)
-    )
+    then, now = (_short(pressure[side], swap[side]) for side in (0, 1))
     strata = above(then, now, 1.0, ("memory enough", "memory short"))
     rate = average(swap[0] / 1e6, swap[1] / 1e6, "Read back from swap", " MB/s")
     return Factor(
@@ -139,7 +139,7 @@ def _states(then: Numbers, now: Numbers, bound: float) -> tuple[Numbers, Numbers
     return before, after
 
 
-def _more(then: Numbers, now: Numbers) -> bool:
+def _more(then: Flags, now: Flags) -> bool:
     return float(now.mean()) >= float(then.mean()) + _MORE
 
 

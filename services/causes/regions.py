@@ -68,4 +68,5 @@ def empty(values: NDArray[Any]) -> Numbers:
     """Return 1 for a row without a value, else 0."""
     if values.dtype.kind == "f":
         return (~np.isfinite(values)).astype(float)
-    return np.array([one is None or one == "" for one in values], dtype=float)
+    absent: Numbers = np.array([one is None or one == "" for one in values.tolist()], dtype=float)
+    return absent

@@ -15,7 +15,8 @@ from services.causes.factor import (
     mean_of,
     told,
 )
-from services.causes.wording import average, deployment, percent, spread, when
+from services.causes.wording import average, deployment, spread, when
+from services.telemetry.figures import percent
 
 _MORE = 1.1
 """Times a figure must be larger than before."""

@@ -7,7 +7,8 @@ from services.causes.case import Case, Texts, Training
 from services.causes.comparing import changed, named
 from services.causes.factor import Answer, Factor, evidence
 from services.causes.models import Kind
-from services.causes.wording import address, deployment, percent, when
+from services.causes.wording import address, deployment, when
+from services.telemetry.figures import percent
 
 _NAMED = 3
 

@@ -15,7 +15,7 @@ from services.causes import comparing
 from services.causes.case import Case, Numbers, Side
 from services.causes.factor import QUEUE, Factor
 from services.causes.models import KINDS, Cause, Kind
-from services.causes.wording import percent
+from services.telemetry.figures import percent
 
 SMALLEST = 0.05
 """A cause of less is not told."""

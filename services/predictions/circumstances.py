@@ -32,9 +32,7 @@ QUALIFY row_number() OVER (PARTITION BY id, version ORDER BY answered_at) = 1 OR
 """  # noqa: S608
 
 
-def read(
-    home: Home, project: str, model: str, since: float, until: float, most: int
-) -> "pa.Table":
+def read(home: Home, project: str, model: str, since: float, until: float, most: int) -> "pa.Table":
     """Return the newest requests of a stretch of time, all versions, oldest first.
 
     All of the time that they take: what comes a second can be counted. ``row_bytes`` is the length
