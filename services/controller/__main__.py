@@ -1,6 +1,7 @@
 """The controller process: ``python -m services.controller``, started by the supervisor."""
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -21,6 +22,8 @@ from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
 from services.alerting.sending import Sender
+from services.causes import Explanation, explain
+from services.causes.following import Asked, Follower
 from services.controller import airflow, alerts, queue, run_use, serving, workflows, workforce
 from services.controller.airflow import AirflowWatch
 from services.controller.alerts import AlertWatch, Sources
@@ -45,6 +48,7 @@ from services.mirror.store import Store
 from services.mirror.sync import MirrorSync
 from services.mirror.workflow_queries import Workflows
 from services.mirror.workflow_store import WorkflowStore
+from services.monitoring.store import VerdictStore
 from services.platform.files import write_text
 from services.platform.secrets import project_token
 from services.projects.contract import Project
@@ -151,7 +155,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
 
     served = ServingWatch(Store(database), home, enabled=settings.serving_enabled)
     rules = Sources(home, journal, mirror).rules(serves=settings.serving_enabled)
-    watching = AlertWatch(home, journal, rules)
+    watching = AlertWatch(home, journal, rules, causes=_causes(home, journal, mirror))
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
 
     def act() -> bool:
@@ -181,6 +185,23 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
         *flows,
     ]
+
+
+def _causes(home: Home, journal: Journal, mirror: Mirror) -> Follower:
+    """Return what finds why a deployment got worse; what it reads is opened when it first looks."""
+
+    @functools.cache
+    def verdicts() -> VerdictStore:
+        return VerdictStore(home)
+
+    def search(asked: Asked) -> Explanation:
+        from services.causes import gathering  # loads what reads the prediction log
+
+        telemetry = Telemetry(home.telemetry)
+        sources = gathering.Sources(home, journal, mirror, telemetry, verdicts())
+        return explain(gathering.case(sources, *asked, time.time()))
+
+    return Follower(search)
 
 
 def _flows(

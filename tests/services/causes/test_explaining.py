@@ -120,6 +120,7 @@ FIRST: dict[str, Callable[[], Case]] = {
         symptom="accuracy", columns=DRAWN, outcome=failing(since_onset, 0.3)
     ),
 }  # fmt: skip
+OFTEN = np.asarray(some(0.2, 1.0, 0.0, seed=5))
 STRANGE = (np.zeros(COUNT), np.asarray(some(0.3, 1.0, 0.0)))
 
 
@@ -220,7 +221,7 @@ INNOCENT: dict[str, Callable[[], Case]] = {
     "labels": lambda: scene(
         now={"key": some(0.4, "k2", "k1")}, symptom="accuracy",
         outcome=failing(lambda one: one.key == "k2"),
-        columns=({"label.strange": STRANGE[0]}, {"label.strange": np.asarray(some(0.2, 1., 0., seed=5))}),
+        columns=({"label.strange": STRANGE[0]}, {"label.strange": OFTEN}),
     ),
     "relation": lambda: scene(
         now={"key": some(0.4, "k2", "k1")}, symptom="accuracy", columns=DRAWN,
@@ -393,7 +394,7 @@ def test_who_asks_comes_before_the_inputs_that_they_ask_with():
         scene(now={"key": some(0.5, "k2", "k1")}, symptom="data", worse=True,
               outcome=failing(lambda one: one.key == "k2", 0.9), moved=(column("a", 0.5, 1.0),))
     )  # fmt: skip
-    assert [one.kind for one in found.causes][0] == "clients"
+    assert found.causes[0].kind == "clients"
     assert found.causes[0].weight > 0.9
 
 
