@@ -22,7 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Workflows: list, show, trigger, pause, resume, retry, cancel, clear, logs.",
     ),
     "queue": ("queue:queue", "What runs, what waits and why; moving what waits."),
-    "why": ("why:why", "Why a run, or a time on a machine, was slow."),
+    "why": ("why:why", "Why a run or a machine was slow, or a deployment got worse."),
     "models": ("models:models", "Registered models: list, show, promote, rollback."),
     "deploy": ("deploy:deploy", "Put a version into service, without dropping a request."),
     "rollback": ("deploy:rollback", "Have an earlier version of an endpoint answer again."),

@@ -18,6 +18,7 @@ RANK = {
     "access": 4,
     "actions": 4,
     "alerting": 4,
+    "causes": 5,
     "data": 4,
     "projects": 3,
     "platform": 6,

@@ -8,6 +8,8 @@ from services.errors import MlopsError
 
 _REPEATED_S = 300.0
 """What lasts and is as it was is written so often."""
+CAUSE = "cause"
+"""The label of an event whose cause was searched for: what kind of cause it was."""
 Look = Callable[[float, frozenset[str]], Sequence[Event]]
 """(now, keys of its open alerts) → what is to be said."""
 
@@ -58,5 +60,7 @@ def _repeats(event: Event, alert: Alert | None, now: float) -> bool:
         return alert.condition == "unknown"
     if event.state == "ok" or alert.condition != "firing":
         return False
+    if event.labels.get(CAUSE, alert.labels.get(CAUSE)) != alert.labels.get(CAUSE):
+        return False  # its cause was found meanwhile
     lately = event.at <= alert.last_at or 0 <= now - alert.last_at < _REPEATED_S
     return lately and event.severity == alert.severity

@@ -1,10 +1,12 @@
-"""``mlops why``: why a run, or a stretch of time on a machine, was slow."""
+"""``mlops why``: why a run, a stretch of time on a machine, or a deployment was slow."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
 import click
 
+from services.causes.models import SYMPTOMS
+from services.commands import why_deployment
 from services.commands.output import json_option, moment, print_json, say, sentences
 from services.errors import InputError
 from services.home import Home
@@ -39,18 +41,45 @@ def _now() -> datetime:
 @click.command()
 @click.argument("run_id", required=False)
 @click.option("--host", help="A machine; of a run only when it cannot be told.")
+@click.option("--deployment", metavar="PROJECT.MODEL", help="A deployment that got worse.")
+@click.option("--since", help="Of a deployment: when it began. [default: looked for]")
+@click.option(
+    "--symptom",
+    type=click.Choice(SYMPTOMS),
+    help="Of a deployment: this alone. [default: latency, errors, and what drifted]",
+)
 @click.option("--from", "start", help="Begin: ISO time (UTC), or 30m, 2h, 1d ago. [default: 1h]")
 @click.option("--to", "end", help="End, in the same way. [default: now]")
 @json_option
 @sentences
 def why(
-    *, run_id: str | None, host: str | None, start: str | None, end: str | None, as_json: bool
+    *,
+    run_id: str | None,
+    host: str | None,
+    deployment: str | None,
+    since: str | None,
+    symptom: str | None,
+    start: str | None,
+    end: str | None,
+    as_json: bool,
 ) -> None:
-    """Say why a run, or a stretch of time on a machine, was slow."""
+    """Say why a run, or a stretch of time on a machine, was slow; or why a deployment got worse."""
     now = _now()
+    if deployment is not None:
+        if run_id or host or start or end:
+            raise InputError(
+                "A deployment is asked about alone.", "`mlops why --deployment P.M --since 2h`."
+            )
+        why_deployment.tell(deployment, moment_of(since, now), symptom, now, as_json=as_json)
+        return
+    if since or symptom:
+        raise InputError("--since and --symptom are for --deployment.", "Of a run: --from, --to.")
     begin, last = moment_of(start, now), moment_of(end, now)
     if run_id is None and host is None:
-        raise InputError("Say what was slow: a run, or a machine.", "`mlops why RUN` or --host H.")
+        raise InputError(
+            "Say what was slow: a run, a machine, or a deployment.",
+            "`mlops why RUN`, --host H or --deployment PROJECT.MODEL.",
+        )
     telemetry = _telemetry()
     if run_id is None:
         begin, last = begin or now - timedelta(hours=1), last or now

@@ -1,6 +1,7 @@
 """The controller process: ``python -m services.controller``, started by the supervisor."""
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -21,6 +22,8 @@ from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
 from services.alerting.sending import Sender
+from services.causes import Explanation, explain
+from services.causes.following import Asked, Follower
 from services.controller import (
     airflow,
     alerts,
@@ -58,6 +61,7 @@ from services.mirror.store import Store
 from services.mirror.sync import MirrorSync
 from services.mirror.workflow_queries import Workflows
 from services.mirror.workflow_store import WorkflowStore
+from services.monitoring.store import VerdictStore
 from services.platform.files import write_text
 from services.platform.secrets import project_token
 from services.projects.contract import Project
@@ -169,7 +173,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
     checks = MonitoringWatch(
         home, journal, Workflows(mirror) if settings.airflow_enabled else None, WORKFLOW
     )
-    watching = AlertWatch(home, journal, rules)
+    watching = AlertWatch(home, journal, rules, causes=_causes(home, journal, mirror))
     patience_s = PATIENCE_S if settings.airflow_enabled else 0.0
     reporting = ReportWatch(home, journal, partial(alerts.dashboard_url, home), patience_s)
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
@@ -213,6 +217,23 @@ def _lineage(home: Home, settings: Settings, mirror: Mirror) -> list[Loop]:
         return []
     sending = lineage.watch(home, mirror, to, private=settings.openlineage_private)
     return [Loop("lineage", sending.turn, lineage.INTERVAL_S)]
+
+
+def _causes(home: Home, journal: Journal, mirror: Mirror) -> Follower:
+    """Return what finds why a deployment got worse; what it reads is opened when it first looks."""
+
+    @functools.cache
+    def verdicts() -> VerdictStore:
+        return VerdictStore(home)
+
+    def search(asked: Asked) -> Explanation:
+        from services.causes import gathering  # loads what reads the prediction log
+
+        telemetry = Telemetry(home.telemetry)
+        sources = gathering.Sources(home, journal, mirror, telemetry, verdicts())
+        return explain(gathering.case(sources, *asked, time.time()))
+
+    return Follower(search)
 
 
 def _flows(

@@ -19,6 +19,7 @@ from services.alerting.models import Event, Policy
 from services.alerting.rules import backlog, disk, drift, engines, monitoring, runs, serving
 from services.alerting.rules.drift import VerdictSeen
 from services.alerting.rules.monitoring import Rounds
+from services.causes.following import Follower
 from services.errors import NotFoundError, PlatformError
 from services.home import Home
 from services.mirror.models import RunQuery
@@ -172,6 +173,8 @@ class AlertWatch:
     rules: tuple[Rule, ...]
     policy: Policy = field(default_factory=Policy)
     clock: Callable[[], float] = time.time
+    causes: Follower | None = None
+    """Finds why; None: events keep what their rules say."""
     _looked_at: float | None = None
     _pruned_at: float | None = None
     _rests_until: float = 0.0
@@ -186,11 +189,14 @@ class AlertWatch:
         if tick < self._rests_until:
             return False
         said: tuple[Event, ...] = ()
-        if self._looked_at is None or tick - self._looked_at >= RULES_INTERVAL_S:
+        if self._is_time(tick):
             with self.journal.read() as connection:
                 book = store.book(connection)
             open_keys = [key for key, one in book.items() if one.open]
-            said = looking.news(looking.heard(self.rules, open_keys, now), book, now)
+            heard = looking.heard(self.rules, open_keys, now)
+            if self.causes is not None:
+                heard = self.causes.explained(heard)
+            said = looking.news(heard, book, now)
             self._looked_at = tick
         if self._pruned_at is None or tick - self._pruned_at >= _PRUNED_S:
             store.prune(self.journal, now - _KEPT_S)
@@ -201,6 +207,11 @@ class AlertWatch:
         took = time.monotonic() - tick
         self._rests_until = 0.0 if again else tick + min(took / _SHARE, _LONGEST_REST_S)
         return again
+
+    def _is_time(self, tick: float) -> bool:
+        if self._looked_at is None or tick - self._looked_at >= RULES_INTERVAL_S:
+            return True
+        return self.causes is not None and self.causes.has_news
 
 
 def dashboard_url(home: Home) -> str:

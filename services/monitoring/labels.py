@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import orjson
 
-from services.monitoring.series import Figures
+from services.monitoring.series import Codes, Figures
 from services.predictions import columns
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Labelled:
     """Labels that fit no answer: of another number of rows, of another column, of no answer."""
     strange: int
     """Rows whose label is no class that the model answered in this time."""
+    label_of: Codes
+    """Of each row, which label of the table it is of."""
 
 
 def paired(table: "pa.Table") -> Labelled:
@@ -48,32 +50,36 @@ def paired(table: "pa.Table") -> Labelled:
     Args:
         table: Of ``predictions.monitoring.labelled``.
     """
-    rows: list[tuple[Any, Any, float, float]] = []
+    rows: list[tuple[Any, Any, float, float, int]] = []
     used = unusable = 0
-    for _, said_at, predicted_at, _, kept, label, outputs in columns.rows(table, _WANTED):
+    read = columns.rows(table, _WANTED)
+    for place, (_, said_at, predicted_at, _, kept, label, outputs) in enumerate(read):
         found = _rows(label, outputs) if kept in ("full", "hashed") else None
         if found is None:
             unusable += 1
             continue
         used += 1
         delay = (said_at - predicted_at) / 1e6
-        rows += [(truth, answer, predicted_at / 1e6, delay) for truth, answer in found]
-    at, delay_s = (np.array([row[place] for row in rows], dtype=float) for place in (2, 3))
+        rows += [(truth, answer, predicted_at / 1e6, delay, place) for truth, answer in found]
+    at, delay_s = (np.array([row[field] for row in rows], dtype=float) for field in (2, 3))
+    label_of = np.array([row[4] for row in rows], dtype=np.int64)
     made = of_rows([row[0] for row in rows], [row[1] for row in rows])
-    return replace(made, at=at, delay_s=delay_s, requests=used, unusable=unusable)
+    return replace(
+        made, at=at, delay_s=delay_s, requests=used, unusable=unusable, label_of=label_of
+    )
 
 
 def of_rows(truths: Sequence[Any], answers: Sequence[Any]) -> Labelled:
     """Return rows that belong together, of no time."""
     task = _task(truths, answers)
-    none = np.full(len(truths), np.nan)
+    none, each = np.full(len(truths), np.nan), np.arange(len(truths))
     if task == "regression":
         figures = tuple(map(float, truths)), tuple(map(float, answers))
-        return Labelled(task, *figures, none, none, len(truths), 0, 0)
+        return Labelled(task, *figures, none, none, len(truths), 0, 0, each)
     target, prediction = tuple(map(_class, truths)), tuple(map(_class, answers))
     known = set(prediction)
     strange = sum(one not in known for one in target)
-    return Labelled(task, target, prediction, none, none, len(truths), 0, strange)
+    return Labelled(task, target, prediction, none, none, len(truths), 0, strange, each)
 
 
 def _rows(label: str | None, outputs: str | None) -> list[tuple[Any, Any]] | None:

@@ -128,7 +128,7 @@ def test_a_time_of_which_nothing_is_kept_says_so(kept: Kept):
 
 
 WRONG = [
-    ((), 2, "Error: Say what was slow: a run, or a machine."),
+    ((), 2, "Error: Say what was slow: a run, a machine, or a deployment."),
     (("f" * 32,), 1, "Error: There is no run"),
     (("--host", "nobody"), 1, "Error: No machine named nobody has sent telemetry."),
     (("--host", HOST, "--from", "yesterday"), 2, "Error: 'yesterday' is no time."),
@@ -136,6 +136,10 @@ WRONG = [
     (("--host", HOST, "--from", "1h", "--to", "2h"), 2, "Error: Nothing is left between"),
     (("--host", HOST, "--from", "3d"), 2, "Error: At most 24 hours can be looked at together."),
     ((RUN_ID, "--from", "2026-11-03T11:00"), 2, "Error: Nothing is left between"),
+    ((RUN_ID, "--since", "1h"), 2, "Error: --since and --symptom are for --deployment."),
+    (("--deployment", "p.m", "--host", HOST), 2, "Error: A deployment is asked about alone."),
+    (("--deployment", "p.m", "--since", "2030-01-01"), 2, "Error: --since is not in the past."),
+    (("--deployment", "p.m"), 1, "Error: There is no deployment p.m."),
     ((RUN_ID, "--host", "nobody"), 1, "Error: No machine named nobody has sent telemetry."),
 ]
 

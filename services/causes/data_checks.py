@@ -1,0 +1,176 @@
+"""Inputs that moved, columns that are lost, labels and truths that are other than they were."""
+
+import numpy as np
+
+from services.causes.case import Case
+from services.causes.comparing import Strata, binned, named
+from services.causes.factor import Answer, Factor, Missing, above, evidence, known, mean_of
+from services.causes.models import Cause
+from services.causes.wording import address, column, spread, when
+from services.monitoring.models import ColumnVerdict, is_moved
+from services.telemetry.figures import percent
+
+INPUT = "input."
+STRANGE = "label.strange"
+MOST = 60
+"""Columns of which rows are compared; those that moved most, by their importance."""
+_LOST = frozenset({"missing", "empty", "constant", "new", "failed"})
+_FAR = 10.0
+"""Thresholds that a lost column counts as, and beyond which a moved one counts no more."""
+_MOVED = 0.1
+_LEFT = 0.3
+"""Share of the change from which on what nothing explains is told as another truth."""
+_BY_VERDICT = (
+    "its importance × how far it moved, of the sum over all columns; importance is how much of the "
+    "answer goes with the column in the reference"
+)
+
+
+def reach(one: ColumnVerdict, columns: int) -> float:
+    """Return how far a column moved, in thresholds, times its importance.
+
+    Args:
+        one: The column.
+        columns: How many there are: one whose importance is not known has an equal share.
+    """
+    importance = one.importance if one.importance is not None else 1.0 / max(1, columns)
+    if one.state in _LOST:
+        return _FAR * importance
+    if one.effect is None or one.state == "too few":
+        return 0.0
+    return min(_FAR, one.effect / (one.threshold or 1.0)) * importance
+
+
+def by_verdict(case: Case) -> list[Answer]:
+    """Return the columns that moved with their share by importance and effect."""
+    if not case.moved:
+        return [Missing("feature", "no verdict on its inputs is kept of that time")]
+    columns = len(case.moved)
+    whole = sum(reach(one, columns) for one in case.moved)
+    moved = [one for one in case.moved if is_moved(one.state) and whole > 0]
+    return [_moved(case, one, reach(one, columns) / whole) for one in moved]
+
+
+def _moved(case: Case, one: ColumnVerdict, share: float) -> Factor:
+    name = one.name.removeprefix(INPUT)
+    lost = one.state in _LOST
+    importance = ""
+    if one.importance is not None:
+        importance = f"{percent(one.importance)} of the answer goes with it."
+    return Factor(
+        "lost" if lost else "feature",
+        _NONE,
+        worse=True,
+        title=f"The input {name} is {_STATE[one.state]}" if lost else f"The input {name} moved",
+        evidence=evidence(_said(one), importance),
+        suggestion=_LOOK_LOST if lost else _LOOK_MOVED,
+        link=column(case, one.name),
+        fixed=share,
+        how=_BY_VERDICT,
+    )
+
+
+_NONE = Strata(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), ())
+_STATE = {
+    "missing": "missing", "empty": "empty", "constant": "the same in all rows", "new": "new",
+    "failed": "of another kind than it was",
+}  # fmt: skip
+_LOOK_LOST = "Look at what fills this column where the model is asked: it is broken or renamed."
+_LOOK_MOVED = "See what changed where the model is asked; if it stays so, retrain on newer data."
+
+
+def _said(one: ColumnVerdict) -> str:
+    if one.said:
+        return one.said
+    if one.effect is None:
+        return f"{one.name}: {one.state}, {one.n_reference:,} rows then, {one.n_current:,} now."
+    return (
+        f"{one.name} moved by {one.effect:.3g} ({one.measure}; {one.threshold or 0:.3g} counts), "
+        f"{one.n_reference:,} rows then, {one.n_current:,} now."
+    )
+
+
+def by_rows(case: Case) -> list[Answer]:
+    """Return each input as a circumstance of the rows: what of the change goes with it."""
+    names = _compared(case)
+    if not names:
+        reason = "the log holds no inputs of before and of now to compare"
+        return [Missing("feature", reason)]
+    said = {one.name: one for one in case.moved}
+    return [_of_rows(case, name, said.get(name)) for name in names]
+
+
+def _compared(case: Case) -> list[str]:
+    names = [
+        name for name in case.then.columns if name.startswith(INPUT) and name in case.now.columns
+    ]
+    columns = len(case.moved)
+    order = {one.name: reach(one, columns) for one in case.moved}
+    return sorted(names, key=lambda name: (-order.get(name, 0.0), name))[:MOST]
+
+
+def _of_rows(case: Case, name: str, said: ColumnVerdict | None) -> Factor:
+    then, now = case.then.columns[name], case.now.columns[name]
+    figures = then.dtype.kind == "f" and now.dtype.kind == "f"
+    strata = binned(then, now) if figures else named(then.tolist(), now.tolist())
+    moved = _distance(strata) >= _MOVED or (said is not None and is_moved(said.state))
+    short = name.removeprefix(INPUT)
+    lines = [_said(said)] if said is not None else []
+    if figures and known(then, now):
+        lines.append(
+            f"{short}: {mean_of(then):.3g} on average of {len(then):,} rows then, "
+            f"{mean_of(now):.3g} of {len(now):,} now."
+        )
+    return Factor(
+        "feature",
+        strata,
+        moved,
+        f"The input {short} moved",
+        evidence(*lines, *when(case, strata)),
+        _LOOK_MOVED,
+        column(case, name),
+    )
+
+
+def _distance(strata: Strata) -> float:
+    then, now = (side[side >= 0] for side in (strata.then, strata.now))
+    if not len(then) or not len(now):
+        return 0.0
+    count = len(strata.labels)
+    shares = [np.bincount(side, minlength=count) / len(side) for side in (then, now)]
+    return float(np.abs(shares[1] - shares[0]).sum()) / 2
+
+
+def labels(case: Case) -> Answer:
+    """Look for labels that the model never answers."""
+    then, now = (side.columns.get(STRANGE, np.zeros(0)) for side in (case.then, case.now))
+    if not known(then, now):
+        return Missing("labels", "there are too few labels of before or of now")
+    strata = above(then, now, 1.0, ("a label it answers", "a label it never answers"))
+    return Factor(
+        "labels",
+        strata,
+        mean_of(now) > mean_of(then),
+        "Labels name classes that the model never answers",
+        evidence(spread(then, now, "Rows with such a label"), *when(case, strata)),
+        "Look who sends these labels: another name for a class, or a class it was never taught.",
+        address("deployments", deployment=case.name),
+    )
+
+
+def relation(case: Case, explained: float) -> Cause | None:
+    """Return that the truth of the same inputs is another, where nothing explains the change."""
+    left = 1.0 - explained
+    if left < _LEFT or not _compared(case):
+        return None
+    return Cause(
+        "relation",
+        "The same inputs have other labels than before",
+        f"{percent(left)} of the change is left when versions, who asks and "
+        f"{len(_compared(case))} inputs are held as they were.",
+        left,
+        measured=False,
+        evidence=(f"{len(case.then.rows):,} rows with a label then, {len(case.now.rows):,} now.",),
+        suggestion="See whether labels are made as before; if they are, retrain on newer labels.",
+        link=address("monitoring", deployment=case.name),
+    )

@@ -1,0 +1,193 @@
+"""Why a deployment got worse: causes by what they explain, each with then and now. Pure.
+
+The same rows give the same answer, in whatever order they come. What was not there to be looked
+at is said so, and never taken as fine.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from services.causes import comparing, data_checks, weighing
+from services.causes.case import Case, Rows, Side
+from services.causes.comparing import LEAST
+from services.causes.data_checks import by_rows, by_verdict, labels
+from services.causes.factor import Answer, Factor, Missing
+from services.causes.machine_checks import clock, contention, low_power, memory, thermal
+from services.causes.models import KINDS, Cause, Explanation, Kind, Stretch, Symptom
+from services.causes.request_checks import (
+    backend,
+    batch,
+    clients,
+    load,
+    payload,
+    replicas,
+    requests,
+    restart,
+)
+from services.causes.version_checks import version
+from services.causes.wording import figure, milliseconds, moment
+
+Check = Callable[[Case], Answer]
+_ASKED: tuple[Check, ...] = (version, clients, requests)
+_SERVED: tuple[Check, ...] = (
+    restart, *_ASKED, batch, payload, backend, replicas, load, thermal, low_power, memory,
+    contention, clock,
+)  # fmt: skip
+CHECKS: dict[Symptom, tuple[Check, ...]] = {
+    "slow": _SERVED,
+    "errors": _SERVED,
+    "accuracy": (*_ASKED, backend, labels),
+    "prediction": (*_ASKED, backend),
+    "data": (clients, requests),
+    "quality": (clients, requests),
+}
+"""What may be to blame: what a machine does changes no answer, no version changes what is asked."""
+RISE = 0.1
+"""Share of what it was, by which a latency must rise to be worth an explanation."""
+
+
+def explain(case: Case) -> Explanation:
+    """Return the causes of one symptom."""
+    if case.worse is False:
+        return _nothing(case, "The newest verdict does not say that it drifted.", sure=True)
+    case = _ordered(case)
+    if not _enough(case) and not _by_verdict_alone(case):
+        return _nothing(case, _too_few(case))
+    if _enough(case) and not _worse(case):
+        return _nothing(case, f"It is as it was: {_change(case)}", sure=True)
+    answers = _answers(case)
+    missing = [one for one in answers if isinstance(one, Missing)]
+    weighed = weighing.weigh(case, [one for one in answers if isinstance(one, Factor)])
+    causes = _with_relation(case, weighed.causes)
+    silent = {one.kind for one in missing}
+    return Explanation(
+        case.project,
+        case.model,
+        case.symptom,
+        case.onset,
+        _said(case, causes),
+        causes,
+        (*(f"{_begun(KINDS[one.kind])}: {one.reason}." for one in missing), *case.unknown),
+        tuple(kind for kind in weighed.clear if kind not in silent),
+        _stretch(case.then),
+        _stretch(case.now),
+    )
+
+
+def _answers(case: Case) -> list[Answer]:
+    if not _enough(case):
+        return by_verdict(case)
+    found = [check(case) for check in CHECKS[case.symptom]]
+    if case.symptom in ("prediction", "accuracy"):
+        return [*found, *by_rows(case)]
+    if case.symptom in ("data", "quality"):
+        return [*found, *_rest(case, found)]
+    return found
+
+
+def _rest(case: Case, found: Sequence[Answer]) -> list[Answer]:
+    """Return inputs with their share of what who asks does not explain."""
+    who = weighing.weigh(case, [one for one in found if isinstance(one, Factor)])
+    left = max(0.0, 1.0 - sum(one.weight for one in who.causes))
+    return [
+        one if isinstance(one, Missing) or one.fixed is None else _lessened(one, left)
+        for one in by_verdict(case)
+    ]
+
+
+def _lessened(one: Factor, left: float) -> Factor:
+    how = one.how if left >= 1 else f"{one.how}, of what who asks does not explain"
+    return replace(one, fixed=(one.fixed or 0.0) * left, how=how)
+
+
+def _with_relation(case: Case, causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
+    if case.symptom != "accuracy" or not _enough(case):
+        return causes
+    more = data_checks.relation(case, sum(one.weight for one in causes))
+    if more is None:
+        return causes
+    order: list[Kind] = list(KINDS)
+    every = (*causes, more)
+    return tuple(sorted(every, key=lambda c: (-round(c.weight, 2), order.index(c.kind), c.title)))
+
+
+def _by_verdict_alone(case: Case) -> bool:
+    """Return whether verdicts tell which inputs moved, though the log has no rows of before."""
+    drift: tuple[Symptom, ...] = ("data", "prediction", "quality")
+    return case.symptom in drift and bool(case.moved)
+
+
+def _enough(case: Case) -> bool:
+    return min(len(case.then.rows), len(case.now.rows)) >= LEAST and bool(case.now.values)
+
+
+def _worse(case: Case) -> bool:
+    if case.worse is not None:
+        return case.worse
+    by = RISE if case.symptom == "slow" else 0.0
+    return comparing.rose(case.then.whole, case.now.whole, by)
+
+
+def _ordered(case: Case) -> Case:
+    """Return the case with the rows of each side in the order of time, whatever order they had."""
+    return replace(case, then=_sorted(case.then), now=_sorted(case.now))
+
+
+def _sorted(side: Side) -> Side:
+    if not len(side.rows):
+        return side
+    keys = [np.array([str(one) for one in getattr(side.rows, name)]) for name in ("key", "version")]
+    order = np.lexsort((*keys, *side.values.values(), side.rows.at))
+    rows: Rows = side.rows.take(order)
+    return Side(
+        side.since,
+        side.until,
+        rows,
+        {name: values[order] for name, values in side.values.items()},
+        {name: values[order] for name, values in side.columns.items()},
+    )
+
+
+def _nothing(case: Case, said: str, *, sure: bool = False) -> Explanation:
+    clear: tuple[Kind, ...] = ()
+    return Explanation(
+        case.project, case.model, case.symptom, None if sure else case.onset, said, (),
+        case.unknown, clear, _stretch(case.then), _stretch(case.now),
+    )  # fmt: skip
+
+
+def _too_few(case: Case) -> str:
+    what = "rows with a label" if case.symptom == "accuracy" else "requests"
+    return (
+        f"Nothing can be told: {len(case.then.rows):,} {what} of before {moment(case.onset)} and "
+        f"{len(case.now.rows):,} of after it are known, and {LEAST} of each are needed."
+    )
+
+
+def _said(case: Case, causes: Sequence[Cause]) -> str:
+    change = _change(case) if _enough(case) else "What moved is told by the newest verdict."
+    if not causes:
+        return f"{change} Nothing that was looked at explains it."
+    return change
+
+
+def _change(case: Case) -> str:
+    then, now = case.then.whole, case.now.whole
+    before, after = figure(case, float(then.mean())), figure(case, float(now.mean()))
+    counts = f"{len(then):,} then, {len(now):,} now"
+    if case.symptom == "slow":
+        tails = [milliseconds(float(np.quantile(side, 0.95))) for side in (then, now)]
+        return f"Latency {before} → {after} on average, p95 {tails[0]} → {tails[1]} ({counts})."
+    if case.symptom == "errors":
+        return f"{before} → {after} of the requests failed ({counts})."
+    return f"{_begun(case.metric)}: {before} → {after} ({counts})."
+
+
+def _stretch(side: Side) -> Stretch:
+    return Stretch(side.since, side.until, len(side.rows))
+
+
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,92 @@
+"""What is asked about a deployment that got worse, and what is answered. Times: s since 1970."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Symptom = Literal["slow", "errors", "data", "prediction", "quality", "accuracy"]
+"""What got worse: its latency, its errors, or what a family of verdicts is about."""
+SYMPTOMS: tuple[Symptom, ...] = get_args(Symptom)
+
+Kind = Literal[
+    "restart", "data_revision", "code", "version", "lost", "clients", "requests", "batch",
+    "payload", "feature", "labels", "relation", "low_power", "thermal", "memory", "contention",
+    "clock", "backend", "replicas", "load",
+]  # fmt: skip
+KINDS: dict[Kind, str] = {
+    "restart": "model servers that began anew",
+    "data_revision": "training on another data revision",
+    "code": "other code or packages in training",
+    "version": "another version",
+    "lost": "columns that are lost or of another kind",
+    "clients": "who asks",
+    "requests": "kinds of requests",
+    "batch": "rows a request",
+    "payload": "size of the rows",
+    "feature": "inputs that moved",
+    "labels": "labels the model never answers",
+    "relation": "another truth for the same inputs",
+    "low_power": "Low Power Mode",
+    "thermal": "throttling by heat",
+    "memory": "memory pressure and swap",
+    "contention": "others on the machine",
+    "clock": "the clock of the GPU",
+    "backend": "another machine or backend",
+    "replicas": "number of model servers",
+    "load": "load",
+}
+"""What is looked for, in the order in which causes of the same weight are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One cause, with what speaks for it."""
+
+    kind: Kind
+    title: str
+    said: str
+    """How its weight was found."""
+    weight: float
+    """Share of the change that it explains, 0–1; all causes together explain at most 1."""
+    measured: bool
+    """Whether requests with and without it were compared at the same time. Else it changed when
+    the trouble began, and nothing tells it apart from what changed with it."""
+    evidence: tuple[str, ...]
+    """Then and now on the same measure, with how many requests."""
+    suggestion: str
+    link: str
+    """The page of the dashboard that shows it, from its root on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Requests of one of the two sides that are compared."""
+
+    since: float
+    until: float
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why one thing about a deployment got worse."""
+
+    project: str
+    model: str
+    symptom: Symptom
+    onset: float | None
+    """Since when; None: it cannot be told that it got worse."""
+    said: str
+    """What changed, by how much."""
+    causes: tuple[Cause, ...]
+    """What explains most first."""
+    unknown: tuple[str, ...]
+    """What could not be looked at, and why."""
+    clear: tuple[Kind, ...]
+    """What was looked at and explains nothing."""
+    then: Stretch | None = None
+    now: Stretch | None = None
+
+    @property
+    def first(self) -> Cause | None:
+        """Return what explains most."""
+        return self.causes[0] if self.causes else None

@@ -1,0 +1,161 @@
+"""Alerts get their causes beside the loop, which waits for nobody."""
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from services.alerting import engine, looking
+from services.alerting.engine import Book
+from services.alerting.models import Event, Policy
+from services.causes import following
+from services.causes.following import Asked, Follower, asked_of, with_cause
+from services.causes.models import Cause, Explanation, Kind
+from services.errors import PlatformError
+
+NOW = 1_795_953_600.0
+
+
+def event(key: str = "drift/lora/net/data", **more: object) -> Event:
+    given = {"labels": {"endpoint": "lora.net"}, "cause": "a moved", "suggestion": "look"} | more
+    return Event(key, NOW, "firing", **given)  # type: ignore[arg-type]
+
+
+def cause(kind: Kind = "version", title: str = "Version 3 answers") -> Cause:
+    return Cause(kind, title, "It explains it.", 0.7, True, ("1 then, 2 now.",), "go back", "/x")
+
+
+def explanation(*causes: Cause) -> Explanation:
+    return Explanation("lora", "net", "data", NOW, "It is so.", causes, (), ())
+
+
+@pytest.mark.parametrize(
+    ("key", "asked"),
+    [
+        ("drift/lora/net/data", "data"), ("drift/lora/net/accuracy", "accuracy"),
+        ("drift/lora/net/quality", "quality"), ("drift/lora/net/prediction", "prediction"),
+        ("errors/lora.net", "errors"), ("latency/lora.net", "slow"), ("load/lora.net", "slow"),
+        ("accuracy/lora.net", "accuracy"), ("endpoint/lora.net", None), ("disk/x", None),
+        ("drift/lora/net/other", None),
+    ],
+)  # fmt: skip
+def test_what_is_searched_for_an_alert(key: str, asked: str | None):
+    found = asked_of(event(key))
+    assert found == (None if asked is None else ("lora", "net", asked))
+
+
+def test_nothing_is_searched_for_what_is_over_or_about_no_deployment():
+    assert asked_of(replace(event(), state="ok")) is None
+    assert asked_of(event(labels={})) is None
+    assert asked_of(event(labels={"endpoint": "lora"})) is None
+
+
+def test_a_cause_replaces_what_the_rule_guessed_and_keeps_its_evidence():
+    other = cause("load", "It is asked more often")
+    made = with_cause(event(evidence=("report.html",)), explanation(cause(), other))
+    assert made.cause == "Version 3 answers (70 % of the change). Also: It is asked more often."
+    assert (made.suggestion, made.labels["cause"]) == ("go back", "version")
+    assert made.evidence == ("1 then, 2 now.", "report.html")
+    assert with_cause(event(), explanation()) == event()
+
+
+def follower(search: following.Search, patience_s: float = 5.0) -> Follower:
+    return Follower(search, patience_s=patience_s)
+
+
+def test_each_question_is_asked_once_for_a_while():
+    asked: list[Asked] = []
+
+    def search(one: Asked) -> Explanation:
+        asked.append(one)
+        return explanation(cause())
+
+    beside = follower(search)
+    for _ in range(3):
+        (first, same, other) = beside.explained(
+            [event(), event("drift/lora/net/data"), event("disk/x", labels={})]
+        )
+    assert asked == [("lora", "net", "data")]
+    assert (first.cause, same.cause, other.cause) == (first.cause, first.cause, "a moved")
+    assert first.cause.startswith("Version 3")
+    beside.close()
+
+
+def test_a_slow_search_delays_no_look_and_says_when_it_is_done():
+    go = threading.Event()
+
+    def search(_one: Asked) -> Explanation:
+        assert go.wait(10)
+        return explanation(cause())
+
+    beside = follower(search, 0.05)
+    begun = time.monotonic()
+    (early,) = beside.explained([event()])
+    assert time.monotonic() - begun < 1.0
+    assert (early.cause, beside.has_news) == ("a moved", False)
+    go.set()
+    while not beside.has_news:
+        time.sleep(0.01)
+    (late,) = beside.explained([event()])
+    assert late.cause.startswith("Version 3")
+    assert not beside.has_news
+    beside.close()
+
+
+def test_a_search_that_fails_leaves_the_alert_as_it_is_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    faults: list[Exception] = [ValueError("a bug"), PlatformError("The log is away.", "Look.")]
+
+    def search(_one: Asked) -> Explanation:
+        if faults:
+            raise faults.pop()
+        return explanation(cause())
+
+    monkeypatch.setattr(following, "RETRY_S", 0.0)
+    monkeypatch.setattr(following, "AGAIN_S", 0.0)
+    beside = follower(search)
+    told = []
+    while not told or told[-1] == "a moved":
+        told.append(beside.explained([event()])[0].cause)
+        time.sleep(0.01)
+    assert told[:2] == ["a moved", "a moved"]
+    assert "The log is away." in caplog.text
+    assert "a bug" in caplog.text
+    beside.close()
+
+
+def test_what_is_over_is_forgotten():
+    count = []
+    beside = follower(lambda _one: (count.append(1), explanation(cause()))[1])
+    beside.explained([event()])
+    beside.explained([])
+    beside.explained([event()])
+    assert len(count) == 2
+    beside.close()
+
+
+def turned(book: Book, one: Event, now: float) -> Book:
+    """What the loop of alerts does with an event."""
+    return engine.apply(book, looking.news([one], book.alerts, now), (), now, Policy())
+
+
+def test_a_cause_that_is_found_later_comes_into_the_alert_and_ends_nothing():
+    first = turned(Book(), event(), NOW + 1)
+    explained = with_cause(event(), explanation(cause()), 1)
+    later = turned(first, explained, NOW + 6)
+    (alert,) = later.alerts.values()
+    assert alert.cause.startswith("Version 3")
+    again = turned(later, with_cause(event(), explanation(cause("load", "Load")), 2), NOW + 11)
+    (alert,) = again.alerts.values()
+    assert alert.cause.startswith("Load")
+    assert turned(again, with_cause(event(), explanation(cause("load", "Load")), 2), NOW + 16) == (
+        Book(again.alerts)
+    )
+    # The controller began anew: nothing is known yet, and what was found stays.
+    (alert,) = turned(again, event(), NOW + 21).alerts.values()
+    assert alert.cause.startswith("Load")
+    # The next verdict is steady.
+    over = turned(again, Event("drift/lora/net/data", NOW + 30, "ok", said="steady"), NOW + 31)
+    assert not over.alerts["drift/lora/net/data"].open
