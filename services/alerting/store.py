@@ -101,7 +101,7 @@ def _event(body: dict[str, Any]) -> Event:
 def book(connection: Connection) -> dict[str, Alert]:
     """Return by key what has not ended, or not long ago."""
     query = select(_ALERTS).where(_ALERTS.c.settled.is_(False)).order_by(_ALERTS.c.id)
-    return {row.key: _alert(row) for row in connection.execute(query)}
+    return {row.key: alert_of(row) for row in connection.execute(query)}
 
 
 def lock(connection: Connection) -> None:
@@ -172,7 +172,8 @@ def _values(alert: Alert, *, settled: bool) -> dict[str, Any]:
     }
 
 
-def _alert(row: Row[Any]) -> Alert:
+def alert_of(row: Row[Any]) -> Alert:
+    """Return an alert from its row."""
     body = json.loads(row.body)
     lists = {name: tuple(body[name]) for name in ("explains", "evidence")}
     told = {name: Told(**one) for name, one in body["told"].items()}
@@ -211,7 +212,7 @@ def alerts(
     if before is not None:
         query = query.where(_ALERTS.c.id < before)
     with journal.read() as connection:
-        return tuple(_alert(row) for row in connection.execute(query))
+        return tuple(alert_of(row) for row in connection.execute(query))
 
 
 def alert(journal: Journal, alert_id: int) -> Alert:
@@ -229,7 +230,7 @@ def _one(connection: Connection, alert_id: int) -> Alert:
     row = connection.execute(select(_ALERTS).where(_ALERTS.c.id == alert_id)).first()
     if row is None:
         raise NotFoundError(f"There is no alert {alert_id}.", "`mlops alerts list` lists them.")
-    return _alert(row)
+    return alert_of(row)
 
 
 def notes(journal: Journal, alert_id: int) -> tuple[Note, ...]:
@@ -265,7 +266,7 @@ def acknowledge(journal: Journal, alert_id: int, owner: str, note: str, now: flo
             return found
         return engine.acknowledged(found, owner, note, now)
 
-    return _change(journal, alert_id, how, "acknowledged", note, owner, now)
+    return change(journal, alert_id, how, "acknowledged", note, owner, now)
 
 
 def take_back(journal: Journal, alert_id: int, owner: str, now: float) -> Alert:
@@ -281,13 +282,14 @@ def take_back(journal: Journal, alert_id: int, owner: str, now: float) -> Alert:
             return found
         return replace(found, owner=None, acknowledged_at=None, note="")
 
-    return _change(journal, alert_id, how, "taken-back", "", owner, now)
+    return change(journal, alert_id, how, "taken-back", "", owner, now)
 
 
-def _change(
+def change(
     journal: Journal, alert_id: int, how: Callable[[Alert], Alert], what: NoteKind, said: str,
     actor: str, now: float,
 ) -> Alert:  # fmt: skip
+    """Change an alert as a person wishes, and note it; what returns it as it is changes nothing."""
     with journal.write() as connection:
         lock(connection)
         before = _one(connection, alert_id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
+from urllib.parse import quote
 
 from services.alerting.models import Event, Severity, key_of
 
@@ -131,7 +132,8 @@ def _event(name: str, verdict: VerdictSeen) -> Event:
         cause=_cause(moved),
         suggestion=f"See what changed where {model} is asked; if it stays so, retrain it on newer "
         f"data: `mlops run {verdict.project}`.",
-        link=f"/deployments?project={verdict.project}",
+        link=f"/monitoring?deployment={quote(f'{verdict.project}.{verdict.model}')}"
+        f"&verdict={quote(verdict.id)}",
         labels={
             "project": verdict.project, "model": verdict.model, "version": str(verdict.version),
             "endpoint": f"{verdict.project}.{verdict.model}", "verdict": verdict.id,
