@@ -200,4 +200,6 @@ def waiting(journal: Journal) -> dict[str, int]:
     of = _MESSAGES.c
     query = select(of.channel, func.count()).where(of.state.in_(("waiting", "sending")))
     with journal.read() as connection:
-        return {name: int(number) for name, number in connection.execute(query.group_by(of.channel))}
+        return {
+            name: int(number) for name, number in connection.execute(query.group_by(of.channel))
+        }
