@@ -100,7 +100,7 @@ def merged(kept: Sequence[Place], others: Sequence[Need]) -> list[Place | Need]:
 
 def _summary(found: Sequence[Place], others: Sequence[Need]) -> None:
     by = Counter(one.severity for one in found if one.state == "firing")
-    states = Counter(one.state for one in found)
+    states: Counter[str] = Counter(one.state for one in found)
     with st.container(horizontal=True, gap="small"):
         for severity in reversed(SEVERITIES):
             if by[severity]:

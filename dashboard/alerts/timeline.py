@@ -93,7 +93,8 @@ def ticks(begin: float, end: float, zone: tzinfo) -> tuple[tuple[float, str], ..
     shift = (local.utcoffset() or timedelta()).total_seconds()
     first = (begin + shift) // step * step + step - shift
     form = "%H:%M" if step < 86_400 else "%b %d"
-    found, at = [], first
+    found: list[tuple[float, str]] = []
+    at = first
     while at < end and len(found) < 2 * _TICKS:
         told = datetime.fromtimestamp(at, UTC).astimezone(zone).strftime(form)
         found.append(((at - begin) / length, told))

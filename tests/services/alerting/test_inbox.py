@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from services.actions.journal import Journal
 from services.actions.roles import Actor
 from services.alerting import deciding, inbox, store
@@ -64,3 +66,11 @@ def test_what_others_know_is_put_in_its_place(journal: Journal):
         "approval", 9, "critical", "firing", "lora", "Approve x", "", now - 99, "Approve", "/x"
     )
     assert titles(inbox.inbox(journal, ANA, [waits], now))[:2] == ["run/clip/c", "Approve"]
+
+
+def test_in_a_storm_the_worst_is_among_those_that_are_read(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(inbox, "_ALERTS", 2)
+    now = fill(journal)
+    assert titles(inbox.inbox(journal, ANA, now=now)) == ["run/clip/c", "run/lora/a"]
