@@ -279,7 +279,8 @@ def test_a_test_that_fails_fails_at_once_with_the_reason(
 
 def test_all_of_them_come_back_from_the_journal(home: Home):
     for action in (
-        AcknowledgeAlert(1, "p", "n"), SilenceAlerts("*", "r", 5.0), EndSilence(1),
+        AcknowledgeAlert(1, "p", "n"), CloseAlert(1, None, "r"), SilenceAlerts("*", "r", 5.0),
+        EndSilence(1),
         add(home, projects=("p",)), RemoveChannel("ops"), TryChannel("ops"),
     ):  # fmt: skip
         assert catalog.load(action.kind, catalog.dump(action)) == action
