@@ -127,7 +127,10 @@ def _reason(label: str) -> str:
 def _silence(alert: Alert) -> SilenceAlerts | None:
     kind = f"{alert.kind}/*"
     where = f"of {alert.project}" if alert.project else "of all projects"
-    choices = {f"This alert ({alert.key})": alert.key, f"All alerts of {alert.kind} {where}": kind}
+    choices = {
+        f"This alert ({alert.key})": alert.key,
+        f"All alerts of the kind {alert.kind}, {where}": kind,
+    }
     chosen = st.radio("What", list(choices), key="alert-silence-what")
     return _silenced(choices[chosen], alert.project)
 

@@ -16,7 +16,6 @@ from dashboard.charts.theme import colours
 from dashboard.components import located, notices, tables
 from dashboard.numbers import counted
 from dashboard.overview import access as overview
-from dashboard.overview import inbox as overview_inbox
 from dashboard.overview import needs
 from dashboard.overview.needs import Need
 from dashboard.scope import Scope
@@ -144,7 +143,7 @@ def _page(listed: Sequence[Place | Need], reasons: Reasons) -> None:
     for one in listed:
         if isinstance(one, Need):
             with st.container(border=True):
-                overview_inbox.one(one)
+                st.html(rows.need(one))
         elif one.id in by_id:
             _row(by_id[one.id], rows, reasons, why)
 

@@ -3,17 +3,19 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 
+from dashboard import navigation
 from dashboard.alerts import address, links, looks
 from dashboard.charts.theme import Colours
 from dashboard.numbers import age, counted, moment
-from dashboard.text import markup
+from dashboard.overview.needs import Need
+from dashboard.text import beyond, markup
 from services.alerting.models import Alert, Silence
 
 _TEXT = 400
 
 
 class Rows:
-    """Draws alerts; made once a list."""
+    """Draws alerts and what stands among them; made once a list."""
 
     def __init__(
         self, hues: Colours, now: datetime, zone: tzinfo, *, admin: bool,
@@ -26,13 +28,33 @@ class Rows:
         """Return the alert."""
         lines = (
             self._head(alert),
-            self._text(alert.said) if alert.said and alert.said != alert.title else "",
+            self._text(beyond(alert.title, alert.said)),
             self._labelled("Likely cause", alert.cause),
             self._labelled("What to do", alert.suggestion) if alert.open else "",
             self._foot(alert),
         )
         body = "".join(f"<div>{line}</div>" for line in lines if line)
         return f'<div style="font-size:14px;line-height:21px;overflow-wrap:anywhere">{body}</div>'
+
+    def need(self, need: Need) -> str:
+        """Return what needs somebody and is no alert, in a line or two."""
+        shown, hues = looks.severity(need.severity), self._hues
+        state = looks.hue(shown, hues) if need.severity != "info" else hues.series[4]
+        since = f"since {age(need.at, self._now)} · " if need.at is not None else ""
+        go = ""
+        if navigation.has(need.page):
+            href = markup(navigation.address(need.page, **need.params))
+            go = (
+                f'<a href="{href}" style="color:{hues.accent};text-decoration:none;'
+                f'white-space:nowrap">{markup(need.label)} →</a>'
+            )
+        return (
+            '<div style="font-size:14px;line-height:21px;overflow-wrap:anywhere;'
+            f'padding-left:30px"><div><span style="color:{state};font-weight:600;'
+            f'white-space:nowrap">{shown.sign} {markup(need.state, 40)}</span> '
+            f'<b style="font-weight:600">{markup(need.subject, 80)}</b> '
+            f"{coded(need.sentence, hues)}</div><div>{self._quiet(since)}{go}</div></div>"
+        )
 
     def _head(self, alert: Alert) -> str:
         shown = looks.severity(alert.severity)
@@ -50,7 +72,7 @@ class Rows:
         return coded(text, self._hues)
 
     def _labelled(self, label: str, text: str) -> str:
-        return f"{self._quiet(label)} {self._text(text)}" if text else ""
+        return f"{self._quiet(f'{label}:')} {self._text(text)}" if text else ""
 
     def _foot(self, alert: Alert) -> str:
         since = datetime.fromtimestamp(alert.since, UTC)
@@ -66,7 +88,7 @@ class Rows:
         go = ""
         if way is not None:
             go = (
-                f' <a href="{markup(way.address)}" style="color:{self._hues.accent};'
+                f'{self._quiet(" · ")}<a href="{markup(way.address)}" style="color:{self._hues.accent};'
                 f'text-decoration:none;white-space:nowrap">{markup(way.label)} →</a>'
             )
         return f"{self._quiet(line)}{go}"

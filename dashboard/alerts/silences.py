@@ -83,7 +83,7 @@ def _covers(places: Sequence[Place]) -> None:
 def _over(found: Sequence[Silence]) -> None:
     columns = {
         "pattern": st.column_config.TextColumn("What", width="medium"),
-        "project": st.column_config.TextColumn("Project", width="small"),
+        "project": st.column_config.TextColumn("Project", width=150),
         "owner": st.column_config.TextColumn("Who", width="small"),
         "began": st.column_config.TextColumn("Began", width="small"),
         "ended": st.column_config.TextColumn("Ended", width="medium"),

@@ -61,7 +61,7 @@ def _message(one: Message, *, whole: bool) -> Line:
     what = _TOLD.get(one.what, one.what)
     others = len(one.alerts) - 1
     beside = f", with {counted(others, 'other alert')}" if others > 0 else ""
-    said = f"{one.channel} {what}{beside}"
+    said = f"{one.channel}, {what}{beside}"
     if one.state == "sent" and one.sent_at is not None:
         took = max(0.0, one.sent_at - one.created_at)
         tries = f", at the {one.attempts}. try" if one.attempts > 1 else ""

@@ -43,11 +43,10 @@ def needs(needed: Needed) -> None:
 def _grid(found: Sequence[Need]) -> None:
     with st.grid(2, min_column_width=420, border=True, gap="xsmall"):
         for need in found:
-            one(need)
+            _need(need)
 
 
-def one(need: Need) -> None:
-    """Draw one of them: its state, what it is, since when, and where to go for it."""
+def _need(need: Need) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         look = status.look(need.state)
         since = f"  \n:small[:gray[{age(need.at)}]]" if need.at is not None else ""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from dashboard.experiments.units import figure
 from dashboard.numbers import counted
 from dashboard.registry.standing import candidates, champion_now, rules_of, value_of
+from dashboard.text import beyond
 from services.actions.records import ActionRecord
 from services.alerting import inbox
 from services.alerting.models import Alert, Severity, key_of
@@ -93,7 +94,7 @@ def _said(alert: Alert) -> str:
     cause = f" Likely cause: {alert.cause}" if alert.cause else ""
     if alert.state == "acknowledged":
         return f"{alert.owner} looks after it. {alert.said}"
-    return f"{alert.said}{cause}".strip()
+    return f"{beyond(alert.title, alert.said)}{cause}".strip()
 
 
 def foremost(

@@ -114,7 +114,7 @@ def test_an_operator_acknowledges_in_the_dialog_while_the_list_draws_itself_anew
     expect(dialog).to_be_visible()
     shot(page, "alerts acknowledge")
     dialog.get_by_role("button", name="Acknowledge").click()
-    expect(dialog.get_by_text("operator looks after it")).to_be_visible()
+    expect(dialog.get_by_text("operator looks after it").first).to_be_visible()
     shot(page, "alerts acknowledged")
     dialog.get_by_role("button", name="Close", exact=True).last.click()
     expect(card.get_by_text("operator looks after it: I look at the column age")).to_be_visible()
@@ -142,9 +142,9 @@ def test_several_are_ticked_and_silenced_with_a_reason(page: Page):
     idle(page, TITLE)
     expect(page.get_by_text("It covers 1 open alert")).to_be_visible()
     shot(page, "alerts silences")
-    page.get_by_role("button", name="End it").click()
+    page.get_by_role("button", name="End it").first.click()
     page.get_by_role("dialog").get_by_role("button", name="End it").click()
-    expect(page.get_by_role("dialog").get_by_text("it has ended")).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("it has ended").first).to_be_visible()
 
 
 def test_an_admin_adds_a_webhook_of_this_machine_and_tries_it(page: Page):
@@ -170,13 +170,15 @@ def add_and_try(page: Page, hooks: Hooks) -> None:
     expect(dialog.get_by_text("is told alerts of all projects")).to_be_visible()
     shot(page, "alerts channel add")
     dialog.get_by_role("button", name="Add it").click()
-    expect(dialog.get_by_text("it is told from now on")).to_be_visible()
+    expect(dialog.get_by_text("it is told from now on").first).to_be_visible()
     dialog.get_by_role("button", name="Close", exact=True).last.click()
     idle(page, TITLE)
     assert "secret-part" not in page.content()
     page.locator(".st-key-channel-card-team").get_by_role("button", name="Test").click()
     page.get_by_role("dialog").get_by_role("button", name="Send it").click()
-    expect(page.get_by_role("dialog").get_by_text("it arrived after")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("dialog").get_by_text("it arrived after").first).to_be_visible(
+        timeout=30_000
+    )
     shot(page, "alerts channel tried")
     page.get_by_role("dialog").get_by_role("button", name="Close", exact=True).last.click()
     idle(page, TITLE)

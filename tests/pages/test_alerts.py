@@ -254,7 +254,7 @@ def test_the_story_of_an_alert_is_told_in_the_order_of_time(
     story = next(str(one.value) for one in app.get("html") if 'role="list"' in str(one.value))
     places = [story.index(word) for word in ("It fired", "Arrived", "Acknowledged")]
     assert places == sorted(places)
-    assert "ops that it fires; it arrived after 1.2 s" in told
+    assert "ops, that it fires; it arrived after 1.2 s" in told
     assert "ben: I take less of a batch." in told
     assert "What it said" in story
     assert "The run" in said_links(app)
@@ -353,7 +353,9 @@ def test_an_operator_silences_all_of_a_kind_and_sees_what_that_covers(
     with wishing(monkeypatch, "silence", found[DRIFT]):
         app = open_page("alerts", role="operator", mirror="full")
         assert app.button(key="acting-do").disabled
-        app.radio(key="alert-silence-what").set_value(f"All alerts of drift of {LORA}").run()
+        app.radio(key="alert-silence-what").set_value(
+            f"All alerts of the kind drift, of {LORA}"
+        ).run()
         app.text_input(key="alert-reason").input("Known.").run()
         assert "It covers 1 open alert" in said(app)
         app.button(key="acting-do").click().run()

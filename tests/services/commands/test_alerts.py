@@ -111,7 +111,8 @@ def test_what_nobody_can_see_is_closed_with_a_reason(typed: Typed):
     fire(run_event())
     number = str(json.loads(typed("list", "--json").output)[0]["id"])
     assert "ends on evidence" in typed("close", number, "--reason", "Over.", code=1).output
-    fire(run_event(state="unknown", at=time.time() + 1), now=time.time() + 2)
+    away = Event("run/lora/sgd", time.time() + 1, "unknown", said="Nobody can tell.")
+    fire(away, now=time.time() + 2)
     typed("close", number, code=2)
     assert "Close alert" in typed("close", number, "--reason", "It was deleted.").output
     (row,) = json.loads(typed("list", "--json", "--all").output)
