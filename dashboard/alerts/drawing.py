@@ -11,13 +11,14 @@ from services.alerting.models import Alert
 def pairs(found: Iterable[tuple[str, str]], hues: Colours, *, inner: bool = False) -> str:
     """Return names with values; ``inner``: values are HTML of ours already."""
     rows = "".join(
-        f'<div role="row" style="display:contents"><span role="rowheader" style="color:{hues.muted};'
-        f'font-size:13px">{markup(name, 80)}</span>'
+        '<div role="row" style="display:contents"><span role="rowheader" '
+        f'style="color:{hues.muted};font-size:13px">{markup(name, 80)}</span>'
         f'<span role="cell">{value if inner else markup(value, 400)}</span></div>'
         for name, value in found
     )
     return (
-        '<div role="table" style="display:grid;grid-template-columns:minmax(60px,max-content) minmax(0,1fr);'
+        '<div role="table" style="display:grid;'
+        "grid-template-columns:minmax(60px,max-content) minmax(0,1fr);"
         "gap:6px 16px;margin:0;font-size:14px;line-height:21px;overflow-wrap:anywhere;"
         f'align-items:baseline">{rows}</div>'
     )

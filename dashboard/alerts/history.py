@@ -66,9 +66,9 @@ def _row(alert: Alert, hues: Colours, now: datetime, zone: tzinfo, edge: str) ->
         f"{markup(alert.kind, 30)}</span>",
         f'<span style="color:{looks.hue(standing, hues)};white-space:nowrap">{standing.sign} '
         f"{standing.word}</span>",
-        f'<span title="{markup(moment(began, zone))}" style="white-space:nowrap">{age(began, now)}</span>'
-        f'<br><span style="{quiet};white-space:nowrap">{"" if alert.resolved_at else "for "}{duration(lasted)}{seen}'
-        "</span>",
+        f'<span title="{markup(moment(began, zone))}" style="white-space:nowrap">'
+        f'{age(began, now)}</span><br><span style="{quiet};white-space:nowrap">'
+        f"{'' if alert.resolved_at else 'for '}{duration(lasted)}{seen}</span>",
         _who(alert, quiet),
         markup(", ".join(sorted(alert.told)) or "nobody", 120),
         markup(alert.resolution or ("–" if alert.open else "It is well again."), 200),

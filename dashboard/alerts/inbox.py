@@ -198,7 +198,7 @@ def _row(
         st.container(border=True, key=f"alert-row-{alert.id}"),
         st.container(horizontal=True, gap="small"),
     ):
-        picks.box(alert.id, alert.title or alert.key)
+        picks.box(alert.id)
         with st.container(width="stretch"):
             st.html(rows.html(alert))
         buttons(alert, against)

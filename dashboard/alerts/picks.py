@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard.text import plain
-
 _TURN = "alerts:turn"
 
 
-def box(alert_id: int, name: str) -> None:
+def box(alert_id: int) -> None:
     """Draw the box that chooses an alert."""
-    st.checkbox(f"Choose {plain(name, 80)}", key=_key(alert_id), label_visibility="collapsed")
+    st.checkbox(f"Choose alert {alert_id}", key=_key(alert_id), label_visibility="collapsed")
 
 
 def chosen(ids: Sequence[int]) -> list[int]:

@@ -88,8 +88,8 @@ class Rows:
         go = ""
         if way is not None:
             go = (
-                f'{self._quiet(" · ")}<a href="{markup(way.address)}" style="color:{self._hues.accent};'
-                f'text-decoration:none;white-space:nowrap">{markup(way.label)} →</a>'
+                f'{self._quiet(" · ")}<a href="{markup(way.address)}" '
+                f'style="color:{self._hues.accent};text-decoration:none;white-space:nowrap">{markup(way.label)} →</a>'
             )
         return f"{self._quiet(line)}{go}"
 

@@ -103,7 +103,7 @@ def test_from_the_overview_to_an_alert_its_story_and_back(page: Page):
 
 
 def test_an_operator_acknowledges_in_the_dialog_while_the_list_draws_itself_anew(page: Page):
-    sign_in(page, "/alerts", name="operator")
+    sign_in(page, "/alerts?project=lora-finetuning", name="operator")
     idle(page, TITLE)
     number = alerts_seed.by_key(journal())[DRIFT].id
     card = page.locator(f".st-key-alert-row-{number}")
