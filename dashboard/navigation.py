@@ -41,6 +41,13 @@ class Entry:
 ENTRIES = (
     Entry("overview", "Overview", "dashboard", "", "Health of all projects and what needs you."),
     Entry(
+        "alerts",
+        "Alerts",
+        "notifications",
+        "",
+        "What needs you, what is kept quiet, and who is told.",
+    ),
+    Entry(
         "experiments", "Experiments", "science", "Work", "All runs of all projects in one table."
     ),
     Entry("compare", "Compare runs", "compare_arrows", "Work", "Runs side by side.", listed=False),

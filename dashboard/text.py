@@ -25,6 +25,12 @@ def markup(text: object, limit: int = 2_000) -> str:
     return html.escape(shortened(str(text), limit), quote=True)
 
 
+def beyond(heading: str, text: str) -> str:
+    """Return what a text says beyond the heading above it, which it may begin with."""
+    rest = text.removeprefix(heading)
+    return rest.lstrip(". ") if len(rest) < len(text) and rest[:1] in {"", ".", " "} else text
+
+
 def shortened(text: str, limit: int) -> str:
     """Return the text cut to ``limit`` characters, with an ellipsis where it was cut."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -7,6 +7,7 @@ from dashboard.charts.small import bars_per_day
 from dashboard.components import notices, reports
 from dashboard.components.cli import command_line
 from dashboard.overview import access, board, cards, inbox
+from services.errors import MlopsError
 
 where = scope.current()
 with st.container(horizontal=True, vertical_alignment="center"):
@@ -18,13 +19,18 @@ def body() -> None:
     """Draw all that moves."""
     notices.engine_notice_once("mlflow", "controller")
     notices.disk_notice_once()
-    projects = access.projects(where)
-    if any(project.runs for project in projects):
-        needed = access.needed(projects, where)
-        inbox.headline(board.states(projects), board.running(projects), len(needed))
+    needed = access.needed(where)
+    try:
+        projects = access.projects(where)
+    except MlopsError:  # it is among what could not be asked; what the journal knows is told
+        inbox.needs(needed)
+        return
+    trained = any(project.runs for project in projects)
+    if trained or any(need.page == "alerts" for need in needed.first):
+        inbox.headline(board.states(projects), board.running(projects), needed.total)
         st.subheader("What needs you")
         inbox.needs(needed)
-    else:
+    if not trained:
         notices.empty(
             "No project has trained yet",
             "The first run shows here while it runs. The demonstration trains all nine for real.",

@@ -44,6 +44,9 @@ class Proposal:
     """Draws how far it is, below the steps, again and again while it is under way."""
     after: "Callable[[], None] | None" = None
     """Draws below the outcome of an action that was done."""
+    hand_over: "Callable[[Action, Callable[[Action], int]], int] | None" = None
+    """Submits it in its own way, given the usual one; for what must happen at that moment alone,
+    such as putting a secret where the action finds it."""
 
 
 def why_not(action: type[Any], *, project: str | None = None, off: str | None = None) -> str | None:
@@ -117,7 +120,7 @@ def _ask(proposal: Proposal, held: dict[str, Any]) -> None:
     if proposal.command:
         command_line(proposal.command)
     if sent and action is not None:
-        _submit(action, held)
+        _submit(action, held, proposal)
 
 
 def _buttons(verb: str, *, ready: bool) -> bool:
@@ -127,9 +130,12 @@ def _buttons(verb: str, *, ready: bool) -> bool:
         return st.button(verb, key="acting-do", type="primary", disabled=not ready)
 
 
-def _submit(action: "Action", held: dict[str, Any]) -> None:
+def _submit(action: "Action", held: dict[str, Any], proposal: Proposal) -> None:
+    def usual(asked: "Action") -> int:
+        return state.executor().submit(state.actor(), asked, held["key"]).id
+
     try:
-        held["id"] = state.executor().submit(state.actor(), action, held["key"]).id
+        held["id"] = proposal.hand_over(action, usual) if proposal.hand_over else usual(action)
     except MlopsError as error:
         notices.problem(error)
 

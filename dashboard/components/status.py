@@ -66,6 +66,14 @@ _LOOKS: Mapping[str, _Drawn] = {
     "problem": ("error", "red"),
     "unknown": ("help", "gray"),
     "no gates": ("remove", "gray"),
+    # alerts
+    "critical": ("error", "red"),
+    "info": ("info", "blue"),
+    "firing": ("notifications_active", "red"),
+    "acknowledged": ("person_check", "blue"),
+    "silenced": ("notifications_off", "gray"),
+    "inhibited": ("subdirectory_arrow_right", "gray"),
+    "resolved": _GREEN,
     # the registry
     "waiting": ("schedule", "violet"),
     "current": _GREEN,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from dashboard import journalled, state
+from dashboard.alerts import access as alerts
 from dashboard.deployments import access as deployments
 from dashboard.overview import needs
 from dashboard.overview.needs import BadRuns, Need
@@ -13,6 +14,9 @@ from dashboard.registry.holders import past_holders
 from dashboard.scope import Scope
 from services.actions.records import ActionRecord
 from services.actions.roles import at_least
+from services.alerting.asking import Place
+from services.alerting.inbox import foremost
+from services.errors import MlopsError
 from services.mirror.models import Change, Freshness, ProjectSummary, RegisteredModel, RunQuery
 from services.mirror.projects import CHAMPION
 from services.serving.looking import Deployment
@@ -22,6 +26,7 @@ _BARS = timedelta(days=29)
 _FEED = 12
 _FEED_READ = 200
 _FEW = 100
+_MOST = 50
 _BAD = "status in (failed, lost)"
 
 
@@ -58,25 +63,85 @@ def bad_runs(found: Sequence[ProjectSummary], since: datetime) -> tuple[BadRuns,
     )
 
 
-def needed(found: Sequence[ProjectSummary], where: Scope) -> tuple[Need, ...]:
-    """Return what needs the person, the most pressing first."""
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What needs the person."""
+
+    first: tuple[Need, ...]
+    """The most pressing, in order."""
+    total: int
+    """How many there are in all."""
+    unread: tuple[MlopsError, ...] = ()
+    """What could not be asked: there may be more."""
+
+
+def needed(where: Scope) -> Needed:
+    """Return what needs the person: alerts, and what is none, in one order.
+
+    One source that cannot be asked takes nothing from the others.
+    """
+    unread: list[MlopsError] = []
+    places: tuple[Place, ...] = ()
+    mine: tuple[Need, ...] = ()
+    waiting: list[Place] = []
+    try:
+        places = alerts.places(where)
+        waiting = foremost(places)
+        mine = needs.of_alerts(alerts.read([one.id for one in waiting[:_MOST]]))
+    except MlopsError as error:
+        unread.append(error)
+    found = needs.ordered((*mine, *others(where, places, unread)))
+    return Needed(found[:_MOST], len(waiting) - len(mine) + len(found), tuple(unread))
+
+
+def others(where: Scope, places: Iterable[Place], unread: list[MlopsError]) -> tuple[Need, ...]:
+    """Return what needs the person and is no alert.
+
+    Args:
+        where: The scope.
+        places: The alerts that are open: what they tell is left out.
+        unread: Gets what could not be asked.
+    """
     since = recent(where)
-    by_id = {project.id: project for project in found}
+    sources = (_of_engines, _of_projects, _of_actions, _of_models)
+    found: list[Need] = []
+    for source in sources:
+        try:
+            found += source(where, since)
+        except MlopsError as error:
+            if error.message not in {one.message for one in unread}:
+                unread.append(error)
+    return needs.untold(found, (place.key for place in places))
+
+
+def _of_engines(where: Scope, since: datetime) -> tuple[Need, ...]:
+    del where, since
+    return needs.of_engines(state.engines())
+
+
+def _of_projects(where: Scope, since: datetime) -> tuple[Need, ...]:
+    found = projects(where)
+    return (
+        *needs.of_projects(found, _unconnected_since()),
+        *needs.of_runs(bad_runs(found, since), {p.id: p.title for p in found}),
+    )
+
+
+def _of_actions(where: Scope, since: datetime) -> tuple[Need, ...]:
     recorded = [r for r in journalled.actions(where) if (r.finished_at or r.submitted_at) >= since]
-    return needs.ordered(
-        (
-            *needs.of_engines(state.engines()),
-            *needs.of_projects(found, _unconnected_since()),
-            *needs.of_runs(bad_runs(found, since), {p.id: p.title for p in found}),
-            *needs.of_actions(recorded),
-            *needs.of_deployments(_in_service(where), _failed(recorded), since),
-            *needs.of_models(
-                state.models(where.project),
-                by_id,
-                _was_champion,
-                approver=at_least(state.actor(), "approver"),
-            ),
-        )
+    return (
+        *needs.of_actions(recorded),
+        *needs.of_deployments(_in_service(where), _failed(recorded), since),
+    )
+
+
+def _of_models(where: Scope, since: datetime) -> tuple[Need, ...]:
+    del since
+    return needs.of_models(
+        state.models(where.project),
+        {project.id: project for project in projects(where)},
+        _was_champion,
+        approver=at_least(state.actor(), "approver"),
     )
 
 

@@ -9,6 +9,7 @@ from dashboard.charts.theme import colours
 from dashboard.components import ages, notices, status
 from dashboard.numbers import age, counted
 from dashboard.overview import feed
+from dashboard.overview.access import Needed
 from dashboard.overview.needs import Need, foremost
 from dashboard.text import plain
 from services.mirror.models import Change, Freshness
@@ -16,12 +17,15 @@ from services.mirror.models import Change, Freshness
 _FIRST = 6
 
 
-def needs(found: Sequence[Need]) -> None:
+def needs(needed: Needed) -> None:
     """Draw what needs the person; what does not fit is folded away."""
-    if not found:
-        st.success("Nothing needs you.", icon=":material/task_alt:")
+    for error in needed.unread:
+        notices.problem(error)
+    if not needed.first:
+        if not needed.unread:
+            st.success("Nothing needs you.", icon=":material/task_alt:")
         return
-    first, rest = foremost(found, _FIRST)
+    first, rest = foremost(needed.first, _FIRST)
     _grid(first)
     if rest:
         more = st.expander(
@@ -30,6 +34,10 @@ def needs(found: Sequence[Need]) -> None:
         if more.open:
             with more:
                 _grid(rest)
+    if navigation.has("alerts") and (more_of := needed.total - len(needed.first)) > 0:
+        navigation.link(
+            "alerts", f"{counted(more_of, 'more thing')}: to the inbox", icon="inbox", hover=""
+        )
 
 
 def _grid(found: Sequence[Need]) -> None:

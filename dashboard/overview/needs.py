@@ -1,15 +1,21 @@
-"""What needs a person: found in the mirror and the journal, the most pressing first."""
+"""What needs a person: alerts, and what the mirror and the journal know beside them.
+
+One order for all of it, the one of ``services.alerting.inbox``. What is an alert is told once: as
+the alert, in whatever state people put it.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime
 
 from dashboard.experiments.units import figure
 from dashboard.numbers import counted
 from dashboard.registry.standing import candidates, champion_now, rules_of, value_of
+from dashboard.text import beyond
 from services.actions.records import ActionRecord
+from services.alerting import inbox
+from services.alerting.models import Alert, Severity, key_of
 from services.mirror.models import (
     Freshness,
     ModelVersion,
@@ -19,8 +25,6 @@ from services.mirror.models import (
 )
 from services.serving.looking import Deployment
 
-Weight = Literal["problem", "warning", "decision"]
-_ORDER: Mapping[Weight, int] = {"problem": 0, "warning": 1, "decision": 2}
 _BAD_ENDS = ("failed", "compensated")
 
 
@@ -28,7 +32,7 @@ _BAD_ENDS = ("failed", "compensated")
 class Need:
     """One thing to look at, with where to go for it."""
 
-    weight: Weight
+    severity: Severity
     state: str
     """How it is drawn: a state ``components.status`` knows."""
     subject: str
@@ -38,28 +42,75 @@ class Need:
     page: str
     label: str
     params: Mapping[str, str] = field(default_factory=dict)
+    same_as: str = ""
+    """The key of the alert that tells the same, or with ``/`` at its end the beginning of keys."""
+    waits: str = "firing"
+    """The state of the alert that it is; all else waits as what nobody looks after."""
+    number: int = 0
+    """Of the alert that it is."""
+
+
+def urgency(need: Need) -> tuple[int, int, float, int]:
+    """Return where it stands in the order of all that needs somebody; without a time it is old."""
+    at = need.at.timestamp() if need.at else 0.0
+    return inbox.urgency(need.waits, need.severity, at, need.number)
 
 
 def ordered(needs: Iterable[Need]) -> tuple[Need, ...]:
-    """Return needs by weight, within it the newest first; those without a time come last."""
+    """Return needs in the order of the inbox: the worst first, of those the newest."""
+    return tuple(sorted(needs, key=urgency))
 
-    def key(need: Need) -> tuple[int, bool, float]:
-        at = need.at.timestamp() if need.at else 0.0
-        return (_ORDER[need.weight], need.at is None, -at)
 
-    return tuple(sorted(needs, key=key))
+def untold(needs: Iterable[Need], keys: Iterable[str]) -> tuple[Need, ...]:
+    """Return the needs that none of the open alerts tells."""
+    told = set()
+    for key in keys:
+        told |= {key, "/".join(key.split("/")[:2]) + "/"}
+    return tuple(need for need in needs if need.same_as not in told)
+
+
+def of_alerts(alerts: Iterable[Alert]) -> tuple[Need, ...]:
+    """Return alerts as needs."""
+    return tuple(
+        Need(
+            one.severity,
+            one.severity if one.state == "firing" else one.state,
+            one.title or one.key,
+            _said(one),
+            datetime.fromtimestamp(one.since, UTC),
+            "alerts",
+            "Look",
+            {"alert": str(one.id)},
+            waits=one.state,
+            number=one.id,
+        )
+        for one in alerts
+    )
+
+
+def _said(alert: Alert) -> str:
+    if alert.state == "unknown":
+        return f"{alert.unknown_because} Before: {alert.said}"
+    cause = f" Likely cause: {alert.cause}" if alert.cause else ""
+    if alert.state == "acknowledged":
+        return f"{alert.owner} looks after it. {alert.said}"
+    return f"{beyond(alert.title, alert.said)}{cause}".strip()
 
 
 def foremost(
     needs: Sequence[Need], most: int, each: int = 2
 ) -> tuple[tuple[Need, ...], tuple[Need, ...]]:
-    """Return what is shown first, and the rest; many of one kind do not hide the other kinds."""
+    """Return what is shown first, and the rest; many of one kind do not hide the other kinds.
+
+    What is critical is never behind anything else.
+    """
     seen: Counter[str] = Counter()
     first: list[Need] = []
     later: list[Need] = []
     for need in needs:
         seen[need.state] += 1
-        (first if seen[need.state] <= each else later).append(need)
+        pressing = need.severity == "critical" and need.waits == "firing"
+        (first if pressing or seen[need.state] <= each else later).append(need)
     chosen = {id(need) for need in (first + later)[:most]}
     return (
         tuple(need for need in needs if id(need) in chosen),
@@ -71,13 +122,15 @@ def of_engines(engines: Iterable[Freshness]) -> tuple[Need, ...]:
     """Return engines that cannot be asked."""
     return tuple(
         Need(
-            "problem",
+            # While nobody watches, nobody would say that anything else is down.
+            "critical" if engine.engine == "controller" else "warning",
             engine.state,
             engine.title,
             f"{engine.reason or 'It has not come up yet.'} {engine.hint}".strip(),
             engine.since,
             "activity",
             "Activity",
+            same_as=key_of("engine", engine.engine),
         )
         for engine in engines
         if engine.state != "live"
@@ -90,7 +143,7 @@ def of_projects(
     """Return projects that are not connected, with the reason; ``since`` when that was seen."""
     return tuple(
         Need(
-            "warning" if project.state == "connecting" else "problem",
+            "info" if project.state == "connecting" else "warning",
             project.state,
             project.title,
             project.reasons[0] if project.reasons else _STATE_WORDS[project.state],
@@ -130,16 +183,24 @@ def _of_runs(bad: BadRuns, subject: str) -> Need:
     newest = bad.newest
     name = newest.name or newest.run_id[:8]
     at = newest.ended_at or newest.started_at
-    weight: Weight = "problem" if bad.status == "failed" else "warning"
+    same = f"{key_of('run', bad.project)}/"
     if bad.total == 1:
         why = f": {newest.status_reason}" if newest.status_reason else "."
         sentence = f"Run {name} {'failed' if bad.status == 'failed' else 'is lost'}{why}"
         return Need(
-            weight, bad.status, subject, sentence, at, "run", "Look", {"run": newest.run_id}
+            "warning",
+            bad.status,
+            subject,
+            sentence,
+            at,
+            "run",
+            "Look",
+            {"run": newest.run_id},
+            same,
         )
     sentence = f"{counted(bad.total, 'run')} {bad.status}, the newest {name}."
     params = {"project": bad.project, "q": f"status = {bad.status}"}
-    return Need(weight, bad.status, subject, sentence, at, "experiments", "Look", params)
+    return Need("warning", bad.status, subject, sentence, at, "experiments", "Look", params, same)
 
 
 def of_models(
@@ -178,7 +239,7 @@ def _of_candidate(
         beats = f"beats champion version {champion.version}{than}"
     passes = "passes all gates and " if project.gates else ""
     return Need(
-        "decision",
+        "info",
         "waiting",
         model.name,
         f"Version {version.version}{told} {passes}{beats}.",
@@ -210,7 +271,7 @@ def _not_answering(one: Deployment) -> Need | None:
     if one.stale or not (gone or one.state == "failed"):
         return None
     said = one.said or "None of its replicas answers."
-    return _of_deployment("problem", "failed", one, said, one.last_change)
+    return _of_deployment("critical", "failed", one, said, one.last_change, f"endpoint/{one.name}")
 
 
 def _taken_back(one: Deployment, told: Collection[int], since: datetime) -> Need | None:
@@ -224,9 +285,10 @@ def _taken_back(one: Deployment, told: Collection[int], since: datetime) -> Need
 
 
 def _of_deployment(
-    weight: Weight, state: str, one: Deployment, said: str, at: datetime | None
+    severity: Severity, state: str, one: Deployment, said: str, at: datetime | None, same: str = ""
 ) -> Need:
-    return Need(weight, state, one.model, said, at, "deployments", "Look", {"deployment": one.name})
+    params = {"deployment": one.name}
+    return Need(severity, state, one.model, said, at, "deployments", "Look", params, same)
 
 
 def of_actions(records: Iterable[ActionRecord]) -> tuple[Need, ...]:
@@ -241,7 +303,7 @@ def of_actions(records: Iterable[ActionRecord]) -> tuple[Need, ...]:
             done.add(what)
             found.append(
                 Need(
-                    "problem",
+                    "warning",
                     record.state,
                     record.title,
                     record.error or "It did not say why.",

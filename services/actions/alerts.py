@@ -1,4 +1,4 @@
-"""Acknowledge an alert, and silence alerts for a time."""
+"""Acknowledge an alert, silence alerts for a time, close what nobody can see any more."""
 
 import time
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from services.actions.action import Context, Deed, Step
 from services.actions.roles import Actor, Role
-from services.alerting import store, words
+from services.alerting import asking, closing, store, words
 from services.alerting.models import Silence
 from services.errors import ConflictError, InputError, NotFoundError
 
@@ -82,6 +82,62 @@ class AcknowledgeAlert:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseAlert:
+    """Say that an alert is over of which nobody can tell: its engine or workflow is gone."""
+
+    kind: ClassVar[str] = "alert-close"
+    role: ClassVar[Role] = "operator"
+
+    alert: int
+    of: str | None
+    """The alert's project; None: the platform itself."""
+    reason: str
+    """How one knows."""
+
+    @property
+    def project(self) -> str | None:
+        """The alert's project."""
+        return self.of
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"Close alert {self.alert}"
+
+    @property
+    def subject(self) -> str:
+        """The alert."""
+        return f"alert:{self.alert}"
+
+    def check(self, context: Context, actor: Actor) -> None:
+        """Refuse an alert that is not there, has ended, fires, or is of another project."""
+        del actor
+        _check_text(self.reason, "The reason to close an alert", needed=True)
+        found = store.alert(context.journal, self.alert)
+        if found.project != self.of:
+            raise NotFoundError(f"There is no alert {self.alert} of that project.")
+        closing.refuse(found)
+
+    def consequences(self, context: Context) -> tuple[str, ...]:
+        """Return what will be different."""
+        found = store.alert(context.journal, self.alert)
+        return (
+            f"{found.title!r} counts as over; who was told that it fires is told that.",
+            "If it is seen again, it is a new alert.",
+        )
+
+    def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
+        """Return the steps."""
+        at = float(deed.memory.setdefault("at", time.time()))
+
+        def do() -> str:
+            closing.close(context.journal, self.alert, deed.actor.name, self.reason, at)
+            return "it counts as over"
+
+        return (Step("Note that it is over", do),)
+
+
+@dataclass(frozen=True, slots=True)
 class SilenceAlerts:
     """Keep alerts quiet for a time: they are shown, and told to nobody."""
 
@@ -132,8 +188,9 @@ class SilenceAlerts:
 
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""
-        open_now = store.alerts(context.journal, None if self.of is None else [self.of])
+        of = None if self.of is None else [self.of]
         probe = Silence(0, self.pattern, self.of, "", "", 0.0, self.expires_at)
+        open_now = asking.places(context.journal, of)
         count = sum(probe.covers(one.key, one.project) for one in open_now)
         return (
             f"Until {words.moment(self.expires_at)} nobody is told of such alerts; {count} of "

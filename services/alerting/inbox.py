@@ -1,7 +1,8 @@
 """What needs a person, the most urgent first.
 
 What nobody looks after comes first: alerts, what waits for a decision, and what failed that the
-person asked for; then what nobody can see now, then what somebody looks after.
+person asked for; then what nobody can see now, then what somebody looks after. Of those the worst
+comes first, then the newest: what came of it is kept quiet by what explains it, whatever its age.
 
 Others that know of things that wait for somebody (an approval, a rollout) add them as ``Item``.
 """
@@ -15,14 +16,16 @@ from typing import Literal
 from services.actions import records
 from services.actions.journal import Journal
 from services.actions.roles import Actor, at_least
-from services.alerting import store
+from services.alerting import asking
+from services.alerting.asking import Place
 from services.alerting.models import Alert, Severity, rank
 
 Kind = Literal["alert", "approval", "action"]
 _ALERTS = 1000
 _FAILED_ACTIONS = 20
 _LATELY = timedelta(days=1)
-_ORDER: Mapping[str, int] = {"firing": 0, "unknown": 1, "acknowledged": 2}
+NEEDS: Mapping[str, int] = {"firing": 0, "unknown": 1, "acknowledged": 2}
+"""States of alerts that need somebody, in this order; the others are kept quiet, or have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,10 @@ def inbox(
         JournalError: The journal cannot be read.
     """
     moment = time.time() if now is None else now
-    found = [
-        _of_alert(one, actor)
-        for one in store.alerts(journal, actor.projects, limit=_ALERTS)
-        if one.state in _ORDER
-    ]
+    first = foremost(asking.places(journal, actor.projects))[:_ALERTS]
+    read = asking.by_id(journal, [place.id for place in first])
+    # What was looked at a moment ago may be quiet by now.
+    found = [_of_alert(one, actor) for one in read.values() if one.state in NEEDS]
     found += others
     found += _failed(journal, actor, moment)
     return tuple(sorted(found, key=_urgency))
@@ -78,9 +80,26 @@ def counts(items: Sequence[Item]) -> dict[Severity, int]:
     return found
 
 
+def foremost(places: Iterable[Place]) -> list[Place]:
+    """Return the alerts that need somebody, the most urgent first."""
+    needed = (one for one in places if one.state in NEEDS)
+    return sorted(needed, key=lambda one: urgency(one.state, one.severity, one.since, one.id))
+
+
+def urgency(state: str, severity: Severity, at: float, number: int) -> tuple[int, int, float, int]:
+    """Return where in the order something stands: what nobody looks after, the worst, the newest.
+
+    Args:
+        state: Of an alert; of anything else ``firing``, for nobody looks after it.
+        severity: How bad it is.
+        at: Since when, in seconds since 1970.
+        number: Tells what came at one moment apart.
+    """
+    return NEEDS.get(state, 0), -rank(severity), -at, -number
+
+
 def _urgency(item: Item) -> tuple[int, int, float, int]:
-    # What nobody looks after comes first, whatever it is; of those the worst, then the oldest.
-    return _ORDER.get(item.state, 0), -rank(item.severity), item.at, item.id
+    return urgency(item.state, item.severity, item.at, item.id)
 
 
 def _of_alert(alert: Alert, actor: Actor) -> Item:

@@ -13,7 +13,7 @@ State = Literal["firing", "acknowledged", "silenced", "inhibited", "resolved", "
 MessageState = Literal["waiting", "sending", "sent", "failed"]
 NoteKind = Literal[
     "fired", "again", "worse", "milder", "unknown", "seen", "resolved", "acknowledged", "told",
-    "taken-back",
+    "taken-back", "closed",
 ]  # fmt: skip
 What = Literal["firing", "reminder", "resolved", "digest", "test", "report"]
 """``test`` and ``report`` are about no alert."""

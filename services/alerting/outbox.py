@@ -97,7 +97,7 @@ def _lane(draft: Draft) -> Severity:
 def recent(connection: Connection, since: float) -> tuple[Message, ...]:
     """Return the messages written since a time."""
     query = select(_MESSAGES).where(_MESSAGES.c.created_ms >= since * 1000)
-    return tuple(_message(row) for row in connection.execute(query))
+    return tuple(message_of(row) for row in connection.execute(query))
 
 
 def messages(
@@ -111,11 +111,12 @@ def messages(
     query = select(_MESSAGES).order_by(_MESSAGES.c.id.desc())
     with journal.read() as connection:
         if alert is None:
-            return tuple(_message(row) for row in connection.execute(query.limit(limit)))
+            return tuple(message_of(row) for row in connection.execute(query.limit(limit)))
         found = []
-        for row in connection.execute(query):
+        # A number within another (5 in 15) is sorted out below.
+        for row in connection.execute(query.where(_MESSAGES.c.alerts.contains(str(alert)))):
             if alert in json.loads(row.alerts):
-                found.append(_message(row))
+                found.append(message_of(row))
             if len(found) == limit:
                 break
     return tuple(found)
@@ -146,7 +147,7 @@ def claim(journal: Journal, now: float) -> tuple[Message, bool] | None:
         mine = _MESSAGES.c.id == row.id
         values = {"state": "sending", "attempts": row.attempts + 1}
         connection.execute(update(_MESSAGES).where(mine).values(**values))
-    return replace(_message(row), attempts=row.attempts + 1), row.state == "sending"
+    return replace(message_of(row), attempts=row.attempts + 1), row.state == "sending"
 
 
 def sent(journal: Journal, message: Message, now: float) -> None:
@@ -237,12 +238,13 @@ def trouble(channel: str, why: str, now: float) -> Event:
         said=f"{_TROUBLE_AFTER} messages in a row did not arrive at {channel}. The last: {why}",
         cause="Its address is wrong or revoked, or its service is away.",
         suggestion=f"`mlops alerts test {channel}`; then add it again with a good address.",
-        link="/alerts",
+        link="/alerts?view=channels",
         labels={"channel": channel},
     )
 
 
-def _message(row: Row[Any]) -> Message:
+def message_of(row: Row[Any]) -> Message:
+    """Return a message from its row."""
     return Message(
         row.id, row.channel, row.what, row.severity, row.title, row.body,
         tuple(json.loads(row.alerts)), row.created_ms / 1000, row.group, row.state, row.attempts,

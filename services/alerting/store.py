@@ -266,7 +266,7 @@ def acknowledge(journal: Journal, alert_id: int, owner: str, note: str, now: flo
             return found
         return engine.acknowledged(found, owner, note, now)
 
-    return _change(journal, alert_id, how, "acknowledged", note, owner, now)
+    return change(journal, alert_id, how, "acknowledged", note, owner, now)
 
 
 def take_back(journal: Journal, alert_id: int, owner: str, now: float) -> Alert:
@@ -282,13 +282,14 @@ def take_back(journal: Journal, alert_id: int, owner: str, now: float) -> Alert:
             return found
         return replace(found, owner=None, acknowledged_at=None, note="")
 
-    return _change(journal, alert_id, how, "taken-back", "", owner, now)
+    return change(journal, alert_id, how, "taken-back", "", owner, now)
 
 
-def _change(
+def change(
     journal: Journal, alert_id: int, how: Callable[[Alert], Alert], what: NoteKind, said: str,
     actor: str, now: float,
 ) -> Alert:  # fmt: skip
+    """Change an alert as a person wishes, and note it; what returns it as it is changes nothing."""
     with journal.write() as connection:
         lock(connection)
         before = _one(connection, alert_id)

@@ -82,7 +82,8 @@ def _whole(alert: Alert, what: What, base: str) -> str:
         if what == "reminder":
             lines.insert(1, "Nobody has acknowledged it.")
     lines.append(f"{base}{alert.link}" if base and alert.link else "")
-    lines.append(f"Alert {alert.id}: `mlops alerts show {alert.id}`")
+    story = f" or {base}/alerts?alert={alert.id}" if base else ""
+    lines.append(f"Alert {alert.id}: `mlops alerts show {alert.id}`{story}")
     return "\n".join(_cut(line, _TEXT_LIMIT) for line in lines if line)
 
 

@@ -26,7 +26,7 @@ _UNIT_S = {"m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 @click.group()
 def alerts() -> None:
-    """Alerts: list, show, ack, silence, silences, unsilence, channels, test."""
+    """Alerts: list, show, ack, close, silence, silences, unsilence, channels, test."""
 
 
 alerts.add_command(channels)
@@ -129,6 +129,20 @@ def ack(*, alert_id: int, note: str) -> None:
 
     found = store.alert(context().journal, alert_id)
     act(AcknowledgeAlert(alert_id, found.project, note))
+
+
+@alerts.command()
+@click.argument("alert_id", metavar="ID", type=int)
+@click.option("--reason", required=True, help="How you know; others see it.")
+@sentences
+def close(*, alert_id: int, reason: str) -> None:
+    """Say that an alert is over of which nobody can tell (state unknown)."""
+    from services.actions.alerts import CloseAlert
+    from services.alerting import store
+    from services.commands.acting import act, context
+
+    found = store.alert(context().journal, alert_id)
+    act(CloseAlert(alert_id, found.project, reason))
 
 
 @alerts.command()

@@ -10,6 +10,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 
 PAGES = (
     ("", "Overview"),
+    ("alerts", "Alerts"),
     ("registry", "Registry"),
     ("model?of=clip-finetuning&model=clip-finetuning", "clip-finetuning"),
     ("data", "Data"),

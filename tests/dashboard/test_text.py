@@ -1,6 +1,6 @@
 import pytest
 
-from dashboard.text import markup, plain, shortened
+from dashboard.text import beyond, markup, plain, shortened
 
 JOINER = "\u2060"
 
@@ -35,3 +35,17 @@ def test_a_name_of_ten_thousand_characters_is_cut():
 
 def test_markup_is_safe_in_an_attribute():
     assert markup("\"'<&>") == "&quot;&#x27;&lt;&amp;&gt;"
+
+
+@pytest.mark.parametrize(
+    ("heading", "said", "rest"),
+    [
+        ("Ray is down", "Ray is down. Models go on.", "Models go on."),
+        ("Ray is down", "Ray is down.", ""),
+        ("Ray is down", "Ray is downcast.", "Ray is downcast."),
+        ("Ray is down", "It ended.", "It ended."),
+        ("", "It ended.", "It ended."),
+    ],
+)
+def test_a_heading_is_not_said_twice(heading: str, said: str, rest: str):
+    assert beyond(heading, said) == rest

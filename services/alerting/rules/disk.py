@@ -53,7 +53,7 @@ def _low(key: str, folder: str, free: int, now: float, *, full: bool) -> Event:
         cause="Artifacts of runs, versions of data, predictions and logs grow with use.",
         suggestion="`mlops data prune`, archive old runs, or `uv cache prune`; `mlops doctor` "
         "looks at all disks.",
-        link="/admin",
+        link="/admin?view=platform",
         explains=(*(engines.label(name) for name in _ENGINES), "disk:full") if full else (),
         labels={"disk": folder},
     )

@@ -117,7 +117,7 @@ def _down(key: str, engine: EngineSeen, now: float) -> Event:
         cause=engine.detail,
         suggestion=f"`mlops logs {engine.name}` says why; `mlops restart {engine.name}` starts it "
         "again.",
-        link="/admin",
+        link="/admin?view=platform",
         explains=(label(engine.name),),
         labels={KIND: engine.name},
     )

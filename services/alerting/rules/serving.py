@@ -92,7 +92,7 @@ def _endpoint(key: str, one: EndpointStatus, now: float) -> Event:
         cause=one.said,
         suggestion=f"`mlops deployments {where}` shows it; `mlops rollback {where}` brings the "
         "version before back.",
-        link=f"/deployments?endpoint={one.name}",
+        link=f"/deployments?deployment={one.name}",
         labels=_labels(one.name, "serving"),
     )
 
@@ -207,7 +207,7 @@ class ServiceLevels:
             f"{self.objective * 100:g} % allows.",
             suggestion=f"`mlops deployments {where}` shows its versions; `mlops rollback {where}` "
             "brings the one before back.",
-            link=f"/deployments?endpoint={name}",
+            link=f"/deployments?deployment={name}",
             labels=_labels(name, "serving"),
         )
 
@@ -241,6 +241,6 @@ def _load(name: str, versions: tuple[VersionFigures, ...], now: float) -> Event:
         cause=f"{sum(v.queued for v in versions)} requests wait for a model server, "
         f"{sum(v.in_flight for v in versions)} are under way.",
         suggestion=f"`mlops scale {where} --replicas 1:4` gives it more model servers.",
-        link=f"/deployments?endpoint={name}",
+        link=f"/deployments?deployment={name}",
         labels=_labels(name, "gateway"),
     )

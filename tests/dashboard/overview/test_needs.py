@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -6,15 +7,17 @@ from hypothesis import strategies as st
 from dashboard.overview import needs
 from dashboard.overview.needs import BadRuns, Need, foremost, ordered
 from services.actions.records import ActionRecord
+from services.alerting import engine
 from services.mirror.models import Freshness, ProjectSummary, Run
 from tests.dashboard.registry.versions import model, version
+from tests.services.alerting.things import alert, event, unknown
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def need(weight: str, state: str, hour: int | None) -> Need:
+def need(severity: str, state: str, hour: int | None, waits: str = "firing") -> Need:
     at = None if hour is None else AT + timedelta(hours=hour)
-    return Need(weight, state, "s", "t", at, "run", "Look")  # type: ignore[arg-type]
+    return Need(severity, state, "s", "t", at, "run", "Look", waits=waits)  # type: ignore[arg-type]
 
 
 def run(number: int, status: str, project: str = "p", why: str = "") -> Run:
@@ -73,9 +76,10 @@ def record(number: int, state: str, title: str = "Promote m") -> ActionRecord:
 
 kinds = st.builds(
     need,
-    st.sampled_from(["problem", "warning", "decision"]),
+    st.sampled_from(["critical", "warning", "info"]),
     st.sampled_from(["failed", "lost", "waiting", "broken"]),
     st.one_of(st.none(), st.integers(0, 100)),
+    st.sampled_from(["firing", "unknown", "acknowledged"]),
 )
 
 
@@ -88,10 +92,11 @@ def test_what_is_first_and_the_rest_are_everything_once(found: list[Need], most:
 
 
 @given(st.lists(kinds, max_size=20))
-def test_problems_come_before_warnings_before_decisions_the_newest_first(found: list[Need]):
+def test_what_nobody_looks_after_comes_first_the_worst_of_it_the_newest_of_that(found: list[Need]):
     keys = [
         (
-            ["problem", "warning", "decision"].index(n.weight),
+            ["firing", "unknown", "acknowledged"].index(n.waits),
+            ["critical", "warning", "info"].index(n.severity),
             n.at is None,
             -(n.at or AT).timestamp(),
         )
@@ -101,9 +106,48 @@ def test_problems_come_before_warnings_before_decisions_the_newest_first(found: 
     assert keys == sorted(keys)
 
 
+def test_what_is_critical_is_behind_nothing():
+    many = [need("critical", "critical", hour) for hour in range(5)]
+
+    first, rest = foremost(ordered([*many, need("warning", "failed", 9)]), 4)
+
+    assert [n.severity for n in first] == ["critical"] * 4
+    assert len(rest) == 2
+
+
+def test_what_an_open_alert_tells_is_told_once():
+    found = (
+        replace(need("warning", "failed", 1), same_as="run/p/"),
+        replace(need("warning", "failed", 1), same_as="run/other/"),
+        replace(need("critical", "down", 1), same_as="engine/mlflow"),
+        replace(need("critical", "failed", 1), same_as="endpoint/p.m"),
+        need("info", "waiting", 1),
+    )
+
+    left = needs.untold(found, ["run/p/lora", "engine/mlflow2", "endpoint/p.m", "drift/p/m/data"])
+
+    assert [n.same_as for n in left] == ["run/other/", "engine/mlflow", ""]
+
+
+def test_an_alert_says_what_why_and_who_looks_after_it():
+    fired = alert(event(said="Run a failed.", cause="Out of memory."))
+    mine = engine.acknowledged(fired, "ben", "", 1.0)
+    away = alert(event(said="Run a failed."), unknown())
+
+    found = needs.of_alerts([replace(fired, id=7), mine, away])
+
+    assert [n.sentence for n in found] == [
+        "Run a failed. Likely cause: Out of memory.",
+        "ben looks after it. Run a failed.",
+        "Nobody can tell. Before: Run a failed.",
+    ]
+    assert [n.state for n in found] == ["warning", "acknowledged", "unknown"]
+    assert (found[0].page, found[0].params) == ("alerts", {"alert": "7"})
+
+
 def test_many_failed_runs_do_not_hide_a_decision():
-    many = [need("problem", "failed", hour) for hour in range(9)]
-    first, rest = foremost(ordered([*many, need("decision", "waiting", 1)]), 4)
+    many = [need("warning", "failed", hour) for hour in range(9)]
+    first, rest = foremost(ordered([*many, need("info", "waiting", 1)]), 4)
 
     assert [n.state for n in first] == ["failed", "failed", "failed", "waiting"]
     assert len(rest) == 6

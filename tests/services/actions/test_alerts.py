@@ -10,10 +10,10 @@ from services.access import store as people
 from services.actions import catalog
 from services.actions.action import Context
 from services.actions.alert_channels import AddChannel, RemoveChannel, TryChannel
-from services.actions.alerts import AcknowledgeAlert, EndSilence, SilenceAlerts
+from services.actions.alerts import AcknowledgeAlert, CloseAlert, EndSilence, SilenceAlerts
 from services.actions.executor import ActionRecord, Executor
 from services.actions.roles import Actor
-from services.alerting import channels, deciding, delivery, inbox, outbox, store
+from services.alerting import asking, channels, deciding, delivery, inbox, outbox, store
 from services.alerting.models import Alert, Channel, Event, Message, Policy
 from services.errors import (
     ConflictError,
@@ -100,6 +100,37 @@ def test_who_may_not_and_what_cannot_be_looked_after(context: Context, executor:
     deciding.decide(context.journal, [over], time.time() + 2, Policy())
     with pytest.raises(ConflictError, match=r"has ended: Well\."):
         done(executor, AcknowledgeAlert(one.id, "p"))
+
+
+def test_an_operator_closes_what_nobody_can_see_and_nothing_else(
+    context: Context, executor: Executor
+):
+    one = fired(context)
+    ben = person(context, "ben", "operator")
+    with pytest.raises(ConflictError, match="ends on evidence"):
+        done(executor, CloseAlert(one.id, "p", "It is over."), ben)
+    away = Event("run/p/sgd", time.time() + 1, "unknown", said="Nobody can tell.")
+    deciding.decide(context.journal, [away], time.time() + 2, Policy())
+    for reason in (" ", "x" * 1001):
+        with pytest.raises(InputError, match="reason"):
+            done(executor, CloseAlert(one.id, "p", reason), ben)
+    with pytest.raises(DeniedError):
+        done(executor, CloseAlert(one.id, "p", "Over."), person(context, "vera", "viewer"))
+    for stranger in (CloseAlert(one.id, None, "Over."), CloseAlert(999, "p", "Over.")):
+        with pytest.raises(NotFoundError):
+            done(executor, stranger)
+    assert "counts as over" in CloseAlert(one.id, "p", "Over.").consequences(context)[0]
+    record = done(executor, CloseAlert(one.id, "p", "It was deleted."), ben)
+    assert store.alert(context.journal, one.id).resolution == "ben closed it: It was deleted."
+    closed = store.alert(context.journal, one.id)
+    assert [deed.id for deed in asking.deeds(context.journal, closed)][-1] == record.id
+
+
+def test_what_carries_an_alerts_thread_is_of_its_story(context: Context, executor: Executor):
+    one, other = fired(context), fired(context, "run/p/adam")
+    asked = done(executor, SilenceAlerts(one.key, f"See {one.thread}.", time.time() + 600, "p"))
+    assert [deed.id for deed in asking.deeds(context.journal, one)] == [asked.id]
+    assert asking.deeds(context.journal, other) == ()
 
 
 # Silences
@@ -248,7 +279,8 @@ def test_a_test_that_fails_fails_at_once_with_the_reason(
 
 def test_all_of_them_come_back_from_the_journal(home: Home):
     for action in (
-        AcknowledgeAlert(1, "p", "n"), SilenceAlerts("*", "r", 5.0), EndSilence(1),
+        AcknowledgeAlert(1, "p", "n"), CloseAlert(1, None, "r"), SilenceAlerts("*", "r", 5.0),
+        EndSilence(1),
         add(home, projects=("p",)), RemoveChannel("ops"), TryChannel("ops"),
     ):  # fmt: skip
         assert catalog.load(action.kind, catalog.dump(action)) == action

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from services.actions.journal import Journal
 from services.actions.roles import Actor
 from services.alerting import deciding, inbox, store
@@ -40,7 +42,7 @@ def test_the_worst_that_nobody_looks_after_comes_first_and_what_is_explained_not
     now = fill(journal)
     found = inbox.inbox(journal, ANA, now=now)
     assert titles(found) == [
-        "run/clip/c", "run/lora/a", "disk/d", "engine/x", "run/lora/e", "run/lora/b",
+        "run/clip/c", "run/lora/a", "engine/x", "disk/d", "run/lora/e", "run/lora/b",
     ]  # fmt: skip
     states = [one.state for one in found]
     assert states == ["firing"] * 4 + ["unknown", "acknowledged"]
@@ -63,4 +65,12 @@ def test_what_others_know_is_put_in_its_place(journal: Journal):
     waits = Item(
         "approval", 9, "critical", "firing", "lora", "Approve x", "", now - 99, "Approve", "/x"
     )
-    assert titles(inbox.inbox(journal, ANA, [waits], now))[:2] == ["Approve", "run/clip/c"]
+    assert titles(inbox.inbox(journal, ANA, [waits], now))[:2] == ["run/clip/c", "Approve"]
+
+
+def test_in_a_storm_the_worst_is_among_those_that_are_read(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(inbox, "_ALERTS", 2)
+    now = fill(journal)
+    assert titles(inbox.inbox(journal, ANA, now=now)) == ["run/clip/c", "run/lora/a"]

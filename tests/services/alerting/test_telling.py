@@ -261,7 +261,7 @@ def test_a_message_says_what_where_since_when_why_and_what_to_do():
         "Likely cause: Out of memory.",
         "What to do: Take less.",
         "http://here:8501/run?run=1",
-        "Alert 7: `mlops alerts show 7`",
+        "Alert 7: `mlops alerts show 7` or http://here:8501/alerts?alert=7",
     ]
 
 

@@ -107,6 +107,21 @@ def test_one_is_acknowledged_and_silenced_and_the_silence_ended(typed: Typed):
     typed("silence", "run/*", "--for", "31d", "--reason", "r", code=2)
 
 
+def test_what_nobody_can_see_is_closed_with_a_reason(typed: Typed):
+    fire(run_event())
+    number = str(json.loads(typed("list", "--json").output)[0]["id"])
+    assert "ends on evidence" in typed("close", number, "--reason", "Over.", code=1).output
+    away = Event("run/lora/sgd", time.time() + 1, "unknown", said="Nobody can tell.")
+    fire(away, now=time.time() + 2)
+    typed("close", number, code=2)
+    assert "Close alert" in typed("close", number, "--reason", "It was deleted.").output
+    (row,) = json.loads(typed("list", "--json", "--all").output)
+    assert (row["state"], row["resolution"].partition(" ")[2]) == (
+        "resolved", "closed it: It was deleted.",
+    )  # fmt: skip
+    assert "closed" in typed("show", number).output
+
+
 def test_a_channel_is_added_from_a_pipe_listed_without_its_secret_and_removed(
     typed: Typed, home: Home
 ):

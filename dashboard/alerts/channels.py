@@ -1,0 +1,227 @@
+"""Who is told: each channel with what it is told and how it does; added, removed, tried."""
+
+import shlex
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.alerts import access
+from dashboard.alerts.access import Told
+from dashboard.components import actions, notices
+from dashboard.components.actions import Proposal
+from dashboard.numbers import age, counted
+from dashboard.text import plain
+from services.actions import roles
+from services.actions.alert_channels import AddChannel, RemoveChannel, TryChannel
+from services.alerting import channels, delivery, hours
+from services.alerting.models import SEVERITIES
+from services.errors import MlopsError
+from services.home import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from services.actions.action import Action
+
+_ADDRESS = "channel-address"
+
+
+def draw(off: str | None) -> None:
+    """Draw the channels."""
+    actions.button(
+        "Add a channel",
+        Proposal(
+            "Add a channel",
+            _fields,
+            "Add it",
+            "mlops alerts channels add NAME --severity warning",
+            hand_over=_hand_over,
+        ),
+        key="channel-new",
+        icon="add_alert",
+        off=actions.why_not(AddChannel, off=off),
+        kind="primary",
+    )
+    found = access.told()
+    if not found:
+        notices.empty(
+            "Nobody is told of alerts",
+            "They are kept and shown here all the same. A channel sends them on: to Slack, by "
+            "e-mail, to a webhook, and to whatever else Apprise can reach.",
+            icon="notifications_off",
+            command="mlops alerts channels add NAME",
+        )
+    for one in found:
+        _card(one, off)
+
+
+def _card(one: Told, off: str | None) -> None:
+    channel = one.channel
+    name = shlex.quote(channel.name)
+    with (
+        st.container(border=True, key=f"channel-card-{channel.name}"),
+        st.container(horizontal=True, vertical_alignment="center"),
+    ):
+        with st.container(width="stretch", gap="xsmall"):
+            st.markdown(
+                f"**{plain(channel.name)}** :gray[{plain(channel.service)}]  \n{_told(one)}"
+            )
+            st.markdown(_does(one))
+        actions.button(
+            "Test",
+            Proposal(
+                f"Send a message to {channel.name}",
+                lambda: TryChannel(channel.name),
+                "Send it",
+                f"mlops alerts test {name}",
+            ),
+            key=f"channel-test-{channel.name}",
+            icon="send",
+            off=actions.why_not(TryChannel, off=off),
+        )
+        actions.button(
+            "Remove",
+            Proposal(
+                f"Remove the channel {channel.name}",
+                lambda: RemoveChannel(channel.name),
+                "Remove it",
+                f"mlops alerts channels remove {name}",
+            ),
+            key=f"channel-remove-{channel.name}",
+            icon="delete",
+            off=actions.why_not(RemoveChannel, off=off),
+        )
+
+
+def _told(one: Told) -> str:
+    channel, mine = one.channel, state.visible_projects()
+    worse = "" if channel.severity == "critical" else " and worse"
+    of = "of all projects and the platform"
+    if channel.projects is not None:
+        shown = [p for p in channel.projects if mine is None or p in mine]
+        hidden = len(channel.projects) - len(shown)
+        of = f"of {', '.join(shown)}{f' and {hidden} you do not see' if hidden else ''}"
+    parts = [f"{channel.severity}{worse} {of}"]
+    if channel.escalation:
+        parts.append("only what nobody acknowledged in time")
+    if channel.quiet is not None:
+        parts.append(f"{hours.written(channel.quiet)} only what is critical")
+    if channel.private:
+        parts.append("private addresses allowed")
+    return plain(" · ".join(parts), 600)
+
+
+def _does(one: Told) -> str:
+    channel, last = one.channel, one.last
+    waits = f" {counted(one.waiting, 'message')} waiting." if one.waiting else ""
+    if channel.trouble:
+        tries = f" {channel.failures} in a row." if channel.failures > 1 else ""
+        when = f" {_ago(last.created_at)}" if last is not None else ""
+        return (
+            f":red[:material/cancel: The last message{when} did not arrive.]{tries} "
+            f"{plain(channel.trouble, 400)}{waits}"
+        )
+    if last is None or last.sent_at is None:
+        return f":gray[:material/radio_button_unchecked: No message was sent yet.{waits}]"
+    title = last.title if _may_read(last.alerts) else "It told of alerts."
+    return (
+        f":green[:material/check_circle: The last message arrived {_ago(last.sent_at)}.] "
+        f":gray[{plain(title, 160)}]{waits}"
+    )
+
+
+def _may_read(alerts: tuple[int, ...]) -> bool:
+    """Return whether a message tells nothing of projects that the person does not see."""
+    return not alerts or state.visible_projects() is None
+
+
+def _ago(at: float) -> str:
+    return age(datetime.fromtimestamp(at, UTC))
+
+
+# Adding
+
+
+def _fields() -> AddChannel | None:
+    name = st.text_input(
+        "Name", key="channel-name", max_chars=40, placeholder="ops", autocomplete="off"
+    ).strip()
+    address = st.text_input(
+        "Address",
+        key=_ADDRESS,
+        type="password",
+        max_chars=4_000,
+        autocomplete="off",
+        placeholder="slack://…, mailtos://USER:PASSWORD@HOST, https://…",
+        help="As Apprise writes it, or the https address of a webhook. It is kept among the "
+        "secrets of this machine and shown to nobody again.",
+    ).strip()
+    severity = st.segmented_control(
+        "Told from", list(SEVERITIES), default="warning", required=True, key="channel-severity"
+    )
+    known = sorted(project.id for project in state.projects())
+    projects = st.multiselect(
+        "Projects", known, key="channel-projects", placeholder="All, and the platform itself"
+    )
+    quiet, zone = _quiet()
+    escalation = st.checkbox(
+        "Only what nobody acknowledged in time", key="channel-escalation",
+        help="An alert that nobody acknowledged within 15 minutes.",
+    )  # fmt: skip
+    private = st.checkbox(
+        "Its address may be of a private network or this machine", key="channel-private",
+        help="Otherwise such an address is blocked, whatever name leads to it.",
+    )  # fmt: skip
+    if not (name and address):
+        return None
+    channels.check_name(name)
+    service = _service(address)
+    return AddChannel(
+        name, service, "", severity, tuple(projects) or None, quiet, zone, private, escalation
+    )
+
+
+def _quiet() -> tuple[str, str]:
+    with st.container(horizontal=True):
+        quiet = st.text_input(
+            "Quiet hours", key="channel-quiet", max_chars=11, placeholder="22:00-07:00",
+            help="Then it is told only what is critical; the rest afterwards, if it lasts still.",
+        ).strip()  # fmt: skip
+        zone = st.text_input(
+            "Time zone of the quiet hours",
+            value=str(state.zone()),
+            key="channel-zone",
+            max_chars=60,
+        ).strip()
+    if quiet:
+        hours.parse(quiet, zone or "UTC")
+    return quiet, zone or "UTC"
+
+
+def _service(address: str) -> str:
+    """Return the service of an address; asked of Apprise once, which takes a process of its own."""
+    held: dict[str, str] = st.session_state["acting"]
+    if held.get("channel-asked") != address:
+        held["channel-service"] = delivery.service_of(address)
+        held["channel-asked"] = address
+    return held["channel-service"]
+
+
+def _hand_over(action: "Action", submit: "Callable[[Action], int]") -> int:
+    """Put the address among the secrets, then ask for the channel; refused, it is forgotten."""
+    if not isinstance(action, AddChannel):
+        return submit(action)
+    roles.require(state.actor(), "admin", None, action.title)  # nobody else puts a file there
+    home = Home.locate()
+    address = str(st.session_state[_ADDRESS])
+    reference = channels.keep_address(home, address)
+    try:
+        number = submit(replace(action, reference=reference))
+    except MlopsError:
+        channels.forget_address(home, reference)
+        raise
+    st.session_state["acting"].pop("channel-asked", None)
+    return number

@@ -1,0 +1,88 @@
+"""What fired, how it ended, who looked after it and who was told, as one drawing a page."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.alerts import access, address, looks
+from dashboard.alerts.address import FIND
+from dashboard.charts.theme import Colours, colours
+from dashboard.components import located, notices, older
+from dashboard.components.tables import PAGE_SIZE
+from dashboard.numbers import age, counted, duration, moment
+from dashboard.scope import Scope
+from dashboard.text import markup
+from services.alerting.models import Alert
+
+_HEADS = ("Alert", "State", "Began, lasted", "Who looked after it", "Told", "How it ended")
+
+
+def draw(where: Scope) -> None:
+    """Draw the page that the address names."""
+    words = located.text("Find", name=FIND, placeholder="Words, a key, a thread", width=260).strip()
+    found = access.history(where, words, older.cursor(), PAGE_SIZE)
+    if not found:
+        notices.empty(
+            "No alert",
+            f"Nothing like this fired {where.sentence}.",
+            icon="history",
+            command="mlops alerts list --all",
+        )
+        return
+    st.html(html(found, colours(), datetime.now(UTC), state.zone()))
+    older.draw([one.id for one in found], PAGE_SIZE)
+
+
+def html(found: Sequence[Alert], hues: Colours, now: datetime, zone: tzinfo) -> str:
+    """Return the table; a click on a title opens the alert's story."""
+    edge = f"border:none;border-bottom:1px solid {hues.line}"
+    heads = "".join(
+        f'<th scope="col" style="text-align:left;font-weight:500;font-size:12px;'
+        f'color:{hues.muted};padding:2px 12px 4px 0;{edge}">{head}</th>'
+        for head in _HEADS
+    )
+    rows = "".join(_row(one, hues, now, zone, edge) for one in found)
+    return (
+        '<div style="overflow-x:auto" tabindex="0" role="region" aria-label="History of alerts">'
+        '<table style="width:100%;border-collapse:collapse;margin:0;border:none;'
+        'font-variant-numeric:tabular-nums;font-size:13px;line-height:18px">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _row(alert: Alert, hues: Colours, now: datetime, zone: tzinfo, edge: str) -> str:
+    severity, standing = looks.severity(alert.severity), looks.state(alert.state)
+    began = datetime.fromtimestamp(alert.since, UTC)
+    lasted = max(0.0, (alert.resolved_at or now.timestamp()) - alert.since)
+    seen = f", seen {counted(alert.count, 'time')}" if alert.count > 1 else ""
+    quiet = f"color:{hues.muted};font-size:12px"
+    cells = (
+        f'<span style="color:{looks.hue(severity, hues)}" title="{severity.word}">{severity.sign}'
+        f'</span> <a href="{markup(address.to(alert.id))}" style="color:{hues.text};'
+        f'font-weight:600;text-decoration:none">{markup(alert.title or alert.key, 120)}</a>'
+        f'<br><span style="{quiet}">{markup(alert.project or "platform", 60)} · '
+        f"{markup(alert.kind, 30)}</span>",
+        f'<span style="color:{looks.hue(standing, hues)};white-space:nowrap">{standing.sign} '
+        f"{standing.word}</span>",
+        f'<span title="{markup(moment(began, zone))}" style="white-space:nowrap">'
+        f'{age(began, now)}</span><br><span style="{quiet};white-space:nowrap">'
+        f"{'' if alert.resolved_at else 'for '}{duration(lasted)}{seen}</span>",
+        _who(alert, quiet),
+        markup(", ".join(sorted(alert.told)) or "nobody", 120),
+        markup(alert.resolution or ("–" if alert.open else "It is well again."), 200),
+    )
+    drawn = "".join(
+        f'<td style="padding:6px 12px 6px 0;vertical-align:top;overflow-wrap:anywhere;{edge}">'
+        f"{cell}</td>"
+        for cell in cells
+    )
+    return f"<tr>{drawn}</tr>"
+
+
+def _who(alert: Alert, quiet: str) -> str:
+    if alert.owner is None:
+        return "nobody"
+    note = f'<br><span style="{quiet}">{markup(alert.note, 120)}</span>' if alert.note else ""
+    return f"{markup(alert.owner, 60)}{note}"

@@ -1,0 +1,66 @@
+"""Where an alert leads: a page that is there and that the person may open."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from dashboard import navigation, state
+from services.alerting.models import Alert
+
+_WORDS: Mapping[str, str] = {
+    "run": "The run",
+    "deployments": "The deployment",
+    "monitoring": "The verdict",
+    "workflows": "The workflow",
+    "admin": "Engines and disks",
+    "alerts": "The channels",
+    "hardware": "The machine",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A page and what it is to show."""
+
+    page: str
+    params: Mapping[str, str]
+    label: str
+
+    @property
+    def address(self) -> str:
+        """Its address, with the scope."""
+        return navigation.address(self.page, **self.params)
+
+
+def way(alert: Alert, *, admin: bool) -> Way | None:
+    """Return the page that shows what the alert is about, None when there is none for the person.
+
+    Args:
+        alert: Its link is one of ours, from the dashboard's root on; any other leads nowhere.
+        admin: Whether the person is an administrator.
+    """
+    told = urlsplit(alert.link)
+    page, params = told.path.strip("/"), dict(parse_qsl(told.query))
+    if told.scheme or told.netloc or not page:
+        return None
+    if page == "monitoring" and not navigation.has(page):
+        page, params = "deployments", {k: v for k, v in params.items() if k == "deployment"}
+    if page == "admin" and not admin:  # what everybody may see of engines
+        return Way("overview", {}, "Engines")
+    return Way(page, params, _WORDS.get(page, page.capitalize())) if navigation.has(page) else None
+
+
+def origin(alert: Alert) -> Way | None:
+    """Return the lineage of the run or the version that the alert is about."""
+    labels = alert.labels
+    named = ""
+    if "run" in labels:
+        named = f"run:{labels['run']}"
+    elif {"project", "model", "version"} <= labels.keys():
+        named = f"deployment:{labels['project']}/{labels['model']}:{labels['version']}"
+    return Way("lineage", {"id": named}, "Its lineage") if named else None
+
+
+def admin() -> bool:
+    """Return whether the person is an administrator."""
+    return state.user().role == "admin"

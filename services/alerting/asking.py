@@ -1,0 +1,205 @@
+"""What people ask of alerts: those that need somebody, those of a time, and what came of one.
+
+In a storm thousands are open, and a page shows twenty. So the order of all is decided from a few
+columns (``places``), and the rest is read of those that are shown (``by_id``).
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+
+from services.actions import records, schema
+from services.actions.journal import Journal
+from services.actions.records import ActionRecord
+from services.alerting import outbox, store
+from services.alerting.models import Alert, Message, Severity, State, kind_of
+
+_ALERTS, _ACTIONS, _MESSAGES = schema.alerts, schema.actions, schema.alert_messages
+_DEEDS = 50
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What decides where an alert stands in a list, and which lists it is in."""
+
+    id: int
+    key: str
+    state: State
+    severity: Severity
+    project: str | None
+    since: float
+    """Seconds since 1970."""
+
+    @property
+    def kind(self) -> str:
+        """Return the first word of the key."""
+        return kind_of(self.key)
+
+
+def places(
+    journal: Journal, projects: Sequence[str] | None = None, *, words: str = ""
+) -> tuple[Place, ...]:
+    """Return where each alert stands that has not ended, in no order.
+
+    Args:
+        journal: Where they lie.
+        projects: Of these alone; None: of all, and of the platform itself.
+        words: Only alerts that hold this text, in whatever they say.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    of = _ALERTS.c
+    query = select(of.id, of.key, of.state, of.severity, of.project, of.since_ms).where(
+        of.open_key.is_not(None), *_where(projects, words)
+    )
+    with journal.read() as connection:
+        rows = connection.execute(query).all()
+    return tuple(
+        Place(number, key, state, severity, project, since / 1000)
+        for number, key, state, severity, project, since in rows
+    )
+
+
+def by_id(journal: Journal, ids: Sequence[int]) -> dict[int, Alert]:
+    """Return alerts by id; one that is not there any more is left out.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    found: dict[int, Alert] = {}
+    with journal.read() as connection:
+        for begin in range(0, len(ids), _AT_ONCE):
+            query = select(_ALERTS).where(_ALERTS.c.id.in_(ids[begin : begin + _AT_ONCE]))
+            found |= {row.id: store.alert_of(row) for row in connection.execute(query)}
+    return found
+
+
+def by_key(journal: Journal, keys: Iterable[str]) -> dict[str, Alert]:
+    """Return the open alerts of some keys.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    wanted = list(dict.fromkeys(keys))
+    found: dict[str, Alert] = {}
+    with journal.read() as connection:
+        for begin in range(0, len(wanted), _AT_ONCE):
+            part = wanted[begin : begin + _AT_ONCE]
+            query = select(_ALERTS).where(_ALERTS.c.open_key.in_(part))
+            found |= {row.key: store.alert_of(row) for row in connection.execute(query)}
+    return found
+
+
+def lasting(
+    journal: Journal,
+    projects: Sequence[str] | None,
+    since: float,
+    until: float,
+    *,
+    words: str = "",
+    limit: int = 300,
+) -> tuple[Alert, ...]:
+    """Return the alerts that lasted within a time, the newest first.
+
+    Args:
+        journal: Where they lie.
+        projects: As for ``places``.
+        since: Seconds since 1970: those that ended before are left out,
+        until: and those that began later.
+        words: As for ``places``.
+        limit: The most of them.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    of = _ALERTS.c
+    within = (
+        of.since_ms <= until * 1000,
+        or_(of.resolved_ms.is_(None), of.resolved_ms >= since * 1000),
+    )
+    query = select(_ALERTS).where(*within, *_where(projects, words))
+    return _read(journal, query.order_by(of.since_ms.desc(), of.id.desc()).limit(limit))
+
+
+def history(
+    journal: Journal,
+    projects: Sequence[str] | None = None,
+    *,
+    words: str = "",
+    since: float = 0.0,
+    before: int | None = None,
+    limit: int = 50,
+) -> tuple[Alert, ...]:
+    """Return alerts, those that ended too, the newest first; ``before`` pages on by id.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    query = select(_ALERTS).where(*_where(projects, words), _ALERTS.c.since_ms >= since * 1000)
+    if before is not None:
+        query = query.where(_ALERTS.c.id < before)
+    return _read(journal, query.order_by(_ALERTS.c.id.desc()).limit(limit))
+
+
+def _read(journal: Journal, query: Select[Any]) -> tuple[Alert, ...]:
+    with journal.read() as connection:
+        return tuple(store.alert_of(row) for row in connection.execute(query))
+
+
+def _where(projects: Sequence[str] | None, words: str) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if projects is not None:
+        found.append(_ALERTS.c.project.in_(projects))
+    if words:
+        # As JSON writes it. All that an alert says is in there: key, title, cause, evidence.
+        written = json.dumps(words)[1:-1]
+        found.append(_ALERTS.c.body.icontains(written, autoescape=True))
+    return found
+
+
+def deeds(journal: Journal, alert: Alert) -> tuple[ActionRecord, ...]:
+    """Return what was done about an alert, oldest first: to it, and under its thread.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    of = _ACTIONS.c
+    mine = or_(of.subject == f"alert:{alert.id}", of.params.contains(alert.thread, autoescape=True))
+    query = select(of.id).where(of.submitted_ms >= alert.since * 1000, mine)
+    query = query.order_by(of.id.desc()).limit(_DEEDS)
+    with journal.read() as connection:
+        ids = [row.id for row in connection.execute(query)]
+    return tuple(records.record(journal, number) for number in reversed(ids))
+
+
+def last_messages(journal: Journal) -> dict[str, Message]:
+    """Return by channel the newest message that arrived, or did not.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    ended = _MESSAGES.c.state.in_(("sent", "failed")) | (_MESSAGES.c.error != "")
+    newest = select(func.max(_MESSAGES.c.id)).where(ended).group_by(_MESSAGES.c.channel)
+    query = select(_MESSAGES).where(_MESSAGES.c.id.in_(newest))
+    with journal.read() as connection:
+        found = [outbox.message_of(row) for row in connection.execute(query)]
+    return {one.channel: one for one in found}
+
+
+def waiting(journal: Journal) -> dict[str, int]:
+    """Return by channel how many messages wait to be sent.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    of = _MESSAGES.c
+    query = select(of.channel, func.count()).where(of.state.in_(("waiting", "sending")))
+    with journal.read() as connection:
+        return {
+            name: int(number) for name, number in connection.execute(query.group_by(of.channel))
+        }
