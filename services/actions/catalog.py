@@ -21,6 +21,7 @@ from services.actions.deploy_rollback import RollbackDeployment
 from services.actions.lineage_mark import MarkBad, UnmarkBad
 from services.actions.machine_offer import OfferMachine
 from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
+from services.actions.objectives import RemoveObjective, SetObjective
 from services.actions.own_keys import OwnKey
 from services.actions.promote import Promote, Rollback
 from services.actions.queue_move import MoveJob
@@ -83,6 +84,8 @@ ACTIONS: dict[str, type[Any]] = {
         AddChannel,
         RemoveChannel,
         TryChannel,
+        SetObjective,
+        RemoveObjective,
     )
 }
 
