@@ -54,7 +54,7 @@ class Objective:
         if self.kind == "availability":
             return f"{share(self.target)} of requests answered, over {over}"
         if self.kind == "latency":
-            return f"{share(self.target)} of answers within {self.bound_ms:g} ms, over {over}"
+            return f"{share(self.target)} of answers within {self.bound_ms or 0:g} ms, over {over}"
         word = "accuracy of at least" if self.metric == "accuracy" else "mean absolute error up to"
         return f"{word} {self.target:g}, over {over}"
 
