@@ -45,7 +45,7 @@ def columns(found: Minutes) -> dict[int, tuple[int, int, int]]:
 
 
 def some(count: int, begin: float, length_s: float) -> list[Record]:
-    rng = random.Random(begin)
+    rng = random.Random(begin)  # noqa: S311  no secret
     return [
         asked(
             begin + rng.random() * length_s,
