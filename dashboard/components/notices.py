@@ -77,6 +77,11 @@ def engine_notice_once(*names: str) -> str | None:
     return _why_off(lost)
 
 
+def why_off(*names: str) -> str | None:
+    """Return why actions that need these engines are off, without a word on the page."""
+    return _why_off(_lost(names))
+
+
 def disk_notice_once() -> None:
     """Draw which disk of ours is full, for what is drawn again and again by itself."""
     from services.platform import room
