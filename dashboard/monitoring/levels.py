@@ -73,7 +73,7 @@ def _objectives(project: str, model: str) -> None:
 
 def _standing(one: Standing, off: str | None) -> None:
     look = _LOOKS[one.state]
-    with st.container(border=True, key=f"objective-{one.objective.kind}"):
+    with st.container(border=True, key=f"promise-{one.objective.kind}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{promising.word(one.objective.kind)}**", width="content")
             st.badge(look.word, icon=f":material/{look.icon}:", color=look.colour)
