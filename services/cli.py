@@ -41,6 +41,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "alerts:alerts",
         "Alerts: list, show, ack, silence, silences, unsilence, channels, test.",
     ),
+    "objectives": (
+        "objectives:objectives",
+        "What deployments promise, and how they stand: list, set, remove.",
+    ),
     "keys": ("keys:keys", "API keys of applications: list, add, revoke."),
     "hardware": ("hardware:hardware", "What machines say of themselves; tokens for agents."),
     "agent": ("agent:agent", "Report this machine to the platform on another one."),

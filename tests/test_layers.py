@@ -27,6 +27,7 @@ RANK = {
     "resources": 4,
     "serving": 4,
     "monitoring": 4,
+    "objectives": 4,
     "predictions": 4,
     "gateway": 5,
     "lineage": 4,

@@ -22,6 +22,7 @@ from services.actions.drift_check import CheckDrift, SetBaseline
 from services.actions.lineage_mark import MarkBad, UnmarkBad
 from services.actions.machine_offer import OfferMachine
 from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
+from services.actions.objectives import RemoveObjective, SetObjective
 from services.actions.own_keys import OwnKey
 from services.actions.promote import Promote, Rollback
 from services.actions.queue_move import MoveJob
@@ -92,6 +93,8 @@ ACTIONS: dict[str, type[Any]] = {
         AddChannel,
         RemoveChannel,
         TryChannel,
+        SetObjective,
+        RemoveObjective,
     )
 }
 

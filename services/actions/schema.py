@@ -323,8 +323,19 @@ alert_messages = Table(
     Index("alert_messages_created", "created_ms"),
 )
 
+objectives = Table(
+    "objectives",
+    metadata,
+    Column("project", String(64), primary_key=True),
+    Column("model", String(256), primary_key=True),  # empty: all models of the project
+    Column("kind", String(20), primary_key=True),  # services.objectives.models.Kind
+    Column("body", Text, nullable=False),  # JSON: target, days, bound_ms, metric
+    Column("set_by", String(120), nullable=False),
+    Column("set_ms", BigInteger, nullable=False),
+)
+
 MIGRATIONS: dict[int, tuple[str, ...]] = {
-    4: (),  # tables of alerting and monitoring, marks of lineage
+    4: (),  # tables of alerting and monitoring, marks of lineage, objectives
     3: (),  # tables of serving
     2: (
         "ALTER TABLE actions ADD COLUMN actor_projects TEXT",

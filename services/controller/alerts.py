@@ -16,7 +16,16 @@ from services.actions.journal import Journal
 from services.alerting import deciding, looking, store
 from services.alerting.looking import Rule
 from services.alerting.models import Event, Policy
-from services.alerting.rules import backlog, disk, drift, engines, monitoring, runs, serving
+from services.alerting.rules import (
+    backlog,
+    disk,
+    drift,
+    engines,
+    monitoring,
+    objectives,
+    runs,
+    serving,
+)
 from services.alerting.rules.drift import VerdictSeen
 from services.alerting.rules.monitoring import Rounds
 from services.causes.following import Follower
@@ -26,6 +35,9 @@ from services.mirror.models import RunQuery
 from services.mirror.queries import Mirror
 from services.mirror.workflow_queries import Workflows
 from services.monitoring import record
+from services.objectives import standing
+from services.objectives.accuracies import Accuracies
+from services.objectives.counting import Counter
 from services.platform import room, status
 from services.platform import state as states
 from services.predictions.folder import Folder
@@ -65,7 +77,8 @@ class Sources:
     """The newest verdicts of monitoring; None: nothing monitors here."""
     watched_since: float = field(default_factory=time.time)
     """Since when checks are looked for, in seconds since 1970."""
-    _levels: serving.ServiceLevels = field(default_factory=serving.ServiceLevels)
+    _counter: Counter | None = None
+    _accuracies: Accuracies | None = None
 
     def rules(self, *, serves: bool) -> tuple[Rule, ...]:
         """Return the rules of this installation; ``serves``: whether models are served at all."""
@@ -77,7 +90,8 @@ class Sources:
         )
         of_serving = (
             Rule(frozenset({serving.ENDPOINT}), self.endpoints),
-            Rule(frozenset({serving.ERRORS, serving.LOAD}), self.levels),
+            Rule(frozenset({serving.LOAD}), self.load),
+            Rule(objectives.KINDS, self.levels),
             Rule(frozenset({backlog.KIND}), self.backlog),
         )
         of_drift = (
@@ -122,9 +136,18 @@ class Sources:
         known = None if seen is None or seen.stale(now) else seen.endpoints
         return serving.endpoint_events(self._deployed(), known, now, open_keys)
 
+    def load(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at what the gateway turns away."""
+        return serving.load_events(self._deployed(), figures.read(self.home), now, open_keys)
+
     def levels(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
-        """Look at what passes the gateway."""
-        return self._levels.events(self._deployed(), figures.read(self.home), now, open_keys)
+        """Look at the objectives of what is in service."""
+        if self._counter is None or self._accuracies is None:
+            self._counter, self._accuracies = Counter(self.home), Accuracies(self.home)
+        found = standing(
+            self.home, self.journal, now=now, counter=self._counter, measured=self._accuracies
+        )
+        return objectives.events(found, self._deployed(), now, open_keys)
 
     def backlog(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
         """Look at predictions that wait to be put into Parquet."""

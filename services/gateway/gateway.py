@@ -14,7 +14,7 @@ from services.gateway.asking import Asker, Question
 from services.gateway.contract import Contract, Prepared
 from services.gateway.counts import Counts
 from services.gateway.following import Follower
-from services.gateway.http import Request
+from services.gateway.http import GoneError, Request
 from services.gateway.keys import KeyRing
 from services.gateway.limits import Limits
 from services.gateway.problems import Problem, bad
@@ -200,19 +200,31 @@ class Gateway:
     async def failing(
         self, request: Request, key: ApiKey, route: Route, question: Question, api: str
     ) -> AsyncIterator[None]:
-        """Write a failure of the model down as well."""
+        """Write a failure down as well, also when no version was there to be asked."""
         try:
             yield
         except Problem as problem:
             request.seen.retried = question.retried
-            loaded, prepared = question.loaded, question.prepared
-            if problem.status >= 500 and loaded is not None and prepared is not None:
-                await self.recorder.predicted(
-                    request.id, route, loaded, api=api, key_id=key.id, status=problem.status,
-                    latency_ms=request.ms(), rows=prepared.rows, inputs=prepared.columns,
-                    outputs=None, error=problem.detail[:500],
-                )  # fmt: skip
+            if problem.status >= 500:
+                await self._failed(request, key, route, question, api, problem.status,
+                                   problem.detail)  # fmt: skip
             raise
+        except GoneError:
+            raise
+        except Exception:  # a bug of ours failed whoever asked; the application tells it
+            await self._failed(request, key, route, question, api, 500, "The gateway failed.")
+            raise
+
+    async def _failed(
+        self, request: Request, key: ApiKey, route: Route, question: Question, api: str,
+        status: int, said: str,
+    ) -> None:  # fmt: skip
+        prepared = question.prepared
+        await self.recorder.predicted(
+            request.id, route, question.loaded, api=api, key_id=key.id, status=status,
+            latency_ms=request.ms(), rows=prepared.rows if prepared else 1,
+            inputs=prepared.columns if prepared else None, outputs=None, error=said[:500],
+        )  # fmt: skip
 
     def shadow(self, request: Request, answered: Answered, key: ApiKey, api: str) -> None:
         """Ask the shadow beside, when there is one; called after the answer went out."""

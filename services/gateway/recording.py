@@ -67,7 +67,7 @@ class Recorder:
     more of them would take turns with each other first."""
 
     async def predicted(
-        self, request_id: str, route: Route, loaded: VersionRoute, *, api: str, key_id: str,
+        self, request_id: str, route: Route, loaded: VersionRoute | None, *, api: str, key_id: str,
         status: int, latency_ms: float, rows: int, inputs: Mapping[str, Any] | bytes | None,
         outputs: Mapping[str, Any] | None, model_ms: float | None = None,
         queue_ms: float | None = None, share_ms: float | None = None, shadow: bool = False,
@@ -75,14 +75,17 @@ class Recorder:
     ) -> None:  # fmt: skip
         """Keep a prediction; what takes long to hash is hashed beside the answering.
 
+        ``loaded`` None: no version was there to be asked; the live one owes the answer.
+
         Raises:
             Problem: It cannot be kept, so it must not be answered.
         """
         busy_s = None if share_ms is None else share_ms / 1000
         record = Record(
             id=request_id, at=time.time(), project=route.project, model=route.model,
-            version=loaded.version, api=api, status=status, latency_ms=latency_ms, rows=rows,
-            key_id=key_id, model_ms=model_ms, queue_ms=queue_ms, backend=loaded.backend,
+            version=loaded.version if loaded else route.primary, api=api, status=status,
+            latency_ms=latency_ms, rows=rows, key_id=key_id, model_ms=model_ms, queue_ms=queue_ms,
+            backend=loaded.backend if loaded else "",
             host=self.state.host, host_state=self.state.now(), energy_j=self.state.energy_j(busy_s),
             inputs=inputs, outputs=outputs, shadow=shadow, error=error,
         )  # fmt: skip

@@ -8,9 +8,19 @@ import pytest
 from services.alerting import looking
 from services.alerting.looking import Rule
 from services.alerting.models import Event
-from services.alerting.rules import backlog, disk, drift, engines, monitoring, runs, serving
+from services.alerting.rules import (
+    backlog,
+    disk,
+    drift,
+    engines,
+    monitoring,
+    objectives,
+    runs,
+    serving,
+)
 from services.errors import PlatformError
 from services.mirror.models import Run
+from services.objectives.models import Burn, Kind, Objective, Speed, Standing, State
 from services.platform.status import EngineStatus
 from services.serving.figures import Figures, VersionFigures
 from services.serving.models import EndpointStatus
@@ -200,91 +210,96 @@ def test_a_serving_engine_that_is_silent_ends_nothing_and_an_undeployed_endpoint
     assert states(serving.endpoint_events([], None, NOW, mine)) == {"endpoint/lora.net": "ok"}
 
 
-# Service levels
+def test_requests_turned_away_fire():
+    one = VersionFigures(1, requests=100, refused=30, queued=4, in_flight=2)
+    mine = frozenset({"load/lora.net"})
+    seen = Figures(NOW, 1, 1, {"lora.net": {1: one}})
+    (found,) = serving.load_events(["lora.net"], seen, NOW, NONE)
+    assert (found.key, found.state) == ("load/lora.net", "firing")
+    assert found.cause == "4 requests wait for a model server, 2 are under way."
+    well = replace(seen, endpoints={"lora.net": {1: replace(one, refused=1)}})
+    assert states(serving.load_events(["lora.net"], well, NOW, mine)) == {"load/lora.net": "ok"}
+    assert serving.load_events(["lora.net"], well, NOW, NONE) == ()
 
 
-@dataclass
-class Gateway:
-    """Counts on, as the gateway does."""
+def test_a_gateway_that_is_silent_ends_nothing():
+    mine = frozenset({"load/lora.net"})
+    for silent in (None, Figures(NOW - 60, 1, 1, {})):
+        found = serving.load_events(["lora.net"], silent, NOW, mine)
+        assert states(found) == {"load/lora.net": "unknown"}
+    assert states(serving.load_events([], None, NOW, mine)) == {"load/lora.net": "ok"}
 
-    levels: serving.ServiceLevels
-    step_s: int = 15
-    now: float = NOW
-    total: int = 0
-    errors: int = 0
 
-    def serve(
-        self, seconds: float, per_s: float = 1.0, share: float = 0.0, keys: frozenset[str] = NONE
-    ) -> dict[str, Event]:
-        found: tuple[Event, ...] = ()
-        for _ in range(int(seconds / self.step_s)):
-            self.now += self.step_s
-            self.total += round(self.step_s * per_s)
-            self.errors += round(self.step_s * per_s * share)
-            one = VersionFigures(1, self.total, self.errors)
-            seen = Figures(self.now, 1, 1, {"lora.net": {1: one}})
-            found = self.levels.events(["lora.net"], seen, self.now, keys)
-        return {one.key: one for one in found}
+# Objectives
+
+
+def standing(
+    *burns: str, kind: Kind = "availability", state: State = "met", severity: Speed = "critical"
+) -> Standing:
+    bound_ms = 250.0 if kind == "latency" else None
+    pairs = ((3600.0, 300.0), (21_600.0, 1800.0))
+    made = tuple(
+        Burn(*windows, 14.4, severity, 20.0, 30.0, one, 1000, 200, 25)  # type: ignore[arg-type]
+        for windows, one in zip(pairs, burns, strict=False)
+    )
+    return Standing("lora", "net", Objective(kind, 0.99, 30, bound_ms), state, "It is.", burns=made)
+
+
+def of_objectives(*said: Standing, keys: frozenset[str] = NONE) -> dict[str, Event]:
+    found = objectives.events(said, ["lora.net"], NOW, keys)
+    return {one.key: one for one in found}
 
 
 ERRORS = frozenset({"errors/lora.net"})
 
 
-def test_a_fast_burn_fires_within_minutes_and_ends_when_it_is_over():
-    gateway = Gateway(serving.ServiceLevels())
-    assert gateway.serve(3600) == {}
-    assert gateway.serve(240, share=1.0) == {}, "a blip"
-    found = gateway.serve(360, share=1.0)["errors/lora.net"]
-    assert (found.state, found.severity) == ("firing", "critical")
-    assert "times what its objective of 99 % allows" in found.said
-    assert gateway.serve(600, keys=ERRORS)["errors/lora.net"].state != "firing"
+def test_a_budget_that_burns_fires_and_says_how_fast():
+    (found,) = of_objectives(standing("firing", "quiet")).values()
+    assert (found.key, found.state, found.severity) == ("errors/lora.net", "firing", "critical")
+    assert found.said == (
+        "200 of 1,000 requests to lora.net (20 %) failed in the last 1 h, 25 of them in the last "
+        "5 min: 20.0 times what its objective of 99 % allows."
+    )
+    assert (found.title, found.project) == ("lora.net fails too often", "lora")
+    assert found.link == "/monitoring?deployment=lora.net&project=lora"
+    assert found.labels == {
+        "project": "lora", "model": "net", "endpoint": "lora.net", "objective": "availability",
+        "engine": "serving",
+    }  # fmt: skip
+    mild = of_objectives(standing("unknown", "firing", severity="warning"))
+    assert mild["errors/lora.net"].severity == "warning"
 
 
-def test_a_slow_burn_is_a_warning():
-    gateway = Gateway(serving.ServiceLevels())
-    assert gateway.serve(6300, per_s=4, share=0.08) == {}, "too little is known"
-    found = gateway.serve(900, per_s=4, share=0.08)["errors/lora.net"]
+def test_slow_answers_are_an_alert_of_their_own():
+    (found,) = of_objectives(standing("firing", kind="latency")).values()
+    assert (found.key, found.title) == ("latency/lora.net", "lora.net answers too slowly")
+    assert "took more than 250 ms" in found.said
+
+
+def test_a_burn_ends_on_evidence_alone():
+    assert of_objectives(standing("quiet", "quiet")) == {}
+    for burns, said in (
+        (("quiet", "quiet"), "ok"), (("unknown", "quiet"), "unknown"), ((), "unknown"),
+    ):  # fmt: skip
+        assert of_objectives(standing(*burns), keys=ERRORS)["errors/lora.net"].state == said
+    gone = objectives.events([], [], NOW, ERRORS)
+    assert (states(gone), gone[0].said) == (
+        {"errors/lora.net": "ok"}, "It was taken out of service.",
+    )  # fmt: skip
+    latency = frozenset({"latency/lora.net"})
+    (back,) = of_objectives(standing("quiet"), keys=latency).values()
+    assert (back.state, back.said) == ("ok", "The objective was taken back.")
+
+
+def test_accuracy_fires_when_it_is_surely_below_and_ends_when_it_is_not_below():
+    mine = frozenset({"accuracy/lora.net"})
+    found = of_objectives(standing(kind="accuracy", state="missed"))["accuracy/lora.net"]
     assert (found.state, found.severity) == ("firing", "warning")
-
-
-def test_few_requests_and_few_errors_say_nothing():
-    few = Gateway(serving.ServiceLevels(), step_s=30)
-    assert few.serve(6000, per_s=1 / 30, share=1.0) == {}
-    assert few.total == few.errors == 200
-    assert Gateway(serving.ServiceLevels()).serve(7200, per_s=10, share=0.01) == {}
-
-
-def test_nobody_asking_is_no_evidence_and_nor_is_a_silent_gateway():
-    gateway = Gateway(serving.ServiceLevels())
-    gateway.serve(600, share=1.0)
-    found = gateway.serve(22_000, per_s=0, keys=ERRORS)
-    assert found["errors/lora.net"].state == "unknown"
-    silent = gateway.levels.events(["lora.net"], None, gateway.now, ERRORS)
-    assert states(silent) == {"errors/lora.net": "unknown"}
-    old = Figures(gateway.now - 60, 1, 1, {})
-    stale = gateway.levels.events(["lora.net"], old, gateway.now, ERRORS)
-    assert states(stale) == {"errors/lora.net": "unknown"}
-    assert states(gateway.levels.events([], None, gateway.now, ERRORS)) == {"errors/lora.net": "ok"}
-
-
-def test_a_gateway_that_began_anew_is_counted_anew():
-    gateway = Gateway(serving.ServiceLevels())
-    gateway.serve(3600, per_s=5)
-    gateway.total = gateway.errors = 0
-    assert gateway.serve(1200) == {}
-    gateway.total = gateway.errors = 0
-    assert gateway.serve(600, share=1.0)["errors/lora.net"].severity == "critical"
-
-
-def test_requests_turned_away_fire():
-    one = VersionFigures(1, requests=100, refused=30, queued=4, in_flight=2)
-    levels, mine = serving.ServiceLevels(), frozenset({"load/lora.net"})
-    seen = Figures(NOW, 1, 1, {"lora.net": {1: one}})
-    (found,) = levels.events(["lora.net"], seen, NOW, NONE)
-    assert (found.key, found.state) == ("load/lora.net", "firing")
-    assert found.cause == "4 requests wait for a model server, 2 are under way."
-    well = replace(seen, endpoints={"lora.net": {1: replace(one, refused=1)}})
-    assert states(levels.events(["lora.net"], well, NOW, mine)) == {"load/lora.net": "ok"}
+    assert "engine" not in found.labels, "an engine that is down makes no answer wrong"
+    for state, said in (("met", "ok"), ("at risk", "unknown"), ("unknown", "unknown")):
+        one = standing(kind="accuracy", state=state)  # type: ignore[arg-type]
+        assert of_objectives(one) == {}
+        assert of_objectives(one, keys=mine)["accuracy/lora.net"].state == said
 
 
 # Predictions

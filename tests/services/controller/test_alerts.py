@@ -20,6 +20,7 @@ from services.mirror import schema
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
 from services.platform import room
+from services.predictions.log import PredictionLog
 from services.serving import figures, status
 from services.serving import store as deployments
 from services.serving.figures import Figures
@@ -27,6 +28,7 @@ from services.serving.models import EndpointStatus, Rollout, Target
 from services.serving.status import ServingStatus
 from services.settings import Settings
 from tests.services.mirror.conftest import tracked
+from tests.services.predictions.records import record
 
 
 @pytest.fixture
@@ -135,6 +137,32 @@ def test_an_endpoint_that_failed_is_found_and_a_silent_engine_ends_nothing(
     assert seen(journal) == {"endpoint/lora.net": "unknown"}
 
 
+def test_failing_requests_fire_from_the_log_and_a_new_controller_knows_them_too(
+    home: Home, journal: Journal, sources: Sources, watch: AlertWatch
+):
+    deployments.put_rollout(journal, "lora", "net", Rollout(Target(1), action_id=1))
+    deployments.finish_rollout(journal, "lora.net", 1, live=True, said="")
+    now = time.time()
+    mine = {"project": "lora", "model": "net", "inputs": None, "outputs": None}
+    log = PredictionLog.open(home, "test", reserve_bytes=1 << 16)
+    for number in range(120):
+        log.append(record(now - 3000 + number * 25, status=500 if number > 60 else 200, **mine))
+    watch.turn()
+    assert seen(journal) == {"errors/lora.net": "firing"}
+    anew = AlertWatch(home, journal, Sources(home, journal, sources.mirror).rules(serves=True))
+    for number in range(400):
+        log.append(record(now - 200 + number / 4, **mine))
+    anew.turn()
+    (one,) = store.alerts(journal)
+    assert one.state == "unknown", "over six hours it burns, and two of them are not known yet"
+    for number in range(30_000):
+        log.append(record(now - 100 + number / 300, **mine))
+    log.close()
+    anew._looked_at = None
+    anew.turn()
+    assert seen(journal) == {"errors/lora.net": "resolved"}
+
+
 def test_what_others_hand_over_is_read_each_turn_whatever_the_rules_do(
     home: Home, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ):
@@ -179,4 +207,6 @@ def test_without_serving_nothing_of_it_is_looked_at(sources: Sources):
     kinds = {kind for rule in sources.rules(serves=False) for kind in rule.kinds}
     assert kinds == {"engine", "disk", "run", "workflow"}
     more = {kind for rule in sources.rules(serves=True) for kind in rule.kinds}
-    assert more - kinds == {"endpoint", "errors", "load", "predictions"}
+    assert more - kinds == {
+        "endpoint", "errors", "latency", "accuracy", "load", "predictions",
+    }  # fmt: skip

@@ -1,0 +1,96 @@
+"""What the pages know of objectives: how deployments stand, and what machines did to them.
+
+Like ``state`` and ``predicted`` a place with ``st.cache_*``: what was counted of the log is shared
+by all tabs; objectives themselves are read each time, so that one that was set counts at once.
+"""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import state
+from services.home import Home
+
+if TYPE_CHECKING:
+    from services.objectives.accuracies import Accuracies
+    from services.objectives.counting import Counter, Minutes
+    from services.objectives.hosts import ByState, Efficiency
+    from services.objectives.models import Objective, Standing
+
+
+@st.cache_resource(show_spinner=False)
+def _counter() -> "Counter":
+    from services.objectives.counting import Counter
+
+    return Counter(Home.locate())
+
+
+@st.cache_resource(show_spinner=False)
+def _accuracies() -> "Accuracies":
+    from services.objectives.accuracies import Accuracies
+
+    return Accuracies(Home.locate())
+
+
+def standings(project: str, model: str) -> tuple["Standing", ...]:
+    """Return how a deployment stands with its objectives.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    from services.objectives import standing
+
+    return standing(
+        Home.locate(), state.journal(), project, model, counter=_counter(), measured=_accuracies()
+    )
+
+
+def minutes(
+    project: str, model: str, since: float, until: float, bound_ms: float | None
+) -> "Minutes":
+    """Return requests by the minute.
+
+    Raises:
+        PlatformError: The prediction log cannot be read.
+    """
+    return _counter().minutes(project, model, since, until, bound_ms)
+
+
+def own(project: str, model: str) -> dict[str, "Objective"]:
+    """Return what counts for a model by kind, the default included.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    from services.objectives import store
+
+    found = store.of(store.said(state.journal(), [project]), project, model)
+    return {one.kind: one for one in found}
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, ttl="60s")
+def by_state(
+    project: str, model: str, since: float, until: float, version: int | None
+) -> "ByState":
+    """Return latency by the state of the machine.
+
+    Raises:
+        PlatformError: The prediction log cannot be read.
+    """
+    from services.objectives import hosts
+
+    return hosts.by_state(Home.locate(), project, model, since, until, version)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, ttl="60s")
+def efficiency(
+    project: str, model: str, since: float, until: float, step_s: float, version: int | None
+) -> tuple["Efficiency", ...]:
+    """Return predictions and their energy over time.
+
+    Raises:
+        PlatformError: The prediction log cannot be read.
+    """
+    from services.objectives import hosts
+
+    return hosts.efficiency(Home.locate(), project, model, since, until, step_s, version)

@@ -1,0 +1,162 @@
+"""``mlops objectives``: what deployments promise, and how they stand."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from services.commands.output import json_option, print_json, print_table, sentences
+
+if TYPE_CHECKING:
+    from services.actions.objectives import SetObjective
+    from services.objectives.models import Standing
+
+_KIND = click.Choice(["availability", "latency", "accuracy"])
+_named = click.argument("name", metavar="PROJECT[/MODEL]")
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def objectives(ctx: click.Context, *, as_json: bool) -> None:
+    """Objectives: list them and how deployments stand, set, remove."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(show, project=None, as_json=as_json)
+
+
+@objectives.command("list")
+@click.option("--project", help="Only of this one.")
+@json_option
+@sentences
+def show(*, project: str | None, as_json: bool) -> None:
+    """How each deployment stands: what was kept, what is left of the budget, how fast it burns."""
+    from services.commands.acting import context
+    from services.home import Home
+    from services.objectives import standing
+
+    here = context()
+    if project is not None:
+        here.mirror.project(project)
+    found = standing(Home.locate(), here.journal, project)
+    if as_json:
+        print_json([shape(one) for one in found])
+        return
+    columns = ["deployment", "objective", "state", "achieved", "budget left", "burns", "said"]
+    print_table(columns, [_row(one) for one in found], "Nothing is in service.")
+
+
+@objectives.command("set")
+@_named
+@click.option("--availability", type=float, metavar="PERCENT", help="Of requests answered.")
+@click.option("--latency", type=float, metavar="MS", help="Within which answers must come.")
+@click.option("--quantile", type=float, default=95.0, show_default=True, metavar="PERCENT",
+              help="Of answers that must come within --latency.")  # fmt: skip
+@click.option("--accuracy", type=float, metavar="SHARE", help="The least accuracy, 0 to 1.")
+@click.option("--mae", type=float, metavar="FIGURE", help="The greatest mean absolute error.")
+@click.option("--days", type=int, default=30, show_default=True, help="Over which it counts.")
+@sentences
+def put(
+    *,
+    name: str,
+    availability: float | None,
+    latency: float | None,
+    quantile: float,
+    accuracy: float | None,
+    mae: float | None,
+    days: int,
+) -> None:
+    """Set what a model promises, or all models of a project that have nothing of their own."""
+    from services.commands.acting import act
+    from services.errors import InputError
+
+    given = {
+        "availability": availability, "latency": latency, "accuracy": accuracy, "mae": mae,
+    }  # fmt: skip
+    said = [(kind, value) for kind, value in given.items() if value is not None]
+    if len(said) != 1:
+        raise InputError("Name one of --availability, --latency, --accuracy and --mae.")
+    act(_action(name, *said[0], quantile, days))
+
+
+@objectives.command()
+@_named
+@click.argument("objective", type=_KIND)
+@sentences
+def remove(*, name: str, objective: str) -> None:
+    """Take back what was set; what is more general counts then: of the project, the default."""
+    from services.actions.objectives import RemoveObjective
+    from services.commands.acting import act
+
+    project, model = _split(name)
+    act(RemoveObjective(project, objective, model))  # type: ignore[arg-type]  # click let one of them pass
+
+
+def _split(name: str) -> tuple[str, str]:
+    from services.commands.endpoint_names import endpoint
+
+    if "/" not in name and "." not in name:
+        return name, ""
+    found = endpoint(name)
+    return found.project, found.model
+
+
+def _action(name: str, kind: str, value: float, quantile: float, days: int) -> "SetObjective":
+    from services.actions.objectives import SetObjective
+
+    project, model = _split(name)
+    if kind == "availability":
+        return SetObjective(project, "availability", round(value / 100, 8), model, days)
+    if kind == "latency":
+        return SetObjective(project, "latency", round(quantile / 100, 8), model, days, value)
+    metric = "mae" if kind == "mae" else "accuracy"
+    return SetObjective(project, "accuracy", value, model, days, metric=metric)  # type: ignore[arg-type]  # one of two
+
+
+def shape(one: "Standing") -> dict[str, Any]:
+    """Return a standing in the documented JSON shape."""
+    promised = one.objective
+    return {
+        "deployment": one.name,
+        "project": one.project,
+        "model": one.model,
+        "objective": promised.kind,
+        "target": promised.target,
+        "bound_ms": promised.bound_ms,
+        "metric": promised.metric if promised.kind == "accuracy" else None,
+        "days": promised.days,
+        "source": promised.source,
+        "set_by": promised.set_by or None,
+        "state": one.state,
+        "achieved": one.achieved,
+        "low": one.low,
+        "high": one.high,
+        "requests": one.requests,
+        "bad": one.bad,
+        "budget_left": one.budget_left,
+        "spent": one.spent,
+        "burns": [
+            {
+                "long_s": burn.long_s, "short_s": burn.short_s, "bound": burn.bound,
+                "long": burn.long, "short": burn.short, "state": burn.state,
+                "severity": burn.severity,
+            }
+            for burn in one.burns
+        ],
+        "since": None if one.since is None else datetime.fromtimestamp(one.since, UTC),
+        "said": one.said,
+    }  # fmt: skip
+
+
+def _row(one: "Standing") -> list[str]:
+    from services.objectives.models import share, span
+
+    promised = one.objective
+    achieved = "–"
+    if one.achieved is not None:
+        accuracy = promised.kind == "accuracy"
+        achieved = f"{one.achieved:.4g}" if accuracy else share(one.achieved)
+    left = "–" if one.budget_left is None else f"{one.budget_left * 100:.0f} %"
+    rates = ", ".join(
+        f"{burn.long:.2g} in {span(burn.long_s)}" for burn in one.burns if burn.long is not None
+    )
+    return [one.name, promised.said, one.state, achieved, left, rates or "–", one.said]

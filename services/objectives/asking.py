@@ -1,0 +1,195 @@
+"""How deployments stand with their objectives, from the prediction log: from disk, not from memory.
+
+What the process that asks counted before spares it work, and nothing else hangs on it: one that
+begins anew says the same.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from services.actions.journal import Journal
+from services.errors import MlopsError, PlatformError
+from services.home import Home
+from services.objectives import budget, store
+from services.objectives.budget import Counts
+from services.objectives.counting import Counter, Minutes
+from services.objectives.models import Burn, Objective, Standing, State, share, span
+from services.serving import store as deployments
+
+if TYPE_CHECKING:
+    from services.monitoring.accuracy import Accuracy, Quality
+
+FEWEST_LABELS = 30
+"""Rows with a label from which on a figure is held against its bound."""
+Measured = Callable[[str, str, float, float], "Accuracy | None"]
+"""(project, model, since, until) → how right the answers were; None: it is being counted."""
+
+
+def standing(
+    home: Home,
+    journal: Journal,
+    project: str | None = None,
+    model: str | None = None,
+    *,
+    projects: tuple[str, ...] | None = None,
+    now: float | None = None,
+    counter: Counter | None = None,
+    measured: Measured | None = None,
+) -> tuple[Standing, ...]:
+    """Return how deployments stand, by name, each with its objectives in the order of ``KINDS``.
+
+    Args:
+        home: Where everything is.
+        journal: Holds objectives and what is in service.
+        project: Only of this one; None: of all.
+        model: Only this one of the project, in service or not; None: all that are in service.
+        projects: Only of these; None: of all.
+        now: Seconds since 1970; None: now.
+        counter: What an earlier call with it counted is not counted again.
+        measured: How right answers were; None: counted here, from all labels of the window.
+
+    One whose predictions or labels cannot be read is unknown and says why; the others stand.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    until = time.time() if now is None else now
+    counts = Counter(home) if counter is None else counter
+    names = [(project, model)] if project and model else _in_service(journal, project)
+    names = [one for one in names if projects is None or one[0] in projects]
+    known = store.said(journal, sorted({one[0] for one in names}))
+    ask = measured or _measured(home)
+    return tuple(
+        found for name in names for found in _of(*name, store.of(known, *name), until, counts, ask)
+    )
+
+
+def _of(
+    project: str,
+    model: str,
+    objectives: tuple[Objective, ...],
+    now: float,
+    counter: Counter,
+    measured: Measured,
+) -> Iterator[Standing]:
+    # One look for all of them: they count the same requests.
+    of_requests = [one for one in objectives if one.kind != "accuracy"]
+    bound = next((one.bound_ms for one in of_requests if one.bound_ms is not None), None)
+    longest = max((one.window_s for one in of_requests), default=0.0)
+    try:
+        minutes = counter.minutes(project, model, now - longest, now, bound)
+    except PlatformError as error:
+        yield from (Standing(project, model, o, "unknown", error.message) for o in of_requests)
+    else:
+        yield from (counted(project, model, one, minutes, now) for one in of_requests)
+    for one in objectives:
+        if one.kind == "accuracy":
+            yield _asked(project, model, one, now, measured)
+
+
+def _asked(
+    project: str, model: str, objective: Objective, now: float, measured: Measured
+) -> Standing:
+    try:
+        found = measured(project, model, now - objective.window_s, now)
+    except MlopsError as error:
+        return Standing(project, model, objective, "unknown", error.message)
+    return judged(project, model, objective, found)
+
+
+def counted(
+    project: str, model: str, objective: Objective, minutes: Minutes, now: float
+) -> Standing:
+    """Return how a deployment stands with an objective of its requests; pure."""
+    mine = minutes.between(now - objective.window_s, now)
+    target, kind = objective.target, objective.kind
+
+    def within(seconds: float) -> Counts:
+        return mine.within(now - seconds, now, kind)
+
+    total = within(objective.window_s)
+    first = mine.first_at
+    known_s = 0.0 if first is None else now - first
+    found = budget.burns(within, target, objective.window_s, known_s)
+    few = budget.is_few(total, target)
+    state = budget.state(total, target, found)
+    return Standing(
+        project, model, objective, state, _said(objective, total, state, found),
+        requests=total.requests, bad=total.bad,
+        achieved=1.0 - total.bad / total.requests if total.requests else None,
+        budget_left=None if few else budget.left(total, target),
+        spent=None if few else budget.rate(total, target), burns=found, since=first,
+    )  # fmt: skip
+
+
+def judged(project: str, model: str, objective: Objective, found: "Accuracy | None") -> Standing:
+    """Return how a deployment stands with a bound of its accuracy; pure.
+
+    It is missed when all of the interval is beyond the bound, at risk when the figure is.
+    """
+    quality = None if found is None else found.overall
+    if found is None or quality is None:
+        said = "How right its answers were is being counted." if found is None else found.said
+        return Standing(project, model, objective, "unknown", said)
+    state, said = _accuracy(objective, quality)
+    return Standing(
+        project, model, objective, state, f"{said} {found.said}", requests=quality.rows,
+        achieved=quality.value if quality.metric == objective.metric else None,
+        low=quality.low, high=quality.high,
+    )  # fmt: skip
+
+
+def _accuracy(objective: Objective, now: "Quality") -> tuple[State, str]:
+    if now.metric != objective.metric:
+        return "unknown", (
+            f"Its labels give a figure of {now.metric}, and the objective is one of "
+            f"{objective.metric}."
+        )
+    if now.rows < FEWEST_LABELS:
+        return "unknown", f"Only {now.rows} rows have a label: {FEWEST_LABELS} are wanted."
+    higher = objective.metric == "accuracy"
+    best = now.high if higher else now.low
+    if best < objective.target if higher else best > objective.target:
+        return "missed", f"It is beyond its bound of {objective.target:g}, with 95 % confidence."
+    if now.value < objective.target if higher else now.value > objective.target:
+        return "at risk", f"It is beyond its bound of {objective.target:g}; that may be chance."
+    return "met", f"It is within its bound of {objective.target:g}."
+
+
+def _said(objective: Objective, total: Counts, state: State, burns: tuple[Burn, ...]) -> str:
+    days = objective.days
+    stretch = "in the last day" if days == 1 else f"in the last {days} days"
+    if not total.requests:
+        return f"Nobody asked it {stretch}."
+    achieved = share(1.0 - total.bad / total.requests)
+    if objective.kind == "availability":
+        said = f"{achieved} of {total.requests:,} requests {stretch} were answered"
+    else:
+        said = (
+            f"{achieved} of {total.requests:,} answers {stretch} came within "
+            f"{objective.bound_ms:g} ms"
+        )
+    if state == "unknown":
+        least = budget.least_requests(objective.target)
+        return f"{said}: too few to say, {least:,} are wanted for {share(objective.target)}."
+    spent = (budget.rate(total, objective.target) or 0.0) * 100
+    said += f"; {share(objective.target)} are promised, {spent:.0f} % of the budget is spent"
+    worst = next((one for one in burns if one.state == "firing"), None)
+    if worst is not None:
+        said += f"; it burns {worst.long or 0.0:.3g} times too fast over {span(worst.long_s)}"
+    return f"{said}."
+
+
+def _in_service(journal: Journal, project: str | None) -> list[tuple[str, str]]:
+    found = deployments.endpoints(journal, None if project is None else [project])
+    return sorted((one.project, one.model) for one in found if one.live is not None)
+
+
+def _measured(home: Home) -> Measured:
+    from services.monitoring import accuracy  # SciPy with it: for who asks of labels alone
+
+    def ask(project: str, model: str, since: float, until: float) -> "Accuracy | None":
+        return accuracy.read(home, project, model, since, until, until - since)
+
+    return ask

@@ -1,0 +1,170 @@
+"""What objectives are made of. Times: seconds since 1970; shares: 0 to 1; None: not known."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from services.errors import InputError
+
+Kind = Literal["availability", "latency", "accuracy"]
+Metric = Literal["accuracy", "mae"]
+State = Literal["met", "at risk", "missed", "unknown"]
+Source = Literal["default", "project", "model"]
+Speed = Literal["critical", "warning"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+DAY_S = 86_400.0
+DAYS = 30
+"""The longest window, and the one that is taken where none is said."""
+AVAILABILITY = 0.99
+QUANTILE = 0.95
+_LEAST_SHARE, _MOST_SHARE = 0.5, 0.9999
+_LEAST_MS, _MOST_MS = 0.1, 600_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What a deployment promises over the last ``days``."""
+
+    kind: Kind
+    target: float
+    """Share of requests that are answered without an error of ours (availability), or of answers
+    that come within ``bound_ms`` (latency); the least accuracy, or the greatest mean absolute error
+    in the label's unit (accuracy)."""
+    days: int = DAYS
+    bound_ms: float | None = None
+    """Of latency alone."""
+    metric: Metric = "accuracy"
+    """Of accuracy alone."""
+    source: Source = "default"
+    """Who it is said of: this model, all of its project, or nobody said anything."""
+    set_by: str = ""
+    set_at: float = 0.0
+
+    @property
+    def window_s(self) -> float:
+        """Return its window."""
+        return self.days * DAY_S
+
+    @property
+    def said(self) -> str:
+        """Return it as a phrase."""
+        over = "a day" if self.days == 1 else f"{self.days} days"
+        if self.kind == "availability":
+            return f"{share(self.target)} of requests answered, over {over}"
+        if self.kind == "latency":
+            return f"{share(self.target)} of answers within {self.bound_ms or 0:g} ms, over {over}"
+        word = "accuracy of at least" if self.metric == "accuracy" else "mean absolute error up to"
+        return f"{word} {self.target:g}, over {over}"
+
+
+AVAILABLE = Objective("availability", AVAILABILITY)
+"""What counts where nothing was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """How fast a budget is spent, in a long window (it is no blip) and a short one (it lasts)."""
+
+    long_s: float
+    short_s: float
+    bound: float
+    """From this rate on, in both windows, it fires; 1 spends the budget in the whole window."""
+    severity: Speed
+    long: float | None
+    short: float | None
+    """Rates; None: no request."""
+    state: Literal["firing", "quiet", "unknown"]
+    """``unknown``: there were too few requests to say that it does not fire."""
+    requests: int = 0
+    """In the long window."""
+    bad: int = 0
+    short_bad: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a deployment stands with one objective."""
+
+    project: str
+    model: str
+    objective: Objective
+    state: State
+    said: str
+    requests: int = 0
+    """That count, in the window; of accuracy: rows with a label."""
+    bad: int = 0
+    achieved: float | None = None
+    """As ``objective.target`` is meant."""
+    low: float | None = None
+    high: float | None = None
+    """Between what ``achieved`` lies with 95 %; of accuracy alone."""
+    budget_left: float | None = None
+    """0 to 1; None of accuracy, and while there are too few requests."""
+    spent: float | None = None
+    """Of the budget; above 1 the objective is missed."""
+    burns: tuple[Burn, ...] = ()
+    """The fastest first."""
+    since: float | None = None
+    """The first request of the window."""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the deployment."""
+        return f"{self.project}.{self.model}"
+
+    @property
+    def firing(self) -> Burn | None:
+        """Return the burn that an alert is about, the worst; None: none."""
+        found = [one for one in self.burns if one.state == "firing"]
+        return min(found, key=lambda one: (one.severity != "critical", one.long_s), default=None)
+
+
+def share(value: float) -> str:
+    """Return a share as per cent, with as many digits as tell it from others: ``99.95 %``."""
+    return f"{value * 100:.6g} %"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in one unit: ``5 min``, ``6 h``, ``3 d``."""
+    for unit, length in (("d", DAY_S), ("h", 3600.0)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:g} {unit}"
+    return f"{seconds / 60:.0f} min"
+
+
+def check(one: Objective) -> None:
+    """Refuse an objective that means nothing.
+
+    Raises:
+        InputError: It does not; the message says which part.
+    """
+    if one.kind not in KINDS:
+        raise InputError(f"{str(one.kind)[:40]!r} is no objective.", f"There are {_listed(KINDS)}.")
+    if not (isinstance(one.days, int) and 1 <= one.days <= DAYS):
+        raise InputError(f"An objective counts over 1 to {DAYS} whole days.")
+    if one.kind == "accuracy":
+        _check_accuracy(one)
+    elif not _LEAST_SHARE <= one.target <= _MOST_SHARE:  # NaN is in no range
+        raise InputError(
+            f"A share of requests is {share(_LEAST_SHARE)} to {share(_MOST_SHARE)}.",
+            "With 100 % there is no budget: one failed request would be an alert for ever.",
+        )
+    if one.kind == "latency" and not (one.bound_ms and _LEAST_MS <= one.bound_ms <= _MOST_MS):
+        raise InputError(f"A bound of latency is {_LEAST_MS:g} to {_MOST_MS:,.0f} ms.")
+    if one.kind != "latency" and one.bound_ms is not None:
+        raise InputError("A bound in ms goes with latency alone.")
+
+
+def _check_accuracy(one: Objective) -> None:
+    if one.metric not in get_args(Metric):
+        raise InputError(f"{str(one.metric)[:40]!r} is no measure.", "accuracy or mae.")
+    most = 1.0 if one.metric == "accuracy" else math.inf
+    if not (0 < one.target <= most and math.isfinite(one.target)):
+        known = "more than 0 and up to 1" if one.metric == "accuracy" else "more than 0"
+        raise InputError(f"A bound of {one.metric} is {known}.")
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(words)

@@ -1,0 +1,90 @@
+"""``mlops objectives``, without a controller: this process executes."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from services.actions.journal import Journal
+from services.cli import mlops
+from services.engines.mlflow.models import Model
+from services.home import Home
+from services.mirror import schema
+from services.mirror.store import Store
+from services.serving import store as deployments
+from services.serving.models import Rollout, Target
+from services.settings import Settings
+from tests.services.predictions.records import record, written
+
+Typed = Callable[..., Result]
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Typed:
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
+    home = Home.locate()
+    home.create()
+    engine, _ = schema.prepare(Settings().mirror_url)
+    store = Store(engine)
+    store.write_project("lora", "connected", {"title": "LoRA"})
+    store.write_registry("lora", [Model("net", "", 0, 0, {}, {})], [])
+    engine.dispose()
+    journal = Journal.open(Settings())
+    deployments.put_rollout(journal, "lora", "net", Rollout(Target(1), action_id=1))
+    deployments.finish_rollout(journal, "lora.net", 1, live=True, said="")
+    journal.close()
+    now, mine = time.time(), {"project": "lora", "model": "net", "inputs": None, "outputs": None}
+    written(home, *(record(now - 600, latency_ms=float(n), **mine) for n in range(1, 201)))
+
+    def run(*words: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(mlops, ["objectives", *words])
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def test_objectives_are_listed_set_and_removed(typed: Typed):
+    (row,) = json.loads(typed("list", "--json").output)
+    assert (row["deployment"], row["objective"], row["state"]) == (
+        "lora.net", "availability", "met",
+    )  # fmt: skip
+    assert (row["target"], row["source"], row["budget_left"]) == (0.99, "default", 1.0)
+    assert [burn["bound"] for burn in row["burns"]] == pytest.approx([14.4, 6.0, 1.0])
+    said = typed("set", "lora/net", "--latency", "150", "--quantile", "90", "--days", "7").output
+    assert said == "Have lora/net promise 90 % of answers within 150 ms, over 7 days: done.\n"
+    typed("set", "lora", "--availability", "99.9")
+    rows = json.loads(typed("--json").output)
+    assert [(one["objective"], one["target"], one["source"]) for one in rows] == [
+        ("availability", 0.999, "project"), ("latency", 0.9, "model"),
+    ]  # fmt: skip
+    assert (rows[1]["achieved"], rows[1]["bad"], rows[1]["bound_ms"]) == (0.75, 50, 150.0)
+    assert rows[1]["set_by"].startswith("os:")
+    told = typed().output
+    assert "95 %" not in told
+    assert "lora.net\t90 % of answers within 150 ms, over 7 days\tmissed\t75 %\t0 %\t" in told
+    typed("remove", "lora/net", "latency")
+    typed("remove", "lora", "availability")
+    assert len(json.loads(typed("--json").output)) == 1
+    typed("set", "lora/net", "--mae", "2.5")
+    typed("set", "lora/net", "--accuracy", "0.9", "--days", "7")
+    assert json.loads(typed("--json").output)[1]["metric"] == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("set", "lora/net"), 2, "Name one of"),
+        (("set", "lora/net", "--latency", "5", "--mae", "1"), 2, "Name one of"),
+        (("set", "lora/net", "--availability", "100"), 2, "no budget"),
+        (("set", "nope", "--availability", "99"), 1, "nope"),
+        (("set", "lora/other", "--availability", "99"), 1, "no registered model"),
+        (("remove", "lora/net", "latency"), 1, "No objective of latency was set"),
+        (("list", "--project", "nope"), 1, "nope"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence(typed: Typed, words: tuple[str, ...], code: int, said: str):
+    assert said in typed(*words, code=code).output
