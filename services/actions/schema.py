@@ -300,7 +300,7 @@ alert_messages = Table(
 )
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
-    4: (),  # tables of alerting, marks of lineage
+    4: (),  # tables of alerting and retraining, marks of lineage
     3: (),  # tables of serving
     2: (
         "ALTER TABLE actions ADD COLUMN actor_projects TEXT",

@@ -1,0 +1,1 @@
+"""Retraining: proposed when a model got worse, accepted by somebody, followed to its end."""
