@@ -26,6 +26,12 @@ from services.actions.promote import Promote, Rollback
 from services.actions.queue_move import MoveJob
 from services.actions.register_project import ForgetProject, RegisterProject
 from services.actions.remove_machine import RemoveMachine
+from services.actions.retraining import (
+    AcceptRetraining,
+    DismissRetraining,
+    ProposeRetraining,
+    SetRetrainingPolicy,
+)
 from services.actions.rollout_step import SteerRollout
 from services.actions.scale import Scale
 from services.actions.serving_privacy import SetPrivacy
@@ -83,6 +89,10 @@ ACTIONS: dict[str, type[Any]] = {
         AddChannel,
         RemoveChannel,
         TryChannel,
+        ProposeRetraining,
+        AcceptRetraining,
+        DismissRetraining,
+        SetRetrainingPolicy,
     )
 }
 

@@ -44,7 +44,7 @@ def decide(policy: Policy, proposal: Proposal, past: Sequence[Proposal], now: fl
     """
     numbers: dict[str, Number] = {}
     mine = [one for one in past if one.id != proposal.id and one.approved_by and _began(one)]
-    week = [one for one in mine if _within(one, now, WEEK_S)]
+    week = [one for one in mine if _within(one, now, WEEK_S) and _launched(one)]
     reasons = [
         *_mode(policy),
         *_cooldown(policy, [one for one in mine if one.model == proposal.model], now, numbers),
@@ -62,6 +62,10 @@ def longest_s(policy: Policy) -> float:
 
 def _began(one: Proposal) -> bool:
     return one.decided_at is not None and one.state not in {"open", "dismissed"}
+
+
+def _launched(one: Proposal) -> bool:
+    return one.workflow is not None or not one.ended
 
 
 def _within(one: Proposal, now: float, length_s: float) -> bool:
@@ -134,9 +138,7 @@ def _budget(
 
 
 def _spent(what: str, one: Proposal) -> float | None:
-    """Return what a retraining took, else what it is expected to; of one never launched nothing."""
-    if one.ended and one.workflow is None:
-        return 0.0
+    """Return what a retraining took, else what it is expected to take."""
     took = one.took_minutes if what == "minutes" else one.took_joules
     if took is not None:
         return took
@@ -148,9 +150,9 @@ def _allowed_said(numbers: dict[str, Number]) -> str:
     parts = [f"{numbers['in_seven_days']} of {numbers['most_per_week']} in seven days"]
     if numbers["hours_since_last"] is not None:
         parts.append(f"the last one {numbers['hours_since_last']} h ago")
-    for what in ("minutes", "joules"):
-        if f"budget_{what}" in numbers:
-            parts.append(
-                f"{numbers[f'spent_{what}']:,.4g} of {numbers[f'budget_{what}']:,.6g} {what} spent"
-            )
+    parts += [
+        f"{numbers[f'spent_{what}']:,.4g} of {numbers[f'budget_{what}']:,.6g} {what} spent"
+        for what in ("minutes", "joules")
+        if f"budget_{what}" in numbers
+    ]
     return f"The project's policy allows it: {', '.join(parts)}."

@@ -158,9 +158,13 @@ class Proposal:
     """Whether run and version carry the thread."""
     deploy: int | None = None
     """The action that puts it beside the live one."""
+    beside_since: float | None = None
+    """When the new version began to stand beside the live one."""
     steer: int | None = None
     """The action that makes it live, or ends its rollout."""
     verdict: Literal["", "promote", "drop"] = ""
+    judged: str = ""
+    """Why the verdict is so."""
     alias: int | None = None
     """The action that makes it champion."""
     said: str = ""

@@ -3,23 +3,32 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from services import postgres
-from services.actions import database
+from services.actions import audit, database
 from services.actions import retraining_tables as tables
 from services.actions.journal import Journal
 from services.alerting.models import rank
 from services.errors import NotFoundError
-from services.retraining.models import Evidence, Happened, Policy, Proposal, State, policy_of
+from services.retraining.models import (
+    BY_POLICY,
+    Evidence,
+    Happened,
+    Policy,
+    Proposal,
+    State,
+    policy_of,
+)
 
 Changed = tuple[Proposal, Sequence[Happened]]
 How = Callable[[Proposal], Changed]
 _TABLE, _ALERTS = tables.retrainings, tables.retraining_alerts
 _EVENTS, _POLICIES = tables.retraining_events, tables.retraining_policies
-_ALL_STATES: tuple[State, ...] = get_args(State)
+_DECIDED = frozenset({"accepted", "refused"})
+"""What a policy decides is in the audit, as what people decide is."""
 
 
 def put(journal: Journal, draft: Proposal) -> Proposal:
@@ -87,6 +96,13 @@ def change(journal: Journal, number: int, how: How) -> Proposal:
         if after != before:
             _save(connection, after)
         _write(connection, number, happened)
+        for one in happened:
+            if one.what in _DECIDED and one.actor == BY_POLICY:
+                detail = {**one.numbers, "retraining": number, "said": one.said}
+                what = f"retrain.{one.what}"
+                audit.append(
+                    connection, one.actor, what, after.name, project=after.project, detail=detail
+                )
     return after
 
 
@@ -273,9 +289,7 @@ def _write(connection: Connection, number: int, lines: Sequence[Happened]) -> No
 
 def _happened(row: Row[Any]) -> Happened:
     body = json.loads(row.body)
-    return Happened(
-        row.at_ms / 1000, row.what, row.said, row.actor, body["numbers"], body["link"]
-    )
+    return Happened(row.at_ms / 1000, row.what, row.said, row.actor, body["numbers"], body["link"])
 
 
 def _link_of(evidence: Sequence[Evidence]) -> str:
