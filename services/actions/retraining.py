@@ -18,6 +18,7 @@ from services.retraining.models import (
     Evidence,
     Happened,
     Mode,
+    Number,
     Policy,
     Proposal,
     Strategy,
@@ -311,7 +312,7 @@ class SetRetrainingPolicy:
         return (Step("Keep the policy", do, undo),)
 
 
-def _numbers(now: Proposal) -> dict[str, float | int | str | None]:
+def _numbers(now: Proposal) -> dict[str, Number]:
     return {
         "expected_minutes": now.minutes.median if now.minutes else None,
         "expected_joules": now.joules.median if now.joules else None,

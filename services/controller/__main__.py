@@ -21,12 +21,22 @@ from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
 from services.alerting.sending import Sender
-from services.controller import airflow, alerts, queue, run_use, serving, workflows, workforce
+from services.controller import (
+    airflow,
+    alerts,
+    queue,
+    retraining,
+    run_use,
+    serving,
+    workflows,
+    workforce,
+)
 from services.controller.airflow import AirflowWatch
 from services.controller.alerts import AlertWatch, Sources
 from services.controller.known import Known
 from services.controller.loops import Loop
 from services.controller.queue import QueueLoop
+from services.controller.retraining import RetrainingWatch
 from services.controller.run_use import RunUseWatch
 from services.controller.serving import ServingWatch
 from services.controller.telemetry import INTERVAL_S, TelemetryWatch
@@ -178,6 +188,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("endpoints", served.turn, serving.INTERVAL_S),
         Loop("run use", used.turn, run_use.INTERVAL_S),
         Loop("alerts", watching.turn, alerts.INTERVAL_S),
+        Loop("retraining", RetrainingWatch(context, home).turn, retraining.INTERVAL_S),
         Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
         *flows,
     ]

@@ -7,10 +7,9 @@ answer is no, with the reason.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from services.retraining.models import WEEK_S, Policy, Proposal, Range
+from services.retraining.models import WEEK_S, Number, Policy, Proposal, Range
 
 _HOUR_S = 3600.0
-Number = float | int | str | None
 
 
 @dataclass(frozen=True, slots=True)

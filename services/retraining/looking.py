@@ -18,7 +18,7 @@ from services.retraining import history
 from services.retraining.known import Asked, Beside, End, Known, Ran, Trained
 from services.retraining.models import Proposal
 from services.serving import figures, store
-from services.serving.models import Endpoint
+from services.serving.models import Endpoint, EventKind
 
 if TYPE_CHECKING:
     from services.actions.records import ActionRecord
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _LOG_EACH_S = 60.0
 """Reading the prediction log costs some tenths of a second: so often it is done."""
 _REGISTER = "register"
-_BESIDE: tuple[store.EventKind, ...] = ("canary", "shadow")
+_BESIDE: tuple[EventKind, ...] = ("canary", "shadow")
 
 
 @dataclass(slots=True)

@@ -28,6 +28,8 @@ Happening = Literal[
     "proposed", "merged", "refused", "accepted", "dismissed", "launched", "trained", "gates",
     "beside", "waits", "verdict", "promoted", "dropped", "failed",
 ]  # fmt: skip
+Number = float | int | str | None
+"""One that a decision rests on."""
 MODES: tuple[Mode, ...] = get_args(Mode)
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
@@ -232,7 +234,7 @@ class Happened:
     """One of ``Happening``, or ``alert``: what became of the alert itself."""
     said: str
     actor: str = "platform"
-    numbers: Mapping[str, float | int | str | None] = field(default_factory=dict)
+    numbers: Mapping[str, Number] = field(default_factory=dict)
     """What a decision rests on."""
     link: str = ""
     """The page of the dashboard that shows it, from its root on."""

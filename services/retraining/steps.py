@@ -5,8 +5,8 @@ for has a key of its own, so the same step again asks for the same thing, and it
 """
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from services.errors import (
     BundleError,
@@ -20,10 +20,7 @@ from services.errors import (
     NotFoundError,
 )
 from services.retraining.known import Ask, Beside, End, Known, Trained
-from services.retraining.models import BY_POLICY, Happened, Happening, Proposal, State
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from services.retraining.models import BY_POLICY, Happened, Happening, Number, Proposal, State
 
 PATIENCE_S = 3600.0
 """So long something may be unknown that must become known by itself."""
@@ -240,10 +237,10 @@ def _stands(now: Proposal, known: Known, beside: Beside) -> Step:
 
 
 def _verdict(
-    now: Proposal, known: Known, verdict: str, said: str, numbers: dict[str, float | int]
+    now: Proposal, known: Known, verdict: str, said: str, numbers: Mapping[str, Number]
 ) -> Step:
     after = replace(now, verdict=verdict, judged=said, said=said)  # type: ignore[arg-type]  # one of two words
-    line = _line(known, "verdict", said, numbers=dict(numbers), link=_deployment(now))
+    line = _line(known, "verdict", said, numbers=numbers, link=_deployment(now))
     return Step(after, (line,))
 
 
@@ -316,7 +313,7 @@ def _line(
     said: str,
     *,
     link: str = "",
-    numbers: dict[str, float | int | str | None] | None = None,
+    numbers: Mapping[str, Number] | None = None,
 ) -> Happened:
     return Happened(known.now, what, said, BY_POLICY, numbers or {}, link)
 

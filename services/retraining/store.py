@@ -98,7 +98,9 @@ def change(journal: Journal, number: int, how: How) -> Proposal:
         _write(connection, number, happened)
         for one in happened:
             if one.what in _DECIDED and one.actor == BY_POLICY:
-                detail = {**one.numbers, "retraining": number, "said": one.said}
+                detail: dict[str, object] = {
+                    **one.numbers, "retraining": number, "said": one.said,
+                }  # fmt: skip
                 what = f"retrain.{one.what}"
                 audit.append(
                     connection, one.actor, what, after.name, project=after.project, detail=detail
