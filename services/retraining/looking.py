@@ -16,7 +16,7 @@ from services.mirror.workflow_models import ACTIVE_RUNS, TaskRun
 from services.mirror.workflow_queries import Workflows
 from services.retraining import history
 from services.retraining.known import Asked, Beside, End, Known, Ran, Trained
-from services.retraining.models import Proposal
+from services.retraining.models import BY_POLICY, Proposal
 from services.serving import figures, store
 from services.serving.models import Endpoint, EventKind
 
@@ -152,7 +152,7 @@ class Looking:
             trained=self._trained(one) if one.deploy is None else None,
             live=endpoint.live.version if endpoint and endpoint.live else None,
             off=self._off() if one.deploy is None else "",
-            busy=_busy(endpoint) if one.deploy is None else "",
+            busy=_busy(endpoint, one) if one.deploy is None else "",
             deploy=self._asked(one.deploy),
             beside=self._beside(one, now) if mine and end is None else None,
             end=end,
@@ -259,10 +259,14 @@ def _is_of(endpoint: Endpoint | None, action: int) -> bool:
     return rollout is not None and rollout.action_id == action
 
 
-def _busy(endpoint: Endpoint | None) -> str:
-    if endpoint is None or endpoint.rollout is None:
+def _busy(endpoint: Endpoint | None, one: Proposal) -> str:
+    """Return which rollout is in the way; one's own is not, though nobody wrote it down yet."""
+    rollout = endpoint.rollout if endpoint else None
+    if endpoint is None or rollout is None:
         return ""
-    version = endpoint.rollout.target.version
+    version = rollout.target.version
+    if version == one.candidate and rollout.actor == BY_POLICY:
+        return ""
     return f"It waits for the rollout of version {version} of {endpoint.name}."
 
 

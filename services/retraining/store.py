@@ -34,7 +34,7 @@ _DECIDED = frozenset({"accepted", "refused"})
 def put(journal: Journal, draft: Proposal) -> Proposal:
     """Keep a proposal. One of the model that has not ended takes its reasons instead: they merge.
 
-    The same reasons again change nothing, also when what they led to has ended.
+    A person's reason that is handed over again changes nothing, also when what it led to has ended.
 
     Raises:
         JournalError: The journal cannot be written.
@@ -63,7 +63,7 @@ def put(journal: Journal, draft: Proposal) -> Proposal:
 
 
 def _told(before: Proposal, evidence: Sequence[Evidence]) -> bool:
-    return all(one in before.evidence for one in evidence)
+    return all(one.alert is None and one in before.evidence for one in evidence)
 
 
 def _merged(connection: Connection, before: Proposal, draft: Proposal) -> Proposal:

@@ -174,6 +174,17 @@ def test_it_stands_beside_the_live_one_until_both_bounds_are_met():
     assert steps.step(enough.after, standing(31, 210)).ask == "promote"
 
 
+@pytest.mark.parametrize(("state", "ended"), [("under way", False), ("done", False),
+                                              ("failed", True)])  # fmt: skip
+def test_the_rollout_is_steered_once_and_its_end_is_waited_for(state: str, ended: bool):
+    one = judging(deploy=5, verdict="promote", judged="Well.", steer=6)
+    known = Known(NOW, live=2, deploy=DONE, beside=Beside(NOW - HOUR, 300),
+                  steer=Asked(6, state, "It was slow."))  # type: ignore[arg-type]  # fmt: skip  # a state
+    found = steps.step(one, known)
+    assert found.ask is None
+    assert found.after.ended == ended
+
+
 def test_what_labels_call_worse_is_taken_back_at_once():
     found = steps.step(DEPLOYED, standing(1, 40, worse="Its accuracy is 0.4."))
     assert found.after.verdict == "drop"
