@@ -37,6 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "alerts:alerts",
         "Alerts: list, show, ack, silence, silences, unsilence, channels, test.",
     ),
+    "retrain": (
+        "retrain:retrain",
+        "Retraining: list, show, propose, accept, dismiss, policy.",
+    ),
     "keys": ("keys:keys", "API keys of applications: list, add, revoke."),
     "hardware": ("hardware:hardware", "What machines say of themselves; tokens for agents."),
     "agent": ("agent:agent", "Report this machine to the platform on another one."),
