@@ -45,6 +45,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "objectives:objectives",
         "What deployments promise, and how they stand: list, set, remove.",
     ),
+    "retrain": (
+        "retrain:retrain",
+        "Retraining: list, show, propose, accept, dismiss, policy.",
+    ),
     "keys": ("keys:keys", "API keys of applications: list, add, revoke."),
     "hardware": ("hardware:hardware", "What machines say of themselves; tokens for agents."),
     "agent": ("agent:agent", "Report this machine to the platform on another one."),

@@ -31,6 +31,7 @@ RANK = {
     "predictions": 4,
     "gateway": 5,
     "lineage": 4,
+    "retraining": 4,
     "workflows": 4,
     "commands": 8,
     "cli": 9,

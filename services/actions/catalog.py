@@ -30,6 +30,12 @@ from services.actions.register_project import ForgetProject, RegisterProject
 from services.actions.remove_machine import RemoveMachine
 from services.actions.report_make import MakeReport
 from services.actions.report_schedule import RemoveReportSchedule, SetReportSchedule
+from services.actions.retraining import (
+    AcceptRetraining,
+    DismissRetraining,
+    ProposeRetraining,
+    SetRetrainingPolicy,
+)
 from services.actions.rollout_step import SteerRollout
 from services.actions.scale import Scale
 from services.actions.serving_privacy import SetPrivacy
@@ -95,6 +101,10 @@ ACTIONS: dict[str, type[Any]] = {
         TryChannel,
         SetObjective,
         RemoveObjective,
+        ProposeRetraining,
+        AcceptRetraining,
+        DismissRetraining,
+        SetRetrainingPolicy,
     )
 }
 

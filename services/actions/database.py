@@ -17,6 +17,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from services import postgres
+from services.actions import retraining_tables as _retraining  # noqa: F401 - tables of the journal
 from services.actions import schema
 from services.errors import JournalError, PlatformError
 

@@ -335,7 +335,7 @@ objectives = Table(
 )
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
-    4: (),  # tables of alerting and monitoring, marks of lineage, objectives
+    4: (),  # tables of alerting, monitoring, objectives and retraining; marks of lineage
     3: (),  # tables of serving
     2: (
         "ALTER TABLE actions ADD COLUMN actor_projects TEXT",

@@ -186,6 +186,7 @@ def alerts(
     *,
     ended: bool = False,
     key: str | None = None,
+    kind: str | None = None,
     before: int | None = None,
     limit: int = 200,
 ) -> tuple[Alert, ...]:
@@ -196,6 +197,7 @@ def alerts(
         projects: Of these alone; None: of all, and of the platform itself.
         ended: Those that ended, too.
         key: Of this key alone.
+        kind: Of this kind alone.
         before: Only those older than the alert of this id: the next page.
         limit: The most of them.
 
@@ -209,6 +211,8 @@ def alerts(
         query = query.where(_ALERTS.c.open_key.is_not(None))
     if key is not None:
         query = query.where(_ALERTS.c.key == key)
+    if kind is not None:
+        query = query.where(_ALERTS.c.key.startswith(f"{kind}/", autoescape=True))
     if before is not None:
         query = query.where(_ALERTS.c.id < before)
     with journal.read() as connection:

@@ -31,6 +31,7 @@ from services.controller import (
     monitoring,
     queue,
     reports,
+    retraining,
     run_use,
     serving,
     workflows,
@@ -43,6 +44,7 @@ from services.controller.loops import Loop
 from services.controller.monitoring import LatestVerdicts, MonitoringWatch
 from services.controller.queue import QueueLoop
 from services.controller.reports import PATIENCE_S, ReportWatch
+from services.controller.retraining import RetrainingWatch
 from services.controller.run_use import RunUseWatch
 from services.controller.serving import ServingWatch
 from services.controller.telemetry import INTERVAL_S, TelemetryWatch
@@ -203,6 +205,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("run use", used.turn, run_use.INTERVAL_S),
         Loop("alerts", watching.turn, alerts.INTERVAL_S),
         *([Loop("monitoring", checks.turn, monitoring.INTERVAL_S)] if serves else []),
+        Loop("retraining", RetrainingWatch(context, home).turn, retraining.INTERVAL_S),
         Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
         Loop("reports", reporting.turn, reports.INTERVAL_S),
         *_lineage(home, settings, mirror),

@@ -1,7 +1,8 @@
 """Putting what was released into service, as the policy ``release``.
 
 A version that passed its gates takes over from the one that is live. What was never in service is
-left alone, unless a person launched the release with that model: memory is given by people.
+left alone, unless a person launched the release with that model: memory is given by people. What a
+retraining trained is left to it: it stands beside the live version first.
 """
 
 import secrets
@@ -70,9 +71,27 @@ class Deployer:
         """Yield what was deployed, or a sentence why it was not."""
         for package in packages:
             model, version = str(package.manifest["model"]), int(package.manifest["version"])
+            run_id = str(package.manifest.get("run_id") or "")
+            if not asked and (left := self._retrained(model, version, run_id)):
+                yield left
+                continue
             self._settled(model)
             left = self._left_alone(model, version, asked=asked)
             yield left or self._deployed(model, version)
+
+    def _retrained(self, model: str, version: int, run_id: str) -> str:
+        """Return why a version is left to the retraining that trained it, empty when none did."""
+        from services.retraining import store
+        from services.retraining.looking import made_by
+
+        place = made_by(self.context, run_id)
+        found = store.of_workflow(self.context.journal, *place) if place else None
+        if found is None:
+            return ""
+        return (
+            f"Version {version} of {model} comes from retraining {found.id}, which puts it beside "
+            "the live version and decides by what it shows there."
+        )
 
     def _left_alone(self, model: str, version: int, *, asked: bool) -> str:
         """Return why a version is not deployed, empty when it is."""

@@ -1,0 +1,138 @@
+"""A deployment's retrainings: what is proposed and why, what became of it, and what is allowed."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.charts.theme import colours
+from dashboard.components import notices
+from dashboard.deployments import looks as badges
+from dashboard.monitoring import retraining_access as access
+from dashboard.monitoring import retraining_acting as acting
+from dashboard.monitoring import retraining_looks as looks
+from dashboard.monitoring.retraining_access import Picture
+from dashboard.numbers import age, delta
+from dashboard.text import plain
+from services.errors import MlopsError
+from services.retraining import wording
+from services.retraining.models import Proposal
+
+_LIVE_S = 5.0
+_SHOWN = 5
+
+
+def draw(project: str, model: str, version: int | None) -> None:
+    """Draw the retrainings of a deployment; of all its versions, whichever is looked at."""
+    del version
+    try:
+        found = access.picture(project, model)
+    except MlopsError as error:
+        notices.problem(error)
+        return
+    if found is None:
+        return
+    off = access.why_off()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("#### :material/model_training: Retraining", width="content")
+        acting.policy(project, found.policy, off)
+    st.caption(" ".join(plain(one, 300) for one in wording.said_of(found.policy)))
+    if found.now is None:
+        _none(project, model, off)
+    else:
+        _one(found.now, off)
+    _earlier(found.earlier)
+    st.fragment(_follow, run_every=_LIVE_S)(project, model, _mark(found))
+
+
+def _none(project: str, model: str, off: str | None) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("Nothing is proposed and nothing is under way.", width="content")
+        acting.propose(project, model, off)
+
+
+def _one(one: Proposal, off: str | None) -> None:
+    with st.container(border=True):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            badges.badge(looks.look(one.state), why=one.said)
+            st.markdown(f"**Retraining {one.id}**", width="content")
+            st.caption(_since(one), width="stretch")
+            if one.state == "open":
+                acting.decide(one, off)
+        _reasons(one)
+        for sentence in wording.costs(one):
+            st.markdown(f"- {plain(sentence, 500)}")
+        every_s = None if one.state == "open" else _LIVE_S
+        st.fragment(_course, run_every=every_s)(one)
+
+
+def _course(drawn: Proposal) -> None:
+    """Draw how it stands and what happened; again and again while it is under way."""
+    try:
+        one, lines = access.fresh(drawn), access.lines(drawn)
+    except MlopsError as error:
+        notices.problem(error)
+        return
+    if one.refused and one.state == "open":
+        st.info(f"Not by itself: {plain(one.refused, 600)}", icon=":material/pan_tool:")
+    if one.said and one.state != "open":
+        st.info(plain(one.said, 600), icon=f":material/{looks.look(one.state).icon}:")
+    st.html(looks.html(lines, colours(), state.zone()))
+
+
+def _since(one: Proposal) -> str:
+    said = f"proposed by {plain(one.requested_by, 60)} {_age(one.created_at)}"
+    if one.approved_by:
+        said += f" · accepted by {plain(one.approved_by, 60)} {_age(one.decided_at)}"
+    return said
+
+
+def _age(at: float | None) -> str:
+    return age(None if at is None else datetime.fromtimestamp(at, UTC))
+
+
+def _reasons(one: Proposal) -> None:
+    for reason in one.evidence:
+        columns = "".join(f"  \n:gray[{plain(said, 200)}]" for said in reason.columns[:_SHOWN])
+        st.markdown(f"{plain(reason.said, 500)}{columns}")
+
+
+def _thread(one: Proposal) -> None:
+    try:
+        lines = access.lines(one)
+    except MlopsError as error:
+        notices.problem(error)
+        return
+    st.html(looks.html(lines, colours(), state.zone()))
+
+
+def _earlier(found: tuple[Proposal, ...]) -> None:
+    if not found:
+        return
+    st.markdown(f"**Earlier** :gray[{len(found)}]")
+    for one in found:
+        shown = looks.look(one.state)
+        changed = delta(one.change, 0.0)
+        figure = f" · {changed.text}" if changed and one.state == "promoted" else ""
+        label = (
+            f":{shown.colour}[:material/{shown.icon}: {shown.word}] Retraining {one.id} · "
+            f"{_age(one.ended_at)}{figure} · {plain(one.said or one.why, 120)}"
+        )
+        with st.expander(label, key=f"retraining-earlier-{one.id}"):
+            _reasons(one)
+            _thread(one)
+
+
+def _mark(found: Picture) -> str:
+    """Return what tells whether the panel is drawn anew: not for a sentence that changes."""
+    now = found.now
+    return "" if now is None else f"{now.id} {now.state} {len(now.evidence)}"
+
+
+def _follow(project: str, model: str, drawn: str) -> None:
+    try:
+        found = access.picture(project, model)
+    except MlopsError:  # what is drawn stays; the page's own notice tells of the journal
+        return
+    if found is not None and _mark(found) != drawn:
+        st.rerun(scope="app")

@@ -1,0 +1,78 @@
+"""What the panel of retraining reads, limited to what the person may see."""
+
+from dataclasses import dataclass
+
+from dashboard import state
+from services.actions import roles
+from services.actions.retraining import AcceptRetraining
+from services.retraining import store
+from services.retraining.models import Happened, Policy, Proposal
+from services.retraining.threads import thread
+
+_EARLIER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A deployment's retrainings."""
+
+    policy: Policy
+    now: Proposal | None
+    """The one that waits or is under way."""
+    earlier: tuple[Proposal, ...]
+    """The last that ended, newest first."""
+
+
+def picture(project: str, model: str) -> Picture | None:
+    """Return a deployment's retrainings, None when the person may not see the project.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    mine = state.visible_projects()
+    if mine is not None and project not in mine:
+        return None
+    journal = state.journal()
+    found = store.proposals(journal, projects=[project], model=model, limit=_EARLIER + 1)
+    now = next((one for one in found if not one.ended), None)
+    earlier = tuple(one for one in found if one.ended)[:_EARLIER]
+    return Picture(store.policy(journal, project), now, earlier)
+
+
+def fresh(one: Proposal) -> Proposal:
+    """Return a retraining as it is now.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    return store.proposal(state.journal(), one.id)
+
+
+def lines(one: Proposal) -> tuple[Happened, ...]:
+    """Return a retraining's thread, oldest first.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    return thread(state.journal(), one.id)
+
+
+def why_off() -> str | None:
+    """Return why nothing can be done now, None when it can; the page says it above, once."""
+    found = {engine.engine: engine for engine in state.engines()}
+    if "mirror" in found:
+        return found["mirror"].reason or "The mirror cannot be read."
+    controller = found.get("controller")
+    if controller is None or controller.state != "live":
+        return "The controller does not answer: nothing would be carried out."
+    return None
+
+
+def why_not_accept(one: Proposal, off: str | None) -> str | None:
+    """Return why the person cannot accept a proposal, None when they can."""
+    if off is not None:
+        return off
+    who = state.actor()
+    if who.name == one.requested_by:
+        return "You proposed it yourself: another approver decides."
+    return roles.reason_against(who, AcceptRetraining.role, one.project, "This") or None

@@ -1,0 +1,155 @@
+"""What is done about retraining: propose, accept, dismiss, and say what needs nobody.
+
+The only module of the panel that knows the actions.
+"""
+
+import shlex
+from functools import partial
+
+import streamlit as st
+
+from dashboard.components import actions
+from dashboard.components.actions import Proposal as Dialog
+from dashboard.monitoring import retraining_access as access
+from services.actions.retraining import (
+    AcceptRetraining,
+    DismissRetraining,
+    ProposeRetraining,
+    SetRetrainingPolicy,
+)
+from services.alerting.models import SEVERITIES
+from services.retraining.models import MODES, STRATEGIES, Policy, Proposal
+
+_LONGEST = 2_000
+_MODES = {
+    "off": "off: alerts lead to nothing",
+    "propose": "propose: an approver decides",
+    "automatic": "automatic: within the bounds nobody is asked",
+}
+_STRATEGIES = {"canary": "canary: a share of the requests", "shadow": "shadow: copies alone"}
+
+
+def propose(project: str, model: str, off: str | None) -> None:
+    """Draw the button that proposes a retraining."""
+    name = shlex.quote(f"{project}/{model}")
+    actions.button(
+        "Propose to retrain",
+        Dialog(
+            "Propose to retrain", partial(_propose, project, model), "Propose it",
+            f"mlops retrain propose {name} --why WHY",
+        ),
+        key="retraining-propose",
+        icon="model_training",
+        off=actions.why_not(ProposeRetraining, project=project, off=off),
+    )  # fmt: skip
+
+
+def _propose(project: str, model: str) -> ProposeRetraining | None:
+    why = _text("What is wrong with it? Whoever decides reads this.", "retraining-why")
+    return ProposeRetraining(project, model, why) if why else None
+
+
+def decide(one: Proposal, off: str | None) -> None:
+    """Draw the two answers to a proposal."""
+    actions.button(
+        "Accept",
+        Dialog(
+            f"Accept retraining {one.id}", partial(_accept, one), "Retrain it",
+            f"mlops retrain accept {one.id}",
+        ),
+        key="retraining-accept",
+        icon="check",
+        kind="primary",
+        off=access.why_not_accept(one, off),
+    )  # fmt: skip
+    actions.button(
+        "Dismiss",
+        Dialog(
+            f"Dismiss retraining {one.id}", partial(_dismiss, one), "Dismiss it",
+            f"mlops retrain dismiss {one.id} --reason WHY",
+        ),
+        key="retraining-dismiss",
+        icon="close",
+        off=actions.why_not(DismissRetraining, project=one.project, off=off),
+    )  # fmt: skip
+
+
+def _accept(one: Proposal) -> AcceptRetraining:
+    note = _text("Note, for those who look later (optional)", "retraining-note")
+    return AcceptRetraining(one.id, one.project, note)
+
+
+def _dismiss(one: Proposal) -> DismissRetraining | None:
+    reason = _text("Why not? It is remembered.", "retraining-reason")
+    return DismissRetraining(one.id, one.project, reason) if reason else None
+
+
+def _text(label: str, key: str) -> str:
+    return st.text_input(label, key=key, max_chars=_LONGEST).strip()
+
+
+def policy(project: str, now: Policy, off: str | None) -> None:
+    """Draw the button that changes the project's policy."""
+    actions.button(
+        "Policy",
+        Dialog(
+            f"Retraining in {project}", partial(_policy, project, now), "Set it",
+            f"mlops retrain policy {shlex.quote(project)} --mode MODE",
+        ),
+        key="retraining-policy",
+        icon="tune",
+        kind="tertiary",
+        off=actions.why_not(SetRetrainingPolicy, project=project, off=off),
+    )  # fmt: skip
+
+
+def _policy(project: str, now: Policy) -> SetRetrainingPolicy:
+    mode = st.segmented_control(
+        "When a model got worse", MODES, default=now.mode, required=True, key="retraining-mode"
+    )
+    st.caption(_MODES[mode or now.mode])
+    left, right = st.columns(2)
+    with left:
+        severity = st.selectbox(
+            "From severity", SEVERITIES, SEVERITIES.index(now.min_severity), key="retraining-from"
+        )
+        most = st.number_input(
+            "At most in seven days", 0, 1000, now.most_per_week, key="retraining-most",
+            help="Of the project; what people accepted counts too.",
+        )  # fmt: skip
+        cooldown = st.number_input(
+            "Hours between two", 0.0, 8_760.0, now.cooldown_h, key="retraining-cooldown",
+            help="Of one model, where nobody asked for it.",
+        )  # fmt: skip
+        minutes = st.number_input(
+            "Minutes in seven days", 0.0, None, now.budget_minutes, key="retraining-minutes",
+            placeholder="no budget", help="Of training. Empty: no budget.",
+        )  # fmt: skip
+        joules = st.number_input(
+            "Joules in seven days", 0.0, None, now.budget_joules, key="retraining-joules",
+            placeholder="no budget", help="Where joules cannot be measured it allows nothing.",
+        )  # fmt: skip
+    with right:
+        strategy = st.selectbox(
+            "Beside the live version as", STRATEGIES, STRATEGIES.index(now.strategy),
+            format_func=lambda name: _STRATEGIES[name], key="retraining-strategy",
+        )  # fmt: skip
+        percent = now.percent
+        if strategy == "canary":
+            percent = st.number_input(
+                "Percent of the requests", 0.1, 50.0, now.percent, key="retraining-percent"
+            )
+        judged = st.number_input(
+            "For minutes at least", 1.0, 10_080.0, now.judge_minutes, key="retraining-judge"
+        )
+        requests = st.number_input(
+            "For requests at least", 0, 10_000_000, now.judge_requests, key="retraining-requests"
+        )
+        patience = st.number_input(
+            "For hours at most", 0.1, 168.0, now.patience_h, key="retraining-patience",
+            help="When the requests have not come by then, it is dropped.",
+        )  # fmt: skip
+    return SetRetrainingPolicy(
+        project, mode or now.mode, severity, float(cooldown), int(most), minutes, joules, strategy,
+        float(percent), float(judged), int(requests), float(patience),
+    )  # fmt: skip

@@ -1,0 +1,345 @@
+"""Propose, accept and dismiss a retraining, and say what a project allows by itself."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from services.actions import serving
+from services.actions.action import Context, Deed, Step
+from services.actions.promote import check_reason, version_of
+from services.actions.roles import Actor, Role, require_another
+from services.alerting.models import SEVERITIES, Severity, thread_of
+from services.errors import ConflictError, InputError, NotFoundError
+from services.retraining import drafting, launching, store, wording
+from services.retraining.models import (
+    MODES,
+    STRATEGIES,
+    Evidence,
+    Happened,
+    Mode,
+    Number,
+    Policy,
+    Proposal,
+    Strategy,
+)
+
+_REASON_LIMIT = 2_000
+_YEAR_H = 8_760.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeRetraining:
+    """Propose to train a model again; somebody else accepts it."""
+
+    kind: ClassVar[str] = "retrain-propose"
+    role: ClassVar[Role] = "operator"
+
+    project: str
+    model: str
+    why: str
+    version: int | None = None
+    """The version that is not good enough; None: the one in service, else the champion."""
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"Propose to retrain {self.model[:120]}"
+
+    @property
+    def subject(self) -> str:
+        """The model's retrainings."""
+        return f"retraining:{serving.name_of(self.project, self.model)}"
+
+    def check(self, context: Context, actor: Actor) -> None:
+        """Refuse an unknown model or version, and a proposal without a reason."""
+        del actor
+        if not self.why.strip() or len(self.why) > _REASON_LIMIT:
+            raise InputError(
+                f"Say why, in up to {_REASON_LIMIT:,} characters: others decide by it."
+            )
+        context.mirror.project(self.project)
+        context.mirror.model(self.project, self.model)
+        if self.version is not None:
+            version_of(context, self.project, self.model, self.version)
+
+    def _draft(self, context: Context, who: str, at: float) -> Proposal:
+        why = self.why.strip()
+        name = serving.name_of(self.project, self.model)
+        reason = drafting.Reason(
+            self.project, self.model, thread_of(f"retraining/{name}/{who}", at), who,
+            (Evidence(at, why),), self.version,
+        )  # fmt: skip
+        return drafting.draft(context, reason, at)
+
+    def consequences(self, context: Context) -> tuple[str, ...]:
+        """Return what will be different."""
+        under_way = _unended(context, self.project, self.model)
+        if under_way is not None:
+            return (
+                f"Retraining {under_way.id} of {self.model} is {under_way.state}: your reason is "
+                "added to it.",
+            )
+        draft = self._draft(context, "", time.time())
+        return (
+            "An approver decides about it; whoever proposed it cannot accept it.",
+            *wording.costs(draft),
+        )
+
+    def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
+        """Return the steps."""
+        at = float(deed.memory.setdefault("at", time.time()))
+
+        def do() -> str:
+            kept = store.put(context.journal, self._draft(context, deed.actor.name, at))
+            deed.memory["retraining"] = kept.id
+            merged = kept.requested_by != deed.actor.name or kept.created_at != at
+            return f"retraining {kept.id} {'has your reason, too' if merged else 'is proposed'}"
+
+        return (Step("Write the proposal down", do),)
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptRetraining:
+    """Have a proposed retraining begin, with all that follows from it."""
+
+    kind: ClassVar[str] = "retrain-accept"
+    role: ClassVar[Role] = "approver"
+
+    proposal: int
+    project: str
+    note: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"Accept retraining {self.proposal}"
+
+    @property
+    def subject(self) -> str:
+        """The retraining."""
+        return f"retraining:{self.proposal}"
+
+    def check(self, context: Context, actor: Actor) -> None:
+        """Refuse one's own proposal, one that was decided, and what could not be launched now."""
+        check_reason(self.note)
+        found = _of(context, self.proposal, self.project)
+        require_another(actor, found.requested_by, f"Retraining {self.proposal}")
+        _check_open(found)
+        launching.launch(found).check(context, launching.actor(self.project))
+
+    def consequences(self, context: Context) -> tuple[str, ...]:
+        """Return what will be different."""
+        found = _of(context, self.proposal, self.project)
+        policy = store.policy(context.journal, self.project)
+        launch = launching.launch(found).consequences(context)
+        endpoint = serving.endpoint_of(context, found.project, found.model)
+        live = endpoint.live.version if endpoint and endpoint.live else None
+        after = wording.after(found, policy, live, serves=context.serving.enabled)
+        return (*wording.costs(found), *launch, *after)
+
+    def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
+        """Return the steps; the policy is that of this moment."""
+        at = float(deed.memory.setdefault("at", time.time()))
+        who = deed.actor.name
+
+        def accepted(now: Proposal) -> store.Changed:
+            if now.approved_by == who and now.decided_at == at:
+                return now, ()  # done before a crash
+            require_another(deed.actor, now.requested_by, f"Retraining {now.id}")
+            _check_open(now)
+            policy = store.policy(context.journal, self.project)
+            said = f"Accepted by {who}." + (f" {self.note}" if self.note else "")
+            after = replace(
+                now, state="accepted", approved_by=who, decided_at=at, reason=self.note,
+                policy=policy, said=said,
+            )  # fmt: skip
+            return after, (Happened(at, "accepted", said, who, _numbers(now)),)
+
+        def do() -> str:
+            store.change(context.journal, self.proposal, accepted)
+            return "it is launched next"
+
+        return (Step("Note who accepted it", do),)
+
+
+@dataclass(frozen=True, slots=True)
+class DismissRetraining:
+    """Say that a proposed retraining is not wanted, and why."""
+
+    kind: ClassVar[str] = "retrain-dismiss"
+    role: ClassVar[Role] = "operator"
+
+    proposal: int
+    project: str
+    reason: str
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"Dismiss retraining {self.proposal}"
+
+    @property
+    def subject(self) -> str:
+        """The retraining."""
+        return f"retraining:{self.proposal}"
+
+    def check(self, context: Context, actor: Actor) -> None:
+        """Refuse one that was decided, and a dismissal without a reason."""
+        del actor
+        if not self.reason.strip() or len(self.reason) > _REASON_LIMIT:
+            raise InputError(f"Say why, in up to {_REASON_LIMIT:,} characters: it is remembered.")
+        _check_open(_of(context, self.proposal, self.project))
+
+    def consequences(self, context: Context) -> tuple[str, ...]:
+        """Return what will be different."""
+        found = _of(context, self.proposal, self.project)
+        if not found.alerts:
+            return (f"Nothing is trained; {found.requested_by} finds your reason.",)
+        return (
+            "Nothing is trained. Its alert leads to no other proposal unless it gets worse.",
+            "The alert itself goes on until there is evidence that it is over.",
+        )
+
+    def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
+        """Return the steps."""
+        at, who = float(deed.memory.setdefault("at", time.time())), deed.actor.name
+
+        def dismissed(now: Proposal) -> store.Changed:
+            if now.approved_by == who and now.decided_at == at:
+                return now, ()
+            _check_open(now)
+            said = f"Dismissed by {who}: {self.reason.strip()}"
+            after = replace(
+                now, state="dismissed", approved_by=who, decided_at=at, ended_at=at,
+                reason=self.reason.strip(), said=said,
+            )  # fmt: skip
+            return after, (Happened(at, "dismissed", said, who),)
+
+        def do() -> str:
+            store.change(context.journal, self.proposal, dismissed)
+            return "nothing is trained"
+
+        return (Step("Note who dismissed it", do),)
+
+
+@dataclass(frozen=True, slots=True)
+class SetRetrainingPolicy:
+    """Say what alerts lead to in a project, and what needs no approver."""
+
+    kind: ClassVar[str] = "retrain-policy-set"
+    role: ClassVar[Role] = "approver"
+
+    project: str
+    mode: Mode = "propose"
+    min_severity: Severity = "warning"
+    cooldown_h: float = 24.0
+    most_per_week: int = 3
+    budget_minutes: float | None = None
+    budget_joules: float | None = None
+    strategy: Strategy = "canary"
+    percent: float = 10.0
+    judge_minutes: float = 30.0
+    judge_requests: int = 200
+    patience_h: float = 24.0
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"Set the retraining of {self.project} to {self.mode}"
+
+    @property
+    def subject(self) -> str:
+        """The project's policy."""
+        return f"retraining-policy:{self.project}"
+
+    @property
+    def wanted(self) -> Policy:
+        """The policy."""
+        return Policy(**{name: getattr(self, name) for name in Policy.__dataclass_fields__})
+
+    def check(self, context: Context, actor: Actor) -> None:
+        """Refuse an unknown project and figures that are none."""
+        del actor
+        context.mirror.project(self.project)
+        for word, words in (
+            (self.mode, MODES), (self.min_severity, SEVERITIES), (self.strategy, STRATEGIES),
+        ):  # fmt: skip
+            if word not in words:
+                raise InputError(f"{str(word)[:40]!r} is none of {', '.join(words)}.")
+        for name, value, least, most in self._figures():
+            if not least <= value <= most:  # NaN is in no range
+                raise InputError(f"{name} is {value:g}; it is {least:g} to {most:g}.")
+
+    def _figures(self) -> Iterator[tuple[str, float, float, float]]:
+        yield "The cool-down in hours", self.cooldown_h, 0, _YEAR_H
+        yield "The most retrainings a week", self.most_per_week, 0, 1000
+        yield "The share of the canary in percent", self.percent, 0.1, 50
+        yield "The minutes beside the live version", self.judge_minutes, 1, 7 * 1440
+        yield "The requests beside the live version", self.judge_requests, 0, 10_000_000
+        yield "The patience in hours", self.patience_h, self.judge_minutes / 60, 7 * 24
+        for name, value in (("minutes", self.budget_minutes), ("joules", self.budget_joules)):
+            if value is not None:
+                yield f"The budget of {name} a week", value, 0, 1e12
+
+    def consequences(self, context: Context) -> tuple[str, ...]:
+        """Return what will be different."""
+        context.mirror.project(self.project)
+        return (
+            *wording.said_of(self.wanted),
+            "What was accepted already goes on as it was agreed.",
+        )
+
+    def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
+        """Return the steps."""
+        at = float(deed.memory.setdefault("at", time.time()))
+        if "before" not in deed.memory:
+            before = store.policies(context.journal).get(self.project)
+            names = Policy.__dataclass_fields__
+            deed.memory["before"] = before and {name: getattr(before, name) for name in names}
+
+        def put(wanted: Policy | None) -> None:
+            store.set_policy(context.journal, self.project, wanted, deed.actor.name, at)
+
+        def do() -> str:
+            put(self.wanted)
+            return wording.said_of(self.wanted)[0]
+
+        def undo() -> None:
+            said = deed.memory["before"]
+            put(None if said is None else Policy(**said))
+
+        return (Step("Keep the policy", do, undo),)
+
+
+def _numbers(now: Proposal) -> dict[str, Number]:
+    return {
+        "expected_minutes": now.minutes.median if now.minutes else None,
+        "expected_joules": now.joules.median if now.joules else None,
+    }
+
+
+def _of(context: Context, number: int, project: str) -> Proposal:
+    """Return a project's proposal.
+
+    Raises:
+        NotFoundError: The project has none of this number.
+    """
+    found = store.proposal(context.journal, number)
+    if found.project != project:
+        raise NotFoundError(f"{project} has no retraining {number}.", "`mlops retrain list`")
+    return found
+
+
+def _check_open(found: Proposal) -> None:
+    if found.state != "open":
+        who = f" by {found.approved_by}" if found.approved_by else ""
+        raise ConflictError(
+            f"Retraining {found.id} was decided{who} already; it is {found.state}.",
+            f"`mlops retrain show {found.id}` tells what became of it.",
+        )
+
+
+def _unended(context: Context, project: str, model: str) -> Proposal | None:
+    found = store.proposals(context.journal, projects=[project], model=model, limit=1)
+    return found[0] if found and not found[0].ended else None

@@ -1,0 +1,160 @@
+"""The loop of retraining: alerts become proposals, policies decide, what was accepted goes on."""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from services.actions.action import Context
+from services.alerting import store as alerts
+from services.alerting.models import Alert
+from services.errors import JournalError, MlopsError, NotFoundError
+from services.home import Home
+from services.retraining import asking, bounds, drafting, proposing, steps, store
+from services.retraining.looking import Looking
+from services.retraining.models import (
+    BY_POLICY,
+    UNDER_WAY,
+    Happened,
+    Policy,
+    Proposal,
+)
+from services.retraining.steps import Step
+
+INTERVAL_S = 2.0
+_ALERTS = 1_000
+_PAST = 1_000
+_FIGURES = re.compile(r"\d[\d.,]*")
+
+
+@dataclass(slots=True)
+class RetrainingWatch:
+    """Proposes, decides and follows; everything it knows is in the journal and in engines."""
+
+    context: Context
+    home: Home
+    clock: Callable[[], float] = time.time
+    _looking: Looking = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look through the same context."""
+        self._looking = Looking(self.context, self.home)
+
+    def turn(self) -> None:
+        """Look once at everything.
+
+        Raises:
+            MlopsError: Something could not be asked; the rest was looked at all the same.
+        """
+        journal, now = self.context.journal, self.clock()
+        trouble: list[MlopsError] = []
+        for one in store.proposals(journal, tuple(UNDER_WAY), limit=_PAST):
+            self._guarded(trouble, lambda one=one: self._go_on(one, now))  # type: ignore[misc]  # bound at once
+        policies = store.policies(journal)
+        for alert in self._due(policies, now):
+            reason = drafting.of_alert(alert)
+            self._guarded(
+                trouble,
+                lambda reason=reason: store.put(  # type: ignore[misc]  # bound at once
+                    journal, drafting.draft(self.context, reason, now)
+                ),
+            )
+        for one in store.proposals(journal, ("open",), limit=_PAST):
+            if one.requested_by == BY_POLICY:
+                self._look_after(one, policies.get(one.project, Policy()), now)
+        if trouble:
+            raise trouble[0]
+
+    @staticmethod
+    def _guarded(trouble: list[MlopsError], do: Callable[[], object]) -> None:
+        try:
+            do()
+        except JournalError:
+            raise
+        except MlopsError as error:  # one model that cannot be looked at keeps no other waiting
+            trouble.append(error)
+
+    # Following
+
+    def _go_on(self, one: Proposal, now: float) -> None:
+        found = steps.step(one, self._looking.look(one, now))
+        after = self._kept(one, found)
+        if found.ask is None or after != found.after:
+            return
+        try:
+            action = asking.ask(self.context, after, found.ask)
+        except JournalError:
+            raise
+        except MlopsError as error:
+            self._kept(after, steps.refused(after, found.ask, error, now))
+        else:
+            self._kept(after, Step(steps.asked(after, found.ask, action)))
+
+    def _kept(self, before: Proposal, found: Step) -> Proposal:
+        """Write a step down, unless it was changed since it was looked at."""
+        if found.after == before and not found.happened:
+            return before
+
+        def how(now: Proposal) -> store.Changed:
+            return (found.after, found.happened) if now == before else (now, ())
+
+        return store.change(self.context.journal, before.id, how)
+
+    # Proposing
+
+    def _due(self, policies: Mapping[str, Policy], now: float) -> Sequence[Alert]:
+        journal = self.context.journal
+        firing = alerts.alerts(journal, kind=proposing.KIND, limit=_ALERTS)
+        if not firing:
+            return ()
+        projects = sorted({one.project for one in firing if one.project})
+        past: dict[str, list[Proposal]] = {}
+        for one in store.proposals(journal, projects=projects, limit=_PAST):
+            past.setdefault(one.name, []).append(one)
+        return tuple(proposing.due(firing, past, policies, now))
+
+    # Deciding
+
+    def _look_after(self, one: Proposal, policy: Policy, now: float) -> None:
+        """Take back what has no reason any more; decide about the rest where that is allowed."""
+        if one.alerts and (over := self._over(one)):
+            said = f"What it answers has ended: {over}"
+            after = replace(
+                one, state="dismissed", approved_by=BY_POLICY, decided_at=now, ended_at=now,
+                reason=said, said=said,
+            )  # fmt: skip
+            self._kept(one, Step(after, (Happened(now, "dismissed", said, BY_POLICY),)))
+        elif policy.mode == "automatic":
+            self._decide(one, policy, now)
+
+    def _over(self, one: Proposal) -> str:
+        """Return what ended its alerts; empty: one has not ended, or is not known."""
+        said = ""
+        for name in one.alerts:
+            try:
+                alert = alerts.alert(self.context.journal, name)
+            except NotFoundError:
+                return ""
+            if alert.open:
+                return ""
+            said = alert.resolution or "its alert was resolved."
+        return said
+
+    def _decide(self, one: Proposal, policy: Policy, now: float) -> None:
+        since = now - bounds.longest_s(policy)
+        past = store.proposals(
+            self.context.journal, projects=[one.project], since=since, limit=_PAST
+        )
+        found = bounds.decide(policy, one, past, now)
+        if found.allowed:
+            said = found.said
+            after = replace(
+                one, state="accepted", approved_by=BY_POLICY, decided_at=now, reason=said,
+                policy=policy, refused="", said=said,
+            )  # fmt: skip
+            line = Happened(now, "accepted", said, BY_POLICY, found.numbers)
+            self._kept(one, Step(after, (line,)))
+        elif _FIGURES.sub("#", found.said) != _FIGURES.sub("#", one.refused):
+            # Its figures change with each look; what they say is told when it is another thing.
+            line = Happened(now, "refused", found.said, BY_POLICY, found.numbers)
+            self._kept(one, Step(replace(one, refused=found.said), (line,)))

@@ -1,0 +1,139 @@
+"""A proposal is made: why, of which version, with which data, for how much, for what gain."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from services.errors import MlopsError, NotFoundError
+from services.mirror.models import ModelVersion, RegisteredModel
+from services.retraining import history, store
+from services.retraining.models import BY_POLICY, Data, Evidence, Proposal
+from services.serving import store as serving
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from services.actions.action import Context
+    from services.alerting.models import Alert
+    from services.data.models import Status, Version
+
+_CHAMPION = "champion"
+_SHOWN = 8
+_PAST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Who asks for it, and why."""
+
+    project: str
+    model: str
+    thread: str
+    requested_by: str
+    evidence: tuple[Evidence, ...]
+    version: int | None = None
+    """None: the one in service, else the champion, else the newest."""
+
+
+def of_alert(alert: "Alert") -> Reason:
+    """Return the reason that an alert is: its sentence, and the columns that moved."""
+    columns = tuple(one for one in alert.evidence if not one.endswith(".html"))[:_SHOWN]
+    told = Evidence(alert.last_at, alert.said or alert.title, alert.id, alert.severity, columns)
+    version = alert.labels.get("version", "")
+    return Reason(
+        str(alert.labels.get("project") or alert.project or ""),
+        str(alert.labels.get("model", "")),
+        alert.thread,
+        BY_POLICY,
+        (told,),
+        int(version) if version.isdecimal() else None,
+    )
+
+
+def draft(context: "Context", reason: Reason, now: float) -> Proposal:
+    """Return a proposal that is not written yet.
+
+    Raises:
+        NotFoundError: The project has no such model, or it no such version.
+        PlatformError: The mirror or the journal cannot be read.
+    """
+    project = context.mirror.project(reason.project)
+    model = context.mirror.model(reason.project, reason.model)
+    version = _version(context, model, reason.version)
+    past = store.proposals(
+        context.journal, projects=[reason.project], model=reason.model, limit=_PAST
+    )
+    found = history.trainings(context.mirror, reason.project)
+    minutes, joules, _ = history.cost(found, version.technique if version else None)
+    first = reason.evidence[0]
+    return Proposal(
+        id=0, project=reason.project, model=reason.model,
+        version=version.version if version else None,
+        alert_id=first.alert, thread=reason.thread, why=first.said,
+        data=data_of(context, reason.project, version.data_revision if version else None),
+        minutes=minutes, joules=joules,
+        gain=history.gain(past, project.primary_metric, project.goal),
+        state="open", requested_by=reason.requested_by, created_at=now, evidence=reason.evidence,
+    )  # fmt: skip
+
+
+def _version(context: "Context", model: RegisteredModel, wanted: int | None) -> ModelVersion | None:
+    number = wanted
+    if number is None:
+        number = _live(context, model)
+    if number is None:
+        holder = model.with_alias(_CHAMPION)
+        return holder or max(model.versions, key=lambda one: one.version, default=None)
+    found = next((one for one in model.versions if one.version == number), None)
+    if found is None:
+        raise NotFoundError(
+            f"{model.name} has no version {number}.", f"`mlops models show {model.name}`"
+        )
+    return found
+
+
+def _live(context: "Context", model: RegisteredModel) -> int | None:
+    try:
+        found = serving.endpoint(context.journal, f"{model.project}.{model.name}")
+    except NotFoundError:
+        return None
+    return found.live.version if found.live else None
+
+
+def data_of(context: "Context", project: str, before: str | None) -> Data:
+    """Return with which data a project would train now, beside that of a version.
+
+    Args:
+        context: Where data is.
+        project: Whose.
+        before: The version's data revision; None: it tells none.
+    """
+    try:
+        versions = context.data.versions(project, "data")
+        status = next(one for one in context.data.status(project) if one.kind == "data")
+    except MlopsError as error:
+        return Data(None, before, None, f"What data there is cannot be told: {error.message}")
+    return chosen(versions, status, before)
+
+
+def chosen(versions: "Sequence[Version]", status: "Status", before: str | None) -> Data:
+    """Return the data to train with: what the folder holds beyond all versions, else the newest."""
+    if not status.paths:
+        return Data(None, before, None, "The project declares no data; its training makes its own.")
+    if status.state in {"changed", "untracked"}:
+        said = "The folder holds data that no version has yet; it becomes one when it trains."
+        return Data(None, before, newer=True, said=said)
+    if not versions:
+        return Data(None, before, None, "There is no version of its data yet.")
+    newest = max(versions, key=lambda one: one.at)
+    if before is None:
+        said = f"Version {newest.revision}; which one version was trained with is not known."
+        return Data(newest.revision, None, None, said)
+    if newest.revision == before:
+        said = (
+            f"There is no newer data than version {before}, with which the version in service was "
+            "trained: training again changes little."
+        )
+        return Data(before, before, newer=False, said=said)
+    when = f"{newest.at:%Y-%m-%d %H:%M} UTC"
+    said = f"Version {newest.revision} of {when}; the version in service was trained with {before}."
+    return Data(newest.revision, before, newer=True, said=said)

@@ -1,0 +1,300 @@
+"""What is known of a retraining now: of its workflow, its version, its rollout and its actions."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from services.actions import gates, records, serving
+from services.actions.action import Context
+from services.actions.workflow_launch import launched
+from services.errors import MlopsError, NotFoundError, PlatformError
+from services.lineage.tags import TASK, task_of
+from services.mirror.models import ModelVersion, ProjectSummary
+from services.mirror.workflow_models import ACTIVE_RUNS, TaskRun
+from services.mirror.workflow_queries import Workflows
+from services.retraining import history
+from services.retraining.known import Asked, Beside, End, Known, Ran, Trained
+from services.retraining.models import BY_POLICY, Proposal
+from services.serving import figures, store
+from services.serving.models import Endpoint, EventKind
+
+if TYPE_CHECKING:
+    from services.actions.records import ActionRecord
+    from services.home import Home
+
+_LOG_EACH_S = 60.0
+"""Reading the prediction log costs some tenths of a second: so often it is done."""
+_REGISTER = "register"
+_BESIDE: tuple[EventKind, ...] = ("canary", "shadow")
+
+
+@dataclass(slots=True)
+class _Logged:
+    """What the prediction log said of a version beside the live one."""
+
+    read_at: float
+    requests: int = 0
+    worse: str = ""
+    said: str = ""
+
+
+@dataclass(slots=True)
+class Looking:
+    """Looks at retrainings."""
+
+    context: Context
+    home: "Home"
+    _logged: dict[int, _Logged] = field(default_factory=dict)
+
+    def look(self, one: Proposal, now: float) -> Known:
+        """Return what is known of one.
+
+        Raises:
+            PlatformError: The mirror or the journal cannot be read.
+        """
+        if one.state == "accepted":
+            return Known(now, launch=self._asked(one.launch))
+        if one.state == "running":
+            return Known(now, run=self._run(one), trained=self._trained(one))
+        return self._judging(one, now)
+
+    # Actions
+
+    def _asked(self, action: int | None) -> Asked | None:
+        if action is None:
+            return None
+        try:
+            found = records.record(self.context.journal, action)
+        except NotFoundError:
+            return None
+        if found.state == "done":
+            return Asked(found.id, "done", found.result, launched(found))
+        if found.ended:
+            return Asked(found.id, "failed", f"{found.error} {found.hint}".strip())
+        return Asked(found.id, "under way", _under_way(found))
+
+    # The workflow
+
+    def _run(self, one: Proposal) -> Ran | None:
+        if one.workflow is None:
+            return None
+        flows = Workflows(self.context.mirror)
+        try:
+            run = flows.run(*one.workflow)
+        except NotFoundError:
+            return None
+        tasks = flows.tasks(*one.workflow)
+        if run.state in ACTIVE_RUNS:
+            return Ran("active", _active(tasks))
+        if run.state == "failed":
+            return Ran("failed", _failed(tasks))
+        states = [task.state for task in tasks if task.task_id == _REGISTER]
+        registers = None if not states else "skipped" not in states
+        return Ran("success", registers=registers)
+
+    def _trained(self, one: Proposal) -> Trained | None:
+        made = self._candidate(one)
+        if made is None or made.run_id is None:
+            return None
+        project = self.context.mirror.project(one.project)
+        before = self._of(one, one.version)
+        metric = project.primary_metric
+        minutes, joules = self._took(one)
+        return Trained(
+            made.version, made.run_id, self._gates(project, made), minutes, joules, metric,
+            _metric(before, metric), _metric(made, metric), project.goal,
+        )  # fmt: skip
+
+    @staticmethod
+    def _gates(project: ProjectSummary, made: ModelVersion) -> tuple[gates.GateResult, ...]:
+        return gates.evaluate(project.gates, made.metrics)
+
+    def _candidate(self, one: Proposal) -> ModelVersion | None:
+        """Return the version that it trained: the newest of the model that its workflow made."""
+        if one.candidate is not None:
+            return self._of(one, one.candidate)
+        if one.workflow is None:
+            return None
+        ids = {
+            name
+            for task in Workflows(self.context.mirror).tasks(*one.workflow)
+            for name in task.run_ids
+        }
+        made = [version for version in self._versions(one) if version.run_id in ids]
+        return max(made, key=lambda version: version.version, default=None)
+
+    def _versions(self, one: Proposal) -> Sequence[ModelVersion]:
+        try:
+            return self.context.mirror.model(one.project, one.model).versions
+        except NotFoundError:
+            return ()
+
+    def _of(self, one: Proposal, number: int | None) -> ModelVersion | None:
+        return next((v for v in self._versions(one) if v.version == number), None)
+
+    def _took(self, one: Proposal) -> tuple[float | None, float | None]:
+        for found in history.trainings(self.context.mirror, one.project):
+            if found.place == one.workflow:
+                return found.minutes, found.joules
+        return None, None
+
+    # Serving
+
+    def _judging(self, one: Proposal, now: float) -> Known:
+        endpoint = serving.endpoint_of(self.context, one.project, one.model)
+        mine = one.deploy is not None and _is_of(endpoint, one.deploy)
+        # The rollout is looked at first: it goes and the line of its end comes in one step.
+        end = None if one.deploy is None else self._end(one)
+        return Known(
+            now,
+            trained=self._trained(one) if one.deploy is None else None,
+            live=endpoint.live.version if endpoint and endpoint.live else None,
+            off=self._off() if one.deploy is None else "",
+            busy=_busy(endpoint, one) if one.deploy is None else "",
+            deploy=self._asked(one.deploy),
+            beside=self._beside(one, now) if mine and end is None else None,
+            end=end,
+            steer=self._asked(one.steer),
+            alias=self._asked(one.alias),
+        )
+
+    def _off(self) -> str:
+        try:
+            serving.check_on(self.context)
+        except PlatformError as error:
+            return str(error)
+        return ""
+
+    def _end(self, one: Proposal) -> End | None:
+        found = store.events(
+            self.context.journal, one.name, 1, serving.ENDINGS, action_id=one.deploy
+        )
+        if not found:
+            return None
+        kind = next(word for word in serving.ENDINGS if word == found[0].kind)
+        return End(kind, found[0].said)
+
+    def _beside(self, one: Proposal, now: float) -> Beside | None:
+        deployed = store.events(
+            self.context.journal, one.name, 1, ("deploy",), action_id=one.deploy
+        )
+        if not deployed:
+            return None
+        begun = [
+            event
+            for event in store.events(
+                self.context.journal, one.name, 20, _BESIDE, after=deployed[0].id
+            )
+            if event.version == one.candidate
+        ]
+        if not begun:
+            return None
+        since = begun[-1].at
+        logged = self._log(one, since, now)
+        return Beside(since, max(self._answered(one), logged.requests), logged.worse, logged.said)
+
+    def _answered(self, one: Proposal) -> int:
+        seen = figures.read(self.home)
+        if seen is None or one.candidate is None:
+            return 0
+        found = seen.of(one.name, one.candidate)
+        return found.compared if one.policy.strategy == "shadow" else found.total
+
+    def _log(self, one: Proposal, since: float, now: float) -> _Logged:
+        before, tick = self._logged.get(one.id), time.monotonic()
+        if before is not None and tick - before.read_at < _LOG_EACH_S:
+            return before
+        found = _Logged(tick)
+        try:
+            self._read(one, since, now, found)
+        except MlopsError as error:
+            found.said = f"The prediction log cannot be read: {error.message}"
+        self._logged[one.id] = found
+        return found
+
+    def _read(self, one: Proposal, since: float, now: float, found: _Logged) -> None:
+        """Read how much it answered, and of a canary how right, beside the live one."""
+        from services.monitoring import accuracy
+        from services.predictions import reading
+
+        shadow = one.policy.strategy == "shadow"
+        at = (self.home, one.project, one.model, since, now)
+        found.requests = reading.count(*at, one.candidate, shadow=shadow)
+        live = serving.endpoint_of(self.context, one.project, one.model)
+        if shadow or not found.requests or live is None or live.live is None:
+            return
+        step_s = max(1.0, now - since)
+        mine = accuracy.read(*at, step_s, one.candidate).overall
+        theirs = accuracy.read(*at, step_s, live.live.version).overall
+        if mine is None or theirs is None or mine.metric != theirs.metric:
+            return
+        judged = accuracy.judge(mine, theirs)
+        found.said = (
+            f"By labels its {_word(mine.metric)} is {mine.value:.4g} on {mine.rows:,} rows, that "
+            f"of version {live.live.version} {theirs.value:.4g} on {theirs.rows:,}."
+        )
+        found.worse = found.said if judged.state == "drifted" else ""
+
+
+def made_by(context: Context, run_id: str | None) -> tuple[str, str] | None:
+    """Return the workflow run that made a training run; None: none did, or it is not known.
+
+    Raises:
+        PlatformError: The mirror cannot be read.
+    """
+    if run_id is None:
+        return None
+    try:
+        tags = context.mirror.run(run_id).run.tags
+    except NotFoundError:
+        return None
+    place = task_of({TASK: tags.get(TASK, "")})
+    return (place[0], place[1]) if place else None
+
+
+def _is_of(endpoint: Endpoint | None, action: int) -> bool:
+    rollout = endpoint.rollout if endpoint else None
+    return rollout is not None and rollout.action_id == action
+
+
+def _busy(endpoint: Endpoint | None, one: Proposal) -> str:
+    """Return which rollout is in the way; one's own is not, though nobody wrote it down yet."""
+    rollout = endpoint.rollout if endpoint else None
+    if endpoint is None or rollout is None:
+        return ""
+    version = rollout.target.version
+    if version == one.candidate and rollout.actor == BY_POLICY:
+        return ""
+    return f"It waits for the rollout of version {version} of {endpoint.name}."
+
+
+def _metric(version: ModelVersion | None, metric: str | None) -> float | None:
+    value = version.metrics.get(metric) if version is not None and metric is not None else None
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _word(metric: str) -> str:
+    return "accuracy" if metric == "accuracy" else "mean absolute error"
+
+
+def _under_way(record: "ActionRecord") -> str:
+    begun = [step for step in record.steps if step.detail]
+    return record.error or (f"{begun[-1].name}: {begun[-1].detail}" if begun else "")
+
+
+def _active(tasks: Sequence[TaskRun]) -> str:
+    going = [task.label for task in tasks if task.state not in {"success", "skipped"}]
+    done = len(tasks) - len(going)
+    return (
+        f"Task {going[0]} is next or under way; {done} of {len(tasks)} are done." if going else ""
+    )
+
+
+def _failed(tasks: Sequence[TaskRun]) -> str:
+    for task in tasks:
+        if task.state == "failed":
+            said = str(task.evidence.get("sentence") or "")
+            return f"Task {task.label}: {said}" if said else f"Task {task.label} failed."
+    return ""

@@ -1,0 +1,245 @@
+"""What retraining knows: plain values, the same in the journal and on pages.
+
+Times: seconds since 1970 UTC. Lengths: minutes where people say them, else seconds. None: not
+known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self, get_args
+
+from services.alerting.models import Severity
+
+State = Literal[
+    "open",  # waits for somebody's yes or no
+    "accepted",  # is about to be launched
+    "running",  # trains
+    "judging",  # the new version stands beside the live one, or is about to
+    "dismissed",
+    "promoted",
+    "dropped",  # it trained, and the new version was not good enough
+    "failed",  # there is no new version
+]
+ENDED: frozenset[State] = frozenset(("dismissed", "promoted", "dropped", "failed"))
+UNDER_WAY: frozenset[State] = frozenset(("accepted", "running", "judging"))
+Mode = Literal["off", "propose", "automatic"]
+Strategy = Literal["canary", "shadow"]
+Happening = Literal[
+    "proposed", "merged", "refused", "accepted", "dismissed", "launched", "trained", "gates",
+    "beside", "waits", "verdict", "promoted", "dropped", "failed",
+]  # fmt: skip
+Number = float | int | str | None
+"""One that a decision rests on."""
+MODES: tuple[Mode, ...] = get_args(Mode)
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+
+POLICY = "retraining"
+BY_POLICY = f"policy:{POLICY}"
+"""Who asks for what an alert led to, and who carries out what was accepted."""
+WEEK_S = 7 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a project allows. The defaults are those of a project that set nothing."""
+
+    mode: Mode = "propose"
+    """``off``: alerts lead to nothing; ``automatic``: what the bounds below allow needs nobody."""
+    min_severity: Severity = "warning"
+    """The least severe alert that leads to a proposal."""
+    cooldown_h: float = 24.0
+    """Between two retrainings of one model that nobody asked for."""
+    most_per_week: int = 3
+    """Of the project, within seven days; what people accepted counts too."""
+    budget_minutes: float | None = None
+    """Of training, within seven days; None: not bounded."""
+    budget_joules: float | None = None
+    strategy: Strategy = "canary"
+    """How the new version stands beside the live one."""
+    percent: float = 10.0
+    """Of the requests that a canary answers."""
+    judge_minutes: float = 30.0
+    """It stands beside the live version at least so long,"""
+    judge_requests: int = 200
+    """and until it answered so many."""
+    patience_h: float = 24.0
+    """If they have not come by then, nobody can tell, and it is dropped."""
+
+    @property
+    def bounded(self) -> bool:
+        """Return whether it has a budget."""
+        return self.budget_minutes is not None or self.budget_joules is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """With which data it trains."""
+
+    revision: str | None
+    """The version that is checked out first; None: the folder as it is."""
+    before: str | None
+    """Of the version that is in service."""
+    newer: bool | None
+    """Whether it is other data than that; None: not known."""
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A figure from history: the middle of the past and between what it lay."""
+
+    median: float
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What earlier retrainings of the model brought."""
+
+    metric: str
+    goal: Literal["max", "min"]
+    change: Range
+    """Of the metric, new minus old; each version by its own evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reason: an alert, as it was when it was taken up, or a person's words."""
+
+    at: float
+    said: str
+    alert: int | None = None
+    severity: Severity = "info"
+    columns: tuple[str, ...] = ()
+    """Those that moved, the one with most weight first, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One retraining, from the reason for it to what became of it."""
+
+    id: int
+    """0: not written yet."""
+    project: str
+    model: str
+    version: int | None
+    """In service, or the newest, when it was proposed."""
+    alert_id: int | None
+    """The first alert; ``evidence`` has all."""
+    thread: str
+    """Ties alert, retraining, run and version together."""
+    why: str
+    data: Data
+    minutes: Range | None
+    joules: Range | None
+    gain: Gain | None
+    state: State
+    requested_by: str
+    created_at: float
+    evidence: tuple[Evidence, ...] = ()
+    approved_by: str | None = None
+    """Who accepted or dismissed it."""
+    decided_at: float | None = None
+    reason: str = ""
+    """What they said."""
+    policy: Policy = field(default_factory=Policy)
+    """As it was when it was accepted: what was agreed is what is done."""
+    refused: str = ""
+    """Why it was not accepted by itself."""
+    launch: int | None = None
+    """The action that launches it."""
+    workflow: tuple[str, str] | None = None
+    """DAG and run."""
+    run_id: str | None = None
+    """The training run of the new version."""
+    candidate: int | None = None
+    """The new version."""
+    tagged: bool = False
+    """Whether run and version carry the thread."""
+    deploy: int | None = None
+    """The action that puts it beside the live one."""
+    beside_since: float | None = None
+    """When the new version began to stand beside the live one."""
+    steer: int | None = None
+    """The action that makes it live, or ends its rollout."""
+    verdict: Literal["", "promote", "drop"] = ""
+    judged: str = ""
+    """Why the verdict is so."""
+    alias: int | None = None
+    """The action that makes it champion."""
+    said: str = ""
+    """How it stands, as a sentence."""
+    stuck_since: float | None = None
+    """Since when the same thing does not work."""
+    ended_at: float | None = None
+    took_minutes: float | None = None
+    """Of training, measured."""
+    took_joules: float | None = None
+    change: float | None = None
+    """Of the primary metric, new version minus the one before; None: one of them has none."""
+
+    @property
+    def name(self) -> str:
+        """Return the model's name over all projects."""
+        return f"{self.project}.{self.model}"
+
+    @property
+    def ended(self) -> bool:
+        """Return whether nothing more will happen to it."""
+        return self.state in ENDED
+
+    @property
+    def alerts(self) -> tuple[int, ...]:
+        """Return the alerts that it answers."""
+        return tuple(one.alert for one in self.evidence if one.alert is not None)
+
+    @property
+    def severity(self) -> Severity:
+        """Return that of its worst reason."""
+        order: tuple[Severity, ...] = get_args(Severity)
+        return max((one.severity for one in self.evidence), key=order.index, default="info")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the journal holds it."""
+        said = asdict(self)
+        del said["id"]
+        return said
+
+    @classmethod
+    def from_json(cls, number: int, said: Mapping[str, Any]) -> Self:
+        """Return what ``as_json`` wrote; unknown keys are of a later version and left out."""
+        known = {name: said[name] for name in cls.__dataclass_fields__ if name in said}
+        known["data"] = Data(**known["data"])
+        for name in ("minutes", "joules"):
+            known[name] = Range(**known[name]) if known[name] else None
+        gain = known["gain"]
+        known["gain"] = Gain(**{**gain, "change": Range(**gain["change"])}) if gain else None
+        known["evidence"] = tuple(
+            Evidence(**{**one, "columns": tuple(one["columns"])}) for one in known["evidence"]
+        )
+        known["policy"] = policy_of(known.get("policy") or {})
+        workflow = known.get("workflow")
+        known["workflow"] = (str(workflow[0]), str(workflow[1])) if workflow else None
+        return cls(**{**known, "id": number})
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """One step of a thread."""
+
+    at: float
+    what: str
+    """One of ``Happening``, or ``alert``: what became of the alert itself."""
+    said: str
+    actor: str = "platform"
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    """What a decision rests on."""
+    link: str = ""
+    """The page of the dashboard that shows it, from its root on."""
+
+
+def policy_of(said: Mapping[str, Any]) -> Policy:
+    """Return a policy from the journal; unknown keys are of a later version and left out."""
+    return Policy(**{name: said[name] for name in Policy.__dataclass_fields__ if name in said})

@@ -1,0 +1,60 @@
+"""Which alerts lead to a proposal; pure.
+
+Drift of inputs or answers and lost accuracy do. Data of poor quality does not: a column that is
+missing is mended where it comes from, and training on it would only learn the fault.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from services.alerting.models import Alert, rank
+from services.retraining import drafting, store
+from services.retraining.models import BY_POLICY, Policy, Proposal
+
+KIND = "drift"
+_ANSWERED = frozenset({"data", "prediction", "accuracy"})
+_HEARD = frozenset({"firing", "acknowledged"})
+_HOUR_S = 3600.0
+
+
+def due(
+    alerts: Iterable[Alert],
+    past: Mapping[str, Sequence[Proposal]],
+    policies: Mapping[str, Policy],
+    now: float,
+) -> Iterator[Alert]:
+    """Yield the alerts that a proposal is to be made of, or that one is to take up.
+
+    What was dismissed stays dismissed until its alert gets worse. What ended otherwise, though its
+    alert still fires, is proposed again after the cool-down.
+
+    Args:
+        alerts: Those that are open.
+        past: Proposals by ``PROJECT.MODEL``, newest first.
+        policies: Of the projects that set one.
+        now: Seconds since 1970.
+    """
+    for alert in alerts:
+        project, model = alert.project or "", alert.labels.get("model", "")
+        policy = policies.get(project, Policy())
+        if _concerns(alert, policy) and model and project:
+            mine = past.get(f"{project}.{model}", ())
+            if _is_news(alert, mine, policy, now):
+                yield alert
+
+
+def _concerns(alert: Alert, policy: Policy) -> bool:
+    what = alert.key.rpartition("/")[2]
+    heard = alert.kind == KIND and what in _ANSWERED and alert.state in _HEARD
+    return heard and policy.mode != "off" and rank(alert.severity) >= rank(policy.min_severity)
+
+
+def _is_news(alert: Alert, past: Sequence[Proposal], policy: Policy, now: float) -> bool:
+    told = drafting.of_alert(alert).evidence[0]
+    last = next((one for one in past if alert.id in one.alerts), None)
+    if past and not past[0].ended:
+        return store.worse(told, past[0].evidence)
+    if last is None or store.worse(told, last.evidence):
+        return True
+    if last.state == "dismissed":
+        return last.approved_by == BY_POLICY  # its alert had ended, and is back
+    return now - (last.ended_at or last.created_at) >= policy.cooldown_h * _HOUR_S
