@@ -182,7 +182,7 @@ class VerdictStore:
         )
         asked = select(_verdicts).where(_verdicts.c.number.in_(newest))
         asked = asked.order_by(_verdicts.c.project, _verdicts.c.model, _verdicts.c.number)
-        return tuple(_summary(row) for row in self._rows(_of(asked, project, model)))
+        return self.summaries(_of(asked, project, model))
 
     def history(
         self,
@@ -204,13 +204,19 @@ class VerdictStore:
             asked = asked.where(_verdicts.c.computed_at >= since)
         if version is not None:
             asked = asked.where(_verdicts.c.version == version)
-        rows = self._rows(asked.order_by(_verdicts.c.number.desc()).limit(limit))
+        rows = self.ask(asked.order_by(_verdicts.c.number.desc()).limit(limit))
         return tuple(_summary(row) for row in reversed(rows))
 
     def column(
-        self, project: str, model: str, kind: Family, name: str, limit: int = 500
+        self,
+        project: str,
+        model: str,
+        kind: Family,
+        name: str,
+        limit: int = 500,
+        version: int | None = None,
     ) -> tuple[Effect, ...]:
-        """Return how far a column was moved at each check, oldest first.
+        """Return how far a column was moved at each check, of one version or all, oldest first.
 
         Raises:
             PlatformError: The index cannot be read.
@@ -220,7 +226,9 @@ class VerdictStore:
             _verdicts.c.kind == kind,
             _columns.c.name == name,
         )
-        rows = self._rows(asked.order_by(_verdicts.c.number.desc()).limit(limit))
+        if version is not None:
+            asked = asked.where(_verdicts.c.version == version)
+        rows = self.ask(asked.order_by(_verdicts.c.number.desc()).limit(limit))
         return tuple(
             Effect(row.computed_at, row.state, row.effect, row.p_value) for row in reversed(rows)
         )
@@ -240,7 +248,7 @@ class VerdictStore:
             _verdicts.c.state == "drifted",
             _verdicts.c.number > func.coalesce(steady.scalar_subquery(), 0),
         )
-        rows = self._rows(asked.order_by(_verdicts.c.number).limit(1))
+        rows = self.ask(asked.order_by(_verdicts.c.number).limit(1))
         return float(rows[0].since or rows[0].computed_at) if rows else None
 
     def verdict(self, verdict_id: str) -> Verdict:
@@ -250,17 +258,41 @@ class VerdictStore:
             NotFoundError: There is none of that id, or its file is gone.
             PlatformError: The index cannot be read.
         """
-        rows = self._rows(select(_verdicts.c.file).where(_verdicts.c.id == verdict_id))
-        found = _read(folder.base(self._home) / rows[0].file) if rows else []
-        for one in found:
-            if one.id == verdict_id:
-                return one
-        raise NotFoundError(
-            f"There is no verdict {verdict_id}.",
-            "It may be older than verdicts are kept. The Monitoring page has those there are.",
-        )
+        return next(one for one in self.check(verdict_id) if one.id == verdict_id)
 
-    def _rows(self, asked: Any) -> list[Row[Any]]:  # noqa: ANN401
+    def check(self, verdict_id: str) -> tuple[Verdict, ...]:
+        """Return all verdicts of the check that a verdict is of; a removed report is none.
+
+        Raises:
+            NotFoundError: There is none of that id, or its file is gone.
+            PlatformError: The index cannot be read.
+        """
+        file = select(_verdicts.c.file).where(_verdicts.c.id == verdict_id).scalar_subquery()
+        asked = select(_verdicts.c.id, _verdicts.c.file, _verdicts.c.report)
+        rows = self.ask(asked.where(_verdicts.c.file == file))
+        found = _read(folder.base(self._home) / rows[0].file) if rows else []
+        if all(one.id != verdict_id for one in found):
+            raise NotFoundError(
+                f"There is no verdict {verdict_id[:100]}.",
+                "It may be older than verdicts are kept. The Monitoring page has those there are.",
+            )
+        reports = {row.id: row.report for row in rows}
+        return tuple(one.with_report(reports.get(one.id)) for one in found)
+
+    def summaries(self, asked: Any) -> tuple[Summary, ...]:  # noqa: ANN401
+        """Return the verdicts that a question of this package names.
+
+        Raises:
+            PlatformError: The index cannot be read.
+        """
+        return tuple(_summary(row) for row in self.ask(asked))
+
+    def ask(self, asked: Any) -> list[Row[Any]]:  # noqa: ANN401
+        """Return what the index answers to a question of this package.
+
+        Raises:
+            PlatformError: The index cannot be read.
+        """
         try:
             with self._reading.connect() as connection:
                 return list(connection.execute(asked).all())
@@ -279,7 +311,7 @@ class VerdictStore:
     def _catch_up(self) -> None:
         """Take in files that the index does not know: it is new, or a write was broken off."""
         base = folder.base(self._home)
-        known = {row.file for row in self._rows(select(_verdicts.c.file).distinct())}
+        known = {row.file for row in self.ask(select(_verdicts.c.file).distinct())}
         unknown = [path for path in _files(base) if str(path.relative_to(base)) not in known]
         for path in sorted(unknown, key=lambda path: path.name):
             found = _read(path)
