@@ -93,7 +93,7 @@ def _baseline(of: Subject) -> Action | None:
         if stretch is None:
             return None
         more |= {"since": stretch[0], "until": stretch[1]}
-    return _made(BASELINE, project=of.project, model=of.model, kind=kind, **more)
+    return _made(BASELINE, project=of.project, model=of.model, baseline=kind, **more)
 
 
 def _stretch() -> tuple[float, float] | None:

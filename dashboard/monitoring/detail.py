@@ -26,7 +26,7 @@ def draw(of: Subject, where: Scope) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         acting.buttons(of, off)
         head.choose(of)
-    st.fragment(_follow, run_every=_LIVE_S)(watched.number(), of, number)
+    st.fragment(_follow, run_every=_LIVE_S)(seen.check.id if seen else "", of, number)
     if seen is None:
         _never(of)
         return
@@ -52,15 +52,17 @@ def _seen(of: Subject, number: int | None, where: Scope) -> Seen | None:
     return access.seen(of, number, access.since(where))
 
 
-def _follow(before: int, of: Subject, number: int | None) -> None:
+def _follow(before: str, of: Subject, number: int | None) -> None:
     """Draw the page again when another check of it was kept, where it shows the newest."""
+    if access.verdict() or number is None:
+        return
     try:
-        if watched.number() == before or access.verdict() or number is None:
-            return
+        newest = watched.checks(of.project, of.model, number, None)[-1:]
     except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
         notices.problem(error)
         return
-    st.rerun(scope="app")
+    if newest and newest[0].id != before:
+        st.rerun(scope="app")
 
 
 def _never(of: Subject) -> None:

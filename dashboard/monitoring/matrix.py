@@ -130,7 +130,7 @@ def _versions(one: Deployment) -> list[tuple[int, str, VersionLook | None]]:
     found: list[tuple[int, str, VersionLook | None]] = [
         (seen.version, "live" if seen.live else seen.phase, seen)
         for seen in sorted(one.versions, key=lambda seen: -seen.traffic)
-        if seen.live or (seen.phase not in _ENDING and not _is_kept(one, seen))
+        if seen.phase not in _ENDING and not _is_kept(one, seen)
     ]
     if not found and one.version is not None:
         found = [(one.version, one.state, None)]
@@ -139,8 +139,9 @@ def _versions(one: Deployment) -> list[tuple[int, str, VersionLook | None]]:
 
 def _is_kept(one: Deployment, seen: VersionLook) -> bool:
     """Return whether a version only stays loaded to be gone back to."""
-    under_way = one.rollout is not None and one.rollout.running
-    return not seen.traffic and not (under_way and one.rollout.version == seen.version)  # type: ignore[union-attr]
+    if one.rollout is not None and one.rollout.running and one.rollout.version == seen.version:
+        return False
+    return not seen.traffic and any(other.traffic for other in one.versions)
 
 
 def _row(

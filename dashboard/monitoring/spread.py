@@ -1,4 +1,4 @@
-"""How a column's values were spread and are now: two outlines, or bars where they are categories."""
+"""How a column's values were spread and are now: two outlines, or bars of categories."""
 
 import base64
 from collections.abc import Sequence

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from services.errors import PlatformError
 from services.home import Home
 from services.predictions import querying
 from services.predictions.folder import Folder
@@ -42,11 +43,18 @@ def _newest(paths: Iterable[Path]) -> list[Path]:
 
 
 def _said_at(paths: Iterable[Path]) -> float | None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     found = []
     for path in paths:
-        told = pq.read_metadata(path)
+        try:
+            told = pq.read_metadata(path)
+        except pa.ArrowInvalid as error:
+            raise PlatformError(
+                f"The prediction log cannot be read: {path} is damaged ({error}).",
+                "Move it away: the others are read.",
+            ) from error
         place = told.schema.to_arrow_schema().get_field_index("said_at")
         for group in range(told.num_row_groups):
             stats = told.row_group(group).column(place).statistics
