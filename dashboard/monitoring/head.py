@@ -113,10 +113,8 @@ def _sentence(of: Subject, seen: Seen) -> None:
     ]
     since = _since(of, seen, worst.kind) if seen.newest else None
     if since is not None:
-        lasting = duration(max(0.0, time.time() - since))
-        told.append(
-            f"so since {moment(datetime.fromtimestamp(since, UTC), state.zone())} ({lasting})"
-        )
+        began = datetime.fromtimestamp(since, state.zone())
+        told.append(f"so for {duration(max(0.0, time.time() - since))}, since {began:%d %b %H:%M}")
     st.caption(
         f"Checked {age(at)}: {', '.join(told)}.", help=moment(at, state.zone()), width="stretch"
     )

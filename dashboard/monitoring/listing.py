@@ -38,7 +38,7 @@ def draw(where: Scope) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         located.text("Find", name=FIND, placeholder="Deployment or project", width=200)
-        located.choice("First", matrix.ORDERS, name=ORDER, default=matrix.ORDERS[0])
+        located.choice("Order by", matrix.ORDERS, name=ORDER, default=matrix.ORDERS[0])
         there = {one.state for one in found} | set(st.query_params.get_all(STATE))
         located.several("State", [one for one in matrix.STATES if one in there], name=STATE)
     st.fragment(_live, run_every=LIVE_S)(where)

@@ -74,7 +74,9 @@ def tone(degree: Degree, hues: Colours) -> str:
     return hue(overall(degree), hues)
 
 
-def strip(found: Sequence[Degree | None], hues: Colours, told: str, *, width: str = "96px") -> str:
+def strip(
+    found: Sequence[Degree | None], hues: Colours, told: str, *, width: str = "min(96px,100%)"
+) -> str:
     """Return verdicts over time as bars: taller is worse, a gap is a stretch without a check.
 
     Each run of equal ones is a layer of one element's background: a picture each would take the
@@ -106,7 +108,8 @@ def told(found: Sequence[Degree | None], kind: Family, stretch: str) -> str:
     known = sum(one is not None for one in found)
     if not known:
         return f"Not checked {stretch}"
-    return f"{stretch}: {_MOVED[kind]} in {moved} of {counted(known, 'stretch', 'stretches')}"
+    said = f"{stretch}: {_MOVED[kind]} in {moved} of {counted(known, 'stretch', 'stretches')}"
+    return said[:1].upper() + said[1:]
 
 
 def worst(found: Sequence[Degree]) -> Degree:

@@ -1,6 +1,7 @@
 """The columns of a check: which carry the shift, how one of them was and is, and all of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
@@ -29,7 +30,7 @@ _TITLES: dict[Family, str] = {
 def draw(of: Subject, seen: Seen, kinds: Sequence[Family], part: str | None) -> None:
     """Draw the columns of the verdicts of some kinds, and the one that is chosen in full."""
     found = {
-        kind: weighing.ordered(seen.verdicts[kind].columns)
+        kind: weighing.ordered([_with_spread(one, seen) for one in seen.verdicts[kind].columns])
         for kind in kinds if kind in seen.verdicts
     }  # fmt: skip
     every = [(kind, one) for kind, some in found.items() for one in some]
@@ -45,6 +46,20 @@ def draw(of: Subject, seen: Seen, kinds: Sequence[Family], part: str | None) -> 
         words = located.text("Find a column", name=FIND, placeholder="Part of its name", width=220)
     for each, some in found.items():
         _table(of, seen, each, some, chosen, words, part)
+
+
+def _with_spread(column: ColumnVerdict, seen: Seen) -> ColumnVerdict:
+    """Return a column with how it is spread: the verdict on quality keeps that of none."""
+    if column.reference is not None:
+        return column
+    others = (
+        one
+        for kind in ("data", "prediction")
+        if kind in seen.verdicts
+        for one in seen.verdicts[kind].columns
+    )  # type: ignore[index]  # two of the kinds
+    same = next((one for one in others if one.name == column.name), column)
+    return replace(column, reference=same.reference, current=same.current)
 
 
 def _chosen(every: Sequence[tuple[Family, ColumnVerdict]]) -> tuple[Family, ColumnVerdict]:
@@ -137,6 +152,9 @@ def _one(of: Subject, seen: Seen, kind: Family, column: ColumnVerdict) -> None:
             st.markdown(f"**{plain(title(column.name), 80)}**", width="content")
             looks.badge(looks.column(column.state))
             st.caption(plain(column.said, 400), width="content")
+        if column.reference is None or column.current is None:  # nothing came, or was compared
+            _over_time(of, seen, kind, column)
+            return
         left, right = st.columns(2, gap="medium")
         with left:
             spread.draw(column, key=f"monitoring-spread:{of.name}")

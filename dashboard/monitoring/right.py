@@ -33,7 +33,10 @@ def draw(of: Subject, seen: Seen, where: Scope) -> None:
         _none(found)
         return
     _figures(found, expected)
-    begin, last = (datetime.fromtimestamp(at, UTC) for at in (end - length, end))
+    first = end - length
+    if RANGES[where.span] is None and found.points:  # no empty days before the first label
+        first = found.points[0].at
+    begin, last = (datetime.fromtimestamp(at, UTC) for at in (first, end))
     timeline.draw(
         [panel(found, expected, step)], begin, last, key=f"monitoring-accuracy:{of.name}",
         bands=bands(found, last), marks=[Mark(datetime.fromtimestamp(seen.check.at, UTC), "check")],

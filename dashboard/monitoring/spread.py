@@ -22,10 +22,6 @@ def draw(column: ColumnVerdict, key: str) -> None:
     """Draw the chart; nothing where the column was not compared."""
     then, now = column.reference, column.current
     if then is None or now is None:
-        st.caption(
-            f"How its values are spread is not known: {'they were' if column.n_current else 'none'}"
-            f"{' not compared' if column.n_current else ' came'}."
-        )
         return
     made = bars(then, now, colours()) if then.labels else outlines(column, colours())
     height = max(_LEAST_PX, 64 + _BAR_PX * len(then.labels)) if then.labels else _LEAST_PX
@@ -68,7 +64,7 @@ def bars(then: Histogram, now: Histogram, hues: Colours) -> Spec:
     labels = [shortened(one or "(empty text)", _LABEL) for one in then.labels]
     return {
         **_frame(hues),
-        "xAxis": {**_shares(hues), "position": "bottom"},
+        "xAxis": {**_shares(hues), "nameLocation": "middle", "nameGap": 26},
         "yAxis": {
             "type": "category", "data": labels, "inverse": True,
             "axisLabel": {"color": hues.text, "interval": 0},

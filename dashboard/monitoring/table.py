@@ -12,6 +12,9 @@ from dashboard.text import markup
 from services.monitoring.courses import FAMILIES
 from services.monitoring.models import Family
 
+_LEAST_PX = (104, 64, 76, 64, 64, 60, 96)
+"""Of the columns: on a narrow page words stand below each other, none is cut off."""
+
 
 def html(
     found: Sequence[Row], titles: Mapping[str, str], hues: Colours, now: datetime, zone: tzinfo,
@@ -26,7 +29,7 @@ def html(
     ]  # fmt: skip
     heads = "".join(
         f'<th scope="col" title="{about}" style="text-align:left;font-weight:500;font-size:12px;'
-        f'color:{hues.muted};padding:2px 14px 4px 0;vertical-align:bottom;{edge}">{label}</th>'
+        f'color:{hues.muted};padding:2px 12px 4px 0;vertical-align:bottom;{edge}">{label}</th>'
         for label, about in labels
     )
     body = "".join(_Drawn(one, titles, hues, now, zone, stretch).html() for one in found)
@@ -53,8 +56,9 @@ class _Drawn:
         cells += [self._service(), self._last()]
         edge = f"border:none;border-bottom:1px solid {self._hues.line}"
         return "<tr>" + "".join(
-            f'<td style="padding:6px 14px 6px 0;vertical-align:top;{edge}">{inner}</td>'
-            for inner in cells
+            f'<td style="padding:6px 12px 6px 0;vertical-align:top;{edge};min-width:{wide}px">'
+            f"{inner}</td>"
+            for wide, inner in zip(_LEAST_PX, cells, strict=True)
         ) + "</tr>"  # fmt: skip
 
     def _name(self) -> str:
@@ -101,14 +105,14 @@ class _Drawn:
                 else self._quiet(text)
             )
             why = "No check for three hours: see `mlops status`. " if late else ""
-            lines.append(f'<span title="{why}{told}" style="white-space:nowrap">{shown}</span>')
+            lines.append(f'<span title="{why}{told}">{shown}</span>')
         return "<br>".join(lines)
 
     def _state(self, shown: Look, why: str) -> str:
         tone = looks.hue(shown, self._hues)
         return (
             f'<span title="{markup(why, 500)}" style="color:{tone};font-weight:600;'
-            f'white-space:nowrap">{shown.sign} {shown.word}</span>'
+            f'display:inline-block">{shown.sign}&nbsp;{shown.word}</span>'
         )
 
     def _quiet(self, text: str) -> str:
