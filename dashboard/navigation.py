@@ -64,6 +64,13 @@ ENTRIES = (
         "Models in service: how they do, and what is done with them.",
     ),
     Entry(
+        "monitoring",
+        "Monitoring",
+        "monitoring",
+        "Work",
+        "Whether models are still asked, and answer, as they were evaluated.",
+    ),
+    Entry(
         "lineage",
         "Lineage",
         "conversion_path",

@@ -215,9 +215,15 @@ class VerdictStore:
         return tuple(_summary(row) for row in reversed(rows))
 
     def column(
-        self, project: str, model: str, kind: Family, name: str, limit: int = 500
+        self,
+        project: str,
+        model: str,
+        kind: Family,
+        name: str,
+        limit: int = 500,
+        version: int | None = None,
     ) -> tuple[Effect, ...]:
-        """Return how far a column was moved at each check, oldest first.
+        """Return how far a column was moved at each check, of one version or all, oldest first.
 
         Raises:
             PlatformError: The index cannot be read.
@@ -227,6 +233,8 @@ class VerdictStore:
             _verdicts.c.kind == kind,
             _columns.c.name == name,
         )
+        if version is not None:
+            asked = asked.where(_verdicts.c.version == version)
         rows = self.ask(asked.order_by(_verdicts.c.number.desc()).limit(limit))
         return tuple(
             Effect(row.computed_at, row.state, row.effect, row.p_value) for row in reversed(rows)
@@ -263,15 +271,26 @@ class VerdictStore:
             NotFoundError: There is none of that id, or its file is gone.
             PlatformError: The index cannot be read.
         """
-        rows = self.ask(select(_verdicts.c.file).where(_verdicts.c.id == verdict_id))
+        return next(one for one in self.check(verdict_id) if one.id == verdict_id)
+
+    def check(self, verdict_id: str) -> tuple[Verdict, ...]:
+        """Return all verdicts of the check that a verdict is of; a removed report is none.
+
+        Raises:
+            NotFoundError: There is none of that id, or its file is gone.
+            PlatformError: The index cannot be read.
+        """
+        file = select(_verdicts.c.file).where(_verdicts.c.id == verdict_id).scalar_subquery()
+        asked = select(_verdicts.c.id, _verdicts.c.file, _verdicts.c.report)
+        rows = self.ask(asked.where(_verdicts.c.file == file))
         found = _read(folder.base(self._home) / rows[0].file) if rows else []
-        for one in found:
-            if one.id == verdict_id:
-                return one
-        raise NotFoundError(
-            f"There is no verdict {verdict_id}.",
-            "It may be older than verdicts are kept. The Monitoring page has those there are.",
-        )
+        if all(one.id != verdict_id for one in found):
+            raise NotFoundError(
+                f"There is no verdict {verdict_id[:100]}.",
+                "It may be older than verdicts are kept. The Monitoring page has those there are.",
+            )
+        reports = {row.id: row.report for row in rows}
+        return tuple(one.with_report(reports.get(one.id)) for one in found)
 
     def summaries(self, asked: Any) -> tuple[Summary, ...]:  # noqa: ANN401
         """Return the verdicts that a question of this package names.

@@ -51,6 +51,15 @@ verdicts = Table(
     sqlite_autoincrement=True,
 )
 Index("verdicts_of", verdicts.c.project, verdicts.c.model, verdicts.c.kind, verdicts.c.number)
+NEWEST = Index(
+    "verdicts_newest",
+    verdicts.c.project, verdicts.c.model, verdicts.c.version, verdicts.c.kind, verdicts.c.number,
+)  # fmt: skip
+OVER_TIME = Index(  # holds all that strips over time ask: the sentences are not read for them
+    "verdicts_over_time",
+    verdicts.c.computed_at, verdicts.c.project, verdicts.c.model, verdicts.c.version,
+    verdicts.c.kind, verdicts.c.state, verdicts.c.severity,
+)  # fmt: skip
 columns = Table(
     "columns",
     _meta,
@@ -75,6 +84,8 @@ def opened(path: Path) -> Engine:
         event.listen(engine, "begin", _begin)
         try:
             _meta.create_all(engine)
+            for index in (NEWEST, OVER_TIME):  # an index of before has them not
+                index.create(engine, checkfirst=True)
             with engine.execution_options(**{READING: True}).connect() as connection:
                 connection.execute(select(verdicts).limit(1))
                 connection.execute(select(columns).limit(1))

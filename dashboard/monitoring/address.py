@@ -1,0 +1,30 @@
+"""The parameters of the page's address."""
+
+from dashboard import navigation
+
+DEPLOYMENT = "deployment"
+"""``PROJECT.MODEL``: the deployment that is looked at."""
+VERSION, VERDICT, COLUMN, PART = "version", "verdict", "column", "part"
+"""Of it: which version's checks, a verdict of the check, the column, the part."""
+FIND, STATE, ORDER = "find", "state", "order"
+"""Of all: what is looked for, what it came to, what comes first."""
+
+
+def to(
+    name: str,
+    *,
+    version: int | None = None,
+    verdict: str | None = None,
+    column: str | None = None,
+    part: str | None = None,
+) -> str:
+    """Return the address of a deployment, or of one check or column of it."""
+    number = None if version is None else str(version)
+    return navigation.address(
+        "monitoring", deployment=name, version=number, verdict=verdict, column=column, part=part
+    )
+
+
+def report(verdict_id: str) -> str:
+    """Return the address of Evidently's report of a check."""
+    return f"/monitoring/report/{verdict_id}"

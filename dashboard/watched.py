@@ -1,0 +1,175 @@
+"""What the pages know of checks: how deployments are beside their baselines, now and before.
+
+Like ``state`` a place with ``st.cache_*``. What was read of the index is true until another check
+was kept, so it is cached by the number of the newest verdict; what comes out of the prediction log
+for some seconds. The index answers for all; a file is read for the one check that is looked at.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from services.home import Home
+from services.monitoring import courses
+from services.monitoring.courses import Check, Degree, Key
+from services.monitoring.models import Family, Verdict
+from services.monitoring.store import Effect, Summary, VerdictStore
+
+if TYPE_CHECKING:
+    from services.monitoring.accuracy import Accuracy, Quality
+
+_LEAST = 1000
+"""Checks that the slider has at most: six weeks of hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The last verdicts of all versions, and how they were over a stretch of time."""
+
+    newest: Mapping[Key, Summary]
+    strips: Mapping[Key, tuple[Degree | None, ...]]
+
+
+@st.cache_resource(show_spinner=False)
+def store() -> VerdictStore:
+    """Return the verdicts, opened once a process.
+
+    Raises:
+        PlatformError: The index cannot be opened.
+    """
+    return VerdictStore(Home.locate())
+
+
+def number() -> int:
+    """Return the number of the newest verdict.
+
+    Raises:
+        PlatformError: The index cannot be read.
+    """
+    return courses.number(store())
+
+
+def board(since: float, step_s: float, count: int) -> Board:
+    """Return what is known of all versions, with ``count`` stretches of time from ``since`` on.
+
+    Raises:
+        PlatformError: The index cannot be read.
+    """
+    return _board(number(), since, step_s, count)
+
+
+# Of all projects, whoever asks: each takes out of it what the person may see.
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _board(newest: int, since: float, step_s: float, count: int) -> Board:
+    del newest
+    return Board(courses.newest(store()), courses.strips(store(), since, step_s, count))
+
+
+def checks(project: str, model: str, version: int, since: float | None) -> tuple[Check, ...]:
+    """Return a version's checks, oldest first.
+
+    Raises:
+        PlatformError: The index cannot be read.
+    """
+    return _checks(number(), project, model, version, since)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _checks(
+    newest: int, project: str, model: str, version: int, since: float | None
+) -> tuple[Check, ...]:
+    del newest
+    return courses.checks(store(), project, model, version, since=since, limit=_LEAST)
+
+
+def versions(project: str, model: str) -> tuple[int, ...]:
+    """Return the versions of a model that were checked, the one checked last first.
+
+    Raises:
+        PlatformError: The index cannot be read.
+    """
+    return courses.versions(store(), project, model)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, ttl="60s")  # its report may be removed
+def check(verdict_id: str) -> tuple[Verdict, ...]:
+    """Return all verdicts of a check.
+
+    Raises:
+        NotFoundError: There is none of that id.
+        PlatformError: The index cannot be read.
+    """
+    return store().check(verdict_id)
+
+
+def column(project: str, model: str, version: int, kind: Family, name: str) -> tuple[Effect, ...]:
+    """Return how far a column of a version was moved at each check, oldest first.
+
+    Raises:
+        PlatformError: The index cannot be read.
+    """
+    return _column(number(), project, model, version, kind, name)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _column(
+    newest: int, project: str, model: str, version: int, kind: Family, name: str
+) -> tuple[Effect, ...]:
+    del newest
+    return store().column(project, model, kind, name, version=version)
+
+
+def begun(project: str, model: str, kind: Family) -> float | None:
+    """Return since when a model is drifted without a break, seconds since 1970; None: it is not.
+
+    Raises:
+        PlatformError: The index cannot be read.
+    """
+    return store().begun(project, model, kind)
+
+
+# Out of the prediction log
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, ttl="60s")
+def accuracy(
+    project: str, model: str, version: int, since: float, until: float, step_s: float
+) -> "Accuracy":
+    """Return how right a version's answers were, by stretches of time.
+
+    Raises:
+        PlatformError: The prediction log cannot be read.
+    """
+    from services.monitoring import accuracy as measuring
+
+    return measuring.read(Home.locate(), project, model, since, until, step_s, version)
+
+
+@st.cache_resource(show_spinner=False, ttl="60s", refresh_mode="background")
+def last_labels() -> Mapping[tuple[str, str], float]:
+    """Return when the last label of each (project, model) came, seconds since 1970.
+
+    Raises:
+        PlatformError: The prediction log cannot be read.
+    """
+    from services.predictions import freshness
+
+    return freshness.last_labels(Home.locate())
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, ttl="600s")
+def expected(project: str, model: str, version: int) -> "Quality | None":
+    """Return how right a version was on its evaluation data; None while none was fetched.
+
+    A check fetches it: a page asks no engine.
+    """
+    from services.monitoring import accuracy as measuring
+    from services.monitoring import reference
+    from services.monitoring.reference import ANSWER, LABEL
+
+    kept = reference.evaluation(Home.locate(), None, project, model, version)
+    if kept is None or not {LABEL, ANSWER} <= set(kept.table.column_names):
+        return None
+    return measuring.of_values(*(kept.table[name].to_pylist() for name in (LABEL, ANSWER)))
