@@ -1,7 +1,7 @@
 """``mlops retrain``: what was proposed, why, for how much; deciding about it; what came of it."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -168,13 +168,13 @@ def policy(*, project: str, as_json: bool, **given: float | str | None) -> None:
 
     here = context()
     here.mirror.project(project)
-    changed = {name: value for name, value in given.items() if value is not None}
+    changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if changed:
         for name in ("budget_minutes", "budget_joules"):
             if changed.get(name) == -1:
                 changed[name] = None
         now = _fields(store.policy(here.journal, project))
-        act(SetRetrainingPolicy(project, **(now | changed)))  # type: ignore[arg-type]  # its own fields
+        act(SetRetrainingPolicy(project, **(now | changed)))
     found = store.policy(here.journal, project)
     if as_json:
         print_json({"project": project, **_fields(found)})

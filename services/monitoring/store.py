@@ -300,7 +300,7 @@ class VerdictStore:
         """
         return tuple(_summary(row) for row in self.ask(asked))
 
-    def ask(self, asked: Any) -> list[Row[Any]]:  # noqa: ANN401
+    def ask(self, asked: Any) -> list[Row[*tuple[Any, ...]]]:  # noqa: ANN401
         """Return what the index answers to a question of this package.
 
         Raises:

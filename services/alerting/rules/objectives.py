@@ -48,8 +48,7 @@ def _event(one: Standing, now: float) -> Event:
         if one.state == "missed":
             return _firing(one, now)
         # Below its bound, but perhaps by chance: that is neither trouble nor its end.
-        state = "ok" if one.state == "met" else "unknown"
-        return Event(key(one), now, state, said=one.said)
+        return Event(key(one), now, "ok" if one.state == "met" else "unknown", said=one.said)
     burn = one.firing
     if burn is not None:
         return _firing(one, now, burn)

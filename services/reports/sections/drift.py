@@ -224,7 +224,7 @@ def _done(one: Lived, deeds: Sequence[Row[Any]], until: float) -> str:
     return "; ".join(filter(None, parts)) or "nothing yet"
 
 
-def _deeds(asked: Asked, lived: Sequence[Lived], until: float) -> Sequence[Row[Any]]:
+def _deeds(asked: Asked, lived: Sequence[Lived], until: float) -> Sequence[Row[*tuple[Any, ...]]]:
     """Return what was done while one of the alerts was open, oldest first."""
     if not lived:
         return ()
