@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from services.actions.journal import Journal
 from services.engines.evidently.adapter import Evidently
@@ -100,7 +100,6 @@ def run(
     Raises:
         NotFoundError: A named endpoint takes no requests.
         PlatformError: Another round is under way, or a store cannot be used. It is noted.
-        EngineError: Nobody may ask MLflow. It is noted.
     """
     with _locked(home, asked.wait_s, say):
         before = record.read(home)
@@ -141,7 +140,7 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
     began = time.time()
     settings = Settings()
     if mlflow is None:
-        mlflow = build_engines(home, settings.mlflow_url, settings.mlflow_port).mlflow
+        mlflow = cast("MLflow", _LateMLflow(home, settings))
     versions = _versions_of(home, asked.names)
     with (
         contextlib.closing(Journal.open(settings)) as journal,
@@ -173,6 +172,17 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
         monitor.forget(time.time())
     _note(home, asked, before, began, looked)
     return Round(checked, tuple(quiet))
+
+
+class _LateMLflow:
+    """MLflow, met when evaluation data is fetched: each version has its own but once."""
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self._home, self._settings = home, settings
+
+    def __getattr__(self, name: str) -> object:
+        at = self._settings
+        return getattr(build_engines(self._home, at.mlflow_url, at.mlflow_port).mlflow, name)
 
 
 def _versions_of(home: Home, names: Sequence[str]) -> tuple[Deployed, ...]:

@@ -267,7 +267,6 @@ def monitor(at: Desk, inputs: Inputs) -> Answer:
     Raises:
         NotFoundError: A named one takes no requests.
         PlatformError: One or more could not be checked, each said in the log; or none could.
-        EngineError: Nobody may ask MLflow.
     """
     from services.monitoring import checking, deployed
     from services.monitoring.checking import Asked

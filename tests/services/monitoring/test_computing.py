@@ -262,32 +262,14 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half(home, store, monkeypa
     assert len(store.history("p", "m", "data")) == 2
 
 
-def test_all_are_checked_though_one_fails(home, store, monkeypatch):
-    checks = monitor(home, store, TrackingServer(evaluated()))
-    asked(home, NOW - HOUR_S, 500)
-    real = windows.read
-
-    def broken(home, project, model, *rest: object):
-        if model == "bad":
-            raise PlatformError("The prediction log cannot be read.")
-        return real(home, project, model, *rest)
-
-    monkeypatch.setattr("services.monitoring.computing.windows.read", broken)
-    found = checks.check_all([("p", "bad", 1), ("p", "m", 3)], now=NOW)
-    assert isinstance(found["p", "bad", 1], PlatformError)
-    good = found["p", "m", 3]
-    assert isinstance(good, Checked)
-    assert by_kind(good)["data"].state == "steady"
-
-
 def test_old_verdicts_and_reports_are_forgotten(home, store):
     reporter = Reporter()
     checks = monitor(home, store, TrackingServer(evaluated()), reporter)
     asked(home, NOW - HOUR_S, 500)
     checks.check("p", "m", 3, now=NOW)
-    checks.check_all([], now=NOW + 31 * 24 * HOUR_S)
+    checks.forget(NOW + 31 * 24 * HOUR_S)
     assert [one.report for one in store.history("p", "m", "data")] == [None]
-    checks.check_all([], now=NOW + 366 * 24 * HOUR_S)
+    checks.forget(NOW + 366 * 24 * HOUR_S)
     assert store.history("p", "m", "data") == ()
 
 
