@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -130,6 +131,8 @@ def begin(home: Home, token: str, names: Sequence[str], *, report: bool, wait_s:
         created = psutil.Process(child.pid).create_time()
     except psutil.Error:  # it ended at once; its log says why
         created = 0.0
+    # Whoever looks comes and goes; somebody has to bury it.
+    threading.Thread(target=child.wait, name=f"check {child.pid}", daemon=True).start()
     told = Told(child.pid, created, "it begins")
     if not target.exists():  # else it was faster
         write(target, told)
@@ -163,9 +166,9 @@ def start(home: Home, arguments: Sequence[str], log: Path) -> "subprocess.Popen[
 
 
 def last_line(log: Path) -> str:
-    """Return the last line that a process wrote, empty when it wrote none."""
+    """Return the last line that a process wrote, without its end mark; empty when it wrote none."""
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return lines[-1][:300] if lines else ""
+    return lines[-1][:300].rstrip(".") if lines else ""

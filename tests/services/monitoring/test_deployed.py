@@ -57,7 +57,7 @@ def test_the_process_says_what_is_missing(home: Home):
         [sys.executable, "-P", "-m", "services.monitoring"],
         env=environment, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {line["state"] for line in told} == {"unknown"}
-    assert "MLflow token is not readable" in told[0]["fault"]
+    assert (done.returncode, done.stderr) == (1, "")
+    (told,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert told["deployment"] == "p.m"
+    assert "MLflow token is not readable" in told["error"]
