@@ -73,10 +73,13 @@ def show(*, name: str, kind: str | None, history: int | None, as_json: bool) -> 
     kinds = _KINDS if kind is None else (kind,)
     before = one.history(kinds, history) if history else ()
     if as_json:
-        verdicts = [verdict_shape(each) for each in one.verdicts if each.kind in kinds]
-        print_json(
-            {**one.shape(), "verdicts": verdicts, "history": list(map(summary_shape, before))}
-        )
+        document = {
+            **one.shape(),
+            "verdicts": [verdict_shape(each) for each in one.verdicts if each.kind in kinds],
+            "begun": {each.kind: _moment(one.begun(each.kind)) for each in one.verdicts},
+            "history": [summary_shape(each) for each in before],
+        }
+        print_json(document)
         return
     _tell(one)
     for verdict in one.verdicts:

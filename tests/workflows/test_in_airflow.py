@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from services.actions.journal import Journal
+from services.monitoring import baselines, record
+from services.monitoring.baselines import Chosen
+from services.monitoring.models import Baseline
+from services.serving import routes
+from services.serving.routes import Route, Routes
+from tests.services.monitoring.predicted import HOUR_S, asked
 from tests.workflows.airflow_env import AirflowSide, migrated
 from tests.workflows.small_mlflow import SmallMLflow
 
@@ -115,7 +122,7 @@ def test_airflow_lists_the_dags_and_a_broken_project_breaks_only_itself(
     dags = told["dags"]
     assert set(dags) == {
         "toy.train", "toy.retrain", "toy.federated", "owner.train", "owner.retrain",
-        "owner.nightly", "platform.compare", "thief.train", "thief.retrain",
+        "owner.nightly", "platform.compare", "platform.monitor", "thief.train", "thief.retrain",
         *(f"{name}.release" for name in ("toy", "owner", "thief")),
     }  # fmt: skip
     assert dags["toy.train"]["tasks"] == chain == dags["toy.retrain"]["tasks"]
@@ -131,6 +138,10 @@ def test_airflow_lists_the_dags_and_a_broken_project_breaks_only_itself(
         "source": None,
         "schema": {"type": "integer", "title": "epochs", "minimum": 1, "maximum": 10},
     }
+    monitor = dags["platform.monitor"]
+    assert monitor["tasks"] == {"check": []}
+    assert "0 * * * *" in monitor["schedule"]
+    assert set(monitor["params"]) == {"deployments", "report"}
     projects = dags["platform.compare"]["params"]["projects"]["schema"]["items"]["enum"]
     assert {"toy", "owner"} < set(projects)
     errors = {Path(file).name: text for file, text in told["errors"].items()}
@@ -253,6 +264,22 @@ def test_a_comparison_trains_one_after_another_and_ends_in_a_table(side: Airflow
     for run in (refused, out_of_range):
         assert run["tasks"]["plan"] == "failed"
         assert not any(name.startswith("train[") for name in run["tasks"])
+
+
+def test_the_round_of_checks_of_the_platform_finds_what_moved(side: AirflowSide):
+    now = time.time()
+    routes.write(side.home, Routes(1, {"p.m": Route("p.m", "p", "m", 3, {3: 1.0}, {})}))
+    asked(side.home, now - 3 * HOUR_S, 2100)
+    asked(side.home, now - HOUR_S, 2000, shift=1.0, seed=1, span_s=HOUR_S - 60)
+    journal = Journal(f"sqlite:///{side.home.databases / 'journal.sqlite'}")
+    baselines.put(journal, "p", "m", Chosen(Baseline("first"), "mira", now))
+    journal.close()
+    (told,) = side.ask("run", "platform.monitor", "{}")
+    assert (told["state"], told["tasks"]) == ("success", {"check": "success"})
+    found = {one["kind"]: one for one in told["answers"]["check"]["verdicts"]}
+    assert (found["data"]["state"], found["data"]["drifted_columns"]) == ("drifted", ["input.a"])
+    assert "1 version was checked." in told["answers"]["check"]["said"]
+    assert record.read(side.home).by == "platform.monitor"
 
 
 def test_a_held_task_waits_without_a_slot_until_it_is_released(side: AirflowSide):

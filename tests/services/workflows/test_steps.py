@@ -21,6 +21,8 @@ from services.errors import (
     PlatformError,
 )
 from services.home import Home
+from services.monitoring import checking
+from services.monitoring.checking import Asked, Round
 from services.projects import environment
 from services.projects.contract import look
 from services.workflows import steps
@@ -258,3 +260,30 @@ def test_the_command_answers_in_a_file_and_fails_in_a_sentence(tmp_path: Path):
         refused = ask(tmp_path, *words)
         assert refused.returncode == 2
         assert "Traceback" not in refused.stderr
+
+
+def test_a_round_of_checks_fails_when_one_of_them_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    bad = PlatformError("The log cannot be read.", "Mend it.")
+    wanted = []
+
+    def run(_home: Home, asked: Asked, *_: object) -> Round:
+        wanted.append(asked)
+        return Round({("p", "bad", 1): bad}, (("p", "m", 3),))
+
+    monkeypatch.setattr(checking, "run", run)
+    place = steps.Desk(look(tmp_path), Home(tmp_path))
+    with pytest.raises(PlatformError, match="0 versions were checked, 1 had nothing new, 1 could"):
+        steps.monitor(place, {"params": {"deployments": ["p.bad"], "report": True}})
+    assert "Version 1 of p.bad could not be checked: The log cannot be read. Mend it." in (
+        capsys.readouterr().out
+    )
+    assert (wanted[0].names, wanted[0].report, wanted[0].by) == (
+        ("p.bad",), True, "platform.monitor",
+    )  # fmt: skip
+    monkeypatch.setattr(checking, "run", lambda *_: Round())
+    found = steps.monitor(place, {})
+    assert found == {
+        "verdicts": [], "said": "Nothing takes requests, so there is nothing to check.",
+    }  # fmt: skip
