@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 from services.actions.journal import Journal
 from services.errors import NotFoundError
 from services.home import Home
@@ -107,7 +109,8 @@ class MonitoringWatch:
         code = child.process.poll()
         if code is None:
             if not -_AHEAD_S <= now - child.since < told.LONGEST_S + _WAIT_S:
-                child.process.kill()
+                with contextlib.suppress(psutil.Error):  # it ended this moment
+                    told.end(psutil.Process(child.process.pid))
             return
         self._child = None
         if code == 0:

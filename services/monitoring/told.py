@@ -55,11 +55,10 @@ class Told:
         return time.time() - self.created > LONGEST_S
 
     def end(self) -> None:
-        """End its process."""
+        """End its process, and Evidently's below it."""
         process = self._process()
         if process is not None:
-            with contextlib.suppress(psutil.Error):  # it ended by itself
-                process.terminate()
+            end(process)
 
     def _process(self) -> psutil.Process | None:
         try:
@@ -68,6 +67,14 @@ class Told:
             return found if same and found.status() != psutil.STATUS_ZOMBIE else None
         except psutil.Error:
             return None
+
+
+def end(process: psutil.Process) -> None:
+    """End a check and what it started."""
+    with contextlib.suppress(psutil.Error):  # it ended by itself
+        for one in (*process.children(recursive=True), process):
+            with contextlib.suppress(psutil.Error):
+                one.kill()
 
 
 def path(home: Home, token: str) -> Path:

@@ -131,7 +131,7 @@ def test_one_that_hangs_is_ended(lab: Lab, children: Children, monkeypatch: pyte
     monkeypatch.setattr(told, "LONGEST_S", -1.0)
     lab.turn()
     assert "did not end within" in lab.record(record).error
-    assert children[0].wait(10) == -signal.SIGTERM
+    assert children[0].wait(10) == -signal.SIGKILL
 
 
 def test_one_that_waits_keeps_no_other_action_waiting(lab: Lab, children: Children):

@@ -19,14 +19,17 @@ from services.home import Home
 from services.mirror import schema
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
-from services.monitoring import folder, record, told
-from services.monitoring.models import ColumnVerdict, Verdict
+from services.monitoring import baselines, folder, record, told
+from services.monitoring.baselines import Chosen
+from services.monitoring.models import Baseline, ColumnVerdict, Verdict
 from services.monitoring.record import Looked, Record
 from services.monitoring.store import VerdictStore
 from services.platform import room
-from services.serving import store
+from services.serving import routes, store
 from services.serving.models import Rollout, Target
+from services.serving.routes import Route, Routes
 from services.settings import Settings
+from tests.services.monitoring.predicted import HOUR_S, asked
 
 NOW = 1_780_000_000.0
 
@@ -274,3 +277,42 @@ def test_an_index_that_is_lost_is_read_anew(home: Home, journal: Journal):
     verdicts.record([second])
     assert {one.version for one in latest()} == {3, 4}
     verdicts.close()
+
+
+@pytest.mark.slow
+def test_from_shifted_predictions_to_the_alert_and_back(
+    home: Home, journal: Journal, watch: AlertWatch
+):
+    live(journal)
+    routes.write(home, Routes(1, {"p.m": Route("p.m", "p", "m", 3, {3: 1.0}, {})}))
+    baselines.put(journal, "p", "m", Chosen(Baseline("first"), "mira", 1.0))
+    asked(home, time.time() - 3 * HOUR_S, 2100)
+    asked(home, time.time() - HOUR_S, 2000, shift=1.0, seed=1, span_s=HOUR_S - 60)
+    shift = [-120.0]
+    rounds = MonitoringWatch(home, journal, None, WORKFLOW, lambda: time.time() + shift[0])
+    rounds.turn()
+
+    def round_ends() -> None:
+        shift[0] += 4000.0
+        rounds.turn()
+        assert rounds._child is not None
+        assert rounds._child.process.wait(60) == 0, rounds._child.log.read_text()
+        rounds.turn()
+        watch.turn()
+
+    round_ends()
+    (one, *_) = [each for each in alerts_store.alerts(journal) if each.key == "drift/p/m/data"]
+    assert (one.state, one.severity) == ("firing", "critical")
+    assert one.cause.startswith("The column a is drifted, with ")
+    assert one.evidence[0].startswith("a moved: ")
+    assert one.link.startswith("/monitoring?deployment=p.m&verdict=")
+    seen_of = record.read(home)
+    assert (seen_of.by, list(seen_of.looked)) == ("controller", ["p.m:3"])
+    # The input is as it was again: that is evidence.
+    record.write(home, Record(looked=seen_of.looked))  # as if an hour had passed
+    time.sleep(0.01)
+    begin = time.time()
+    asked(home, begin, 4000, seed=2, span_s=0.5)
+    time.sleep(max(0.0, begin + 0.6 - time.time()))
+    round_ends()
+    assert seen(journal)["drift/p/m/data"] == "resolved"
