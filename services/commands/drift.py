@@ -75,8 +75,11 @@ def show(*, name: str, kind: str | None, history: int | None, as_json: bool) -> 
     if as_json:
         document = {
             **one.shape(),
-            "verdicts": [verdict_shape(each) for each in one.verdicts if each.kind in kinds],
-            "begun": {each.kind: _moment(one.begun(each.kind)) for each in one.verdicts},
+            "verdicts": [
+                {**verdict_shape(each), "begun": _moment(one.begun(each))}
+                for each in one.verdicts
+                if each.kind in kinds
+            ],
             "history": [summary_shape(each) for each in before],
         }
         print_json(document)
@@ -84,7 +87,7 @@ def show(*, name: str, kind: str | None, history: int | None, as_json: bool) -> 
     _tell(one)
     for verdict in one.verdicts:
         if verdict.kind in kinds:
-            _tell_verdict(verdict, one.begun(verdict.kind))
+            _tell_verdict(verdict, one.begun(verdict))
     if history:
         rows = [_history_row(each) for each in before]
         columns = ["when", "version", "what", "state", "severity", "drifted", "rows", "said"]

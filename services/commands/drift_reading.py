@@ -103,9 +103,9 @@ class Deployment:
             return "It was not checked yet; `mlops drift check` does it now."
         return self.worst.said
 
-    def begun(self, kind: Family) -> float | None:
-        """Return since when it is drifted without a break, None when it is not."""
-        return self.store.begun(self.project, self.model, kind)
+    def begun(self, verdict: Verdict) -> float | None:
+        """Return since when a version is drifted without a break, None when it is not."""
+        return self.store.begun(self.project, self.model, verdict.kind, verdict.version)
 
     def history(self, kinds: Iterable[str], limit: int) -> tuple[Summary, ...]:
         """Return the verdicts of its last checks, newest first."""

@@ -117,9 +117,8 @@ class Monitor:
         verdicts = _verdicts(judged, (project, model, version), window, chosen, at)
         written = None
         wanted_report = report
-        if report is None:  # of what was looked at before it would say the same
-            fresh = window.fresh > 0 or last is None
-            wanted_report = fresh and self._wants_report(verdicts, at)
+        if report is None:
+            wanted_report = self._wants_report(verdicts, at, fresh=window.fresh > 0)
         if chosen is not None and len(window.table) and wanted_report:
             written, failed = self._reported(verdicts[0], chosen, window)
             fault = failed or fault
@@ -192,15 +191,27 @@ class Monitor:
         judged = accuracy.judge(found.overall, _expected(chosen), bound, self._rules)
         return judged if found.overall else replace(judged, said=found.said)
 
-    def _wants_report(self, verdicts: Sequence[Verdict], at: float) -> bool:
-        """Return whether a report is worth its seconds: the day's first, and at each change."""
+    def _wants_report(self, verdicts: Sequence[Verdict], at: float, *, fresh: bool) -> bool:
+        """Return whether a report is worth its seconds: the day's first, and at each change.
+
+        Where no row is ``fresh`` it would say the same as the last one, if that is there.
+        """
         one = verdicts[0]
-        before = self._store.history(one.project, one.model, "data", since=at - _DAY_S)
-        if not any(summary.report for summary in before):
+        mine = one.project, one.model
+        since = at - REPORT_DAYS * _DAY_S
+        before = self._store.history(*mine, "data", since=since, version=one.version)
+        written = [summary.computed_at for summary in before if summary.report]
+        if not written or not fresh:
+            return not written
+        if max(written) < at - _DAY_S:
             return True
         now = {verdict.kind: verdict.severity for verdict in verdicts}
-        latest = self._store.latest(one.project, one.model)
-        return any(now.get(summary.kind) != summary.severity for summary in latest)
+        latest = self._store.latest(*mine, by_version=True)
+        return any(
+            now.get(summary.kind) != summary.severity
+            for summary in latest
+            if summary.version == one.version
+        )
 
     def _reported(
         self, verdict: Verdict, chosen: Reference, window: Window

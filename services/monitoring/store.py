@@ -232,8 +232,10 @@ class VerdictStore:
             Effect(row.computed_at, row.state, row.effect, row.p_value) for row in reversed(rows)
         )
 
-    def begun(self, project: str, model: str, kind: Family) -> float | None:
-        """Return since when a model is drifted without a break; None when it is not.
+    def begun(
+        self, project: str, model: str, kind: Family, version: int | None = None
+    ) -> float | None:
+        """Return since when a model, or one version of it, is drifted without a break; else None.
 
         The begin of the first such window. "Too few" and "unknown" are no break: they say nothing.
 
@@ -241,12 +243,16 @@ class VerdictStore:
             PlatformError: The index cannot be read.
         """
         mine = _of(select(func.max(_verdicts.c.number)), project, model)
+        if version is not None:
+            mine = mine.where(_verdicts.c.version == version)
         steady = mine.where(_verdicts.c.kind == kind, _verdicts.c.state == "steady")
         asked = _of(select(_verdicts.c.since, _verdicts.c.computed_at), project, model).where(
             _verdicts.c.kind == kind,
             _verdicts.c.state == "drifted",
             _verdicts.c.number > func.coalesce(steady.scalar_subquery(), 0),
         )
+        if version is not None:
+            asked = asked.where(_verdicts.c.version == version)
         rows = self._rows(asked.order_by(_verdicts.c.number).limit(1))
         return float(rows[0].since or rows[0].computed_at) if rows else None
 

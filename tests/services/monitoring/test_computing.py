@@ -232,6 +232,39 @@ def test_a_report_is_written_once_a_day_and_when_a_verdict_changes(home, store):
     assert {"a", "b", "c", "d", "output.label"} <= set(reporter.asked[1].columns)
 
 
+def test_what_nobody_asked_anew_gets_no_report_again(home, store):
+    reporter = Reporter(EngineUnreachableError("Evidently did not answer within 300 s."))
+    checks = monitor(home, store, TrackingServer(evaluated()), reporter)
+    asked(home, NOW - HOUR_S, 900)
+    checks.check("p", "m", 3, now=NOW)
+    checks.check("p", "m", 3, now=NOW + HOUR_S)
+    assert len(reporter.asked) == 2  # there is none yet
+    reporter.error = None
+    checks.check("p", "m", 3, now=NOW + 2 * HOUR_S)
+    checks.check("p", "m", 3, now=NOW + 30 * HOUR_S)
+    assert len(reporter.asked) == 3
+    asked(home, NOW + 30 * HOUR_S, 10)
+    checks.check("p", "m", 3, now=NOW + 31 * HOUR_S)
+    assert len(reporter.asked) == 4
+
+
+def test_a_canary_that_is_otherwise_makes_no_change_of_the_live_version(home, store):
+    reporter = Reporter()
+    checks = monitor(home, store, TrackingServer(evaluated()), reporter)
+    for hour in (3, 2, 1):
+        begin = NOW - (hour + 1) * HOUR_S
+        asked(home, begin, 900, seed=hour)
+        asked(home, begin, 2000, shift=1.0, seed=hour + 9, version=4)
+        for version in (3, 4):
+            checks.check("p", "m", version, now=NOW - hour * HOUR_S)
+    assert len(reporter.asked) == 2
+    newest = store.latest("p", "m", by_version=True)
+    states = {one.version: one.state for one in newest if one.kind == "data"}
+    assert states == {3: "steady", 4: "drifted"}
+    assert store.begun("p", "m", "data", 3) is None
+    assert store.begun("p", "m", "data", 4) == pytest.approx(NOW - 4 * HOUR_S, abs=5)
+
+
 def test_a_report_that_fails_leaves_the_verdict(home, store):
     reporter = Reporter(EngineUnreachableError("Evidently did not answer within 300 s."))
     asked(home, NOW - HOUR_S, 2000, shift=1.0)
