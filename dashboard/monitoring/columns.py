@@ -13,7 +13,7 @@ from services.monitoring.wording import title
 NONE = "–"
 _SCALE = 4.0
 """Thresholds that an effect's bar has room for at least."""
-_BAR_PX = 110
+_BAR_PX = 92
 _KINDS = {
     "numeric": "figures",
     "category": "categories",
@@ -89,7 +89,7 @@ def _row(column: ColumnVerdict, chosen: bool, href: str, hues: Colours, reach: f
     mark = f"box-shadow:inset 3px 0 {hues.accent};" if chosen else ""
     here = ' aria-current="true"' if chosen else ""
     cells = (
-        ("left", f"{mark}padding-left:8px;max-width:240px;overflow-wrap:anywhere;",
+        ("left", f"{mark}padding-left:8px;min-width:88px;max-width:240px;overflow-wrap:anywhere;",
          f'<a href="{markup(href)}"{here} style="text-decoration:none;color:{hues.text};'
          f'font-weight:600">{markup(name, 60)}</a><br>{_quiet(_KINDS[column.kind], hues)}'),
         ("left", "", spread.small(column, hues, f"How {markup(name, 60)} was spread, and is now")
@@ -127,8 +127,8 @@ def _bar(column: ColumnVerdict, hues: Colours, reach: float) -> str:
         f"linear-gradient({hues.text},{hues.text}) {mark:.1f}px 0/2px 10px no-repeat,"
         f"linear-gradient({tone},{tone}) 0 50%/{wide:.1f}px 6px no-repeat,"
         f'linear-gradient({hues.line},{hues.line}) 0 50%/100% 6px no-repeat"></div>'
-        f'<span>{effect(column)}</span></div><span title="{markup(column.measure)}">'
-        f"{_quiet(short(column.measure), hues)}</span>"
+        f'<span style="white-space:nowrap">{effect(column)}</span></div>'
+        f'<span title="{markup(column.measure)}">{_quiet(short(column.measure), hues)}</span>'
     )
 
 

@@ -47,12 +47,12 @@ def strips(seen: Seen) -> str:
     here = (
         f'<div style="position:absolute;left:{_NAMES_PX}px;right:0;top:0;bottom:0;'
         f'pointer-events:none"><div style="position:absolute;left:{seen.place / count * 100:.2f}%;'
-        f"width:{100 / count:.2f}%;min-width:5px;top:-3px;bottom:-4px;box-sizing:border-box;"
+        f"width:{100 / count:.2f}%;min-width:5px;top:-3px;bottom:3px;box-sizing:border-box;"
         f'border:2px solid {hues.accent};border-radius:3px"></div></div>'
     )
     return (
         f'<div style="position:relative;display:grid;grid-template-columns:{_NAMES_PX}px 1fr;'
-        f'row-gap:5px;align-items:end">{"".join(rows)}{here}</div>'
+        f'row-gap:5px;align-items:end;padding-bottom:8px">{"".join(rows)}{here}</div>'
     )
 
 

@@ -18,16 +18,20 @@ from services.monitoring.accuracy import Accuracy, Point, Quality
 
 _HOUR_S, _DAY_S = 3600.0, 86_400.0
 _LONGEST_S = 90 * _DAY_S
-_USUAL_S = 7 * _DAY_S
+_SHORT_S, _USUAL_S = 2 * _DAY_S, 7 * _DAY_S
 
 
 def draw(of: Subject, seen: Seen, where: Scope) -> None:
     """Draw figures and the chart of the range of the page, up to the check."""
     until = time.time() // 60 * 60 if seen.newest else seen.check.at
     length = _length(where)
-    step = _HOUR_S if length <= 2 * _DAY_S else 6 * _HOUR_S if length <= _USUAL_S else _DAY_S
+    step = _HOUR_S if length <= _SHORT_S else 6 * _HOUR_S if length <= _USUAL_S else _DAY_S
     end = (until // step + 1) * step
     found = watched.accuracy(of.project, of.model, seen.version, end - length, until, step)
+    if length == _USUAL_S and found.points and found.points[0].at >= end - _SHORT_S:
+        length, step = _SHORT_S, _HOUR_S  # labels of two days alone are told by the hour
+        end = (until // step + 1) * step
+        found = watched.accuracy(of.project, of.model, seen.version, end - length, until, step)
     expected = watched.expected(of.project, of.model, seen.version)
     if found.overall is None:
         _none(found)

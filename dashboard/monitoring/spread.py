@@ -40,18 +40,17 @@ def outlines(column: ColumnVerdict, hues: Colours) -> Spec:
     assert column.reference is not None  # noqa: S101  drawn only where there are both
     assert column.current is not None  # noqa: S101
     edges = column.reference.edges
-    span = edges[-1] - edges[0]
     series = [
         _outline(_THEN, column.reference, hues.muted, 0.22, 1.2),
-        _outline(_NOW, column.current, hues.accent, 0.10, 2.0),
+        _outline(_NOW, column.current, hues.series[0], 0.10, 2.0),
     ]
     return {
         **_frame(hues),
         "xAxis": {
             "type": "value", "min": edges[0], "max": edges[-1], "name": unit(column),
             "nameLocation": "middle", "nameGap": 26, "nameTextStyle": {"color": hues.muted},
-            "axisLabel": {"color": hues.muted, "hideOverlap": True, "showMinLabel": span >= 1,
-                          "showMaxLabel": span >= 1},
+            "axisLabel": {"color": hues.muted, "hideOverlap": True,  # ends are no round figures
+                          "showMinLabel": False, "showMaxLabel": False},
             "axisLine": {"lineStyle": {"color": hues.line}}, "splitLine": {"show": False},
         },
         "yAxis": _shares(hues),
@@ -71,7 +70,7 @@ def bars(then: Histogram, now: Histogram, hues: Colours) -> Spec:
             "axisLine": {"lineStyle": {"color": hues.line}}, "axisTick": {"show": False},
         },
         "series": [
-            _bar(_THEN, then, hues.muted, 0.45), _bar(_NOW, now, hues.accent, 1.0),
+            _bar(_THEN, then, hues.muted, 0.45), _bar(_NOW, now, hues.series[0], 1.0),
         ],
     }  # fmt: skip
 
@@ -88,7 +87,7 @@ def small(column: ColumnVerdict, hues: Colours, told: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDE}" height="{_HIGH}" '
         f'viewBox="0 0 {_WIDE} {_HIGH}">'
         f'<path d="{area}V{_HIGH}H0Z" fill="{hues.muted}" fill-opacity=".3"/>'
-        f'<path d="{line}" fill="none" stroke="{hues.accent}" stroke-width="1.6"/></svg>'
+        f'<path d="{line}" fill="none" stroke="{hues.series[0]}" stroke-width="1.6"/></svg>'
     )
     data = base64.b64encode(drawing.encode()).decode()
     return (
