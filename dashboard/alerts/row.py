@@ -89,7 +89,8 @@ class Rows:
         if way is not None:
             go = (
                 f'{self._quiet(" · ")}<a href="{markup(way.address)}" '
-                f'style="color:{self._hues.accent};text-decoration:none;white-space:nowrap">{markup(way.label)} →</a>'
+                f'style="color:{self._hues.accent};text-decoration:none;white-space:nowrap">'
+                f"{markup(way.label)} →</a>"
             )
         return f"{self._quiet(line)}{go}"
 
