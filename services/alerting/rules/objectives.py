@@ -6,7 +6,7 @@ Workbook, chapter 5, "Multiwindow, Multi-Burn-Rate Alerts".
 
 from collections.abc import Iterable
 
-from services.alerting.models import Event
+from services.alerting.models import Condition, Event
 from services.objectives.models import Burn, Kind, Standing, share, span
 
 ERRORS, LATENCY, ACCURACY = "errors", "latency", "accuracy"
@@ -48,7 +48,8 @@ def _event(one: Standing, now: float) -> Event:
         if one.state == "missed":
             return _firing(one, now)
         # Below its bound, but perhaps by chance: that is neither trouble nor its end.
-        return Event(key(one), now, "ok" if one.state == "met" else "unknown", said=one.said)
+        state: Condition = "ok" if one.state == "met" else "unknown"
+        return Event(key(one), now, state, said=one.said)
     burn = one.firing
     if burn is not None:
         return _firing(one, now, burn)
