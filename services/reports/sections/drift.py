@@ -231,8 +231,9 @@ def _deeds(asked: Asked, lived: Sequence[Lived], until: float) -> Sequence[Row[*
     mine: ColumnElement[bool] = _ACTIONS.c.project.in_(asked.projects)
     if asked.whole:
         mine = mine | _ACTIONS.c.project.is_(None)
+    columns = (_ACTIONS.c.project, _ACTIONS.c.title, _ACTIONS.c.actor, _ACTIONS.c.submitted_ms)
     query = (
-        select(_ACTIONS.c.project, _ACTIONS.c.title, _ACTIONS.c.actor, _ACTIONS.c.submitted_ms)
+        select(*columns)
         .where(
             mine,
             _ACTIONS.c.kind.in_(_DEEDS),
