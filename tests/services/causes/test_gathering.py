@@ -1,5 +1,6 @@
 """Cases over real stores: prediction log, telemetry, verdicts, journal and mirror."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import insert
 
 from services.actions import schema as journal_schema
 from services.actions.journal import Journal
 from services.causes.gathering import Sources, case, explain_deployment
 from services.causes.models import Explanation, Symptom
+from services.cli import mlops
+from services.commands import why as command
 from services.engines.mlflow.models import Model, Version
 from services.errors import NotFoundError
 from services.home import Home
@@ -240,7 +244,52 @@ def test_an_endpoint_that_nobody_asked_tells_nothing(sources: Sources):
     happened(sources, NOON - HOUR_S)
     for one in explain_deployment(sources, "lora", "net", NOON):
         assert one.said.startswith("Nothing can be told: 0 requests")
+        assert one.state == "unknown"
         assert one.causes == ()
+
+
+# From the command line
+
+
+@pytest.fixture
+def heated(home: Home, sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    def facts(at: float) -> dict[str, Any]:
+        hot = at >= ONSET and at % 300 < 200
+        return {"host_state": {"thermal_level": 2 * hot}, "times": 3.0 if hot else 1.0}
+
+    happened(sources, NOON - HOUR_S)
+    requests(home, facts)
+    monkeypatch.setattr(command, "_now", lambda: datetime.fromtimestamp(NOON, UTC))
+
+
+def typed(*words: str) -> str:
+    done = CliRunner().invoke(mlops, ["why", "--deployment", NAME, *words])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_causes_are_told_in_sentences(heated: None):
+    told = typed()
+    assert told.startswith("Latency of lora.net since 2026-11-29 11:")
+    assert "1. The machine is throttled by heat (thermal level 2) (" in told
+    assert "   - Thermal level 1 and more: 0 % of " in told
+    assert "Others on the machine: no telemetry of its machine is kept of that time." in told
+    assert "Looked at, explains nothing:" in told
+    assert "Errors of lora.net\nIt is as it was: 0 % → 0 % of the requests failed" in told
+
+
+def test_json_has_stable_keys(heated: None):
+    told = json.loads(typed("--json", "--symptom", "slow", "--since", "30m"))
+    assert list(told) == ["deployment", "symptoms"]
+    (one,) = told["symptoms"]
+    assert list(one) == [
+        "symptom", "state", "since", "said", "causes", "unknown", "clear", "then", "now",
+    ]  # fmt: skip
+    assert one["since"] == "2026-11-29T11:30:00Z"
+    assert list(one["causes"][0]) == [
+        "kind", "title", "said", "weight", "measured", "evidence", "suggestion", "link",
+    ]  # fmt: skip
+    assert list(one["now"]) == ["since", "until", "requests"]
 
 
 # Drift and accuracy
