@@ -1,6 +1,6 @@
-"""What the pages know of the machines: their curves, and why something on them was slow."""
+"""What the pages know of the machines: their curves, and why something on them got worse."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -9,6 +9,8 @@ from dashboard import state
 from services.home import Home
 
 if TYPE_CHECKING:
+    from services.causes import Explanation
+    from services.monitoring.store import VerdictStore
     from services.telemetry.explaining import Explained
     from services.telemetry.models import Series, Telemetry
 
@@ -65,3 +67,28 @@ def _why_run(run_id: str, host: str, until: datetime, curves: tuple[str, ...]) -
 
     del curves
     return explain_run(telemetry(), state.mirror(), run_id, until, host=host)
+
+
+def why_deployment(project: str, model: str) -> tuple["Explanation", ...]:
+    """Return why a deployment is slow, fails, or drifted; all tabs share a minute's answer.
+
+    Raises:
+        NotFoundError: It was never deployed.
+        MlopsError: Something cannot be read.
+    """
+    return _why_deployment(project, model)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, ttl="60s")
+def _why_deployment(project: str, model: str) -> tuple["Explanation", ...]:
+    from services.causes.gathering import Sources, explain_deployment
+
+    sources = Sources(Home.locate(), state.journal(), state.mirror(), telemetry(), _verdicts())
+    return explain_deployment(sources, project, model, datetime.now(UTC).timestamp())
+
+
+@st.cache_resource(show_spinner=False)
+def _verdicts() -> "VerdictStore":
+    from services.monitoring.store import VerdictStore
+
+    return VerdictStore(Home.locate())

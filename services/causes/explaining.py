@@ -15,7 +15,7 @@ from services.causes.comparing import LEAST
 from services.causes.data_checks import by_rows, by_verdict, labels
 from services.causes.factor import Answer, Factor, Missing
 from services.causes.machine_checks import clock, contention, low_power, memory, thermal
-from services.causes.models import KINDS, Cause, Explanation, Kind, Stretch, Symptom
+from services.causes.models import KINDS, Cause, Explanation, Kind, Standing, Stretch, Symptom
 from services.causes.request_checks import (
     backend,
     batch,
@@ -51,12 +51,12 @@ RISE = 0.1
 def explain(case: Case) -> Explanation:
     """Return the causes of one symptom."""
     if case.worse is False:
-        return _nothing(case, "The newest verdict does not say that it drifted.", sure=True)
+        return _nothing(case, "steady", "The newest verdict does not say that it drifted.")
     case = _ordered(case)
     if not _enough(case) and not _by_verdict_alone(case):
-        return _nothing(case, _too_few(case))
+        return _nothing(case, "unknown", _too_few(case))
     if _enough(case) and not _worse(case):
-        return _nothing(case, f"It is as it was: {_change(case)}", sure=True)
+        return _nothing(case, "steady", f"It is as it was: {_change(case)}")
     answers = _answers(case)
     missing = [one for one in answers if isinstance(one, Missing)]
     weighed = weighing.weigh(case, [one for one in answers if isinstance(one, Factor)])
@@ -66,6 +66,7 @@ def explain(case: Case) -> Explanation:
         case.project,
         case.model,
         case.symptom,
+        "worse",
         case.onset,
         _said(case, causes),
         causes,
@@ -150,11 +151,10 @@ def _sorted(side: Side) -> Side:
     )
 
 
-def _nothing(case: Case, said: str, *, sure: bool = False) -> Explanation:
-    clear: tuple[Kind, ...] = ()
+def _nothing(case: Case, standing: Standing, said: str) -> Explanation:
     return Explanation(
-        case.project, case.model, case.symptom, None if sure else case.onset, said, (),
-        case.unknown, clear, _stretch(case.then), _stretch(case.now),
+        case.project, case.model, case.symptom, standing, None, said, (), case.unknown, (),
+        _stretch(case.then), _stretch(case.now),
     )  # fmt: skip
 
 

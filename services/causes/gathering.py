@@ -82,7 +82,7 @@ def explain_deployment(
     found = [
         explain(case(sources, project, model, symptom, now, since=since)) for symptom in wanted
     ]
-    return tuple(sorted(found, key=lambda one: (not one.causes, one.onset is None)))
+    return tuple(sorted(found, key=lambda one: (one.state != "worse", not one.causes)))
 
 
 def _drifted(sources: Sources, project: str, model: str) -> list[Symptom]:

@@ -59,7 +59,7 @@ def requests(
 ) -> Asked:
     """Return the newest requests of a stretch, at most ``MOST``, all versions."""
     table = circumstances.read(home, project, model, since, until, MOST)
-    told: dict[str, Any] = {"at": _figures(table, "at"), "rows": _figures(table, "rows")}
+    told: dict[str, Any] = {"at": _figures(table, "answered_s"), "rows": _figures(table, "rows")}
     told |= {name: table[column].to_pylist() for name, column in _TEXTS.items()}
     told["row_bytes"] = _figures(table, "row_bytes")
     told |= _states(table["host_state"].to_pylist())

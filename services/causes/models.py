@@ -7,6 +7,9 @@ Symptom = Literal["slow", "errors", "data", "prediction", "quality", "accuracy"]
 """What got worse: its latency, its errors, or what a family of verdicts is about."""
 SYMPTOMS: tuple[Symptom, ...] = get_args(Symptom)
 
+Standing = Literal["worse", "steady", "unknown"]
+"""``unknown``: too little is known to tell whether it got worse."""
+
 Kind = Literal[
     "restart", "data_revision", "code", "version", "lost", "clients", "requests", "batch",
     "payload", "feature", "labels", "relation", "low_power", "thermal", "memory", "contention",
@@ -73,8 +76,9 @@ class Explanation:
     project: str
     model: str
     symptom: Symptom
+    state: Standing
     onset: float | None
-    """Since when; None: it cannot be told that it got worse."""
+    """Since when; None: it did not get worse, or that cannot be told."""
     said: str
     """What changed, by how much."""
     causes: tuple[Cause, ...]

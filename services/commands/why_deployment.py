@@ -85,6 +85,7 @@ def shape(project: str, model: str, found: Sequence[Explanation]) -> dict[str, o
         "symptoms": [
             {
                 "symptom": one.symptom,
+                "state": one.state,
                 "since": None if one.onset is None else datetime.fromtimestamp(one.onset, UTC),
                 "said": one.said,
                 "causes": list(one.causes),

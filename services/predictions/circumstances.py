@@ -24,11 +24,11 @@ SELECT epoch_us(min(answered_at)) FROM (
 )
 """  # noqa: S608  our own words
 _ROWS = f"""
-SELECT id, epoch_us(answered_at) / 1e6 AS at, version, api, key_id, rows, status, latency_ms,
-       model_ms, queue_ms, backend, host, host_state, error,
+SELECT id, epoch_us(answered_at) / 1e6 AS answered_s, version, api, key_id, rows, status,
+       latency_ms, queue_ms, backend, host, host_state, error,
        strlen(inputs) / greatest(rows, 1) AS row_bytes
 FROM seen {_MINE}
-QUALIFY row_number() OVER (PARTITION BY id, version ORDER BY answered_at) = 1 ORDER BY at
+QUALIFY row_number() OVER (PARTITION BY id, version ORDER BY answered_at) = 1 ORDER BY answered_s
 """  # noqa: S608
 
 

@@ -286,7 +286,7 @@ def test_a_measured_cause_leaves_the_rest_to_what_cannot_be_told_apart():
 
 def test_nothing_is_explained_where_nothing_changed():
     found = explain(scene(now={"thermal": 2.0, "version": 3}))
-    assert (found.causes, found.onset) == ((), None)
+    assert (found.causes, found.onset, found.state) == ((), None, "steady")
     assert found.said.startswith("It is as it was: Latency 10")
 
 
@@ -307,7 +307,7 @@ def test_a_few_requests_tell_nothing():
     few = Side(ONSET, ONSET + 60, case.now.rows.take(np.arange(5)),
                {name: values[:5] for name, values in case.now.values.items()})  # fmt: skip
     found = explain(replace(case, now=few))
-    assert found.causes == ()
+    assert (found.causes, found.onset, found.state) == ((), None, "unknown")
     assert "1,000 requests of before 2026-11-29 12:00 UTC and 5 of after it" in found.said
 
 

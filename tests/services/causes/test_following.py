@@ -27,7 +27,7 @@ def cause(kind: Kind = "version", title: str = "Version 3 answers") -> Cause:
 
 
 def explanation(*causes: Cause) -> Explanation:
-    return Explanation("lora", "net", "data", NOW, "It is so.", causes, (), ())
+    return Explanation("lora", "net", "data", "worse", NOW, "It is so.", causes, (), ())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from services.actions.journal import Journal
 from services.alerting import deciding, store
 from services.alerting.looking import Rule
 from services.alerting.models import Event
+from services.causes import Cause, Explanation
+from services.causes.following import Follower
 from services.controller import alerts
 from services.controller.alerts import AlertWatch, Sources
 from services.home import Home
@@ -182,6 +185,35 @@ def test_what_others_hand_over_is_read_each_turn_whatever_the_rules_do(
     monkeypatch.setattr(deciding, "EVENTS_AT_ONCE", 2)
     store.post(journal, [Event(f"posted/{n}", time.time(), "firing") for n in range(3)])
     assert [watch.turn(), watch.turn()] == [True, False]
+
+
+def test_a_cause_that_is_found_is_in_the_alert_at_once(
+    home: Home, journal: Journal, monkeypatch: pytest.MonkeyPatch
+):
+    cause = Cause("thermal", "It is hot", "", 0.8, True, ("0 then, 2 now.",), "Cool it.", "/hw")
+    found = Explanation("lora", "net", "errors", "worse", 1.0, "", (cause,), (), ())
+    go = threading.Event()
+
+    def search(_asked: object) -> Explanation:
+        assert go.wait(10)
+        return found
+
+    def look(now: float, _keys: frozenset[str]) -> tuple[Event, ...]:
+        return (Event("errors/lora.net", now, "firing", labels={"endpoint": "lora.net"}),)
+
+    monkeypatch.setattr(alerts, "_LONGEST_REST_S", 0.0)
+    causes = Follower(search, patience_s=0.01)
+    watch = AlertWatch(home, journal, (Rule(frozenset({"errors"}), look),), causes=causes)
+    watch.turn()
+    assert [one.cause for one in store.alerts(journal)] == [""]
+    go.set()
+    while not causes.has_news:
+        time.sleep(0.01)
+    watch.turn()  # long before the rules look again by themselves
+    (one,) = store.alerts(journal)
+    assert one.cause == "It is hot (80 % of the change)."
+    assert (one.suggestion, one.evidence) == ("Cool it.", ("0 then, 2 now.",))
+    causes.close()
 
 
 def test_whoever_decides_long_rests_a_while(
