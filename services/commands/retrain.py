@@ -168,7 +168,7 @@ def policy(*, project: str, as_json: bool, **given: float | str | None) -> None:
 
     here = context()
     here.mirror.project(project)
-    changed = {name: value for name, value in given.items() if value is not None}
+    changed: dict[str, object] = {n: value for n, value in given.items() if value is not None}
     if changed:
         for name in ("budget_minutes", "budget_joules"):
             if changed.get(name) == -1:
