@@ -77,7 +77,11 @@ class RetrainingWatch:
     # Following
 
     def _go_on(self, one: Proposal, now: float) -> None:
-        found = steps.step(one, self._looking.look(one, now))
+        try:
+            found = steps.step(one, self._looking.look(one, now))
+        except NotFoundError as error:
+            self._kept(one, steps.lost(one, error, now))
+            return
         after = self._kept(one, found)
         if found.ask is None or after != found.after:
             return

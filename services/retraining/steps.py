@@ -74,6 +74,12 @@ def refused(now: Proposal, ask: Ask, error: MlopsError, at: float) -> Step:
     return _waits(now, str(error), at, _LAUNCH_PATIENCE_S, "dropped")
 
 
+def lost(now: Proposal, error: MlopsError, at: float) -> Step:
+    """Return what becomes of it while what it is about is not there: its project, or its model."""
+    then: State = "failed" if now.candidate is None else "dropped"
+    return _waits(now, str(error), at, PATIENCE_S, then)
+
+
 # Accepted
 
 

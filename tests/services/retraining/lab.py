@@ -22,6 +22,8 @@ from services.home import Home
 from services.mirror.store import Store
 from services.mirror.workflow_models import WorkflowParam
 from services.mirror.workflow_store import WorkflowStore
+from services.predictions.log import PredictionLog
+from services.predictions.models import Feedback, Record
 from services.retraining import store
 from services.retraining.models import Proposal
 from services.serving import figures
@@ -32,6 +34,7 @@ from tests.services.actions.conftest import Clock, FileEngine, Sabotage, fill
 from tests.services.actions.small_airflow import SmallAirflow
 from tests.services.mirror.conftest import tracked
 from tests.services.mirror.workflow_things import dag_run, task, workflow
+from tests.services.predictions.records import request_id
 
 PROJECT, MODEL, NAME, DAG = "lora", "net", "lora.net", "lora.retrain"
 CONTRACT = """
@@ -88,6 +91,10 @@ class Lab:
         except KilledError:
             self.kills += 1
         self.sabotage.left = 0
+
+    def restart(self) -> None:
+        """Have another controller go on."""
+        self.watch = RetrainingWatch(self.context, self.home, self.now)
 
     def kill(self, chance: Callable[[], int]) -> None:
         """From now on kill the controller around its writes."""
@@ -191,6 +198,25 @@ class Lab:
         found = {NAME: {7: VersionFigures(7, total=requests, compared=requests)}}
         figures.write(self.home, Figures(time.time(), 1, 1, found))
 
+    def predicted(self, version: int, rows: int, right: float) -> None:
+        """Have a version have answered just now, and labels have come."""
+        log = PredictionLog.open(self.home, "test", reserve_bytes=1 << 16)
+        for n in range(rows):
+            at = self.now() - 60 + n * 0.1
+            one, label = request_id(at), n % 2
+            self._answer(log, one, at, version, label)
+            said = label if n < rows * right else 1 - label
+            log.append_feedback(Feedback(one, at + 0.05, said), privacy="full")
+        log.close()
+
+    @staticmethod
+    def _answer(log: PredictionLog, one: str, at: float, version: int, label: int) -> None:
+        log.append(
+            Record(one, at, PROJECT, MODEL, version, "plain", 200, 1.0, inputs={"a": [1.0]},
+                   outputs={"label": [label]}),
+            privacy="full",
+        )  # fmt: skip
+
     def rollout_ends(self, *, live: bool, said: str = "It answers well.") -> None:
         found = deployments.endpoint(self.context.journal, NAME).rollout
         assert found is not None
@@ -240,6 +266,6 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     executor = Executor(context, now=clock)
     lab = Lab(folder, context, engine, airflow, executor, clock, serving.home, serving,
               RetrainingWatch(context, serving.home))  # fmt: skip
-    lab.watch.clock = lab.now
+    lab.restart()
     serving.live(2)
     return lab

@@ -11,7 +11,14 @@ from services.actions.retraining import (
     ProposeRetraining,
     SetRetrainingPolicy,
 )
-from services.errors import ConflictError, DeniedError, EngineUnreachableError, InputError
+from services.errors import (
+    ConflictError,
+    DeniedError,
+    EngineUnreachableError,
+    InputError,
+    NotFoundError,
+)
+from services.mirror.queries import Mirror
 from services.retraining.models import BY_POLICY
 from services.workflows.deploying import Deployer
 from tests.services.retraining.lab import ANA, BEN, EVE, NEW_RUN, OPS, PROJECT, Lab
@@ -150,6 +157,38 @@ def test_without_requests_it_is_taken_back_after_the_patience(lab: Lab):
     assert one.state == "dropped"
     assert "Only 3 of 200 requests" in one.said
     assert [record.params["change"] for record in lab.actions("rollout")] == ["abort"]
+
+
+@pytest.mark.parametrize(("right", "worse"), [(0.5, True), (0.95, False)])
+def test_labels_of_both_versions_tell_whether_it_is_worse(lab: Lab, right: float, worse: bool):
+    proposed(lab)
+    to_judging(lab)
+    lab.later(0.6)
+    lab.answered(0)  # the gateway began anew: the prediction log still knows
+    for version, share in ((2, 0.95), (7, right)):
+        lab.predicted(version, 300, share)
+    lab.restart()  # who looks anew reads the log at once
+    one = lab.until(lambda one: one.verdict != "")
+    assert one.verdict == ("drop" if worse else "promote")
+    assert "By labels its accuracy is" in one.judged
+    assert "300 requests beside it" in one.judged
+
+
+def test_a_project_that_went_away_ends_it_after_an_hour(lab: Lab, monkeypatch: pytest.MonkeyPatch):
+    def gone(_mirror: Mirror, _project: str) -> None:
+        raise NotFoundError("There is no project lora.")
+
+    proposed(lab)
+    lab.done(accept(lab), ANA)
+    lab.until(lambda one: one.state == "running")
+    lab.trained()
+    monkeypatch.setattr(Mirror, "project", gone)
+    lab.look()
+    assert lab.one().state == "running"
+    lab.later(1.1)
+    lab.look()
+    assert lab.one().state == "failed"
+    assert "There is no project lora." in lab.one().said
 
 
 def test_a_release_leaves_the_version_of_a_retraining_to_it(lab: Lab):

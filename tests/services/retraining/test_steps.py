@@ -2,7 +2,13 @@
 
 import pytest
 
-from services.errors import ConflictError, EngineUnreachableError, GateError, InputError
+from services.errors import (
+    ConflictError,
+    EngineUnreachableError,
+    GateError,
+    InputError,
+    NotFoundError,
+)
 from services.retraining import steps
 from services.retraining.known import Asked, Beside, End, Known, Ran
 from services.retraining.models import Happened, Proposal
@@ -215,6 +221,14 @@ def test_what_is_live_becomes_champion_whoever_made_it_live():
     crowned = judging(deploy=5, verdict="promote", judged="No guard spoke.", alias=8)
     found = steps.step(crowned, Known(NOW, alias=Asked(8, "done")))
     ends(found, "promoted", "Version 3 is the champion of net. No guard spoke.")
+
+
+@pytest.mark.parametrize(("one", "state"), [(running(), "failed"), (judging(), "dropped")])
+def test_what_it_is_about_may_be_gone_for_an_hour(one: Proposal, state: str):
+    gone = NotFoundError("There is no project lora.")
+    waits = steps.lost(one, gone, NOW).after
+    assert (waits.state, waits.said) == (one.state, "There is no project lora.")
+    assert steps.lost(waits, gone, NOW + steps.PATIENCE_S).after.state == state
 
 
 @pytest.mark.parametrize(("deploy", "state"), [(5, "promoted"), (None, "dropped")])
