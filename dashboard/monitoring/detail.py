@@ -1,17 +1,35 @@
-"""One deployment: what its checks come to, which columns moved, how right it is."""
+"""One deployment: what its checks come to, what it promises, why it got worse, its retraining."""
+
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
 from dashboard import watched
 from dashboard.components import located, notices
-from dashboard.monitoring import access, acting, course, head, moved, right
+from dashboard.monitoring import (
+    access,
+    acting,
+    causes,
+    course,
+    head,
+    levels,
+    moved,
+    retraining,
+    right,
+)
 from dashboard.monitoring.access import Seen, Subject
 from dashboard.monitoring.address import PART, VERDICT
 from dashboard.scope import Scope
 from dashboard.text import plain
 from services.errors import MlopsError, NotFoundError
 
-PARTS = ("Drift", "Quality", "Accuracy")
+_OF_CHECKS = ("Drift", "Quality", "Accuracy")
+_PANELS: Mapping[str, Callable[[str, str, int | None], None]] = {
+    "Objectives": levels.draw,
+    "Causes": causes.draw,
+    "Retraining": retraining.draw,
+}
+PARTS = (*_OF_CHECKS, *_PANELS)
 _LIVE_S = 5.0
 
 
@@ -29,11 +47,15 @@ def draw(of: Subject, where: Scope) -> None:
     st.fragment(_follow, run_every=_LIVE_S)(seen.check.id if seen else "", of, number)
     if seen is None:
         _never(of)
-        return
-    course.draw(of, seen)
-    head.verdicts(seen)
+    else:
+        course.draw(of, seen)
+        head.verdicts(seen)
     part = located.choice("Part", PARTS, name=PART, default=PARTS[0], collapsed=True)
-    if part == "Drift":
+    if part in _PANELS:
+        _PANELS[part](of.project, of.model, number)
+    elif seen is None:
+        st.caption("It is shown once there was a check.")
+    elif part == "Drift":
         moved.draw(of, seen, ("data", "prediction"), None)
     elif part == "Quality":
         moved.draw(of, seen, ("quality",), part)

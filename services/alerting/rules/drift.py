@@ -171,7 +171,8 @@ def _event(name: str, verdict: VerdictSeen) -> Event:
         said=f"Version {verdict.version}: {verdict.said}",
         cause=_cause(moved),
         suggestion=f"`mlops drift show {endpoint}` shows then and now; see what changed where it "
-        f"is asked. If it stays so, train it on newer data: `mlops run {verdict.project}`.",
+        f"is asked. If it stays so, have it retrained: `mlops retrain list --project "
+        f"{verdict.project}` shows what is proposed.",
         link=f"/monitoring?deployment={quote(endpoint)}&verdict={quote(verdict.id)}",
         labels={
             "project": verdict.project, "model": verdict.model, "version": str(verdict.version),
