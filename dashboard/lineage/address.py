@@ -25,6 +25,8 @@ def page_of(node: Node) -> tuple[str, dict[str, str | None]] | None:
     if ref.kind == "workflow":
         dag, _, run = ref.key.partition("/")
         return "workflows", {"dag": dag, "run": run}
+    if ref.kind == "alert" and ref.key.isdecimal():
+        return "alerts", {"alert": ref.key}
     if ref.kind not in NUMBERED:
         return None
     project, model, number = ref.numbered
