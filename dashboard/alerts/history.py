@@ -74,7 +74,7 @@ def _row(alert: Alert, hues: Colours, now: datetime, zone: tzinfo, edge: str) ->
         markup(alert.resolution or ("–" if alert.open else "It is well again."), 200),
     )
     drawn = "".join(
-        f'<td style="padding:6px 12px 6px 0;vertical-align:top;overflow-wrap:anywhere;{edge}">'
+        f'<td style="padding:6px 12px 6px 0;vertical-align:top;overflow-wrap:break-word;{edge}">'
         f"{cell}</td>"
         for cell in cells
     )

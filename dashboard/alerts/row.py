@@ -50,7 +50,7 @@ class Rows:
             )
         return (
             '<div style="font-size:14px;line-height:21px;overflow-wrap:anywhere;'
-            f'padding-left:30px"><div><span style="color:{state};font-weight:600;'
+            f'padding-left:28px"><div><span style="color:{state};font-weight:600;'
             f'white-space:nowrap">{shown.sign} {markup(need.state, 40)}</span> '
             f'<b style="font-weight:600">{markup(need.subject, 80)}</b> '
             f"{coded(need.sentence, hues)}</div><div>{self._quiet(since)}{go}</div></div>"
