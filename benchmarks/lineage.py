@@ -30,6 +30,7 @@ from services.mirror.queries import Mirror
 from services.serving.models import Endpoint, Target
 
 PROJECTS = tuple(f"project-{n}" for n in range(9))
+BEGUN_MS = 1_700_000_000_000
 _REVISIONS, _EACH_MS = 100, 1_000
 _TIMES = 30
 _AT_ONCE = 20_000
@@ -47,11 +48,12 @@ def main() -> None:
         home.create()
         path = home.databases / "mirror.sqlite"
         if not path.exists():
-            _fill(home, options.runs, options.versions)
+            fill(home, options.runs, options.versions)
         _measure(home, options.runs, options.versions)
 
 
-def _fill(home: Home, runs: int, versions: int) -> None:
+def fill(home: Home, runs: int, versions: int) -> None:
+    """Write runs from ``BEGUN_MS`` on, versions, workflow runs and live endpoints."""
     engine, _ = schema.prepare(f"sqlite:///{home.databases / 'mirror.sqlite'}")
     names = ("mlops.data.revision", "mlops.task", "mlops.technique")
     with engine.begin() as connection:
@@ -88,7 +90,7 @@ def _many(engine: Engine, table: object, rows: Iterator[dict[str, object]]) -> N
             connection.execute(insert(table), some)  # type: ignore[call-overload]  # any table
 
 
-def _id(number: int) -> str:
+def run_id(number: int) -> str:
     return f"{number * 2654435761 % 2**64:016x}{number:016x}"
 
 
@@ -102,10 +104,10 @@ def _place(number: int) -> str:
 
 def _run(n: int) -> dict[str, object]:
     return {
-        "rid": n + 1, "run_id": _id(n), "project": PROJECTS[n % 9], "experiment_id": "1",
+        "rid": n + 1, "run_id": run_id(n), "project": PROJECTS[n % 9], "experiment_id": "1",
         "name": f"run-{n}", "status": "finished", "status_reason": "", "technique": None,
-        "baseline": False, "started_ms": 1_700_000_000_000 + n * _EACH_MS,
-        "ended_ms": 1_700_000_000_000 + n * _EACH_MS + 500, "user": "u", "host": "h",
+        "baseline": False, "started_ms": BEGUN_MS + n * _EACH_MS,
+        "ended_ms": BEGUN_MS + n * _EACH_MS + 500, "user": "u", "host": "h",
         "archived": False, "artifact_uri": None, "heartbeat_ms": None, "sign_ms": None, "change": 1,
     }  # fmt: skip
 
@@ -121,15 +123,15 @@ def _version(n: int, runs: int, versions: int) -> dict[str, object]:
     run = n * (runs // versions)
     run += (n % 9 - run % 9) % 9  # of the same project
     return {
-        "project": PROJECTS[n % 9], "name": "model", "version": n // 9 + 1, "run_id": _id(run),
-        "created_ms": 1_700_000_000_000 + n, "status": "READY", "description": "", "source": "",
+        "project": PROJECTS[n % 9], "name": "model", "version": n // 9 + 1, "run_id": run_id(run),
+        "created_ms": BEGUN_MS + n, "status": "READY", "description": "", "source": "",
         "tags": b"{}",
     }  # fmt: skip
 
 
 def _flow(n: int) -> dict[str, object]:
     dag, _, run = _place(n * 10).partition("/")
-    at = 1_700_000_000_000 + n * 10 * _EACH_MS
+    at = BEGUN_MS + n * 10 * _EACH_MS
     return {
         "dag_id": dag, "run_id": run, "project": PROJECTS[n * 10 % 9], "state": "success",
         "kind": "manual", "due_ms": at, "queued_ms": at, "started_ms": at, "ended_ms": at + 500,
@@ -157,7 +159,7 @@ def _measure(home: Home, runs: int, versions: int) -> None:
             times.append((time.perf_counter() - start) * 1000)
         print(f"  {what:44} {statistics.median(times):8.1f} ms {max(times):8.1f} ms")
 
-    told("walk of a run, both ways", lambda n: here().thread(Ref("run", _id(n))))
+    told("walk of a run, both ways", lambda n: here().thread(Ref("run", run_id(n))))
     told("walk of a workflow run, both ways",
          lambda n: here().thread(Ref("workflow", _place(n // 10 * 10))))  # fmt: skip
     told("walk of a live version, both ways",
@@ -166,7 +168,7 @@ def _measure(home: Home, runs: int, versions: int) -> None:
     told("all that came of a revision", lambda n: here().radius(Ref("data", _revision(n))))
     told("all that came of a version",
          lambda n: here().radius(numbered("version", PROJECTS[n % 9], "model", 1)))  # fmt: skip
-    told("search by part of a run's id", lambda n: here().find(_id(n)[:12]))
+    told("search by part of a run's id", lambda n: here().find(run_id(n)[:12]))
     told("broken links of everything", lambda _: here().broken())
 
 
