@@ -35,12 +35,13 @@ def test_columns_are_kept_row_by_row_with_labels_and_the_data_revision(logged):
         inputs={"pixels": pixels, "text": ["a", "b"]},
         outputs={"label": np.array([1, 0])},
         labels=np.array([1, 1]),
+        ignored=["seed"],
     )
     assert kept == 2
     assert logged == {
         "place": "reference/reference.json", "v": 1, "rows": 2, "data_revision": "abc",
         "inputs": {"pixels": [[0.0, 1.0, 2.0], [3.0, None, 5.0]], "text": ["a", "b"]},
-        "outputs": {"label": [1, 0]}, "labels": [1, 1],
+        "outputs": {"label": [1, 0]}, "labels": [1, 1], "ignored": ["seed"],
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from diffusion.training import Training, fit, held_out_loss
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlops_client.mlx import TrainingLogger, log_model
+from mlops_client.reference import log_reference
 from mlx.utils import tree_flatten
 
 HERE = Path(__file__).parent
@@ -221,7 +222,7 @@ def report(technique: str, seed: int, metrics: dict[str, float]) -> None:
     )
 
 
-def register(best: Result, options: argparse.Namespace) -> None:
+def register(best: Result, test: data.Digits, options: argparse.Namespace) -> None:
     """Store the best model beside the code and in the registry."""
     weights = dict(tree_flatten(best.model.parameters()))
     config: dict[str, Any] = {
@@ -249,6 +250,10 @@ def register(best: Result, options: argparse.Namespace) -> None:
             metadata=metadata,
             tags={"mlops.technique": best.technique},
         )
+        asked = {"label": np.tile(test.labels, 2), "seed": np.arange(2 * len(test))}
+        answers = serving.predictor(weights, config)(asked)
+        # A seed is a number that somebody draws: other ones are no drift.
+        log_reference(inputs={"label": asked["label"]}, outputs=answers, ignored=["seed"])
     print(f"Registered {tracking.MODEL_NAME}: {best.technique}, seed {best.seed}.")
 
 
@@ -270,7 +275,9 @@ def main() -> None:
             result, trained = run_technique(name, bench, seed, options, trained)
             results.append(result)
     if results:
-        register(min(results, key=lambda result: result.metrics["val_frechet"]), options)
+        register(
+            min(results, key=lambda result: result.metrics["val_frechet"]), parts["test"], options
+        )
 
 
 if __name__ == "__main__":

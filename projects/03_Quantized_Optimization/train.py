@@ -13,6 +13,7 @@ import numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 from mlops_client.mlx import TrainingLogger, log_model
+from mlops_client.reference import log_reference
 from mlx.utils import tree_flatten
 from quantization import corpus, serving, tracking
 from quantization.latency import latency_ms
@@ -204,7 +205,7 @@ def one_seed(
     return results
 
 
-def register(best: Result) -> None:
+def register(best: Result, texts: list[str]) -> None:
     """Store the best model beside the code and in the registry."""
     tracking.save_local(HERE / "models" / "best", best.weights, best.config)
     kept = ("val_bits_per_char", "test_bits_per_char", "size_bytes", "compression_ratio")
@@ -225,6 +226,8 @@ def register(best: Result) -> None:
             metadata=metadata,
             tags={"mlops.technique": best.technique},
         )
+        answers = serving.predictor(best.weights, best.config)({"text": texts})
+        log_reference(inputs={"text": texts}, outputs=answers)
     print(f"Registered {tracking.MODEL_NAME}: {best.technique}, seed {best.seed}.")
 
 
@@ -232,7 +235,8 @@ def main() -> None:
     options = arguments()
     names = list(TECHNIQUES) if options.technique == "all" else [options.technique]
     seeds = (0, 1) if options.seed is None else (options.seed,)
-    rows = rows_of(corpus.load(HERE / "data", SIZES))
+    splits = corpus.load(HERE / "data", SIZES)
+    rows = rows_of(splits)
     results = [result for seed in seeds for result in one_seed(names, seed, rows, options)]
     usable = [result for result in results if "usable_compression" in result.metrics]
     # Equal sizes of two seeds: the one that predicts better.
@@ -240,7 +244,8 @@ def main() -> None:
         max(
             usable,
             key=lambda r: (r.metrics["usable_compression"], -r.metrics["val_bits_per_char"]),
-        )
+        ),
+        corpus.lines(splits["test"]),
     )
 
 

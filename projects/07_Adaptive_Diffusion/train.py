@@ -20,6 +20,7 @@ from adaptive.training import Training, fit, held_out_loss
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlops_client.mlx import TrainingLogger, log_model
+from mlops_client.reference import log_reference
 from mlx.utils import tree_flatten
 
 HERE = Path(__file__).parent
@@ -215,7 +216,7 @@ def log_steps_curve(trained: Trained, costs: np.ndarray, bench: Bench) -> dict[s
     return at_20_steps
 
 
-def register(best: Result, options: argparse.Namespace) -> None:
+def register(best: Result, test: data.Digits, options: argparse.Namespace) -> None:
     """Store the best model beside the code and in the registry."""
     weights = dict(tree_flatten(best.model.parameters()))
     config: dict[str, Any] = {
@@ -243,6 +244,10 @@ def register(best: Result, options: argparse.Namespace) -> None:
             metadata=metadata,
             tags={"mlops.technique": best.technique},
         )
+        asked = {"label": np.tile(test.labels, 2), "seed": np.arange(2 * len(test))}
+        answers = serving.predictor(weights, config)(asked)
+        # A seed is a number that somebody draws: other ones are no drift.
+        log_reference(inputs={"label": asked["label"]}, outputs=answers, ignored=["seed"])
     print(f"Registered {tracking.MODEL_NAME}: {best.technique}, seed {best.seed}.")
 
 
@@ -260,7 +265,7 @@ def main() -> None:
             key = (TECHNIQUES[name].schedule, TECHNIQUES[name].loss_aware)
             result, alike[key] = run_technique(name, bench, seed, options, alike.get(key))
             results.append(result)
-    register(min(results, key=lambda result: result.metrics["val_frechet"]), options)
+    register(min(results, key=lambda result: result.metrics["val_frechet"]), parts["test"], options)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import numpy as np
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema, TensorSpec
 from mlops_client.mlx import TrainingLogger, log_model
+from mlops_client.reference import log_reference
 from selfimprove import data, filters, quality, serving, tracking
 from selfimprove.generator import TIMESTEPS, Generator, sample, starting_noise
 from selfimprove.judging import Judged, judge_samples
@@ -247,7 +248,7 @@ def log_samples(name: str, best: Round, options: argparse.Namespace) -> None:
     tracking.log_grid(f"{name}.png", images)
 
 
-def register(best: Result, options: argparse.Namespace) -> None:
+def register(best: Result, test: data.Digits, options: argparse.Namespace) -> None:
     """Store the best model beside the code and in the registry."""
     config = {"width": options.width, "blocks": 3, "sampling_steps": options.sampling_steps}
     tracking.save_local(HERE / "models" / "best", best.weights, config)
@@ -269,6 +270,10 @@ def register(best: Result, options: argparse.Namespace) -> None:
             metadata=metadata,
             tags={"mlops.technique": best.technique},
         )
+        asked = {"label": np.tile(test.labels, 2), "seed": np.arange(2 * len(test))}
+        answers = serving.predictor(best.weights, config)(asked)
+        # A seed is a number that somebody draws: other ones are no drift.
+        log_reference(inputs={"label": asked["label"]}, outputs=answers, ignored=["seed"])
     print(f"Registered {tracking.MODEL_NAME}: {best.technique}, seed {best.seed}.")
 
 
@@ -283,7 +288,9 @@ def main() -> None:
         accuracy = quality.accuracy(start.scorer, parts["test"].images, parts["test"].labels)
         print(f"Seed {seed}: {len(start.real)} real images; the scorer reads {accuracy:.3f}.")
         results += [run_technique(name, bench, start, seed, options) for name in names]
-    register(min(results, key=lambda result: result.metrics["val_joint_frechet"]), options)
+    register(
+        min(results, key=lambda result: result.metrics["val_joint_frechet"]), parts["test"], options
+    )
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ class Tables:
 
 def tables(reference: Reference, window: "pa.Table") -> Tables:
     """Return the columns that both have, texts as what is measured of them."""
-    both = paired(reference.table, window.slice(max(0, len(window) - ROWS)), ROWS)
+    newest = window.slice(max(0, len(window) - ROWS))
+    both = paired(reference.table, newest, ROWS, reference.ignored)
     known = [pair for pair in both if pair.reference is not None and pair.looks]
     known = [pair for pair in known if len(pair.looks[0].values)]
     known.sort(key=lambda pair: -reference.importance.get(pair.name, 1.0 * (pair.role == "output")))

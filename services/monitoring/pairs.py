@@ -31,13 +31,16 @@ class Pair:
     """Why the window's values cannot be compared."""
 
 
-def paired(reference: "pa.Table", window: "pa.Table", newest: int) -> tuple[Pair, ...]:
+def paired(
+    reference: "pa.Table", window: "pa.Table", newest: int, ignored: frozenset[str] = frozenset()
+) -> tuple[Pair, ...]:
     """Return all columns of both.
 
     Args:
         reference: Of ``predictions.monitoring.features``, or as that.
         window: As it, oldest first.
         newest: Rows of a second look, where the window has at least twice as many.
+        ignored: Columns that are no data, as ``input.seed``; those of a vector by its name.
     """
     cuts = [window]
     if len(window) >= 2 * newest:
@@ -45,7 +48,8 @@ def paired(reference: "pa.Table", window: "pa.Table", newest: int) -> tuple[Pair
     looks = [(cut, series.requests(cut)) for cut in cuts]
     asked = series.requests(reference)
     both = dict.fromkeys((*series.names(reference), *series.names(window)))
-    return tuple(_pair(reference, name, asked, looks) for name in both)
+    kept = [name for name in both if not {name, series.vector_of(name)} & ignored]
+    return tuple(_pair(reference, name, asked, looks) for name in kept)
 
 
 def _pair(

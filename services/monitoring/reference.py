@@ -8,7 +8,7 @@ weeks before.
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -48,11 +48,15 @@ class Reference:
     importance: Mapping[str, float] = field(default_factory=dict)
     until: float | None = None
     """Of a stretch of the log: what came before that belongs to it, not to a window."""
+    ignored: frozenset[str] = frozenset()
+    """Columns that training said are no data, as ``input.seed``: they are not compared."""
 
 
-def made(table: "pa.Table", said: str, until: float | None = None) -> Reference:
+def made(
+    table: "pa.Table", said: str, until: float | None = None, ignored: Iterable[str] = ()
+) -> Reference:
     """Return rows as a reference, with how much each input matters in them."""
-    return Reference(table, said, importance.of(table), until)
+    return Reference(table, said, importance.of(table), until, frozenset(ignored))
 
 
 def evaluation(
@@ -80,16 +84,23 @@ def evaluation(
     table, revision = parse(content)
     said = f"the evaluation data of version {version}"
     said += f" (data revision {revision[:8]})" if revision else ""
-    _keep(path, table, said)
-    return made(table, said)
+    skipped = ignored(content)
+    _keep(path, table, said, ignored=skipped)
+    return made(table, said, ignored=skipped)
+
+
+def ignored(content: bytes) -> tuple[str, ...]:
+    """Return the input columns that training said are no data, as columns of the log."""
+    said = orjson.loads(content).get("ignored") or ()
+    return tuple(f"input.{name}" for name in said if isinstance(name, str))
 
 
 def parse(content: bytes) -> "tuple[pa.Table, str]":
     """Return what training logged as columns of the prediction log, and its data revision.
 
     ``{"v": 1, "rows": n, "inputs": {name: [a value a row]}, "outputs": {…}, "labels": [a value a
-    row] or null, "data_revision": text or null}``. Labels are of the first output; both are kept
-    as the columns ``LABEL`` and ``ANSWER``.
+    row] or null, "data_revision": text or null, "ignored": [names]}``. Labels are of the first
+    output; both are kept as the columns ``LABEL`` and ``ANSWER``.
 
     Raises:
         EngineProtocolError: It is something else.
@@ -225,15 +236,22 @@ def _kept(path: Path) -> Reference | None:
     try:
         table = pq.ParquetFile(path).read()
         told = orjson.loads(table.schema.metadata[_SAID])
-        return made(table.replace_schema_metadata(), str(told["said"]), told["until"])
+        skipped = told.get("ignored", ())
+        return made(table.replace_schema_metadata(), str(told["said"]), told["until"], skipped)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         return None  # none yet, or damaged: it is made again from where it came
 
 
-def _keep(path: Path, table: "pa.Table", said: str, until: float | None = None) -> None:
+def _keep(
+    path: Path,
+    table: "pa.Table",
+    said: str,
+    until: float | None = None,
+    ignored: Sequence[str] = (),
+) -> None:
     import pyarrow.parquet as pq
 
-    told = orjson.dumps({"said": said, "until": until})
+    told = orjson.dumps({"said": said, "until": until, "ignored": ignored})
     part = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

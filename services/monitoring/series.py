@@ -72,6 +72,11 @@ def role(name: str) -> Role | None:
     return next((said for prefix, said in PREFIXES.items() if name.startswith(prefix)), None)
 
 
+def vector_of(name: str) -> str:
+    """Return the name of the column that a column is of: of a vector's element, the vector's."""
+    return _OF_VECTOR.sub("", name)
+
+
 def requests(table: "pa.Table") -> Codes | None:
     """Return which request each row came with; None when each came alone."""
     if "id" not in table.column_names or not len(table):

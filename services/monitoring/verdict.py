@@ -64,7 +64,7 @@ def judge(reference: Reference, window: "pa.Table", rules: Rules | None = None) 
         rules: The default ones when left out.
     """
     held = rules or Rules()
-    pairs = paired(reference.table, window, held.newest)
+    pairs = paired(reference.table, window, held.newest, reference.ignored)
     weights = reference.importance
     found = [
         _family("data", _columns(pairs, "input", weights, held), held),

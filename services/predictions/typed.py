@@ -137,7 +137,7 @@ def _column(name: str, rows: list[Any]) -> Iterator[tuple[str, list[Any]]]:
     if not any(isinstance(row, list | dict) for row in rows):
         yield name, rows
         return
-    vectors = [_elements(row) for row in rows]
+    vectors = [[] if row is None else _elements(row) for row in rows]
     if any(vector is None for vector in vectors):
         yield name, [orjson.dumps(row).decode() for row in rows]
         return

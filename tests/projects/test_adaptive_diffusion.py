@@ -135,3 +135,21 @@ def test_a_perfect_network_gives_the_true_image_in_any_number_of_steps(adaptive)
     )
 
     assert np.allclose(image, clean, atol=1e-5)
+
+
+def test_its_evaluation_data_are_pictures_of_the_digits_it_was_judged_by(
+    adaptive, project_module, evaluated
+):
+    train, parts = project_module(PROJECT, "train"), adaptive("data").load()
+    model = adaptive("network").Denoiser(16, 2)
+    options = train.arguments(["--width", "16"])
+    scores = {"val_frechet": 1.0, "test_frechet": 1.0}
+    path = [adaptive("sampling").Stop(0.9, 0.1), adaptive("sampling").Stop(0.1, 0.9)]
+    best = train.Result("r", "cosine", 0, model, path, scores)
+
+    found = evaluated(train, lambda: train.register(best, parts["test"], options))
+
+    assert found.table["input.label"].to_pylist() == parts["test"].labels.tolist() * 2
+    answers = {name for name in found.table.column_names if name.startswith("output.")}
+    assert answers == {f"output.image.{what}" for what in ("mean", "std", "min", "max")}
+    assert found.ignored == {"input.seed"}

@@ -187,3 +187,25 @@ def test_what_a_character_reads_is_all_that_is_stored_but_the_unused_embeddings(
     unused = (len(part("corpus").CHARACTERS) - shape.context) * shape.embedding * 4
 
     assert part("work").bytes_read(model, shape) == plans.stored_bytes(model) - unused
+
+
+def test_lines_of_code_are_those_that_somebody_would_have_go_on(part):
+    corpus = part("corpus")
+    text = "import os\n\n    x = 1  \n    return value\n)\n" + "line of code\n" * 9
+
+    found = corpus.lines(corpus.encode(text), most=4)
+
+    assert found == ["import os", "    return value", "line of code", "line of code"]
+
+
+def test_its_evaluation_data_are_lines_and_how_they_go_on(project_module, stored, evaluated):
+    train = project_module("03_Quantized_Optimization", "train")
+    names = ("val_bits_per_char", "test_bits_per_char", "size_bytes", "compression_ratio")
+    best = train.Result("r", "int4", 0, *stored, dict.fromkeys(names, 1.0))
+    texts = ["import os", "def main() -> None:"]
+
+    found = evaluated(train, lambda: train.register(best, texts)).table
+
+    assert found["input.text"].to_pylist() == texts
+    assert [len(text) for text in found["output.continuation"].to_pylist()] == [16, 16]
+    assert all(bits > 0 for bits in found["output.bits_per_character"].to_pylist())

@@ -218,3 +218,23 @@ def test_a_copy_goes_on_without_changing_the_original(selfimprove):
 
     assert np.array_equal(before, np.array(original.weights()["enter.weight"]))
     assert not np.array_equal(before, np.array(copy.weights()["enter.weight"]))
+
+
+def test_its_evaluation_data_are_pictures_of_the_digits_it_was_judged_by(
+    selfimprove, project_module, evaluated
+):
+    from mlx.utils import tree_flatten
+
+    train, parts = project_module(PROJECT, "train"), selfimprove("data").load()
+    model = selfimprove("network").Denoiser(16, 3)
+    options = train.arguments(["--width", "16"])
+    scores = {"val_joint_frechet": 1.0, "test_joint_frechet": 1.0}
+    weights = dict(tree_flatten(model.parameters()))
+    best = train.Result("r", "confidence", 0, weights, scores)
+
+    found = evaluated(train, lambda: train.register(best, parts["test"], options))
+
+    assert found.table["input.label"].to_pylist() == parts["test"].labels.tolist() * 2
+    answers = {name for name in found.table.column_names if name.startswith("output.")}
+    assert answers == {f"output.image.{what}" for what in ("mean", "std", "min", "max")}
+    assert found.ignored == {"input.seed"}

@@ -158,3 +158,21 @@ def test_the_picture_is_a_png_of_the_right_size(diffusion, tmp_path):
     start = content.index(b"IDAT") + 4
     size = struct.unpack(">I", content[start - 8 : start - 4])[0]
     assert len(zlib.decompress(content[start : start + size])) == 72 * 361
+
+
+def test_its_evaluation_data_are_pictures_of_the_digits_it_was_judged_by(
+    diffusion, project_module, evaluated
+):
+    train, parts = project_module(PROJECT, "train"), diffusion("data").load()
+    model = diffusion("network").Denoiser(16, 2)
+    options = train.arguments(["--width", "16"])
+    scores = {"val_frechet": 1.0, "test_frechet": 1.0}
+    sampler = diffusion("sampling").Sampler(steps=2, eta=0.0)
+    best = train.Result("r", "ddim", 0, model, sampler, scores)
+
+    found = evaluated(train, lambda: train.register(best, parts["test"], options))
+
+    assert found.table["input.label"].to_pylist() == parts["test"].labels.tolist() * 2
+    answers = {name for name in found.table.column_names if name.startswith("output.")}
+    assert answers == {f"output.image.{what}" for what in ("mean", "std", "min", "max")}
+    assert found.ignored == {"input.seed"}

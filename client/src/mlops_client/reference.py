@@ -26,6 +26,7 @@ def log_reference(
     inputs: Mapping[str, Any],
     outputs: Mapping[str, Any],
     labels: Sequence[Any] | np.ndarray | None = None,
+    ignored: Sequence[str] = (),
 ) -> int:
     """Log evaluation data into the active run; return how many rows were kept.
 
@@ -34,6 +35,8 @@ def log_reference(
             or picture a row.
         outputs: What it answered, by the output columns' names.
         labels: What was right, a value a row, of the first output.
+        ignored: Input columns that are no data, as seeds and numbers of orders: whatever is asked
+            in them is no drift. They need not be among the inputs here.
 
     Raises:
         RuntimeError: There is no active run.
@@ -53,6 +56,7 @@ def log_reference(
         "inputs": {name: _plain(rows, kept) for name, rows in inputs.items()},
         "outputs": {name: _plain(rows, kept) for name, rows in outputs.items()},
         "labels": None if labels is None else _plain(labels, kept),
+        "ignored": list(ignored),
         "data_revision": mlflow.get_run(run.info.run_id).data.tags.get("mlops.data.revision"),
     }
     with tempfile.TemporaryDirectory() as folder:

@@ -62,3 +62,9 @@ def load(folder: Path, sizes: dict[str, int]) -> dict[str, np.ndarray]:
 def windows(ids: np.ndarray, context: int) -> np.ndarray:
     """Return every run of ``context`` characters and the one after it, without copying the text."""
     return np.lib.stride_tricks.sliding_window_view(ids, context + 1)
+
+
+def lines(ids: np.ndarray, most: int = 400, least: int = 8) -> list[str]:
+    """Return the first lines of code of a text, as somebody types them to have them go on."""
+    found = (line.rstrip() for line in decode(ids).splitlines())
+    return [line for line in found if len(line.strip()) >= least][:most]

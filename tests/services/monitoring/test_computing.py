@@ -3,6 +3,7 @@
 import errno
 import time
 
+import numpy as np
 import orjson
 import pytest
 
@@ -44,8 +45,6 @@ class TrackingServer:
 
 
 def evaluated(rows: int = 600, right: float = 0.95) -> bytes:
-    import numpy as np
-
     rng = np.random.default_rng(8)
     values = rng.normal(size=(rows, 4))
     label = (values[:, 0] > 0).astype(int)
@@ -202,6 +201,21 @@ def test_no_columns_kept_is_unknown(home, store):
     asked(home, NOW - HOUR_S, 500, privacy="off")
     checked = monitor(home, store, TrackingServer(evaluated())).check("p", "m", 3, now=NOW)
     assert by_kind(checked)["data"].state == "unknown"
+
+
+def test_what_training_says_is_no_data_is_not_compared(home, store):
+    content = orjson.dumps({**orjson.loads(evaluated()), "ignored": ["d", "seed", "vector"]})
+    rng = np.random.default_rng(2)
+
+    def other(inputs):
+        del inputs["d"]
+        return {**inputs, "seed": [int(rng.integers(9**9))], "vector": [rng.random(3).tolist()]}
+
+    asked(home, NOW - HOUR_S, 2000, change=other, seed=1)
+    for server in (TrackingServer(content), TrackingServer(b"")):  # the second: what was kept
+        found = by_kind(monitor(home, store, server).check("p", "m", 3, now=NOW))
+        assert [one.name for one in found["data"].columns] == ["input.a", "input.b", "input.c"]
+        assert (found["quality"].state, found["data"].state) == ("steady", "steady")
 
 
 class Reporter:
