@@ -183,7 +183,7 @@ def policy(*, project: str, as_json: bool, **given: float | str | None) -> None:
         say(line)
 
 
-def _fields(found: "Policy") -> dict[str, object]:
+def _fields(found: "Policy") -> dict[str, Any]:
     return {name: getattr(found, name) for name in found.__dataclass_fields__}
 
 

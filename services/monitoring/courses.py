@@ -149,7 +149,7 @@ def _rank() -> Any:  # noqa: ANN401
     state, severity = _verdicts.c.state, _verdicts.c.severity
     drifted: Sequence[Degree] = ("medium", "high")
     return case(
-        *((state == one, DEGREES.index(one)) for one in ("unknown", "too few", "steady")),  # type: ignore[arg-type]
+        *((state == one, DEGREES.index(one)) for one in ("unknown", "too few", "steady")),
         *((severity == one, DEGREES.index(one)) for one in drifted),
         else_=DEGREES.index("low"),
     )
