@@ -1,6 +1,6 @@
 """All deployments beside each other: a row a version that takes requests, a cell a question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -57,7 +57,7 @@ class Row:
     service: Service
     checked_at: float | None
     predicted_at: float | None
-    """Of the newest prediction that was looked at; None: none was."""
+    """Of the newest prediction that is known of; None: none is."""
     labelled_at: float | None
     late: bool
     """Whether it is asked, and was not checked for ``LATE_S``."""
@@ -166,10 +166,16 @@ def _row(
     asked = seen is not None and not of.figures_stale and seen.figures.requests > 0
     return Row(
         of.name, of.project, of.model, version, role, cells, service(of, seen), checked,
-        max((one.until for one in known.values() if one.until is not None), default=None),
+        _predicted(seen, known.values()),
         labels.get((of.project, of.model)),
         late=asked and checked is not None and now - checked > LATE_S, asked=asked,
     )  # fmt: skip
+
+
+def _predicted(seen: VersionLook | None, known: Iterable[Summary]) -> float | None:
+    """Return when it was last asked: as the gateway knows since it began, or as was looked at."""
+    found = [one.until for one in known] + [seen.figures.last_at if seen is not None else None]
+    return max((at for at in found if at is not None), default=None)
 
 
 def cell(

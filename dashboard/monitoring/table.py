@@ -25,7 +25,7 @@ def html(
     labels = [
         ("Deployment", ""), *((looks.TITLES[kind], looks.ABOUT[kind]) for kind in FAMILIES),
         ("Service", "How it answers, of the last minute, as the gateway counts it."),
-        ("Last", "Last check, last prediction it looked at, last label."),
+        ("Last", "Last check, last prediction, last label."),
     ]  # fmt: skip
     heads = "".join(
         f'<th scope="col" title="{about}" style="text-align:left;font-weight:500;font-size:12px;'
