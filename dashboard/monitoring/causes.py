@@ -23,7 +23,8 @@ _TITLES: Mapping[Symptom, str] = {
 }  # fmt: skip
 _ICONS: Mapping[Kind, str] = {
     "restart": "restart_alt", "data_revision": "database", "code": "code",
-    "version": "deployed_code", "lost": "report", "clients": "key", "requests": "swap_horiz", "batch": "view_agenda",
+    "version": "deployed_code", "lost": "report", "clients": "key", "requests": "swap_horiz",
+    "batch": "view_agenda",
     "payload": "scale", "feature": "trending_up", "labels": "label", "relation": "compare_arrows",
     "low_power": "battery_saver", "thermal": "device_thermostat", "memory": "swap_vert",
     "contention": "group", "clock": "speed", "backend": "developer_board", "replicas": "dns",
