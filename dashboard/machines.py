@@ -10,7 +10,6 @@ from services.home import Home
 
 if TYPE_CHECKING:
     from services.causes import Explanation
-    from services.monitoring.store import VerdictStore
     from services.telemetry.explaining import Explained
     from services.telemetry.models import Series, Telemetry
 
@@ -83,12 +82,5 @@ def why_deployment(project: str, model: str) -> tuple["Explanation", ...]:
 def _why_deployment(project: str, model: str) -> tuple["Explanation", ...]:
     from services.causes.gathering import Sources, explain_deployment
 
-    sources = Sources(Home.locate(), state.journal(), state.mirror(), telemetry(), _verdicts())
+    sources = Sources(Home.locate(), state.journal(), state.mirror(), telemetry(), state.verdicts())
     return explain_deployment(sources, project, model, datetime.now(UTC).timestamp())
-
-
-@st.cache_resource(show_spinner=False)
-def _verdicts() -> "VerdictStore":
-    from services.monitoring.store import VerdictStore
-
-    return VerdictStore(Home.locate())

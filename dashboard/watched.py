@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from dashboard import state
 from services.home import Home
 from services.monitoring import courses
 from services.monitoring.courses import Check, Degree, Key
 from services.monitoring.models import Family, Verdict
-from services.monitoring.store import Effect, Summary, VerdictStore
+from services.monitoring.store import Effect, Summary
 
 if TYPE_CHECKING:
     from services.monitoring.accuracy import Accuracy, Quality
@@ -32,23 +33,13 @@ class Board:
     strips: Mapping[Key, tuple[Degree | None, ...]]
 
 
-@st.cache_resource(show_spinner=False)
-def store() -> VerdictStore:
-    """Return the verdicts, opened once a process.
-
-    Raises:
-        PlatformError: The index cannot be opened.
-    """
-    return VerdictStore(Home.locate())
-
-
 def number() -> int:
     """Return the number of the newest verdict.
 
     Raises:
         PlatformError: The index cannot be read.
     """
-    return courses.number(store())
+    return courses.number(state.verdicts())
 
 
 def board(since: float, step_s: float, count: int) -> Board:
@@ -64,7 +55,9 @@ def board(since: float, step_s: float, count: int) -> Board:
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _board(newest: int, since: float, step_s: float, count: int) -> Board:
     del newest
-    return Board(courses.newest(store()), courses.strips(store(), since, step_s, count))
+    return Board(
+        courses.newest(state.verdicts()), courses.strips(state.verdicts(), since, step_s, count)
+    )
 
 
 def checks(project: str, model: str, version: int, since: float | None) -> tuple[Check, ...]:
@@ -81,7 +74,7 @@ def _checks(
     newest: int, project: str, model: str, version: int, since: float | None
 ) -> tuple[Check, ...]:
     del newest
-    return courses.checks(store(), project, model, version, since=since, limit=_LEAST)
+    return courses.checks(state.verdicts(), project, model, version, since=since, limit=_LEAST)
 
 
 def versions(project: str, model: str) -> tuple[int, ...]:
@@ -90,7 +83,7 @@ def versions(project: str, model: str) -> tuple[int, ...]:
     Raises:
         PlatformError: The index cannot be read.
     """
-    return courses.versions(store(), project, model)
+    return courses.versions(state.verdicts(), project, model)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, ttl="60s")  # its report may be removed
@@ -101,7 +94,7 @@ def check(verdict_id: str) -> tuple[Verdict, ...]:
         NotFoundError: There is none of that id.
         PlatformError: The index cannot be read.
     """
-    return store().check(verdict_id)
+    return state.verdicts().check(verdict_id)
 
 
 def column(project: str, model: str, version: int, kind: Family, name: str) -> tuple[Effect, ...]:
@@ -118,7 +111,7 @@ def _column(
     newest: int, project: str, model: str, version: int, kind: Family, name: str
 ) -> tuple[Effect, ...]:
     del newest
-    return store().column(project, model, kind, name, version=version)
+    return state.verdicts().column(project, model, kind, name, version=version)
 
 
 def begun(project: str, model: str, kind: Family) -> float | None:
@@ -127,7 +120,7 @@ def begun(project: str, model: str, kind: Family) -> float | None:
     Raises:
         PlatformError: The index cannot be read.
     """
-    return store().begun(project, model, kind)
+    return state.verdicts().begun(project, model, kind)
 
 
 # Out of the prediction log

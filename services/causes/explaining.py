@@ -4,6 +4,7 @@ The same rows give the same answer, in whatever order they come. What was not th
 at is said so, and never taken as fine.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -44,6 +45,7 @@ CHECKS: dict[Symptom, tuple[Check, ...]] = {
     "quality": (clients, requests),
 }
 """What may be to blame: what a machine does changes no answer, no version changes what is asked."""
+_ERROR = 120
 RISE = 0.1
 """Share of what it was, by which a latency must rise to be worth an explanation."""
 
@@ -181,8 +183,18 @@ def _change(case: Case) -> str:
         tails = [milliseconds(float(np.quantile(side, 0.95))) for side in (then, now)]
         return f"Latency {before} → {after} on average, p95 {tails[0]} → {tails[1]} ({counts})."
     if case.symptom == "errors":
-        return f"{before} → {after} of the requests failed ({counts})."
+        return f"{before} → {after} of the requests failed ({counts}).{_most_often(case.now)}"
     return f"{_begun(case.metric)}: {before} → {after} ({counts})."
+
+
+def _most_often(side: Side) -> str:
+    """Return what most of the failed ones said."""
+    bad = side.rows.error[side.whole > 0]
+    said = Counter(str(one).splitlines()[0][:_ERROR] for one in bad if one)
+    if not said:
+        return ""
+    first = max(said, key=lambda one: (said[one], one))
+    return f" Most often now: “{first}” ({said[first]:,} of {len(bad):,})."
 
 
 def _stretch(side: Side) -> Stretch:

@@ -265,13 +265,14 @@ class VerdictStore:
         return float(rows[0].since or rows[0].computed_at) if rows else None
 
     def verdict(self, verdict_id: str) -> Verdict:
-        """Return a verdict whole.
+        """Return a verdict as it was written; its report may have been removed since.
 
         Raises:
             NotFoundError: There is none of that id, or its file is gone.
             PlatformError: The index cannot be read.
         """
-        return next(one for one in self.check(verdict_id) if one.id == verdict_id)
+        written, _ = self._check(verdict_id)
+        return next(one for one in written if one.id == verdict_id)
 
     def check(self, verdict_id: str) -> tuple[Verdict, ...]:
         """Return all verdicts of the check that a verdict is of; a removed report is none.
@@ -280,6 +281,11 @@ class VerdictStore:
             NotFoundError: There is none of that id, or its file is gone.
             PlatformError: The index cannot be read.
         """
+        written, reports = self._check(verdict_id)
+        return tuple(one.with_report(reports.get(one.id)) for one in written)
+
+    def _check(self, verdict_id: str) -> tuple[list[Verdict], dict[str, str | None]]:
+        """Return the verdicts of a check as they were written, and the reports that are kept."""
         file = select(_verdicts.c.file).where(_verdicts.c.id == verdict_id).scalar_subquery()
         asked = select(_verdicts.c.id, _verdicts.c.file, _verdicts.c.report)
         rows = self.ask(asked.where(_verdicts.c.file == file))
@@ -289,8 +295,7 @@ class VerdictStore:
                 f"There is no verdict {verdict_id[:100]}.",
                 "It may be older than verdicts are kept. The Monitoring page has those there are.",
             )
-        reports = {row.id: row.report for row in rows}
-        return tuple(one.with_report(reports.get(one.id)) for one in found)
+        return found, {row.id: row.report for row in rows}
 
     def summaries(self, asked: Any) -> tuple[Summary, ...]:  # noqa: ANN401
         """Return the verdicts that a question of this package names.

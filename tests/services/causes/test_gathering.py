@@ -165,7 +165,7 @@ def test_failures_around_the_end_of_a_model_server_are_laid_to_it(home: Home, so
 
     def facts(at: float) -> dict[str, Any]:
         near = any(-30 <= at - end < 60 for end in ends)
-        return {"status": 500 if near else 200}
+        return {"status": 500 if near else 200, "error": "It ended.\nlines" if near else None}
 
     happened(sources, NOON - HOUR_S)
     for end in ends:
@@ -174,6 +174,7 @@ def test_failures_around_the_end_of_a_model_server_are_laid_to_it(home: Home, so
     errors = of(explain_deployment(sources, "lora", "net", NOON), "errors")
     assert errors.first is not None
     assert errors.first.kind == "restart"
+    assert "Most often now: “It ended.” (" in errors.said
     assert errors.first.title == "Model servers began anew: 2 times"
     assert "A model server of version 2 ended: killed." in errors.first.evidence[1]
 

@@ -1,5 +1,7 @@
 """Labels as Evidently reads them: the newest, of one kind, and what is left out is said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,9 +21,7 @@ def baseline(target: list[object], prediction: list[object]) -> Reference:
 def found(target: list[object], prediction: list[object], unusable: int = 0) -> Labelled:
     one = labels.of_rows(target, prediction)
     at = np.arange(len(target), dtype=float)[::-1]  # the newest first, as labels come in any order
-    return Labelled(
-        one.task, one.target, one.prediction, at, at * 0, len(target), unusable, one.strange
-    )
+    return replace(one, at=at, delay_s=at * 0, requests=len(target), unusable=unusable)
 
 
 def rows(table: pa.Table) -> list[tuple[object, object]]:

@@ -76,7 +76,7 @@ def test_restart_where_nothing_runs_is_exit_1(run):
 def test_an_unknown_engine_names_the_known_ones(run, command):
     done = run(command, "nonsense")
     assert done.exit_code == 1
-    assert "controller, dashboard, gateway, mlflow, predictions, serving, telemetry" in done.stderr
+    assert "controller, dashboard, evidently, gateway, mlflow, predictions, serving" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["logs"], ["restart"], ["nonsense"], ["up", "--nonsense"]])
