@@ -78,8 +78,7 @@ def drawn(app: AppTest) -> str:
 def row(app: AppTest, name: str, role: str = "") -> str:
     """The matrix' row of a deployment, or of the version that has this role."""
     found = [one for one in re.findall(r"<tr>.*?</tr>", drawn(app)) if f"={name}" in one]
-    mine = next(one for one in found if f">{role}" in one)
-    return html.unescape(mine).replace("\xa0", " ")
+    return next(html.unescape(one).replace("\xa0", " ") for one in found if f">{role}" in one)
 
 
 def ids(name: str, version: int = 1) -> list[str]:

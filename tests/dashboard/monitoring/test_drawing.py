@@ -130,7 +130,7 @@ def test_what_is_not_known_of_a_column_is_a_dash():
         effect=None, threshold=None, p_value=None, importance=None, reference=None, current=None
     )
     drawn = columns.html([one], "", str, HUES)
-    assert drawn.count(columns.NONE) == 5
+    assert drawn.count(columns.NONE) == 4
     assert not re.search(r">0(\.0+)?( %)?<", drawn)
 
 
