@@ -67,7 +67,7 @@ def _texts(then: NDArray[Any], now: NDArray[Any]) -> Region | None:
 def empty(values: NDArray[Any]) -> Numbers:
     """Return 1 for a row without a value, else 0."""
     if values.dtype.kind == "f":
-        lost: Numbers = (~np.isfinite(values)).astype(float)
-        return lost
+        lacking: Numbers = (~np.isfinite(values)).astype(float)
+        return lacking
     absent: Numbers = np.array([one is None or one == "" for one in values.tolist()], dtype=float)
     return absent
