@@ -8,7 +8,7 @@ from services.predictions.typed import Builder
 
 def columns(rows: list[object]) -> dict[str, list[object]]:
     builder = Builder()
-    builder.add("id", 0, 1, False, len(rows), orjson.dumps({"x": rows}).decode(), None)  # noqa: FBT003
+    builder.add("id", 0, 1, False, len(rows), orjson.dumps({"x": rows}).decode(), None)
     table = builder.table()
     assert table is not None
     return {
