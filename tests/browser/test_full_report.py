@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 
 AT = 1_795_953_600.0
 PROJECT = "cpu-compression"
+TAG = "</script><script>document.title = 'taken'</script>"
 HOSTILE = """<!doctype html><title>Report</title><pre id=said></pre><script>
 const said = [];
 const attempt = (name, what) => { try { said.push(name + ": " + what()); }
@@ -169,19 +170,28 @@ def test_the_library_draws_its_report_there_and_asks_for_nothing(page: Page, ser
     rng = np.random.default_rng(0)
     tables = []
     for number, name in enumerate(("reference", "current")):
-        table = pd.DataFrame({"age": rng.normal(number, size=600), "city": ["Kiel", "Ulm"] * 300})
+        cities = [TAG, "Ulm"] * 300
+        table = pd.DataFrame({"age": rng.normal(number, size=600), f"city {TAG}": cities})
         tables.append(path.with_suffix(f".{name}.parquet"))
         table.to_parquet(tables[-1])
-    Evidently().report(
-        Question(*tables, {"age": "numeric", "city": "category"}, path, path.with_suffix(".json"))
-    )
+    labels = path.with_suffix(".labels.parquet")
+    pd.DataFrame({"target": [TAG, "b"] * 50, "prediction": [TAG] * 100}).to_parquet(labels)
+    asked = Question(
+        *tables, {"age": "numeric", f"city {TAG}": "category"}, path, path.with_suffix(".json"),
+        task="classification", labels=(None, labels), notes=("3 more columns are *not* drawn.",),
+    )  # fmt: skip
+    assert Evidently().report(asked).trouble == ()
     sign_in(page, "/projects")
     left, faults = [], []
     page.on("request", lambda sent: left.append(sent.url))
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto(f"/monitoring/report/{one}")
-    expect(page.get_by_text("Drift in column").first).to_be_visible()
+    expect(page.get_by_text("3 more columns are *not* drawn.")).to_be_visible()
+    expect(page.get_by_text("Confusion Matrix").first).to_be_visible()
+    expect(page.get_by_text("Drift in column 'age'").first).to_be_visible()
+    expect(page.get_by_text("Drift in column 'city <").first).to_be_visible()
     expect(page.locator("svg.main-svg").first).to_be_visible()
     elsewhere = [url for url in left if not url.startswith(("data:", "blob:"))]
     assert elsewhere == [f"{served.url}/monitoring/report/{one}"]
     assert faults == []
+    assert page.title() != "taken"
