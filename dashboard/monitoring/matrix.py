@@ -12,7 +12,7 @@ from services.monitoring.courses import DEGREES, FAMILIES, Degree, degree
 from services.monitoring.models import Family
 from services.monitoring.store import Summary
 from services.serving.looking import Deployment, VersionLook
-from services.serving.looks import Phase
+from services.serving.models import Phase
 
 LATE_S = 3 * 3600.0
 """Without a check for so long of what is asked, something keeps the hourly ones from happening."""

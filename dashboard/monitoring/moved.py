@@ -57,7 +57,7 @@ def _with_spread(column: ColumnVerdict, seen: Seen) -> ColumnVerdict:
         for kind in ("data", "prediction")
         if kind in seen.verdicts
         for one in seen.verdicts[kind].columns
-    )  # type: ignore[index]  # two of the kinds
+    )
     same = next((one for one in others if one.name == column.name), column)
     return replace(column, reference=same.reference, current=same.current)
 

@@ -88,9 +88,9 @@ def strips(
         .group_by(*of, place)
     )
     made: dict[Key, list[Degree | None]] = {}
-    for project, model, version, kind, at, rank in store.ask(asked):
-        strip = made.setdefault((project, model, version, kind), [None] * count)
-        strip[min(at, count - 1)] = DEGREES[rank]
+    for row in store.ask(asked):
+        strip = made.setdefault((row.project, row.model, row.version, row.kind), [None] * count)
+        strip[min(row.place, count - 1)] = DEGREES[row.rank]
     return {key: tuple(strip) for key, strip in made.items()}
 
 
@@ -149,7 +149,7 @@ def _rank() -> Any:  # noqa: ANN401
     state, severity = _verdicts.c.state, _verdicts.c.severity
     drifted: Sequence[Degree] = ("medium", "high")
     return case(
-        *((state == one, DEGREES.index(one)) for one in ("unknown", "too few", "steady")),  # type: ignore[arg-type]
+        *((state == one, DEGREES.index(one)) for one in ("unknown", "too few", "steady")),
         *((severity == one, DEGREES.index(one)) for one in drifted),
         else_=DEGREES.index("low"),
     )
