@@ -88,9 +88,9 @@ def strips(
         .group_by(*of, place)
     )
     made: dict[Key, list[Degree | None]] = {}
-    for project, model, version, kind, at, rank in store.ask(asked):
-        strip = made.setdefault((project, model, version, kind), [None] * count)
-        strip[min(at, count - 1)] = DEGREES[rank]
+    for row in store.ask(asked):
+        strip = made.setdefault((row.project, row.model, row.version, row.kind), [None] * count)
+        strip[min(row.place, count - 1)] = DEGREES[row.rank]
     return {key: tuple(strip) for key, strip in made.items()}
 
 
