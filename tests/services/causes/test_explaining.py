@@ -66,4 +66,6 @@ def test_the_order_of_rows_changes_nothing(kind: str, seed: int):
 
 
 def told(found: Explanation) -> Any:
-    return [(c.kind, c.title, c.said, c.evidence, c.link) for c in found.causes], found.said
+    return [
+        (c.kind, c.title, c.weight, c.said, c.evidence, c.link) for c in found.causes
+    ], found.said

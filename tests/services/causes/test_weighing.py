@@ -69,7 +69,22 @@ def test_a_measured_cause_leaves_the_rest_to_what_cannot_be_told_apart():
     assert shares["version"] == pytest.approx(10 / 17, abs=0.06)
 
 
+def test_two_inputs_that_move_as_one_share_what_they_explain():
+    both = tuple({**side, "input.b": side["input.a"]} for side in A_MOVED)
+    found = explain(scene(symptom="accuracy", columns=both, outcome=by_column("a")))
+    assert [one.title for one in found.causes] == ["The input a moved", "The input b moved"]
+    assert sum(one.weight for one in found.causes) == pytest.approx(1.0)
+
+
 # What is not so
+
+
+def test_what_moved_the_way_that_does_no_harm_is_no_cause():
+    found = explain(
+        scene({"thermal": 2.0, "rate": 30.0, "replicas": 1.0, "others": 2.0}, None,
+              slower(since_onset))
+    )  # fmt: skip
+    assert (found.state, found.causes) == ("worse", ())
 
 
 def test_nothing_is_explained_where_nothing_changed():
