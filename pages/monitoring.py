@@ -16,7 +16,12 @@ if wanted:
     seen = access.subject(wanted)
     detail.draw(seen, where)
     name = shlex.quote(seen.name)
-    command_line(f"mlops drift list {name}", f"mlops drift check {name}")
+    command_line(
+        f"mlops drift show {name}",
+        f"mlops drift check {name}",
+        f"mlops why --deployment {name}",
+        f"mlops retrain propose {shlex.quote(f'{seen.project}/{seen.model}')} --why TEXT",
+    )
 else:
     st.title("Monitoring")
     notices.engine_notice("controller")

@@ -8,7 +8,6 @@ import streamlit as st
 
 from dashboard import machines, navigation, state
 from dashboard.charts.theme import Colours, colours
-from dashboard.components.cli import command_line
 from dashboard.components.notices import advice, problem
 from dashboard.numbers import counted, moment, percent
 from dashboard.text import markup, plain
@@ -62,7 +61,6 @@ def draw(project: str, model: str, version: int | None) -> None:
         else:
             answer = "No" if one.state == "steady" else "Not known"
             st.caption(f"{_TITLES[one.symptom]}? {answer}. {plain(one.said, _LINE)}")
-    command_line(f"mlops why --deployment {project}.{model}")
 
 
 def _symptom(one: Explanation) -> None:
