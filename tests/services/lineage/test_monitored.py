@@ -1,7 +1,8 @@
 """Verdicts, alerts and retrainings as they are kept, walked both ways."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,12 @@ from services.lineage.models import Ref, numbered
 from services.lineage.monitored import Monitored, monitored
 from services.monitoring.models import Family, Severity, Verdict, VerdictState
 from services.monitoring.store import VerdictStore
+from services.retraining import store as retraining
+from services.retraining.models import Proposal
 from tests import lineage_seed as seed
 from tests.lineage_seed import CLIP, DATA, LORA, NEXT, RETRAIN, RUN
 from tests.services.lineage.conftest import Asker
+from tests.services.retraining.things import evidence, running
 
 HOUR = 3600.0
 BEGUN = seed.NOW - 6 * HOUR
@@ -41,15 +45,13 @@ CHECKS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Retraining:
-    id: int
-    alerts: tuple[int, ...]
-    workflow: tuple[str, str] | None = (RETRAIN, "two")
-    project: str = LORA
-    model: str = LORA
-    created_at: float = seed.NOW - HOUR
-    state: str = "running"
+def answering(alert: str, **made: Any) -> Proposal:
+    """A retraining that answers the alert and has started the workflow run."""
+    given: dict[str, Any] = {
+        "project": LORA, "model": LORA, "alert_id": int(alert), "workflow": (RETRAIN, "two"),
+        "created_at": seed.NOW - HOUR, "evidence": (evidence(int(alert)),), **made,
+    }  # fmt: skip
+    return running(**given)
 
 
 @pytest.fixture
@@ -71,7 +73,13 @@ def alert(journal: Journal, kept: VerdictStore) -> str:
 
 @pytest.fixture
 def watched(journal: Journal, kept: VerdictStore, alert: str) -> Monitored:
-    return Monitored(journal, lambda: kept, lambda: (Retraining(7, (int(alert),)),))
+    return Monitored(journal, lambda: kept)
+
+
+@pytest.fixture
+def retrained(journal: Journal, alert: str) -> str:
+    """The retraining that the journal keeps."""
+    return str(retraining.put(journal, answering(alert)).id)
 
 
 def test_verdicts_that_tell_the_story_are_shown_and_all_are_counted(watched: Monitored):
@@ -115,29 +123,59 @@ def test_an_alert_that_ended_covers_no_later_verdict(watched: Monitored, journal
 
 
 def test_from_the_alert_the_whole_thread_is_walked_both_ways(
-    ask: Asker, watched: Monitored, alert: str
+    ask: Asker, watched: Monitored, alert: str, retrained: str
 ):
     here = ask(watched=watched)
     thread = here.thread(Ref("alert", alert))
     ids = {one.id for one in thread.nodes}
     assert {
         f"data:{DATA}", f"run:{RUN}", f"version:{LORA}/{LORA}:1", "verdict:begun",
-        "verdict:newest", "retraining:7", f"workflow:{RETRAIN}/two", f"run:{NEXT}",
+        "verdict:newest", f"retraining:{retrained}", f"workflow:{RETRAIN}/two", f"run:{NEXT}",
         f"version:{LORA}/{LORA}:2",
     } <= ids  # fmt: skip
     assert thread.unknown == ()
-    for end in (numbered("predictions", LORA, LORA, 1), Ref("retraining", "7")):
+    for end in (numbered("predictions", LORA, LORA, 1), Ref("retraining", retrained)):
         assert f"alert:{alert}" in {one.id for one in here.thread(end).nodes}
     assert f"alert:{alert}" in {one.id for one in here.thread(Ref("run", NEXT), ("up",)).nodes}
 
 
+def test_a_retraining_that_merged_alerts_comes_from_each_of_them(
+    watched: Monitored, journal: Journal, alert: str, retrained: str
+):
+    number = int(retrained)
+    also = answering(alert, evidence=(evidence(int(alert) + 1),))
+    assert retraining.put(journal, also).id == number
+    found = watched.retraining(retrained)
+    assert found is not None
+    assert found.alerts == (alert, str(int(alert) + 1))
+    assert watched.retrainings(str(int(alert) + 1), 5) == ((found,), 1)
+
+
+def test_of_more_retrainings_than_fit_all_are_counted(
+    watched: Monitored, journal: Journal, alert: str, retrained: str
+):
+    retraining.change(
+        journal, int(retrained), lambda one: (replace(one, state="dropped", ended_at=seed.NOW), ())
+    )
+    later = retraining.put(journal, answering(alert, workflow=None))
+    (newest,), total = watched.retrainings(alert, 1)
+    assert (newest.id, newest.said, newest.workflow, total) == (
+        str(later.id), "running", None, 2,
+    )  # fmt: skip
+    started = watched.retraining_of(RETRAIN, "two")
+    assert started is not None
+    assert (started.id, started.said) == (retrained, "dropped")
+    assert watched.retraining_of(RETRAIN, "three") is None
+    assert watched.retraining(str(later.id + 1)) is None
+
+
 def test_an_alert_is_found_by_its_number_and_a_verdict_by_its_id(
-    ask: Asker, watched: Monitored, alert: str
+    ask: Asker, watched: Monitored, alert: str, retrained: str
 ):
     here = ask(watched=watched)
     assert here.find("begun") == (Ref("verdict", "begun"),)
-    assert here.find(alert) == (Ref("alert", alert),)
-    assert Ref("retraining", "7") in here.find("7")
+    assert Ref("alert", alert) in here.find(alert)
+    assert Ref("retraining", retrained) in here.find(f"retraining:{retrained}")
 
 
 def test_who_sees_other_projects_alone_is_told_that_there_is_no_such_alert(
@@ -150,8 +188,10 @@ def test_who_sees_other_projects_alone_is_told_that_there_is_no_such_alert(
 
 
 @pytest.mark.parametrize("name", ["", "x", "-1", "1" * 40, "²"])
-def test_what_is_no_number_is_no_alert(watched: Monitored, name: str):
+def test_what_is_no_number_is_no_alert_and_no_retraining(watched: Monitored, name: str):
     assert watched.alert(name) is None
+    assert watched.retraining(name) is None
+    assert watched.retrainings(name, 5) == ((), 0)
 
 
 def test_an_alert_whose_verdict_is_kept_no_more_says_so(

@@ -7,6 +7,9 @@ from airflow.sdk import DAG
 from mlops_workflows.dags import START, weight_rule
 from mlops_workflows.tasks import PlatformTask
 
+MOST_S = 3600.0
+"""Reports take no longer than until the next ones are due."""
+
 
 def report(spec_path: str) -> DAG:
     """Return ``platform.report``: one task, which is skipped while nothing is due.
@@ -31,5 +34,5 @@ def report(spec_path: str) -> DAG:
             "weight_rule": weight_rule(),
         },
     ) as dag:
-        PlatformTask(task_id="make", spec=spec_path, step="report")
+        PlatformTask(task_id="make", spec=spec_path, step="report", timeout_s=MOST_S)
     return dag
