@@ -80,7 +80,6 @@ def test_what_explains_most_is_drawn_first_with_its_bar_and_evidence(
     assert "1. Others ask: key k2 has" in told
     assert "% of the change" in told
     assert "Key k2: 0 % of" in told
-    assert "mlops why --deployment lora-finetuning.net" in told
     assert "More failures? No. It is as it was" in told
     assert "The machine studio: " in told
     assert linked[0][:2] == ("deployments", "See the deployment")
