@@ -142,6 +142,7 @@ def test_one_that_waits_keeps_no_other_action_waiting(lab: Lab, children: Childr
     assert len(children) == 1  # checks of one endpoint go one after another
 
 
+@pytest.mark.slow
 def test_a_check_of_the_real_process_over_a_real_log(lab: Lab):
     lab.live(1)
     routes.write(lab.home, Routes(1, {"p.m": Route("p.m", "p", "m", 3, {3: 1.0}, {})}))
