@@ -67,7 +67,7 @@ def test_service_levels_come_from_the_prediction_log(ask: Ask):
     found = figures(ask(), "deployments")
     assert found["Requests"] == (3, 0)
     assert found["Availability"] == (1.0, None)
-    rows = table(ask(), "deployments", "Service levels")
+    rows = table(ask(), "deployments", "Versions and how they answered")
     assert (f"{LORA}.{LORA}", "1", "3", "0", "100.000 %") in [row[:5] for row in rows]
     assert (f"{CLIP}.{CLIP}", "–", "0") in [row[:3] for row in rows]
 
