@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from dashboard import state
@@ -80,7 +82,8 @@ def test_a_retraining_waits_for_who_may_decide_about_it(
 ):
     open_page("nowhere", role=role, projects=projects)
     clip = "clip-finetuning"
-    retraining.put(state.journal(), proposal(project=clip, model=clip, requested_by=asked_by))
+    one = proposal(project=clip, model=clip, requested_by=asked_by, created_at=time.time() - 60)
+    retraining.put(state.journal(), one)
 
     app = open_page(page, role=role, projects=projects, mirror="as it is")
 

@@ -198,7 +198,7 @@ def test_the_command_writes_the_file_or_says_why_not(home: Home, tmp_path: Path)
     out = tmp_path / "report.html"
     done = CliRunner().invoke(mlops, ["report", "--out", str(out), "--project", LORA])
     assert done.exit_code == 0, done.output
-    assert "8 sections" in done.stdout
+    assert "9 sections" in done.stdout
     assert out.read_text().startswith("<!doctype html>")
     bad = CliRunner().invoke(mlops, ["report", "--out", str(tmp_path / "no" / "x.html")])
     assert (bad.exit_code, "cannot be written" in bad.stderr) == (1, True)
