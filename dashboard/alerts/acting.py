@@ -3,7 +3,7 @@
 Lists draw themselves again every few seconds, and a dialog that was opened from within would be
 closed by that. So a button of a list leaves a wish, and the page, drawn as a whole, opens it.
 
-With ``channels`` and ``several`` the only modules of the page that know the actions.
+With ``channels`` the only modules of the page that know the actions.
 """
 
 import shlex
@@ -16,9 +16,8 @@ from typing import Literal
 import streamlit as st
 
 from dashboard import state
-from dashboard.alerts import access, several
-from dashboard.alerts.several import Asked
-from dashboard.components import actions
+from dashboard.alerts import access, picks
+from dashboard.components import actions, several
 from dashboard.components.actions import Proposal
 from dashboard.numbers import counted
 from dashboard.text import plain
@@ -26,6 +25,7 @@ from services.actions.alerts import AcknowledgeAlert, CloseAlert, EndSilence, Si
 from services.alerting.models import Alert, Silence
 
 What = Literal["ack", "silence", "close"]
+Asked = Callable[[Alert], AcknowledgeAlert | CloseAlert | SilenceAlerts]
 Against = Callable[[What], str | None]
 """Why the person cannot do something to an alert, None when they can."""
 _WISH = "alerts:wish"
@@ -88,7 +88,7 @@ def open_wished() -> None:
     if len(ids) == 1 and alerts:
         actions.confirm(_of_one(what, alerts[0]), icon=_ICONS[what])
     elif alerts:
-        several.confirm(_of_many(what, len(alerts)), alerts, icon=_ICONS[what])
+        several.confirm(_of_many(what, len(alerts)), _those(alerts), icon=_ICONS[what])
     else:
         st.toast("They have ended meanwhile.", icon=":material/check_circle:")
 
@@ -176,7 +176,13 @@ def _within(probe: Silence) -> list[int]:
     return [one.id for one in access.covered(probe, access.places_of(of))]
 
 
-def _of_many(what: What, count: int) -> several.Wish:
+def _those(alerts: Sequence[Alert]) -> several.Those[Alert]:
+    return several.Those(
+        tuple(alerts), "alert", lambda one: one.title or one.key, lambda one: one.id, picks.clear
+    )
+
+
+def _of_many(what: What, count: int) -> several.Wish[Alert]:
     told = {
         "ack": "Nobody is reminded of them any more, unless one gets worse. Their ends are told.",
         "silence": "Nobody is told of them until then. They stay in the list.",

@@ -12,6 +12,7 @@ from dashboard.overview.needs import BadRuns, Need
 from dashboard.registry import access as registry
 from dashboard.registry.holders import past_holders
 from dashboard.scope import Scope
+from services import retraining
 from services.actions.records import ActionRecord
 from services.actions.roles import at_least
 from services.alerting.asking import Place
@@ -103,7 +104,7 @@ def others(where: Scope, places: Iterable[Place], unread: list[MlopsError]) -> t
         unread: Gets what could not be asked.
     """
     since = recent(where)
-    sources = (_of_engines, _of_projects, _of_actions, _of_models)
+    sources = (_of_engines, _of_projects, _of_actions, _of_models, _of_proposals)
     found: list[Need] = []
     for source in sources:
         try:
@@ -143,6 +144,14 @@ def _of_models(where: Scope, since: datetime) -> tuple[Need, ...]:
         _was_champion,
         approver=at_least(state.actor(), "approver"),
     )
+
+
+def _of_proposals(where: Scope, since: datetime) -> tuple[Need, ...]:
+    del since
+    open_ = retraining.proposals(
+        state.journal(), ("open",), projects=alerts.seen(where), limit=_FEW
+    )
+    return needs.of_proposals(open_, state.actor())
 
 
 def _in_service(where: Scope) -> tuple[Deployment, ...]:

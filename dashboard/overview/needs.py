@@ -14,6 +14,8 @@ from dashboard.numbers import counted
 from dashboard.registry.standing import candidates, champion_now, rules_of, value_of
 from dashboard.text import beyond
 from services.actions.records import ActionRecord
+from services.actions.retraining import AcceptRetraining
+from services.actions.roles import Actor, at_least, sees
 from services.alerting import inbox
 from services.alerting.models import Alert, Severity, key_of
 from services.mirror.models import (
@@ -23,9 +25,12 @@ from services.mirror.models import (
     RegisteredModel,
     Run,
 )
+from services.retraining import wording
+from services.retraining.models import Proposal
 from services.serving.looking import Deployment
 
 _BAD_ENDS = ("failed", "compensated")
+_WHY = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +252,39 @@ def _of_candidate(
         "model",
         "Decide" if approver else "Look",
         {"of": model.project, "model": model.name, "version": str(version.version)},
+    )
+
+
+def of_proposals(found: Iterable[Proposal], who: Actor) -> tuple[Need, ...]:
+    """Return retrainings that wait for a decision, for who may make it: nobody accepts their own.
+
+    Their severity is that of a thing to do: the alerts that they answer tell of the trouble.
+    """
+    role = AcceptRetraining.role
+    return tuple(
+        _of_proposal(one)
+        for one in found
+        if one.state == "open"
+        and at_least(who, role)
+        and sees(who, one.project)
+        and who.name != one.requested_by
+    )
+
+
+def _of_proposal(one: Proposal) -> Need:
+    why = " ".join(one.why.split())
+    why = why if len(why) <= _WHY else f"{why[: _WHY - 1]}…"
+    why = why if why.endswith((".", "!", "?", "…")) else f"{why}."
+    _, cost, _ = wording.costs(one)
+    return Need(
+        "info" if one.severity == "info" else "warning",
+        "waiting",
+        f"Retraining of {one.model}",
+        f"Waits for an approver: {why} {cost}",
+        datetime.fromtimestamp(one.created_at, UTC),
+        "monitoring",
+        "Decide",
+        {"deployment": one.name, "part": "retraining"},
     )
 
 

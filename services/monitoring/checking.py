@@ -24,6 +24,8 @@ from services.monitoring.deployed import Deployed
 from services.monitoring.models import Baseline
 from services.monitoring.record import Looked, Record
 from services.monitoring.store import VerdictStore
+from services.objectives import store as objectives
+from services.objectives.models import Objective
 from services.predictions import monitoring as log
 from services.settings import Settings
 from services.telemetry.folder import lock
@@ -147,6 +149,7 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
         contextlib.closing(VerdictStore(home)) as store,
     ):
         chosen = baselines.all_chosen(journal)
+        promised = objectives.said(journal)
         monitor = Monitor(home, store, mlflow, Evidently(), say=say)
         checked: dict[Deployed, Checked | MlopsError] = {}
         quiet: list[Deployed] = []
@@ -161,7 +164,10 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
                     quiet.append(one)
                     looked[known.key] = replace(known, at=at)
                     continue
-                checked[one] = monitor.check(*one, baseline=wanted, report=asked.report, now=at)
+                checked[one] = monitor.check(
+                    *one, baseline=wanted, report=asked.report, now=at,
+                    least_accuracy=_least_accuracy(objectives.of(promised, one[0], one[1])),
+                )  # fmt: skip
             except MlopsError as error:
                 checked[one] = error
             except Exception as error:
@@ -172,6 +178,12 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
         monitor.forget(time.time())
     _note(home, asked, before, began, looked)
     return Round(checked, tuple(quiet))
+
+
+def _least_accuracy(promised: Sequence[Objective]) -> float | None:
+    """Return the share of right answers that is promised; None: none is."""
+    mine = (one for one in promised if one.kind == "accuracy" and one.metric == "accuracy")
+    return next((one.target for one in mine), None)
 
 
 class _LateMLflow:

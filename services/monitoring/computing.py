@@ -107,7 +107,8 @@ class Monitor:
             version: The one that is looked at.
             baseline: What it is compared with; ``auto`` when left out.
             report: Whether Evidently writes its report; None: where it is worth its seconds.
-            least_accuracy: A bound the project has set (of regression: the greatest mean error).
+            least_accuracy: The share of right answers that is promised, 0 to 1; what its labels
+                measure otherwise is not held against it.
             now: The end of the window, seconds since 1970.
 
         Raises:
@@ -200,7 +201,11 @@ class Monitor:
         if found.overall is None or found.overall.rows < _LABELS:
             since = at - LONGEST_S
             found = accuracy.read(*of, since, at, _DAY_S, version)
-        judged = accuracy.judge(found.overall, _expected(chosen), bound, self._rules)
+        # A share of right answers says nothing of a mean error.
+        same = found.overall is not None and found.overall.metric == "accuracy"
+        judged = accuracy.judge(
+            found.overall, _expected(chosen), bound if same else None, self._rules
+        )
         return (judged if found.overall else replace(judged, said=found.said)), since
 
     def _wants_report(self, verdicts: Sequence[Verdict], at: float, *, fresh: bool) -> bool:

@@ -312,7 +312,7 @@ def test_who_may_not_open_a_page_is_led_to_what_everybody_sees(
 @contextmanager
 def wishing(monkeypatch: pytest.MonkeyPatch, what: acting.What, *alerts: Alert):
     """Draw the dialog of a wish in the page: AppTest reruns no dialog alone."""
-    from dashboard.alerts import several
+    from dashboard.components import several
 
     monkeypatch.setattr(acting, "wished", lambda: (what, tuple(one.id for one in alerts)))
     monkeypatch.setattr(actions, "confirm", lambda proposal, **_: actions._dialog(proposal))
@@ -393,9 +393,9 @@ def test_several_are_acknowledged_at_once_each_by_an_action_of_its_own(
     assert "5 alerts chosen" in said(app)
     with wishing(monkeypatch, "ack", *chosen):
         app = open_page("alerts", role="operator", mirror="as it is")
-        assert "Acknowledge" in said(app) or app.button(key="alerts-several-do")
+        assert "Acknowledge" in said(app) or app.button(key="several-do")
         app.text_input(key="alert-note").input("All mine").run()
-        app.button(key="alerts-several-do").click().run()
+        app.button(key="several-do").click().run()
     assert carry_out() == 3
     owners = {store.alert(state.journal(), one.id).owner for one in chosen}
     assert owners == {"mira"}

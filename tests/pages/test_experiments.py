@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dashboard import state
+from dashboard.components import several
 from dashboard.experiments import bulk, table
 from services.actions.journal import Journal
 from services.engines.mlflow.models import Metric
@@ -314,8 +315,8 @@ def test_each_chosen_run_becomes_an_action_of_its_own_and_one_that_runs_is_refus
     made = bulk._archive(back=False).make()
     assert made is not None
     held: dict[str, Any] = {"key": "k"}
-    bulk._submit(made, chosen, held)
-    bulk._submit(made, chosen, held)  # pressed twice: done once
+    several.submit(made, bulk._those(chosen), held)
+    several.submit(made, bulk._those(chosen), held)  # pressed twice: done once
     records = state.executor().history()
     assert {record.params["run_id"] for record in records} == {run_id(0, 0), run_id(0, 1)}
     assert len(records) == 2
@@ -328,7 +329,7 @@ def test_a_viewers_bulk_action_is_refused_whatever_the_browser_sends(store: Stor
     made = bulk._archive(back=False).make()
     assert made is not None
     held: dict[str, Any] = {"key": "k"}
-    bulk._submit(made, (run_id(0, 0),), held)
+    several.submit(made, bulk._those((run_id(0, 0),)), held)
     assert held["ids"] == []
     assert "takes the role operator" in held["refused"][0]
 

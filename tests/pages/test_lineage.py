@@ -18,11 +18,13 @@ from services.mirror import schema
 from services.mirror.store import Store
 from services.monitoring.models import Verdict
 from services.monitoring.store import VerdictStore
+from services.retraining import store as retraining
 from services.settings import Settings
 from tests import lineage_seed as seed
 from tests.lineage_seed import CLIP, DATA, FEDERATED, LORA, RUN
 from tests.pages.conftest import Open, said, said_links
 from tests.pages.roles import EVERY_ROLE
+from tests.services.retraining.things import evidence, running
 
 V1 = f"version:{LORA}/{LORA}:1"
 BAD = Mark(Ref("data", DATA), LORA, "wrong <b>labels</b>", "ana", seed.NOW, None)
@@ -225,6 +227,10 @@ def test_from_an_alert_the_page_shows_the_whole_thread(
 ):
     scene(role)
     number = checked(home)
+    answer = running(
+        project=LORA, model=LORA, workflow=(seed.RETRAIN, "two"), evidence=(evidence(int(number)),)
+    )
+    kept = retraining.put(state.journal(), answer)
     app = open_page("lineage", role=role, mirror="laid", id=f"alert:{number}")
     assert not app.exception
     assert not app.error
@@ -232,7 +238,9 @@ def test_from_an_alert_the_page_shows_the_whole_thread(
     for word in (DATA[:12], "Training run", "Predictions", "Verdict", f"data of {LORA} 1",
                  f"The inputs of {LORA} drifted", "firing, critical"):  # fmt: skip
         assert word in told
-    assert "/lineage?id=verdict%3Av-1" in told
+    for there in ("verdict%3Av-1", f"retraining%3A{kept.id}", f"run%3A{seed.NEXT}",
+                  f"version%3A{LORA}%2F{LORA}%3A2"):  # fmt: skip
+        assert f"/lineage?id={there}" in told
     forth = open_page("lineage", role=role, mirror="laid", id=f"data:{DATA}", way="came of it")
     assert f"/lineage?id=alert%3A{number}" in said(forth)
 

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from dashboard import state
@@ -5,8 +7,10 @@ from services.actions import history
 from services.actions.history import AliasEvent
 from services.home import Home
 from services.platform import room
+from services.retraining import store as retraining
 from tests.pages.conftest import Open, said, words
 from tests.pages.roles import EVERY_ROLE
+from tests.services.retraining.things import proposal
 
 
 @pytest.mark.parametrize("role", EVERY_ROLE)
@@ -55,6 +59,38 @@ def test_a_version_that_was_rolled_back_does_not_wait(open_page: Open):
 
     assert "beats champion" not in said
     assert "failed" in said
+
+
+@pytest.mark.parametrize("page", ["overview", "alerts"])
+@pytest.mark.parametrize(
+    ("role", "projects", "asked_by", "shown"),
+    [
+        ("approver", None, "ana", True),
+        ("admin", ("clip-finetuning",), "ana", True),
+        ("approver", None, "mira", False),  # who opens the page
+        ("approver", ("lora-finetuning",), "ana", False),
+        ("operator", None, "ana", False),
+    ],
+)
+def test_a_retraining_waits_for_who_may_decide_about_it(
+    open_page: Open,
+    page: str,
+    role: str,
+    projects: tuple[str, ...] | None,
+    asked_by: str,
+    shown: bool,
+):
+    open_page("nowhere", role=role, projects=projects)
+    clip = "clip-finetuning"
+    one = proposal(project=clip, model=clip, requested_by=asked_by, created_at=time.time() - 60)
+    retraining.put(state.journal(), one)
+
+    app = open_page(page, role=role, projects=projects, mirror="as it is")
+
+    assert not app.exception
+    told = said(app).replace("\\", "")
+    assert ("Retraining of clip-finetuning" in told) == shown
+    assert ("10 min (8 to 14, 5 before)" in told) == shown
 
 
 def test_the_scope_limits_everything(open_page: Open):

@@ -29,6 +29,7 @@ def listed() -> dict:
             "tasks": {task.task_id: sorted(task.downstream_task_ids) for task in dag.tasks},
             "params": {name: dag.params.get_param(name).serialize() for name in dag.params},
             "rules": sorted({type(task.weight_rule).__name__ for task in again.tasks}),
+            "limits": {one.task_id: getattr(one, "timeout_s", None) for one in dag.tasks},
             "schedule": None if dag.schedule is None else str(dag.schedule),
             "assets": sorted(uri for uri in WATCHED.findall(str(dag.timetable.asset_condition))),
             "outlets": sorted(a.uri for task in dag.tasks for a in task.outlets),

@@ -143,6 +143,8 @@ def test_airflow_lists_the_dags_and_a_broken_project_breaks_only_itself(
     assert monitor["tasks"] == {"check": []}
     assert "0 * * * *" in monitor["schedule"]
     assert set(monitor["params"]) == {"deployments", "report"}
+    assert monitor["limits"] == {"check": 3600.0}
+    assert dags["platform.report"]["limits"] == {"make": 3600.0}
     projects = dags["platform.compare"]["params"]["projects"]["schema"]["items"]["enum"]
     assert {"toy", "owner"} < set(projects)
     errors = {Path(file).name: text for file, text in told["errors"].items()}

@@ -124,7 +124,9 @@ def _endpoints(names: Sequence[tuple[str, str]], now: Used, before: Used) -> Tab
     shown, left = first(rows)
     columns = ("endpoint", "version", "requests", "before, all versions", "availability", "p50 ms",
                "p95 ms", "J a row")  # fmt: skip
-    return Table("Service levels", columns, shown, LOG, "Nothing is deployed.", left)
+    return Table(
+        "Versions and how they answered", columns, shown, LOG, "Nothing is deployed.", left
+    )
 
 
 def _row(name: str, one: VersionUse, before: int) -> tuple[str, ...]:

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from dashboard.overview import needs
 from dashboard.overview.needs import BadRuns, Need, foremost, ordered
 from services.actions.records import ActionRecord
+from services.actions.roles import Actor
 from services.alerting import engine
 from services.mirror.models import Freshness, ProjectSummary, Run
 from tests.dashboard.registry.versions import model, version
 from tests.services.alerting.things import alert, event, unknown
+from tests.services.retraining.things import accepted, evidence, proposal
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -214,3 +216,39 @@ def test_an_engine_that_is_down_says_what_to_do():
     (found,) = needs.of_engines(engines)
 
     assert (found.subject, found.sentence) == ("MLflow", "Nothing listens. Start it.")
+
+
+def test_a_retraining_waits_with_why_and_what_it_takes_and_leads_to_where_it_is_decided():
+    ana = Actor("ana", "approver", ("lora",))
+    (one,) = needs.of_proposals((proposal(), accepted(2)), ana)
+    assert (one.subject, one.state, one.label) == ("Retraining of net", "waiting", "Decide")
+    assert one.sentence == (
+        "Waits for an approver: 3 of 20 columns drifted. It takes 10 min (8 to 14, 5 before) and "
+        "500 J (400 to 700, 5 before), by history."
+    )
+    assert (one.page, one.params) == (
+        "monitoring", {"deployment": "lora.net", "part": "retraining"},
+    )  # fmt: skip
+
+
+def test_a_retraining_stands_in_the_way_of_nobody_who_cannot_decide_about_it():
+    for who in (
+        Actor("ana", "viewer"), Actor("ana", "operator"), Actor("ana", "approver", ("clip",)),
+        Actor("mira", "approver"), Actor("mira", "admin"),
+    ):  # fmt: skip
+        assert needs.of_proposals((proposal(requested_by="mira"),), who) == ()
+    assert len(needs.of_proposals((proposal(requested_by="mira"),), Actor("ana", "admin"))) == 1
+
+
+def test_a_retraining_is_never_as_pressing_as_its_alert_and_its_cost_is_never_cut_off():
+    ana = Actor("ana", "admin")
+    found = [
+        needs.of_proposals((proposal(evidence=(evidence(7, severity),)),), ana)[0].severity
+        for severity in ("info", "warning", "critical")
+    ]
+    assert found == ["info", "warning", "warning"]
+    (long,) = needs.of_proposals((proposal(why="so\n" * 900, minutes=None),), ana)
+    assert "so so" in long.sentence
+    assert "… It takes an unknown time and 500 J" in long.sentence
+    (bare,) = needs.of_proposals((proposal(why="it is wrong"),), ana)
+    assert "it is wrong. It takes" in bare.sentence

@@ -1,5 +1,6 @@
 """A round of checks: what is due is compared with what was chosen for it, and noted."""
 
+import contextlib
 import fcntl
 import os
 import time
@@ -13,8 +14,11 @@ from services.home import Home
 from services.monitoring import baselines, checking, record, windows
 from services.monitoring.baselines import Chosen
 from services.monitoring.checking import Asked, Round
+from services.monitoring.computing import Checked, Monitor
 from services.monitoring.models import Baseline
 from services.monitoring.store import VerdictStore
+from services.objectives import store as objectives
+from services.objectives.models import Objective
 from services.predictions import monitoring as log
 from services.predictions.log import PredictionLog
 from services.predictions.models import Feedback
@@ -23,6 +27,7 @@ from services.serving.routes import Route, Routes
 from services.settings import Settings
 from tests.services.monitoring.predicted import HOUR_S, asked
 from tests.services.monitoring.test_computing import TrackingServer, evaluated
+from tests.services.predictions.records import record as answer
 
 M, OTHER = ("p", "m", 3), ("p", "other", 1)
 
@@ -187,6 +192,46 @@ def test_a_version_that_left_service_is_forgotten(home: Home):
     assert record.read(home).looked.keys() == {"p.other:1"}
     served(home)
     assert run(home).said == "Nothing takes requests, so there is nothing to check."
+
+
+@pytest.mark.parametrize(
+    ("promised", "state"),
+    [
+        (None, "steady"), (Objective("accuracy", 0.9), "drifted"),
+        (Objective("accuracy", 0.5), "steady"),
+        (Objective("accuracy", 0.9, metric="mae"), "steady"),
+        (Objective("availability", 0.9999), "steady"),
+    ],
+)  # fmt: skip
+def test_answers_are_held_against_the_accuracy_that_is_promised(
+    home: Home, promised: Objective | None, state: str
+):
+    if promised is not None:
+        journal = Journal.open(Settings())
+        objectives.put(journal, "p", "", promised)
+        journal.close()
+    asked(home, hour_ago(), 600, span_s=HOUR_S / 2, right=0.7)
+    came = run(home, Asked(report=False), TrackingServer(evaluated(right=0.7)))
+    assert states(came)["accuracy"] == state
+    (checked,) = came.checked.values()
+    assert isinstance(checked, Checked)
+    said = next(one.said for one in checked.verdicts if one.kind == "accuracy")
+    assert ("beyond the bound of 0.9" in said) == (state == "drifted")
+
+
+def test_a_promised_accuracy_is_not_held_against_a_mean_error(home: Home):
+    written = PredictionLog.open(home, "test", reserve_bytes=1 << 16)
+    for _ in range(100):
+        one = answer(hour_ago(), project="p", model="m", rows=1, inputs={"a": [0.1]},
+                     outputs={"y": [0.25]})  # fmt: skip
+        written.append(one)
+        written.append_feedback(Feedback(one.id, one.at + 60, 2.25))
+    written.close()
+    with contextlib.closing(VerdictStore(home)) as kept:
+        found = Monitor(home, kept).check("p", "m", 3, report=False, least_accuracy=0.9)
+    right = next(one for one in found.verdicts if one.kind == "accuracy")
+    assert right.state == "unknown"
+    assert "no bound is set" in right.said
 
 
 def test_two_rounds_never_go_at_once(home: Home, monkeypatch: pytest.MonkeyPatch):

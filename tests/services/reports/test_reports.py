@@ -67,7 +67,7 @@ def test_service_levels_come_from_the_prediction_log(ask: Ask):
     found = figures(ask(), "deployments")
     assert found["Requests"] == (3, 0)
     assert found["Availability"] == (1.0, None)
-    rows = table(ask(), "deployments", "Service levels")
+    rows = table(ask(), "deployments", "Versions and how they answered")
     assert (f"{LORA}.{LORA}", "1", "3", "0", "100.000 %") in [row[:5] for row in rows]
     assert (f"{CLIP}.{CLIP}", "–", "0") in [row[:3] for row in rows]
 
@@ -198,7 +198,7 @@ def test_the_command_writes_the_file_or_says_why_not(home: Home, tmp_path: Path)
     out = tmp_path / "report.html"
     done = CliRunner().invoke(mlops, ["report", "--out", str(out), "--project", LORA])
     assert done.exit_code == 0, done.output
-    assert "8 sections" in done.stdout
+    assert "9 sections" in done.stdout
     assert out.read_text().startswith("<!doctype html>")
     bad = CliRunner().invoke(mlops, ["report", "--out", str(tmp_path / "no" / "x.html")])
     assert (bad.exit_code, "cannot be written" in bad.stderr) == (1, True)
