@@ -1,8 +1,7 @@
 """Monitoring as lineage asks it: verdicts, the alerts in the journal, and what answered them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from services.actions.journal import Journal
 from services.alerting import store as alerts
@@ -13,44 +12,11 @@ from services.home import Home
 from services.lineage.sources.watched import Judged, Proposed, Raised
 from services.monitoring import periods
 from services.monitoring.store import Summary, VerdictStore
+from services.retraining import store as retrainings
+from services.retraining.models import Proposal
 
 _EACH = 200
-"""Alerts of one kind on one model that are looked through."""
-
-
-class ProposalSeen(Protocol):
-    """A retraining, as far as lineage asks it."""
-
-    @property
-    def id(self) -> int:
-        """Return its number."""
-
-    @property
-    def project(self) -> str:
-        """Return whose model it is."""
-
-    @property
-    def model(self) -> str:
-        """Return which model."""
-
-    @property
-    def created_at(self) -> float:
-        """Return when it was proposed, in seconds since 1970."""
-
-    @property
-    def state(self) -> str:
-        """Return open, accepted, running and the like."""
-
-    @property
-    def alerts(self) -> Sequence[int]:
-        """Return the numbers of the alerts that it answers."""
-
-    @property
-    def workflow(self) -> tuple[str, str] | None:
-        """Return DAG and run, None before there is one."""
-
-
-Proposals = Callable[[], Iterable[ProposalSeen]]
+"""Alerts of one kind on one model that are looked through, and answers to one alert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +30,6 @@ class Monitored:
     journal: Journal
     verdict_store: Callable[[], VerdictStore | None]
     """Opened when it is first asked; None: nothing was ever checked."""
-    proposals: Proposals = tuple
-    """All retrainings, newest first."""
 
     def verdicts(
         self, project: str, model: str, version: int, most: int
@@ -114,10 +78,11 @@ class Monitored:
         Raises:
             PlatformError: The verdicts or the journal cannot be read.
         """
-        if not (name.isascii() and name.isdecimal() and len(name) <= 18):
+        number = _number(name)
+        if number is None:
             return None
         try:
-            return self._raised(alerts.alert(self.journal, int(name)))
+            return self._raised(alerts.alert(self.journal, number))
         except NotFoundError:
             return None
 
@@ -145,7 +110,8 @@ class Monitored:
         Raises:
             PlatformError: They cannot be read.
         """
-        mine = [one for one in self.proposals() if alert in map(str, one.alerts)]
+        number = _number(alert)
+        mine = () if number is None else retrainings.of_alert(self.journal, number, _EACH)
         return tuple(map(_proposed, mine[:most])), len(mine)
 
     def retraining(self, name: str) -> Proposed | None:
@@ -154,7 +120,13 @@ class Monitored:
         Raises:
             PlatformError: They cannot be read.
         """
-        return next((_proposed(one) for one in self.proposals() if str(one.id) == name), None)
+        number = _number(name)
+        if number is None:
+            return None
+        try:
+            return _proposed(retrainings.proposal(self.journal, number))
+        except NotFoundError:
+            return None
 
     def retraining_of(self, dag: str, run: str) -> Proposed | None:
         """Return the retraining that started a workflow run.
@@ -162,8 +134,8 @@ class Monitored:
         Raises:
             PlatformError: They cannot be read.
         """
-        mine = (one for one in self.proposals() if one.workflow == (dag, run))
-        return next(map(_proposed, mine), None)
+        found = retrainings.of_workflow(self.journal, dag, run)
+        return None if found is None else _proposed(found)
 
 
 def monitored(journal: Journal, home: Home) -> Monitored:
@@ -178,6 +150,12 @@ def monitored(journal: Journal, home: Home) -> Monitored:
     return Monitored(journal, store)
 
 
+def _number(name: str) -> int | None:
+    """Return the number of an alert or a retraining, None where a name is none."""
+    told = name.isascii() and name.isdecimal() and len(name) <= 18
+    return int(name) if told else None
+
+
 def _covers(alert: Alert, at: float) -> bool:
     """Return whether an alert was open at a moment."""
     return alert.since <= at and (alert.resolved_at is None or at <= alert.resolved_at)
@@ -188,7 +166,7 @@ def _judged(one: Summary) -> Judged:
     return Judged(one.id, one.project, one.model, one.version, one.kind, one.computed_at, said)
 
 
-def _proposed(one: ProposalSeen) -> Proposed:
+def _proposed(one: Proposal) -> Proposed:
     return Proposed(
         str(one.id), one.project, one.model, one.created_at, one.state,
         tuple(map(str, one.alerts)), one.workflow,

@@ -1,7 +1,7 @@
 """Verdicts, alerts and retrainings as they are kept, walked both ways."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 
 import pytest
 
@@ -15,9 +15,11 @@ from services.lineage.models import Ref, numbered
 from services.lineage.monitored import Monitored, monitored
 from services.monitoring.models import Family, Severity, Verdict, VerdictState
 from services.monitoring.store import VerdictStore
+from services.retraining import store as retrainings
 from tests import lineage_seed as seed
 from tests.lineage_seed import CLIP, DATA, LORA, NEXT, RETRAIN, RUN
 from tests.services.lineage.conftest import Asker
+from tests.services.retraining.things import evidence, proposal
 
 HOUR = 3600.0
 BEGUN = seed.NOW - 6 * HOUR
@@ -41,17 +43,6 @@ CHECKS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Retraining:
-    id: int
-    alerts: tuple[int, ...]
-    workflow: tuple[str, str] | None = (RETRAIN, "two")
-    project: str = LORA
-    model: str = LORA
-    created_at: float = seed.NOW - HOUR
-    state: str = "running"
-
-
 @pytest.fixture
 def kept(home: Home) -> Iterator[VerdictStore]:
     made = VerdictStore(home)
@@ -70,8 +61,21 @@ def alert(journal: Journal, kept: VerdictStore) -> str:
 
 
 @pytest.fixture
-def watched(journal: Journal, kept: VerdictStore, alert: str) -> Monitored:
-    return Monitored(journal, lambda: kept, lambda: (Retraining(7, (int(alert),)),))
+def retraining(journal: Journal, alert: str) -> str:
+    """What answers the alert, as the controller keeps it."""
+    told = evidence(int(alert), at=seed.NOW - HOUR)
+    kept = retrainings.put(journal, proposal(
+        0, project=LORA, model=LORA, alert_id=int(alert), created_at=seed.NOW - HOUR,
+        evidence=(told,),
+    ))  # fmt: skip
+    running = replace(kept, state="running", workflow=(RETRAIN, "two"))
+    return str(retrainings.change(journal, kept.id, lambda _now: (running, ())).id)
+
+
+@pytest.fixture
+def watched(home: Home, journal: Journal, kept: VerdictStore, retraining: str) -> Monitored:
+    del kept, retraining
+    return monitored(journal, home)
 
 
 def test_verdicts_that_tell_the_story_are_shown_and_all_are_counted(watched: Monitored):
@@ -115,29 +119,29 @@ def test_an_alert_that_ended_covers_no_later_verdict(watched: Monitored, journal
 
 
 def test_from_the_alert_the_whole_thread_is_walked_both_ways(
-    ask: Asker, watched: Monitored, alert: str
+    ask: Asker, watched: Monitored, alert: str, retraining: str
 ):
     here = ask(watched=watched)
     thread = here.thread(Ref("alert", alert))
     ids = {one.id for one in thread.nodes}
     assert {
         f"data:{DATA}", f"run:{RUN}", f"version:{LORA}/{LORA}:1", "verdict:begun",
-        "verdict:newest", "retraining:7", f"workflow:{RETRAIN}/two", f"run:{NEXT}",
+        "verdict:newest", f"retraining:{retraining}", f"workflow:{RETRAIN}/two", f"run:{NEXT}",
         f"version:{LORA}/{LORA}:2",
     } <= ids  # fmt: skip
     assert thread.unknown == ()
-    for end in (numbered("predictions", LORA, LORA, 1), Ref("retraining", "7")):
+    for end in (numbered("predictions", LORA, LORA, 1), Ref("retraining", retraining)):
         assert f"alert:{alert}" in {one.id for one in here.thread(end).nodes}
     assert f"alert:{alert}" in {one.id for one in here.thread(Ref("run", NEXT), ("up",)).nodes}
 
 
 def test_an_alert_is_found_by_its_number_and_a_verdict_by_its_id(
-    ask: Asker, watched: Monitored, alert: str
+    ask: Asker, watched: Monitored, alert: str, retraining: str
 ):
     here = ask(watched=watched)
     assert here.find("begun") == (Ref("verdict", "begun"),)
-    assert here.find(alert) == (Ref("alert", alert),)
-    assert Ref("retraining", "7") in here.find("7")
+    assert Ref("alert", alert) in here.find(alert)
+    assert Ref("retraining", retraining) in here.find(retraining)
 
 
 def test_who_sees_other_projects_alone_is_told_that_there_is_no_such_alert(
@@ -152,6 +156,8 @@ def test_who_sees_other_projects_alone_is_told_that_there_is_no_such_alert(
 @pytest.mark.parametrize("name", ["", "x", "-1", "1" * 40, "²"])
 def test_what_is_no_number_is_no_alert(watched: Monitored, name: str):
     assert watched.alert(name) is None
+    assert watched.retraining(name) is None
+    assert watched.retrainings(name, 5) == ((), 0)
 
 
 def test_an_alert_whose_verdict_is_kept_no_more_says_so(
