@@ -79,7 +79,7 @@ def _box(node: Node, place: Place, start: Ref, hues: Colours) -> str:
     said = "" if node.said == word else markup(shortened(node.said, 60))
     here = ' aria-current="true"' if mine else ""
     # The thread of an alert is wider than the page: the drawing begins at what is looked at.
-    seen = "scroll-initial-target:nearest;scroll-margin:0 320px;" if mine else ""
+    seen = "scroll-initial-target:nearest;" if mine else ""
     return (
         f'<a href="{markup(address.to(node.id))}" role="listitem" title="{markup(told, 400)}"'
         f'{here} style="{seen}position:absolute;left:{column * _COLUMN_PX}px;'
