@@ -20,7 +20,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from services.home import Home
 from services.predictions import reading
+from tests import circle
 from tests.browser.conftest import CHROMIUM, FLAGS, idle, sign_in
+from tests.circle import MODEL, PROJECT, Asking, Seen, inverted
 from tests.live import own_ports
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -285,3 +287,62 @@ def test_a_mirror_of_garbage_is_set_aside_and_rebuilt(demo: str, mlops: Mlops, h
 
     eventually(rebuilt, 60)
     assert list((home / "db" / "quarantine").iterdir())
+
+
+@pytest.mark.timeout(1200)
+def test_the_circle_closes_from_prediction_to_retraining(demo: str, mlops: Mlops):
+    """Served, shifted, seen with its cause, retrained by an approver, promoted, well again."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(_circle, mlops).result()
+
+
+def _circle(mlops: Mlops) -> None:
+    engines = {one["name"]: one for one in shown(mlops, "status")["engines"]}
+    key = json.loads(mlops("keys", "add", PROJECT, "circle", "--rate", "1000", "--json"))["key"]
+    password = mlops("users", "add", "ann", "--role", "approver").split()[-1]
+    judged = ("--percent", "50", "--judge-minutes", "1", "--judge-requests", "20")
+    mlops("retrain", "policy", PROJECT, *judged)
+    asking, watch = Asking(engines["gateway"]["url"], key), Seen(mlops)
+
+    asking.ask()
+    assert watch.check() == "steady"
+    assert watch.alert("data") is None
+    assert watch.proposal() is None
+
+    asking.ask(shift=inverted)
+    assert watch.check() == "drifted"
+    alert = watch.explained("data")
+    assert alert["cause"].startswith("The input image.mean moved (")
+    answers = watch.explained("prediction")
+    assert answers["cause"].startswith("The input image.mean moved (")
+    proposal = watch.proposed()
+    assert proposal["state"] == "open"
+    assert proposal["requested_by"] == "policy:retraining"
+    assert proposal["thread"] == alert["thread"]
+
+    with in_browser(engines["dashboard"]["url"]) as page:
+        circle.accept(page, password, alert, proposal)
+        with asking.all_the_while(0.2):
+            judging = circle.follow(watch, "judging")
+            assert judging["approved_by"] == "ann"
+            made = circle.follow(watch, "promoted")
+        assert asking.versions.keys() == {1, 2}
+        lines = shown(mlops, "retrain", "show", str(made["id"]))["thread_events"]
+        happened = [one["what"] for one in lines]
+        wanted = ("alert", "proposed", "accepted", "launched", "trained", "gates", "beside",
+                  "verdict", "promoted")  # fmt: skip
+        assert [happened.index(one) for one in wanted] == sorted(map(happened.index, wanted))
+        served = {one["model"]: one for one in shown(mlops, "deployments")}[MODEL]
+        assert (served["state"], served["version"]) == ("live", 2)
+        versions = {
+            one["version"]: one for one in shown(mlops, "models", "show", MODEL)["versions"]
+        }
+        assert "champion" in versions[2]["aliases"]
+        run = shown(mlops, "runs", "show", made["run_id"])
+        assert run["tags"]["mlops.thread"] == alert["thread"]
+
+        asking.ask()
+        assert watch.check() == "steady"
+        eventually(lambda: watch.resolved(alert["id"]) and watch.resolved(answers["id"]), 60)
+        circle.see_it_end(page)
+        circle.see_the_thread(page, alert, made)

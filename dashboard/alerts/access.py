@@ -15,6 +15,8 @@ from services.alerting import asking, channels, outbox, store
 from services.alerting.asking import Place
 from services.alerting.models import Alert, Channel, Message, Note, Silence
 from services.errors import NotFoundError
+from services.retraining import store as retrainings
+from services.retraining.models import Proposal
 
 _MESSAGES = 100
 _SPAN_S = 86_400.0
@@ -124,6 +126,8 @@ class Story:
     """The silence that keeps it quiet."""
     before: tuple[Alert, ...]
     """Earlier alerts of the same key, the newest first."""
+    answers: tuple[Proposal, ...] = ()
+    """Retrainings that answer it, the newest first."""
 
 
 def story(alert_id: int) -> Story:
@@ -144,6 +148,7 @@ def story(alert_id: int) -> Story:
         alert, store.notes(journal, alert_id),
         outbox.messages(journal, alert=alert_id, limit=_MESSAGES),
         asking.deeds(journal, alert), by, silence, earlier,
+        retrainings.of_alert(journal, alert_id),
     )  # fmt: skip
 
 

@@ -51,10 +51,15 @@ def way(alert: Alert, *, admin: bool) -> Way | None:
 
 
 def origin(alert: Alert) -> Way | None:
-    """Return the lineage of the run or the version that the alert is about."""
+    """Return the lineage of the alert, or of the run or the version that it is about.
+
+    An alert that rests on a verdict is a thing of its own there: retrainings came of it.
+    """
     labels = alert.labels
     named = ""
-    if "run" in labels:
+    if "verdict" in labels:
+        named = f"alert:{alert.id}"
+    elif "run" in labels:
         named = f"run:{labels['run']}"
     elif {"project", "model", "version"} <= labels.keys():
         named = f"deployment:{labels['project']}/{labels['model']}:{labels['version']}"

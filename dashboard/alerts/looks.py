@@ -49,6 +49,7 @@ _HAPPENED: Mapping[str, Look] = {
     "sending": Look("schedule_send", "◷", "violet", "Is being sent"),
     "failed": Look("cancel", "✕", "red", "Did not arrive"),
     "did": Look("bolt", "◆", "violet", "Action"),
+    "retraining": Look("model_training", "◆", "violet", "Retraining"),
 }
 
 

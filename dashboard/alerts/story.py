@@ -12,6 +12,7 @@ from dashboard.numbers import age, counted, duration, moment
 from dashboard.text import markup
 from services.actions.records import ActionRecord
 from services.alerting.models import Message, Note
+from services.retraining.models import Proposal
 
 _OWN = {"alert-ack", "alert-close"}
 """Actions that the alert's own lines tell when they were done."""
@@ -44,6 +45,7 @@ def told(story: Story, whole: bool) -> list[Line]:  # noqa: FBT001 - one word, n
     lines = [_noted(one) for one in story.notes if not _is_message(one, story.messages)]
     lines += [_message(one, whole=whole) for one in story.messages]
     lines += [_action(one) for one in story.deeds if one.kind not in _OWN or one.state != "done"]
+    lines += [_answer(one) for one in story.answers]
     return sorted(lines, key=lambda line: line.at)
 
 
@@ -79,6 +81,16 @@ def _action(one: ActionRecord) -> Line:
     return Line(
         one.submitted_at.timestamp(), "did", f"{one.title}{ended}{result}", one.actor,
         address=navigation.address("activity", who=one.actor),
+    )  # fmt: skip
+
+
+def _answer(one: Proposal) -> Line:
+    """Tell how a retraining stands, at the time of the last that was decided about it."""
+    at = one.ended_at or one.decided_at or one.created_at
+    return Line(
+        at, "retraining", f"Retraining {one.id} is {one.state}: {one.said or one.why}",
+        address=navigation.address("monitoring", deployment=one.name, part="retraining")
+        if navigation.has("monitoring") else "",
     )  # fmt: skip
 
 

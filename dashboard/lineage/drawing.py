@@ -19,17 +19,37 @@ _Pairs = list[tuple[str, str]]
 
 def html(thread: Thread, hues: Colours) -> str:
     """Return the drawing."""
-    pairs = shown(thread.links)
-    places = placed([one.id for one in thread.nodes], pairs)
+    left_out = folded(thread)
+    nodes = [one for one in thread.nodes if one.ref not in left_out]
+    pairs = shown([one for one in thread.links if not {one.before, one.after} & left_out])
+    places = placed([one.id for one in nodes], pairs)
     columns = 1 + max((column for column, _ in places.values()), default=0)
     rows = 1 + max((row for _, row in places.values()), default=0.0)
     wide, high = columns * _COLUMN_PX, round(rows * ROW_PX)
-    boxes = "".join(_box(one, places[one.id], thread.start.ref, hues) for one in thread.nodes)
+    boxes = "".join(_box(one, places[one.id], thread.start.ref, hues) for one in nodes)
     return (
         f'<div style="overflow-x:auto"><div role="list" style="position:relative;width:{wide}px;'
-        f'height:{high}px">{_lines(pairs, places, wide, high, thread.nodes, hues)}{boxes}</div>'
+        f'height:{high}px">{_lines(pairs, places, wide, high, nodes, hues)}{boxes}</div>'
         "</div>"
     )
+
+
+def folded(thread: Thread) -> frozenset[Ref]:
+    """Return the runs that are not drawn: beside one that led to a version, those that did not.
+
+    A search trains dozens for one version. What is looked at, marked or gone is always drawn.
+    """
+    led = {one.before for one in thread.links if one.after.kind == "version"}
+    busy = {one.before for one in thread.links if one.after.kind not in {"models", "version"}}
+    made: dict[Ref, list[Ref]] = {}
+    for one in thread.links:
+        if one.before.kind == "workflow" and one.after.kind == "run":
+            made.setdefault(one.before, []).append(one.after)
+    beside = {run for runs in made.values() if led & set(runs) for run in runs}
+    kept = {
+        one.ref for one in thread.nodes if one.mark is not None or one.state != "there" or one.under
+    }
+    return frozenset(beside - led - busy - kept - {thread.start.ref})
 
 
 def shown(links: Sequence[Link]) -> _Pairs:
@@ -58,9 +78,11 @@ def _box(node: Node, place: Place, start: Ref, hues: Colours) -> str:
     below = f'<b style="color:{tone}">{below}</b> ' if below else ""
     said = "" if node.said == word else markup(shortened(node.said, 60))
     here = ' aria-current="true"' if mine else ""
+    # The thread of an alert is wider than the page: the drawing begins at what is looked at.
+    seen = "scroll-initial-target:nearest;" if mine else ""
     return (
         f'<a href="{markup(address.to(node.id))}" role="listitem" title="{markup(told, 400)}"'
-        f'{here} style="position:absolute;left:{column * _COLUMN_PX}px;'
+        f'{here} style="{seen}position:absolute;left:{column * _COLUMN_PX}px;'
         f"top:{row * ROW_PX + (ROW_PX - _BOX_PX) / 2:g}px;width:{_COLUMN_PX - _GAP_PX}px;"
         f"height:{_BOX_PX}px;box-sizing:border-box;padding:3px 8px;overflow:hidden;"
         f"text-decoration:none;background:{hues.surface};border-radius:6px;"

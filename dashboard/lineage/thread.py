@@ -65,6 +65,8 @@ def _head(thread: Thread, off: str | None) -> None:
 
 def _left_out(thread: Thread) -> None:
     told = [one.said for one in thread.more]
+    if away := len(drawing.folded(thread)):
+        told.append(f"{counted(away, 'run')} beside them led to no version and are not drawn.")
     if thread.hidden:
         told.append(f"{counted(thread.hidden, 'thing')} of projects that you do not see.")
     if told:

@@ -147,13 +147,16 @@ def with_cause(event: Event, found: Explanation, changes: int = 1) -> Event:
         return event
     more = [one.title for one in found.causes[1:_LINES]]
     also = f" Also: {'; '.join(more)}." if more else ""
+    about = "" if first.measured else "about "
+    told = first.evidence[:_LINES]
+    others = [one for one in event.evidence if not one.startswith(told)]
     return replace(
         event,
         at=event.at + changes * _AFTER_S,
-        cause=f"{first.title} ({percent(first.weight)} of the change).{also}",
+        cause=f"{first.title} ({about}{percent(first.weight)} of the change).{also}",
         suggestion=first.suggestion,
         labels={**event.labels, CAUSE: first.kind},
-        evidence=(*first.evidence[:_LINES], *event.evidence),
+        evidence=(*told, *others),
     )
 
 

@@ -115,7 +115,8 @@ class RetrainingWatch:
         past: dict[str, list[Proposal]] = {}
         for one in store.proposals(journal, projects=projects, limit=_PAST):
             past.setdefault(one.name, []).append(one)
-        return tuple(proposing.due(firing, past, policies, now))
+        # The oldest first: the first alert is what a proposal is of, and its thread is the thread.
+        return tuple(proposing.due(reversed(firing), past, policies, now))
 
     # Deciding
 

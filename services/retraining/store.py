@@ -75,7 +75,8 @@ def _merged(connection: Connection, before: Proposal, draft: Proposal) -> Propos
     after = replace(before, evidence=(*kept, *fresh))
     _save(connection, after)
     _tie(connection, after)
-    lines = [Happened(one.at, "merged", one.said, draft.requested_by, link=_link_of((one,)))
+    at = draft.created_at  # when it was taken up: a reason may be older than the proposal
+    lines = [Happened(at, "merged", one.said, draft.requested_by, link=_link_of((one,)))
              for one in fresh]  # fmt: skip
     _write(connection, before.id, lines)
     return after

@@ -4,21 +4,24 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
-from dashboard.alerts import acting
+from dashboard.alerts import acting, links
 from dashboard.components import actions
 from services.alerting import asking, channels, delivery, outbox, store
 from services.alerting.models import Alert, Channel, Message
 from services.errors import JournalError
 from services.home import Home
+from services.retraining import store as retrainings
 from tests import alerts_seed as seed
 from tests.alerts_seed import CLIP, DISK, DRIFT, ENDPOINT, ENGINE, GONE, LORA, OVER, RUN, WILD
 from tests.pages.conftest import Open, said, said_links
 from tests.pages.roles import EVERY_ROLE
+from tests.services.retraining.things import evidence, proposal
 
 _NUMBER = re.compile(r'href="/alerts\?[^"]*alert=(\d+)"')
 VIEWS = ("inbox", "timeline", "silences", "channels", "history")
@@ -295,6 +298,35 @@ def test_links_of_alerts_lead_to_pages_that_are_there(
     assert any(label in said_links(app) for label in ("The verdict", "The deployment"))
     app = open_page("alerts", mirror="empty", alert=str(found[WILD].id))
     assert "javascript" not in said_links(app)
+
+
+def test_the_lineage_of_an_alert_of_drift_is_its_own(scene: Callable[..., dict[str, Alert]]):
+    told = scene()[DRIFT]
+    way = links.origin(told)
+    assert way is not None
+    assert way.params == {"id": f"deployment:{LORA}/{LORA}:2"}
+    way = links.origin(replace(told, labels={**told.labels, "verdict": "v1"}))
+    assert way is not None
+    assert way.params == {"id": f"alert:{told.id}"}
+
+
+def test_the_story_tells_of_the_retraining_that_answers_it(
+    scene: Callable[..., dict[str, Alert]], open_page: Open
+):
+    alert = scene()[DRIFT]
+    at = time.time()
+    draft = proposal(
+        0,
+        project=LORA,
+        model=LORA,
+        alert_id=alert.id,
+        created_at=at,
+        evidence=(evidence(alert.id),),
+    )
+    retrainings.put(state.journal(), draft)
+    told = said(open_page("alerts", mirror="empty", alert=str(alert.id)))
+    assert "Retraining 1 is open: 3 of 20 columns drifted." in told
+    assert f"monitoring?deployment={LORA}.{LORA}&amp;part=retraining" in told
 
 
 def test_who_may_not_open_a_page_is_led_to_what_everybody_sees(

@@ -64,3 +64,24 @@ def test_names_are_text():
     html = drawing.html(thread(node(DATA, title='<img src=x onerror="a">', said="<b>")), HUES)
     assert "<img src=x" not in html
     assert "&lt;img src=x" in html
+
+
+def test_of_a_search_the_runs_that_led_to_a_version_are_drawn():
+    others = tuple(Ref("run", f"r{number}") for number in range(3))
+    models = Ref("models", "m")
+    links = (
+        *LINKS, *(Link(FLOW, one, "made") for one in others),
+        *(Link(one, models, "wrote") for one in (RUN, *others)),
+    )  # fmt: skip
+    nodes = tuple(node(one) for one in (DATA, FLOW, RUN, *others, VERSION, models))
+    whole = Thread(nodes[0], nodes, links, (), (), 0, ())
+    assert drawing.folded(whole) == set(others)
+    html = drawing.html(whole, HUES)
+    assert html.count('role="listitem"') == 5
+    # What is looked at, and what is marked, is drawn all the same.
+    mark = Mark(others[1], "p", "wrong", "ana", 1.0, None)
+    marked = tuple(node(one.ref, mark=mark) if one.ref == others[1] else one for one in nodes)
+    assert drawing.folded(Thread(node(others[0]), marked, links, (), (), 0, ())) == {others[2]}
+    # Where none led to a version, all are: there is nothing to tell them apart by.
+    early = tuple(one for one in links if one.after != VERSION)
+    assert not drawing.folded(Thread(nodes[0], nodes, early, (), (), 0, ()))

@@ -60,6 +60,14 @@ def test_a_cause_replaces_what_the_rule_guessed_and_keeps_its_evidence():
     assert with_cause(event(), explanation()) == event()
 
 
+def test_what_was_not_told_apart_is_about_so_much_and_nothing_is_said_twice():
+    guess = replace(cause(), measured=False, evidence=("a moved by 2.",))
+    said = ("a moved by 2. 30 % of the answer goes with it.", "b moved by 1.")
+    made = with_cause(event(evidence=said), explanation(guess))
+    assert made.cause == "Version 3 answers (about 70 % of the change)."
+    assert made.evidence == ("a moved by 2.", "b moved by 1.")
+
+
 def follower(search: following.Search, patience_s: float = 5.0) -> Follower:
     return Follower(search, patience_s=patience_s)
 

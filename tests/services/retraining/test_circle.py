@@ -271,6 +271,17 @@ def test_more_reasons_for_one_model_are_one_proposal(lab: Lab):
     ]  # fmt: skip
 
 
+def test_of_alerts_that_came_together_the_first_is_what_it_is_of(lab: Lab):
+    first = lab.alert(said="The inputs moved.")
+    second = lab.alert("prediction", "critical", said="The answers moved.")
+    lab.later(0.1)
+    lab.watch.turn()
+    one = lab.one()
+    assert (one.why, one.alerts) == ("The inputs moved.", (first, second))
+    lines = retraining.thread(lab.context.journal, one.id)
+    assert [line.what for line in lines] == ["alert", "alert", "proposed", "merged"]
+
+
 def test_data_of_poor_quality_is_mended_and_not_learned(lab: Lab):
     lab.alert("quality", "critical", said="The column pixels is missing.")
     lab.watch.turn()

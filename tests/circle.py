@@ -1,0 +1,231 @@
+"""What a test of the whole circle does: ask real rows, look, and go through the pages."""
+
+import contextlib
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from tests.browser.conftest import idle, shot, sign_in
+from tests.live import eventually
+
+PROJECT, MODEL = "federated-learning", "federated-learning-digits"
+NAME = f"{PROJECT}.{MODEL}"
+ROWS = 2_500
+"""More than a check wants of a window, 2,000."""
+_BATCH = 20
+LONG = 120_000
+"""Milliseconds that keep a broken test from hanging."""
+Mlops = Callable[..., str]
+
+
+def digits() -> np.ndarray:
+    """Return the project's own test images (300 rows of 64 pixels in [0, 1]), as its code cuts."""
+    images, labels = load_digits(return_X_y=True)
+    _, test = train_test_split(
+        (images / 16.0).astype(np.float32), test_size=300, stratify=labels, random_state=20
+    )
+    return np.asarray(test)
+
+
+def inverted(images: np.ndarray) -> np.ndarray:
+    """Return dark digits on bright paper: another scanner, the same digits."""
+    return 1.0 - images
+
+
+@dataclass
+class Asking:
+    """An application with a key that asks the gateway for rows drawn from the test images."""
+
+    gateway: str
+    key: str
+    images: np.ndarray = field(default_factory=digits)
+    versions: Counter[int] = field(default_factory=Counter)
+    """How many requests each version answered."""
+
+    def __post_init__(self) -> None:
+        self._draw = np.random.default_rng(6)
+
+    def ask(
+        self,
+        requests: int = ROWS // _BATCH,
+        shift: Callable[[np.ndarray], np.ndarray] = lambda images: images,
+    ) -> None:
+        """Ask; each request has other rows than the one before."""
+        with httpx.Client(
+            headers={"Authorization": f"Bearer {self.key}"}, timeout=60, trust_env=False
+        ) as client:
+            for _ in range(requests):
+                rows = shift(self.images[self._draw.integers(0, len(self.images), _BATCH)])
+                answer = client.post(
+                    f"{self.gateway}/predict/{PROJECT}/{MODEL}",
+                    json={"columns": {"image": rows.tolist()}},
+                )
+                assert answer.status_code == 200, answer.text
+                self.versions[answer.json()["version"]] += 1
+
+    @contextlib.contextmanager
+    def all_the_while(self, rest_s: float) -> Iterator[None]:
+        """Ask in a thread, with a rest between two requests."""
+        over, failed = threading.Event(), []
+
+        def asking() -> None:
+            while not over.wait(rest_s):
+                try:
+                    self.ask(1)
+                except (AssertionError, httpx.HTTPError) as error:
+                    failed.append(str(error))
+
+        thread = threading.Thread(target=asking)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+        assert not failed, failed[:3]
+
+
+@dataclass
+class Seen:
+    """What the platform says, by its command line."""
+
+    mlops: Mlops
+
+    def told(self, *arguments: str) -> Any:
+        return json.loads(self.mlops(*arguments, "--json"))
+
+    def check(self) -> str:
+        """Check the deployment now; return its state."""
+        self.mlops("drift", "check", NAME, "--wait")
+        found = self.told("drift", "show", NAME)
+        return str(found["state"])
+
+    def alert(self, kind: str) -> dict[str, Any] | None:
+        """Return the open alert of a kind of drift."""
+        found = self.told("alerts", "list", "--project", PROJECT)
+        return next((one for one in found if one["key"].endswith(f"{MODEL}/{kind}")), None)
+
+    def explained(self, kind: str) -> dict[str, Any]:
+        """Return the same as soon as its cause was found in what was logged."""
+
+        def found() -> dict[str, Any] | None:
+            one = self.alert(kind)
+            return one if one and "cause" in one["labels"] else None
+
+        explained: dict[str, Any] = eventually(found)
+        return explained
+
+    def proposal(self) -> dict[str, Any] | None:
+        found = self.told("retrain", "list", "--project", PROJECT, "--all")
+        return found[0] if found else None
+
+    def proposed(self) -> dict[str, Any]:
+        """Return the same as soon as there is one."""
+        found: dict[str, Any] = eventually(self.proposal)
+        return found
+
+    def resolved(self, alert_id: int) -> bool:
+        return bool(self.told("alerts", "show", str(alert_id))["state"] == "resolved")
+
+
+def follow(watch: Seen, state: str, timeout_s: float = 400.0) -> dict[str, Any]:
+    """Wait until the retraining is in a state; when it ended otherwise this fails at once."""
+    end = time.monotonic() + timeout_s
+    while True:
+        one = watch.proposal()
+        assert one is not None
+        if one["state"] == state:
+            return one
+        if one["ended_at"] is not None or time.monotonic() > end:
+            pytest.fail(watch.mlops("retrain", "show", str(one["id"])))
+        time.sleep(1)
+
+
+# What the approver does
+
+
+def accept(page: Page, password: str, alert: dict[str, Any], proposal: dict[str, Any]) -> None:
+    """From the inbox to the alert, from there to the deployment, and have it retrained."""
+    sign_in(page, "/alerts", name="ann", password=password)
+    idle(page, "Alerts")
+    shot(page, "circle inbox")
+    page.get_by_role("link", name=re.compile(re.escape(alert["title"]))).first.click()
+    idle(page)
+    cause = page.get_by_text(re.compile(r"The input image\.mean moved"))
+    expect(cause.first).to_be_visible()
+    shot(page, "circle alert")
+    page.get_by_role("link", name="The verdict").click()
+    idle(page, MODEL)
+    shot(page, "circle verdict")
+    to(page, "Causes")
+    first = page.get_by_text(re.compile(r"^1\. The input image\.mean moved")).first
+    expect(first).to_be_visible(timeout=LONG)
+    idle(page, MODEL)
+    shot(page, "circle causes")
+    to(page, "Retraining")
+    expect(page.get_by_text(f"Retraining {proposal['id']}").first).to_be_visible()
+    shot(page, "circle proposed")
+    page.get_by_role("button", name="Accept").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text(re.compile("trained"))).not_to_have_count(0)
+    shot(page, "circle accepting")
+    confirmed(dialog, "Retrain it")
+    expect(dialog.get_by_test_id("stAlert").first).to_be_visible(timeout=LONG)
+    shot(page, "circle accepted")
+    dialog.get_by_role("button", name="Close", exact=True).last.click()
+    expect(dialog).to_have_count(0)
+    idle(page, MODEL)
+
+
+def to(page: Page, part: str) -> None:
+    page.get_by_role("radio", name=part, exact=True).click()
+    idle(page, MODEL)
+
+
+def confirmed(dialog: Locator, verb: str) -> None:
+    button = dialog.get_by_role("button", name=verb, exact=True)
+    expect(button).to_be_enabled()
+    button.click()
+
+
+def see_it_end(page: Page) -> None:
+    """The panel says that it was promoted."""
+    page.goto(f"/monitoring?deployment={NAME}&part=retraining")
+    idle(page, MODEL)
+    expect(page.get_by_text(re.compile("promoted")).first).to_be_visible(timeout=LONG)
+    page.get_by_text(re.compile(r"Retraining \d+ ·")).first.click()
+    idle(page, MODEL)
+    shot(page, "circle promoted")
+
+
+def see_the_thread(page: Page, alert: dict[str, Any], made: dict[str, Any]) -> None:
+    """From the alert to its lineage: alert, retraining, workflow, run and version in one thread."""
+    page.goto(f"/alerts?alert={alert['id']}")
+    idle(page, f"Alert {alert['id']}")
+    story = page.get_by_role("list").filter(has_text="It fired")
+    expect(story).to_contain_text(f"Retraining {made['id']} is promoted")
+    expect(story).to_contain_text("It is over")
+    shot(page, "circle alert resolved")
+    page.get_by_role("link", name="Its lineage").click()
+    idle(page, "Lineage")
+    thread = page.get_by_role("list").filter(has=page.locator("[aria-current=true]"))
+    shot(page, "circle lineage")
+    version = f"version:{PROJECT}/{MODEL}:{{}}".format
+    for name in (
+        f"alert:{alert['id']}", f"retraining:{made['id']}", f"workflow:{made['workflow']}",
+        f"run:{made['run_id']}", version(1), version(2),
+    ):  # fmt: skip
+        expect(thread.locator(f'a[href$="lineage?id={quote(name, safe="")}"]')).to_have_count(1)
