@@ -215,7 +215,7 @@ def airflow(home: Path, *arguments: str) -> str:
     return done.stdout[done.stdout.index("[{") :]
 
 
-@pytest.mark.browser
+# Without the mark of browser tests: they come last of all, and the demo would be made once more.
 def test_a_launch_in_the_browser_is_followed_to_a_registered_version(
     demo: str, mlops: Mlops, home: Path
 ):
