@@ -1,5 +1,7 @@
 """The checks over time, and the slider that chooses one: the whole page shows that check."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -58,7 +60,7 @@ def strips(seen: Seen) -> str:
 
 def _slider(seen: Seen) -> None:
     ids = [one.id for one in seen.checks]
-    said = {one.id: _said(one) for one in seen.checks}
+    said = labels(seen.checks)
     st.session_state[_KEY] = ids[seen.place]
     st.select_slider(
         "Check",
@@ -69,6 +71,25 @@ def _slider(seen: Seen) -> None:
         on_change=_moved,
         args=(ids[-1],),
     )
+
+
+def labels(checks: Sequence[Check]) -> dict[str, str]:
+    """Return by id when each check was, no two alike: the slider tells them apart by their words.
+
+    Two that were asked for in one minute differ by their seconds, else by their place.
+    """
+    said = {one.id: _said(one) for one in checks}
+    many = Counter(said.values())
+    exact = {
+        one.id: f"{said[one.id]}:{datetime.fromtimestamp(one.at, UTC):%S}"
+        if many[said[one.id]] > 1 else said[one.id]
+        for one in checks
+    }  # fmt: skip
+    many = Counter(exact.values())
+    return {
+        id_: f"{word} ({place})" if many[word] > 1 else word
+        for place, (id_, word) in enumerate(exact.items(), 1)
+    }
 
 
 def _moved(newest: str) -> None:
