@@ -75,7 +75,7 @@ def _path(
 def _seen(store: VerdictStore, verdict_id: str, visible: tuple[str, ...] | None) -> Verdict:
     """Return a verdict; one of another project is told just as one that never was."""
     with contextlib.suppress(NotFoundError):
-        found = store.verdict(verdict_id) if is_id(verdict_id) else None
+        found = store.written(verdict_id) if is_id(verdict_id) else None
         if found is not None and (visible is None or found.project in visible):
             return found
     raise NotFoundError(

@@ -265,7 +265,16 @@ class VerdictStore:
         return float(rows[0].since or rows[0].computed_at) if rows else None
 
     def verdict(self, verdict_id: str) -> Verdict:
-        """Return a verdict as it was written; its report may have been removed since.
+        """Return a verdict whole; a removed report is none.
+
+        Raises:
+            NotFoundError: There is none of that id, or its file is gone.
+            PlatformError: The index cannot be read.
+        """
+        return next(one for one in self.check(verdict_id) if one.id == verdict_id)
+
+    def written(self, verdict_id: str) -> Verdict:
+        """Return a verdict as it was written: it names a report that was removed since, too.
 
         Raises:
             NotFoundError: There is none of that id, or its file is gone.
