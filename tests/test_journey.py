@@ -245,11 +245,28 @@ def _launched_and_followed(demo: str, mlops: Mlops, home: Path) -> None:
         version.first.click()
         idle(page)
         assert "/model" in page.url
+        _released(page, mlops)
     by_airflow = airflow(home, "dags", "list-runs", "quantized-optimization.train", "-o", "json")
     states = {one["run_id"]: one["state"] for one in json.loads(by_airflow)}
     assert states[made[1]] == "success"  # plain Airflow shows the same
     told = shown(mlops, "workflows", "show", f"quantized-optimization.train/{made[1]}")
     assert told["state"] == "success"
+
+
+def _released(page: Page, mlops: Mlops) -> None:
+    """The version passed its gates, and its model is in service: the release puts it there."""
+    project = "quantized-optimization"
+
+    def served() -> dict[str, Any]:
+        return next(one for one in shown(mlops, "deployments") if one["project"] == project)
+
+    eventually(lambda: (served()["version"], served()["state"]) == (2, "live"), 240)
+    page.goto(f"/workflows?dag={project}.release")
+    idle(page, "Quantised optimisation: release")
+    expect(page.get_by_text("succeeded").first).to_be_visible(timeout=60_000)
+    page.goto(f"/deployments?deployment={served()['name']}")
+    idle(page)
+    expect(page.get_by_text(re.compile("version 2")).first).to_be_visible()
 
 
 def test_wrong_names_are_sentences(demo: str, mlops: Mlops):

@@ -278,7 +278,7 @@ def _guards() -> dict[str, float | int | None]:
             key="deploy-guard-latency", placeholder="Not guarded",
         )  # fmt: skip
         heat = st.number_input(
-            "Thermal level over, of 0 to 4", 0, 4, 3, key="deploy-guard-heat",
+            "Thermal level over, of 0 to 4", 0, 4, 2, key="deploy-guard-heat",
             placeholder="Not guarded",
         )  # fmt: skip
     drift = st.number_input(

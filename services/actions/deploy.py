@@ -60,7 +60,7 @@ class Deploy:
     max_error_share: float | None = 0.02
     max_latency_ratio: float | None = 3.0
     max_memory_ratio: float | None = 1.5
-    max_thermal_level: int | None = 3
+    max_thermal_level: int | None = 2
     max_drift: float | None = None
     """Share of the columns of its answers, 0 to 1. The guards; None: that one is off."""
 

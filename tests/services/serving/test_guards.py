@@ -35,9 +35,9 @@ def seen(**figures: Any):
         (seen(peak_bytes=16 * GIB, reserved_bytes=10 * GIB), "took 16.0 GB and reserved 10.0 GB"),
         (seen(peak_bytes=15 * GIB, reserved_bytes=10 * GIB), ""),
         (seen(peak_bytes=15 * GIB), ""),
-        (seen(thermal_level=4), "thermal level 4; at most 3"),
+        (seen(thermal_level=3), "thermal level 3; at most 2"),
         (seen(thermal_level=4, thermal_before=4), ""),
-        (seen(thermal_level=3), ""),
+        (seen(thermal_level=2), ""),
         (seen(drift=found(0.9)), ""),  # not guarded unless it is asked for
     ],
 )
