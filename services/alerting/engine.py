@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from services.alerting.inhibiting import inhibited
 from services.alerting.models import (
+    CAUSE,
     Alert,
     Event,
     Note,
@@ -127,6 +128,7 @@ def _ended(alert: Alert, event: Event, at: float, now: float) -> tuple[Alert, No
 def _firing(alert: Alert, event: Event, at: float) -> tuple[Alert, NoteKind | None]:
     change = rank(event.severity) - rank(alert.severity)
     what: NoteKind | None = "seen" if alert.condition == "unknown" else None
+    found = event.labels.get(CAUSE) != alert.labels.get(CAUSE)  # its cause: no other sighting
     if change:
         what = "worse" if change > 0 else "milder"
     after = replace(
@@ -143,7 +145,7 @@ def _firing(alert: Alert, event: Event, at: float) -> tuple[Alert, NoteKind | No
         labels=dict(event.labels),
         evidence=event.evidence,
         last_at=at,
-        count=alert.count + 1,
+        count=alert.count + (not found),
         unknown_because="",
     )
     if change > 0:  # whoever looked after it did not know that

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.alerting.models import Alert, Event, kind_of
+from services.alerting.models import CAUSE, Alert, Event, kind_of
 from services.errors import MlopsError
 
 _REPEATED_S = 300.0
 """What lasts and is as it was is written so often."""
-CAUSE = "cause"
-"""The label of an event whose cause was searched for: what kind of cause it was."""
 Look = Callable[[float, frozenset[str]], Sequence[Event]]
 """(now, keys of its open alerts) → what is to be said."""
 

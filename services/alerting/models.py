@@ -19,6 +19,8 @@ What = Literal["firing", "reminder", "resolved", "digest", "test", "report"]
 """``test`` and ``report`` are about no alert."""
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+CAUSE = "cause"
+"""The label of an event whose cause was searched for: what kind of cause it was."""
 _KEY_LIMIT = 300
 
 

@@ -12,8 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from services.alerting.looking import CAUSE
-from services.alerting.models import Event
+from services.alerting.models import CAUSE, Event
 from services.causes.models import Explanation, Symptom
 from services.errors import MlopsError
 from services.telemetry.figures import percent

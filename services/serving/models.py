@@ -150,8 +150,8 @@ class Guards:
     max_memory_ratio: float | None = 1.5
     """Peak memory against what it reserved."""
     max_thermal_level: int | None = 2
-    """Of the machine: 0 nominal, 1 moderate, 2 heavy, 3 trapping, 4 sleeping; from 3 on it is slowed
-    down hard. A level that was there before the rollout is not held against it."""
+    """Of the machine: 0 nominal, 1 moderate, 2 heavy, 3 trapping, 4 sleeping. A level that was
+    there before the rollout is not held against it."""
     max_drift: float | None = None
     """Share of the columns of its answers; see ``services.monitoring.shift``."""
 

@@ -153,6 +153,12 @@ def _badness(verdict: VerdictSeen) -> tuple[int, int, float]:
     return state, _RANK.get(verdict.severity, 0), verdict.computed_at
 
 
+def _full_report(verdict: VerdictSeen) -> tuple[str, ...]:
+    if not verdict.report:
+        return ()
+    return (f"Evidently's full report: /monitoring/report/{quote(verdict.id)}",)
+
+
 def _event(name: str, verdict: VerdictSeen) -> Event:
     if verdict.state == "steady":
         return Event(name, verdict.computed_at, "ok", said=verdict.said)
@@ -178,7 +184,7 @@ def _event(name: str, verdict: VerdictSeen) -> Event:
             "project": verdict.project, "model": verdict.model, "version": str(verdict.version),
             "endpoint": endpoint, "verdict": verdict.id,
         },
-        evidence=(*evidence, *((verdict.report,) if verdict.report else ())),
+        evidence=(*evidence, *_full_report(verdict)),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from services.alerting import engine
 from services.alerting.engine import Book
-from services.alerting.models import Event, Silence, key_of, matches, rank, valid_key
+from services.alerting.models import CAUSE, Event, Silence, key_of, matches, rank, valid_key
 from tests.services.alerting.things import NOW, POLICY, after, alert, event, ok, unknown
 
 SEVERITIES = st.sampled_from(["info", "warning", "critical"])
@@ -45,6 +45,11 @@ def test_the_same_event_again_is_the_same_alert():
 def test_more_events_are_counted_and_the_newest_is_told():
     one = alert(event(said="Once."), event(at=NOW + 5, said="Twice."))
     assert (one.count, one.said, one.since, one.last_at) == (2, "Twice.", NOW, NOW + 5)
+
+
+def test_a_cause_that_was_found_is_no_other_sighting():
+    one = alert(event(), event(at=NOW + 1, cause="Heat.", labels={CAUSE: "thermal"}))
+    assert (one.count, one.cause) == (1, "Heat.")
 
 
 def test_it_ends_on_evidence_and_tells_it():

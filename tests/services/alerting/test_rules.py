@@ -353,7 +353,7 @@ def test_drift_fires_with_the_column_that_weighs_most():
     assert found.evidence == (
         "It moved. 90 % of the model's answer goes with it.",
         "It moved. 2 % of the model's answer goes with it.",
-        "reports/v1.html",
+        "Evidently's full report: /monitoring/report/v1",
     )
     assert found.labels["verdict"] == "v1"
     assert found.link == "/monitoring?deployment=lora.net&verdict=v1"
