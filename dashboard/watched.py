@@ -114,13 +114,13 @@ def _column(
     return state.verdicts().column(project, model, kind, name, version=version)
 
 
-def begun(project: str, model: str, kind: Family) -> float | None:
-    """Return since when a model is drifted without a break, seconds since 1970; None: it is not.
+def begun(project: str, model: str, kind: Family, version: int) -> float | None:
+    """Return since when a version is drifted without a break, seconds since 1970; None: it is not.
 
     Raises:
         PlatformError: The index cannot be read.
     """
-    return state.verdicts().begun(project, model, kind)
+    return state.verdicts().begun(project, model, kind, version)
 
 
 # Out of the prediction log

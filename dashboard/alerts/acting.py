@@ -127,12 +127,12 @@ def _reason(label: str) -> str:
 def _silence(alert: Alert) -> SilenceAlerts | None:
     kind = f"{alert.kind}/*"
     where = f"of {alert.project}" if alert.project else "of all projects"
-    choices = {
-        f"This alert ({alert.key})": alert.key,
-        f"All alerts of the kind {alert.kind}, {where}": kind,
+    told = {
+        alert.key: f"This alert ({plain(alert.key, 400)})",
+        kind: f"All alerts of the kind {alert.kind}, {where}",
     }
-    chosen = st.radio("What", list(choices), key="alert-silence-what")
-    return _silenced(choices[chosen], alert.project)
+    chosen = st.radio("What", list(told), key="alert-silence-what", format_func=told.__getitem__)
+    return _silenced(chosen, alert.project)
 
 
 def _silenced(pattern: str, project: str | None) -> SilenceAlerts | None:

@@ -17,7 +17,7 @@ from dashboard.text import plain
 from services.actions import roles
 from services.actions.alert_channels import AddChannel, RemoveChannel, TryChannel
 from services.alerting import channels, delivery, hours
-from services.alerting.models import SEVERITIES
+from services.alerting.models import SEVERITIES, Message
 from services.errors import MlopsError
 from services.home import Home
 
@@ -126,16 +126,16 @@ def _does(one: Told) -> str:
         )
     if last is None or last.sent_at is None:
         return f":gray[:material/radio_button_unchecked: No message was sent yet.{waits}]"
-    title = last.title if _may_read(last.alerts) else "It told of alerts."
+    title = last.title if _may_read(last) else "It told of alerts, or brought a report."
     return (
         f":green[:material/check_circle: The last message arrived {_ago(last.sent_at)}.] "
         f":gray[{plain(title, 160)}]{waits}"
     )
 
 
-def _may_read(alerts: tuple[int, ...]) -> bool:
+def _may_read(one: Message) -> bool:
     """Return whether a message tells nothing of projects that the person does not see."""
-    return not alerts or state.visible_projects() is None
+    return state.visible_projects() is None or not (one.alerts or one.what == "report")
 
 
 def _ago(at: float) -> str:

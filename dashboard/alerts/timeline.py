@@ -177,7 +177,7 @@ def said(alert: Alert) -> str:
     lasted = ""
     if alert.resolved_at is not None:
         lasted = f", lasted {duration(max(0.0, alert.resolved_at - alert.since))}"
-    by = f" ({alert.inhibited_by})" if alert.inhibited_by else ""
+    by = " by another alert" if alert.inhibited_by else ""
     return (
         f"{alert.severity}: {alert.title or alert.key}, {looks.state(alert.state).word}{by}{lasted}"
     )

@@ -141,12 +141,19 @@ def _submit(action: "Action", held: dict[str, Any], proposal: Proposal) -> None:
 
 
 def _follow(action_id: int, proposal: Proposal) -> None:
-    ended = state.executor().record(action_id).ended
+    try:
+        ended = state.executor().record(action_id).ended
+    except MlopsError:
+        ended = False
     st.fragment(run_every=None if ended else _POLL_S)(_progress)(action_id, proposal)
 
 
 def _progress(action_id: int, proposal: Proposal) -> None:
-    record = state.executor().record(action_id)
+    try:
+        record = state.executor().record(action_id)
+    except MlopsError as error:  # a journal that is busy: asked again
+        notices.problem(error)
+        return
     steps(record)
     if record.state == "pending":
         st.caption("The controller takes it up within a second.")

@@ -135,7 +135,7 @@ def _down(engine: Freshness) -> None:
 
 def advice(text: str) -> str:
     """Return a hint for markdown: its `code` stays code, all else is text."""
-    parts = text.split("`")
+    parts = " ".join(text.split()).split("`")  # no blank line ends a piece of code
     return "".join(
         f"`{part}`" if index % 2 and index < len(parts) - 1 else _spaced(part)
         for index, part in enumerate(parts)

@@ -95,12 +95,19 @@ def submit(made: "Callable[[T], Action]", those: Those[T], held: dict[str, Any])
 
 
 def _follow(those: Those[T], held: dict[str, Any]) -> None:
-    ended = all(state.executor().record(action_id).ended for action_id in held["ids"])
+    try:
+        ended = all(state.executor().record(action_id).ended for action_id in held["ids"])
+    except MlopsError:
+        ended = False
     st.fragment(run_every=None if ended else _POLL_S)(_progress)(those, held)
 
 
 def _progress(those: Those[T], held: dict[str, Any]) -> None:
-    records = [state.executor().record(action_id) for action_id in held["ids"]]
+    try:
+        records = [state.executor().record(action_id) for action_id in held["ids"]]
+    except MlopsError as error:  # a journal that is busy: asked again
+        notices.problem(error)
+        return
     ended = [record for record in records if record.ended]
     done = [record for record in ended if record.state == "done"]
     if records:

@@ -100,13 +100,13 @@ def _cause(number: int, cause: Cause) -> None:
 
 
 def bar(cause: Cause, hues: Colours, *, leads: bool) -> str:
-    """Return a cause's share of the change as a bar, hatched where others changed with it."""
+    """Return a cause's share of the change as a bar, hatched where it is only about so much."""
     told = f"{percent(cause.weight)} of the change"
     hue = hues.warn if leads else hues.muted
     fill = hue
     if not cause.measured:
         fill = f"repeating-linear-gradient(135deg,{hue} 0 4px,transparent 4px 7px)"
-        told = f"about {told}, not told apart from what changed with it"
+        told = f"about {told}: {cause.said}"
     return (
         f'<div role="img" aria-label="{markup(told)}" title="{markup(told)}" style="height:8px;'
         f'border-radius:4px;overflow:hidden;background:{hues.line}"><div style="height:8px;'

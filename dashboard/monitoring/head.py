@@ -126,7 +126,7 @@ def _since(of: Subject, seen: Seen, kind: Family) -> float | None:
     said = seen.verdicts[kind]
     if degree(said.state, said.severity) not in _MOVED:
         return None
-    return watched.begun(of.project, of.model, kind)
+    return watched.begun(of.project, of.model, kind, said.version)
 
 
 def _window(one: Verdict) -> str:

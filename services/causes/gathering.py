@@ -17,8 +17,10 @@ from services.causes.models import Explanation, Symptom
 from services.errors import MlopsError, NotFoundError
 from services.home import Home
 from services.mirror.queries import Mirror
+from services.monitoring import deployed
+from services.monitoring.courses import DEGREES, degree
 from services.monitoring.models import ColumnVerdict, Family, is_moved
-from services.monitoring.store import VerdictStore
+from services.monitoring.store import Summary, VerdictStore
 from services.predictions import reading
 from services.serving import store as serving
 from services.telemetry.models import Telemetry
@@ -86,8 +88,24 @@ def explain_deployment(
 
 
 def _drifted(sources: Sources, project: str, model: str) -> list[Symptom]:
-    latest = sources.verdicts.latest(project, model)
-    return [one.kind for one in latest if one.state == "drifted"]
+    return [
+        kind for kind, one in _latest(sources, project, model).items() if one.state == "drifted"
+    ]
+
+
+def _latest(sources: Sources, project: str, model: str) -> dict[Family, Summary]:
+    """Return the last verdict of each kind, of several versions that are asked the worst one's."""
+    asked = {number for _, _, number in deployed.versions(sources.home, [f"{project}.{model}"])}
+    found: dict[Family, Summary] = {}
+    for one in sources.verdicts.latest(project, model, by_version=bool(asked)):
+        mine = not asked or one.version in asked
+        if mine and (one.kind not in found or _badness(one) > _badness(found[one.kind])):
+            found[one.kind] = one
+    return found
+
+
+def _badness(one: Summary) -> int:
+    return DEGREES.index(degree(one.state, one.severity))
 
 
 def case(
@@ -133,7 +151,9 @@ def _onset(
     sources: Sources, project: str, model: str, symptom: Symptom, now: float
 ) -> float | None:
     if symptom != "slow" and symptom != "errors":
-        return sources.verdicts.begun(project, model, symptom)
+        judged = _latest(sources, project, model).get(symptom)
+        version = None if judged is None else judged.version
+        return sources.verdicts.begun(project, model, symptom, version)
     course = reading.series(sources.home, project, model, now - _SEARCHED_S, now, _STEP_S)
     if symptom == "errors":
         return onset.step_up([(b.at, b.requests, b.errors / b.requests) for b in course])
@@ -186,7 +206,7 @@ def _with_columns(sources: Sources, found: Case) -> Case:
     """Add what the newest verdicts say of the inputs; of quality what is lost."""
     if found.symptom == "slow" or found.symptom == "errors":
         return found
-    latest = {one.kind: one for one in sources.verdicts.latest(found.project, found.model)}
+    latest = _latest(sources, found.project, found.model)
     families: tuple[Family, ...] = ("data", "quality")
     read = {
         kind: sources.verdicts.verdict(latest[kind].id).columns

@@ -34,6 +34,8 @@ _STATE = {"thermal": "thermal_level", "pressure": "memory_pressure", "low_power"
 _TEXTS = {"version": "version", "api": "api", "key": "key_id", "backend": "backend",
           "host": "host", "error": "error"}  # fmt: skip
 _BAD, _FAILED = 400, 500
+_ROWS_AT_MOST = 50_000
+"""Of inputs, read beside labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,8 @@ def _beside(
     """Return the inputs of rows that have a label; empty where the log has none of them."""
     if not keys:
         return {}
-    table = log.features(home, project, model, None, one.since, one.until)
+    # Labels of older rows are compared with fewer inputs: "not known" there, and never wrong.
+    table = log.features(home, project, model, None, one.since, one.until, newest=_ROWS_AT_MOST)
     ids, rows = table["id"].to_pylist(), table["row"].to_pylist()
     known = {pair: place for place, pair in enumerate(zip(ids, rows, strict=True))}
     found = np.array([known.get(key, -1) for key in keys], dtype=np.int64)

@@ -115,11 +115,13 @@ def contention(case: Case) -> Answer:
     first = case.others[0] if case.others else None
     title = "Others use the machine at the same time"
     lines = [
-        f"{_owner(one)} had {percent(one.then)} of the machine then, {percent(one.now)} now."
+        f"{_owner(case, one)} had {percent(one.then)} of the machine then, {percent(one.now)} now."
         for one in case.others[:3]
     ]
     if first is not None:
-        title = f"{_owner(first)} uses the same machine: {percent(first.now)} of its CPU or GPU"
+        title = (
+            f"{_owner(case, first)} uses the same machine: {percent(first.now)} of its CPU or GPU"
+        )
     return Factor(
         "contention",
         strata,
@@ -148,7 +150,14 @@ def _codes(values: Numbers) -> Codes:
     return codes
 
 
-def _owner(one: Other) -> str:
+def _foreign(case: Case, one: Other) -> bool:
+    """Return whether it is another project's: who reads this may not see that one."""
+    return bool(one.project) and one.project != case.project
+
+
+def _owner(case: Case, one: Other) -> str:
+    if _foreign(case, one):
+        return "Work of another project"
     kind, _, name = one.owner.partition(":")
     of = f" of {one.project}" if one.project else ""
     if kind == "run":
@@ -161,8 +170,10 @@ def _owner(one: Other) -> str:
 
 
 def _link(case: Case, one: Other | None) -> str:
-    if one is not None and one.owner.startswith("run:"):
+    if one is None or _foreign(case, one):
+        return hardware(case)
+    if one.owner.startswith("run:"):
         return address("run", run=one.owner.partition(":")[2])
-    if one is not None and one.owner.startswith("replica:"):
+    if one.owner.startswith("replica:"):
         return address("deployments", deployment=one.owner.split(":")[1])
     return hardware(case)

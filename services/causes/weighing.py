@@ -86,7 +86,11 @@ def _measured(factor: Factor, share: float) -> Cause:
     how = factor.how or (
         "requests with and without it were compared at the same time, on each side by itself"
     )
-    return _cause(factor, share, f"It explains {percent(share)} of the change: {how}.", sure=True)
+    if factor.fixed is not None:
+        said = f"About {percent(share)} of what moved: {how}. It orders them; it proves no cause."
+    else:
+        said = f"It explains {percent(share)} of the change: {how}."
+    return _cause(factor, share, said, sure=factor.fixed is None)
 
 
 def _apart(case: Case, factors: Sequence[Factor], left: float) -> list[Cause]:

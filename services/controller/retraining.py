@@ -1,5 +1,6 @@
 """The loop of retraining: alerts become proposals, policies decide, what was accepted goes on."""
 
+import contextlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from services.actions.action import Context
 from services.alerting import store as alerts
-from services.alerting.models import Alert
+from services.alerting.models import Alert, rank
 from services.errors import JournalError, MlopsError, NotFoundError
 from services.home import Home
 from services.retraining import asking, bounds, drafting, proposing, steps, store
@@ -129,8 +130,18 @@ class RetrainingWatch:
                 reason=said, said=said,
             )  # fmt: skip
             self._kept(one, Step(after, (Happened(now, "dismissed", said, BY_POLICY),)))
-        elif policy.mode == "automatic":
+        elif policy.mode == "automatic" and self._fires(one, policy):
             self._decide(one, policy, now)
+
+    def _fires(self, one: Proposal, policy: Policy) -> bool:
+        """Return whether one of its alerts fires still, heard and as severe as the policy wants."""
+        for name in one.alerts:
+            with contextlib.suppress(NotFoundError):
+                alert = alerts.alert(self.context.journal, name)
+                severe = rank(alert.severity) >= rank(policy.min_severity)
+                if severe and alert.state in proposing.HEARD:
+                    return True
+        return False
 
     def _over(self, one: Proposal) -> str:
         """Return what ended its alerts; empty: one has not ended, or is not known."""

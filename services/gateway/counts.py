@@ -54,6 +54,11 @@ class Count:
         return sum(self.statuses.values())
 
     @property
+    def answered(self) -> int:
+        """Return those that got an answer."""
+        return sum(n for status, n in self.statuses.items() if status < 400)
+
+    @property
     def errors(self) -> int:
         """Return those whose model or replica failed."""
         return sum(n for status, n in self.statuses.items() if status >= 500 and status != 503)
@@ -122,7 +127,7 @@ class Counts:
 def _figures(version: int, count: Count, now: float) -> VersionFigures:
     p50, p95, p99 = count.rolling.percentiles(now, 0.5, 0.95, 0.99)
     return VersionFigures(
-        version=version, total=count.total, total_errors=count.errors,
+        version=version, total=count.total, answered=count.answered, total_errors=count.errors,
         requests=count.rolling.requests, errors=count.rolling.errors, refused=count.rolling.refused,
         p50_ms=p50, p95_ms=p95, p99_ms=p99, in_flight=count.in_flight, queued=count.queued,
         last_at=count.last_at, compared=count.compared, differing=count.differing,

@@ -107,7 +107,8 @@ def run(
         before = record.read(home)
         began = time.time()
         age_s = began - (before.began or 0.0)
-        if asked.unless_younger_s is not None and 0 <= age_s < asked.unless_younger_s:
+        young = asked.unless_younger_s is not None and 0 <= age_s < asked.unless_younger_s
+        if young and not before.failing:
             return Round(skipped=f"A round began {age_s / 60:.0f} min ago ({before.by}).")
         try:
             return _round(home, asked, before, say, mlflow)
@@ -176,7 +177,7 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
             after = _looked(one, at, wanted, checked[one], known)
             looked[after.key] = after
         monitor.forget(time.time())
-    _note(home, asked, before, began, looked)
+    _note(home, asked, began, looked)
     return Round(checked, tuple(quiet))
 
 
@@ -233,11 +234,12 @@ def _looked(
     return Looked(*one, at, at, wanted.as_json(), fault=fault, hint=hint)
 
 
-def _note(
-    home: Home, asked: Asked, before: Record, began: float, looked: Mapping[str, Looked]
-) -> None:
-    if asked.names:  # what else there is stays as it is
-        record.write(home, replace(before, looked={**before.looked, **looked}))
+def _note(home: Home, asked: Asked, began: float, looked: Mapping[str, Looked]) -> None:
+    if (
+        asked.names
+    ):  # what else there is stays as it is now: a failure may have been noted meanwhile
+        now = record.read(home)
+        record.write(home, replace(now, looked={**now.looked, **looked}))
     else:
         record.write(home, Record(began, time.time(), asked.by, looked=looked))
 

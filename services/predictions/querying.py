@@ -48,7 +48,8 @@ def consistently(home: Home, ask: Callable[[Folder, Look], T]) -> T:
             return ask(folder, tails.look())
         except (OSError, duckdb.IOException) as error:
             last = error
-        except duckdb.InvalidInputException as error:  # asking again does not repair a file
+        except (duckdb.InvalidInputException, duckdb.OutOfMemoryException) as error:
+            # Asking again does not repair a file, and takes as much memory.
             last = error
             break
     raise PlatformError(

@@ -137,9 +137,9 @@ def _budget(
 
 
 def _spent(what: str, one: Proposal) -> float | None:
-    """Return what a retraining took, else what it is expected to take."""
+    """Return what a retraining took; of one that goes on, what it is expected to take."""
     took = one.took_minutes if what == "minutes" else one.took_joules
-    if took is not None:
+    if took is not None or one.ended:  # that it was to take less is no measure of one that failed
         return took
     expected = one.minutes if what == "minutes" else one.joules
     return None if expected is None else expected.median

@@ -102,6 +102,10 @@ def gain(past: Sequence[Proposal], metric: str | None, goal: Literal["max", "min
     if metric is None:
         return None
     found = ranged(
-        [one.change for one in past if one.state == "promoted" and one.change is not None]
+        [
+            one.change
+            for one in past
+            if one.state in ("promoted", "dropped") and one.change is not None
+        ]
     )
     return None if found is None else Gain(metric, goal, found)

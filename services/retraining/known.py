@@ -28,6 +28,8 @@ class Ran:
     """Of a failure, why."""
     registers: bool | None = None
     """Whether it registered a version; None: not known."""
+    minutes: float | None = None
+    """It took, from its first task to its end; None: it goes on, or that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,11 +88,14 @@ class Looking:
         tasks = flows.tasks(*one.workflow)
         if run.state in ACTIVE_RUNS:
             return Ran("active", _active(tasks))
+        took = None
+        if run.started_at is not None and run.ended_at is not None:
+            took = (run.ended_at - run.started_at).total_seconds() / 60
         if run.state == "failed":
-            return Ran("failed", _failed(tasks))
+            return Ran("failed", _failed(tasks), minutes=took)
         states = [task.state for task in tasks if task.task_id == _REGISTER]
         registers = None if not states else "skipped" not in states
-        return Ran("success", registers=registers)
+        return Ran("success", registers=registers, minutes=took)
 
     def _trained(self, one: Proposal) -> Trained | None:
         made = self._candidate(one)
@@ -200,7 +203,7 @@ class Looking:
         if seen is None or one.candidate is None:
             return 0
         found = seen.of(one.name, one.candidate)
-        return found.compared if one.policy.strategy == "shadow" else found.total
+        return found.compared if one.policy.strategy == "shadow" else found.answered
 
     def _log(self, one: Proposal, since: float, now: float) -> _Logged:
         before, tick = self._logged.get(one.id), time.monotonic()

@@ -12,7 +12,7 @@ from services.retraining.models import BY_POLICY, Policy, Proposal
 
 KIND = "drift"
 _ANSWERED = frozenset({"data", "prediction", "accuracy"})
-_HEARD = frozenset({"firing", "acknowledged"})
+HEARD = frozenset({"firing", "acknowledged"})
 _HOUR_S = 3600.0
 
 
@@ -44,7 +44,7 @@ def due(
 
 def _concerns(alert: Alert, policy: Policy) -> bool:
     what = alert.key.rpartition("/")[2]
-    heard = alert.kind == KIND and what in _ANSWERED and alert.state in _HEARD
+    heard = alert.kind == KIND and what in _ANSWERED and alert.state in HEARD
     return heard and policy.mode != "off" and rank(alert.severity) >= rank(policy.min_severity)
 
 

@@ -110,11 +110,12 @@ def _train(now: Proposal, known: Known) -> Step:
     if run.state == "active":
         return Step(replace(now, said=run.said or "It trains.", stuck_since=None))
     if run.state == "failed":
-        return _end(now, "failed", f"Its workflow failed. {run.said}".strip(), known.now)
+        took = replace(now, took_minutes=run.minutes)
+        return _end(took, "failed", f"Its workflow failed. {run.said}".strip(), known.now)
     if known.trained is None:
         if run.registers is False:
             said = f"It trained, and registered no version of {now.model}."
-            return _end(now, "failed", said, known.now)
+            return _end(replace(now, took_minutes=run.minutes), "failed", said, known.now)
         said = "It trained; the version that it registered has not been seen yet."
         return _waits(now, said, known.now, PATIENCE_S, "failed")
     return _passed(now, known, known.trained)

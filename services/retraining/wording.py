@@ -9,13 +9,13 @@ from services.serving.workbench import SWITCHED_OFF
 
 def costs(found: Proposal) -> tuple[str, ...]:
     """Return with which data it trains, what it takes and what it may bring, a sentence each."""
-    gain = "What it brings is not known: no retraining of it was promoted yet."
+    gain = "What it brings is not known: no retraining of it came to a new version yet."
     if found.gain is not None:
         change = found.gain.change
         gain = (
-            f"Earlier retrainings changed {found.gain.metric} by {change.median:+.4g} "
-            f"({change.low:+.4g} to {change.high:+.4g}, {change.count} of them), each by its own "
-            "evaluation."
+            f"Earlier retrainings, those that were dropped too, changed {found.gain.metric} by "
+            f"{change.median:+.4g} ({change.low:+.4g} to {change.high:+.4g}, {change.count} of "
+            "them), each by its own evaluation."
         )
     return (
         f"Data: {found.data.said}",

@@ -22,6 +22,8 @@ class VersionFigures:
     version: int
     total: int = 0
     """Requests since the gateway began."""
+    answered: int = 0
+    """Of them those that got an answer."""
     total_errors: int = 0
     """Of them answered with 5xx."""
     requests: int = 0

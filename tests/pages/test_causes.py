@@ -124,6 +124,6 @@ def test_what_people_named_is_text(
     app = drawn()
     assert not app.exception
     assert "<img" not in "".join(str(one.value) for one in app.markdown)
-    assert "not told apart" in said(app)
+    assert "about 40\u202f% of the change" in said(app) or "about 40 % of the change" in said(app)
     assert linked == []
     assert said_links(app) == ""

@@ -137,12 +137,12 @@ def test_another_job_on_the_machine_is_found_and_named(home: Home, sources: Sour
 
     happened(sources, NOON - HOUR_S)
     requests(home, lambda at: {"times": 3.0 if busy(at) else 1.0})
-    run = use("run:abcdef0123", pid=9, project="clip", gpu_s=8.0)
+    run = use("run:abcdef0123", pid=9, project="lora", gpu_s=8.0)
     sampled(sources, lambda at: [*serving(1, 2), *([run] if busy(at) else [])])
     (slow, _) = explain_deployment(sources, "lora", "net", NOON)
     assert slow.first is not None
     assert slow.first.kind == "contention"
-    assert slow.first.title.startswith("The run abcdef01 of clip uses the same machine: 5")
+    assert slow.first.title.startswith("The run abcdef01 of lora uses the same machine: 5")
     assert slow.first.link == "/run?run=abcdef0123"
 
 

@@ -92,6 +92,15 @@ def test_what_is_not_known_keeps_no_budget():
     assert decided(dark, one=proposal(9, joules=None)).allowed, "without a budget none is needed"
 
 
+def test_one_that_failed_spent_what_it_took_not_what_was_expected():
+    spent = ended("failed", NOW, 3, model="other", took_minutes=300.0)
+    assert decided(spent, budget_minutes=400.0).allowed
+    assert not decided(spent, budget_minutes=250.0).allowed
+    dark = ended("failed", NOW, 3, model="other", took_minutes=None)
+    found = decided(dark, budget_minutes=400.0)
+    assert "is not known, so the budget cannot be kept." in found.said
+
+
 @given(
     spent=st.lists(st.floats(0, 100), max_size=5), expected=st.floats(0, 100),
     budget=st.floats(0, 400),

@@ -329,6 +329,17 @@ def test_what_is_beyond_the_budget_waits_for_a_person_and_says_so_once(lab: Lab)
     assert lab.done(accept(lab), BEN).state == "done"
 
 
+def test_a_proposal_of_before_is_accepted_by_itself_only_if_the_policy_hears_its_alert(lab: Lab):
+    proposed(lab)
+    lab.done(SetRetrainingPolicy("lora", "automatic", min_severity="critical"), ANA)
+    lab.later(0.1)
+    lab.watch.turn()
+    assert lab.one().state == "open"
+    lab.done(SetRetrainingPolicy("lora", "automatic", min_severity="warning"), ANA)
+    lab.watch.turn()
+    assert lab.one().state == "accepted"
+
+
 def test_a_policy_that_is_off_leads_to_nothing_but_people_may_propose(lab: Lab):
     lab.done(SetRetrainingPolicy("lora", "off"), ANA)
     proposed(lab)

@@ -106,13 +106,13 @@ def test_an_evaluation_is_no_training(lab: Lab):
     assert len(history.trainings(lab.context.mirror, "lora")) == 2
 
 
-def test_the_gain_is_that_of_retrainings_that_were_promoted():
+def test_the_gain_is_that_of_all_that_came_to_a_version():
     past = [ended("promoted", NOW, 1, change=0.02), ended("promoted", NOW, 2, change=-0.01),
-            ended("dropped", NOW, 3, change=0.9), ended("promoted", NOW, 4)]  # fmt: skip
+            ended("dropped", NOW, 3, change=-0.3), ended("promoted", NOW, 4)]  # fmt: skip
     found = history.gain(past, "acc", "max")
     assert found is not None
-    assert (found.change.median, found.change.count) == (pytest.approx(0.005), 2)
-    assert history.gain(past[2:], "acc", "max") is None
+    assert (found.change.median, found.change.count) == (pytest.approx(-0.01), 3)
+    assert history.gain(past[3:], "acc", "max") is None
     assert history.gain(past, None, "max") is None
 
 
