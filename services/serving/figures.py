@@ -22,8 +22,6 @@ class VersionFigures:
     version: int
     total: int = 0
     """Requests since the gateway began."""
-    answered: int = 0
-    """Of them those that got an answer."""
     total_errors: int = 0
     """Of them answered with 5xx."""
     requests: int = 0
@@ -42,6 +40,8 @@ class VersionFigures:
     compared: int = 0
     """As a shadow: answers held against the live version's."""
     differing: int = 0
+    answered: int = 0
+    """Of ``total``, those that got an answer."""
 
 
 @dataclass(frozen=True, slots=True)
