@@ -111,13 +111,12 @@ def begin(home: Home, wish: Wish) -> bool:
         if handle is not None:
             os.close(handle)
         return False
-    try:
+    with contextlib.ExitStack() as unless_begun:
+        unless_begun.callback(os.close, handle)
         starts = _starts(home, wish.name, handle)
         os.pwrite(handle, b"x", starts)
         threading.Thread(target=_run, args=(home, wish, handle), daemon=True).start()
-    except BaseException:
-        os.close(handle)
-        raise
+        unless_begun.pop_all()  # the thread closes it
     return True
 
 
