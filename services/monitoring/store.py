@@ -280,8 +280,7 @@ class VerdictStore:
             NotFoundError: There is none of that id, or its file is gone.
             PlatformError: The index cannot be read.
         """
-        written, _ = self._check(verdict_id)
-        return next(one for one in written if one.id == verdict_id)
+        return next(one for one in self._check(verdict_id)[0] if one.id == verdict_id)
 
     def check(self, verdict_id: str) -> tuple[Verdict, ...]:
         """Return all verdicts of the check that a verdict is of; a removed report is none.
