@@ -28,7 +28,7 @@ _POSTGRES = (
     "/usr/local/opt/postgresql*/bin",
 )
 _FAST_MARKS = "not engine and not browser and not slow and not full"
-_FAST = ("-m", _FAST_MARKS, "--hypothesis-profile=fast")
+_FAST = ("-m", _FAST_MARKS, "--without-longer", "--hypothesis-profile=fast")
 _WORKERS_AT_MOST = 8
 _ONCE_MORE = ("--reruns", "1", "-rfER")
 _NOTHING_CHOSEN = 5
