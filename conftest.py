@@ -19,12 +19,14 @@ ALONE_S = 0.5
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what reads and what writes the list of the longer ones."""
     group = parser.getgroup("mlops")
     group.addoption("--without-longer", action="store_true", help=f"Leave out what {LONGER} lists.")
     group.addoption("--write-longer", action="store_true", help=f"Time the tests; write {LONGER}.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Time the tests where that is asked for: in the process that hears of all of them."""
     if config.getoption("write_longer") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Timed(), "timed")
 
