@@ -1,13 +1,13 @@
 """Data: versions of the data and models of all projects, and who uses them."""
 
 import shlex
-from functools import partial
 
 import streamlit as st
 
 from dashboard import navigation, scope
 from dashboard.components import notices
 from dashboard.components.cli import command_line
+from dashboard.components.live import live
 from dashboard.data import access, detail, head, listing, work
 
 where = scope.current()
@@ -25,7 +25,7 @@ else:
     st.title("Data")
     if known:
         work.draw(known)
-        detail.live(partial(listing.draw, where))
+        live(listing.draw, detail.LIVE_S)(where)
     else:
         notices.empty(
             "No project has data yet",

@@ -6,6 +6,7 @@ from dashboard import scope
 from dashboard.charts.small import bars_per_day
 from dashboard.components import notices, reports
 from dashboard.components.cli import command_line
+from dashboard.components.live import live
 from dashboard.overview import access, board, cards, inbox
 from services.errors import MlopsError
 
@@ -57,5 +58,5 @@ def body() -> None:
             inbox.engines(access.engines())
 
 
-board.live(body)
+live(body, board.LOOK_S)()
 command_line("mlops status", "mlops projects list", "mlops runs list")

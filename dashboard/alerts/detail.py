@@ -10,11 +10,11 @@ from dashboard.alerts.access import Story
 from dashboard.alerts.acting import Reasons
 from dashboard.alerts.row import coded
 from dashboard.charts.theme import colours
-from dashboard.components import ages, notices
+from dashboard.components import ages
+from dashboard.components.live import live
 from dashboard.numbers import age, counted, duration
 from dashboard.text import plain
 from services.alerting.models import Alert
-from services.errors import MlopsError
 
 LIVE_S = 3.0
 
@@ -26,17 +26,11 @@ def draw(alert_id: int, off: str | None) -> None:
         NotFoundError: There is none of this number in what the person may see.
     """
     access.one(alert_id)
-    st.fragment(_live, run_every=LIVE_S)(alert_id, off)
+    live(_draw, LIVE_S)(alert_id, off)
 
 
-def _live(alert_id: int, off: str | None) -> None:
-    try:
-        _draw(access.story(alert_id), Reasons(off))
-    except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
-        notices.problem(error)
-
-
-def _draw(found: Story, reasons: Reasons) -> None:
+def _draw(alert_id: int, off: str | None) -> None:
+    found, reasons = access.story(alert_id), Reasons(off)
     alert = found.alert
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         for shown in (looks.severity(alert.severity), looks.state(alert.state)):

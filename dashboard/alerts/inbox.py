@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -14,6 +15,7 @@ from dashboard.alerts.address import FIND, KIND, QUIET, SEVERITY
 from dashboard.alerts.row import Rows
 from dashboard.charts.theme import colours
 from dashboard.components import located, notices, tables
+from dashboard.components.live import live
 from dashboard.numbers import counted
 from dashboard.overview import access as overview
 from dashboard.overview import needs
@@ -23,7 +25,9 @@ from services.alerting import store
 from services.alerting.asking import Place
 from services.alerting.inbox import NEEDS, urgency
 from services.alerting.models import SEVERITIES, Alert
-from services.errors import MlopsError
+
+if TYPE_CHECKING:
+    from services.errors import MlopsError
 
 LIVE_S = 3.0
 PAGE_SIZE = 20
@@ -35,7 +39,7 @@ def draw(where: Scope, off: str | None) -> None:
     asked = access.wanted()
     if found or asked.narrow:
         _filters(found, asked)
-    st.fragment(_live, run_every=LIVE_S)(where, off)
+    live(_draw, LIVE_S)(where, off)
 
 
 def _filters(found: Sequence[Place], asked: Filter) -> None:
@@ -48,14 +52,8 @@ def _filters(found: Sequence[Place], asked: Filter) -> None:
         located.switch("Also what is kept quiet", name=QUIET, default=False)
 
 
-def _live(where: Scope, off: str | None) -> None:
-    try:
-        _draw(where, access.wanted(), Reasons(off))
-    except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
-        notices.problem(error)
-
-
-def _draw(where: Scope, asked: Filter, reasons: Reasons) -> None:
+def _draw(where: Scope, off: str | None) -> None:
+    asked, reasons = access.wanted(), Reasons(off)
     found = access.places(where, asked.words)
     kept = matching(found, asked)
     unread: list[MlopsError] = []

@@ -70,10 +70,4 @@ def happened(word: str) -> Look:
 
 def hue(shown: Look, hues: Colours) -> str:
     """Return its colour in our own drawings."""
-    return {
-        "green": hues.good,
-        "red": hues.bad,
-        "orange": hues.warn,
-        "blue": hues.accent,
-        "violet": hues.series[4 % len(hues.series)],
-    }.get(shown.colour, hues.muted)
+    return hues.of(shown.colour)

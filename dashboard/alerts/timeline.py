@@ -11,11 +11,11 @@ from dashboard import state
 from dashboard.alerts import access, address, drawing, looks
 from dashboard.charts.theme import Colours, colours
 from dashboard.components import notices
+from dashboard.components.live import live
 from dashboard.numbers import counted, duration
 from dashboard.scope import Scope
 from dashboard.text import markup
 from services.alerting.models import Alert, rank
-from services.errors import MlopsError
 
 LIVE_S = 3.0
 MOST = 300
@@ -197,14 +197,7 @@ def explained(found: Sequence[Alert]) -> dict[str, list[Alert]]:
 
 def draw(where: Scope) -> None:
     """Draw it, again and again."""
-    st.fragment(_live, run_every=LIVE_S)(where)
-
-
-def _live(where: Scope) -> None:
-    try:
-        _draw(where)
-    except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
-        notices.problem(error)
+    live(_draw, LIVE_S)(where)
 
 
 def _draw(where: Scope) -> None:

@@ -23,6 +23,17 @@ class Colours:
     warn: str
     accent: str
 
+    def of(self, name: str) -> str:
+        """Return the colour of a badge, by its name, for our own drawings."""
+        return {
+            "green": self.good,
+            "red": self.bad,
+            "orange": self.warn,
+            "yellow": self.warn,
+            "blue": self.accent,
+            "violet": self.series[4 % len(self.series)],
+        }.get(name, self.muted)
+
 
 def colours() -> Colours:
     """Return the colours of the theme in use."""

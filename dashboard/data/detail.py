@@ -1,28 +1,25 @@
 """One project's data or models: what the folder holds, its versions, and one of them in full."""
 
-from collections.abc import Callable
-from functools import partial
-
 import streamlit as st
 
 from dashboard.components import located, notices, status
+from dashboard.components.live import live
 from dashboard.data import access, acting, changes, head, sharing, users, versions, work
 from dashboard.data.access import Holding
 from dashboard.data.address import PART, REVISION
 from dashboard.numbers import UNKNOWN, age, counted, size
 from dashboard.text import plain
 from services.data.models import Kind, Use, Version
-from services.errors import MlopsError
 
 PARTS = ["Changes", "Used by"]
-_LIVE_S = 4.0
+LIVE_S = 4.0
 
 
 def draw(project: str, name: str, kind: Kind) -> None:
     """Draw all of it."""
     off = notices.engine_notice("controller")
     work.draw([project])
-    live(partial(head.draw, project, name, kind))
+    live(head.draw, LIVE_S)(project, name, kind)
     holding = next(h for h in access.holdings([project], {project: name}) if h.kind == kind)
     with st.container(horizontal=True, vertical_alignment="center"):
         acting.project_buttons(holding, off)
@@ -35,25 +32,13 @@ def draw(project: str, name: str, kind: Kind) -> None:
     shown, missing = versions.looked_at(own, shared, asked)
     if own:
         st.subheader("Versions")
-        live(partial(versions.draw, project, kind, shown.revision if shown else None))
+        live(versions.draw, LIVE_S)(project, kind, shown.revision if shown else None)
     if missing:
         st.info(_missing(asked, shown), icon=":material/link_off:")
     if shown is not None:
         use = access.uses(project, kind)
         _version(holding, shown, [*own, *shared], use, off)
     sharing.draw(project, kind, shared, off)
-
-
-def live(draw_it: Callable[[], object]) -> None:
-    """Draw, and again every few seconds: a fragment, so that it closes no dialog doing so."""
-    st.fragment(_told, run_every=_LIVE_S)(draw_it)
-
-
-def _told(draw_it: Callable[[], object]) -> None:
-    try:
-        draw_it()
-    except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
-        notices.problem(error)
 
 
 def _missing(asked: str, shown: Version | None) -> str:

@@ -9,12 +9,12 @@ import streamlit as st
 from dashboard import navigation, predicted, state
 from dashboard.charts.theme import colours
 from dashboard.components import located, notices
+from dashboard.components.live import live
 from dashboard.deployments import access, looks, table
 from dashboard.deployments.access import Picture
 from dashboard.deployments.address import FIND, STATE
 from dashboard.numbers import counted
 from dashboard.scope import Scope
-from services.errors import MlopsError
 from services.resources.models import gib
 from services.serving.looking import Deployment
 
@@ -32,14 +32,7 @@ def draw(where: Scope) -> None:
         words = [looks.look(one.state).word for one in found.endpoints]
         kept = [w for w in looks.WORDS if w in words or w in st.query_params.get_all(STATE)]
         located.several("State", kept, name=STATE)
-    st.fragment(_live, run_every=LIVE_S)(where)
-
-
-def _live(where: Scope) -> None:
-    try:
-        _draw(where)
-    except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
-        notices.problem(error)
+    live(_draw, LIVE_S)(where)
 
 
 def _draw(where: Scope) -> None:

@@ -15,10 +15,10 @@ from dashboard import predicted
 from dashboard.charts import timeline
 from dashboard.charts.timeline import Line, Mark, Panel, Tone
 from dashboard.components import notices
+from dashboard.components.live import live
 from dashboard.deployments import access, looks
 from dashboard.numbers import counted
 from dashboard.scope import RANGES, Scope
-from services.errors import MlopsError
 from services.serving.looking import Deployment
 from services.serving.store import Event
 
@@ -67,14 +67,7 @@ def window(where: Scope, now: float) -> Window:
 
 def draw(seen: Deployment, where: Scope) -> None:
     """Draw the chart, again and again."""
-    st.fragment(_live, run_every=LIVE_S)(seen.name, seen.project, seen.model, where)
-
-
-def _live(name: str, project: str, model: str, where: Scope) -> None:
-    try:
-        _draw(name, project, model, where)
-    except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
-        notices.problem(error)
+    live(_draw, LIVE_S)(seen.name, seen.project, seen.model, where)
 
 
 def _draw(name: str, project: str, model: str, where: Scope) -> None:

@@ -11,13 +11,13 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.charts.theme import colours
-from dashboard.components import located, notices
+from dashboard.components import located
+from dashboard.components.live import live
 from dashboard.deployments.address import FOLLOW, ONLY, WORDS
 from dashboard.numbers import counted, size
 from dashboard.text import plain
 from dashboard.workflows import logbook, loghtml
 from dashboard.workflows.logbook import Line
-from services.errors import MlopsError
 from services.home import Home
 from services.serving.models import ReplicaStatus
 
@@ -50,20 +50,13 @@ def draw(replica: ReplicaStatus, look: Look) -> None:
     if path is None:
         st.caption("Its log is on another machine: `mlops logs serving` there.")
         return
-    st.fragment(_live, run_every=LIVE_S if look.follow else None)(path, look)
+    live(_draw, LIVE_S if look.follow else None)(path, look)
 
 
 def own(named: str) -> Path | None:
     """Return the file when it is one of this installation's logs, else None."""
     path, root = Path(named).resolve(), Home.locate().root.resolve()
     return path if path.is_relative_to(root) and path.suffix == ".log" else None
-
-
-def _live(path: Path, look: Look) -> None:
-    try:
-        _draw(path, look)
-    except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
-        notices.problem(error)
 
 
 def _draw(path: Path, look: Look) -> None:

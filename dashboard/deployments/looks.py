@@ -105,11 +105,4 @@ def badge(shown: Look, *, why: str = "") -> None:
 
 def hue(shown: Look, hues: Colours) -> str:
     """Return its colour in our own drawings."""
-    return {
-        "green": hues.good,
-        "red": hues.bad,
-        "orange": hues.warn,
-        "blue": hues.accent,
-        "violet": hues.series[4 % len(hues.series)],
-        "yellow": hues.warn,
-    }.get(shown.colour, hues.muted)
+    return hues.of(shown.colour)

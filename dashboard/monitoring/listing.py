@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import navigation, state, watched
 from dashboard.charts.theme import colours
 from dashboard.components import located, notices
+from dashboard.components.live import live
 from dashboard.deployments import access as serving
 from dashboard.monitoring import access, looks, matrix, table
 from dashboard.monitoring.access import Stretch
@@ -41,14 +42,7 @@ def draw(where: Scope) -> None:
         located.choice("Order by", matrix.ORDERS, name=ORDER, default=matrix.ORDERS[0])
         there = {one.state for one in found} | set(st.query_params.get_all(STATE))
         located.several("State", [one for one in matrix.STATES if one in there], name=STATE)
-    st.fragment(_live, run_every=LIVE_S)(where)
-
-
-def _live(where: Scope) -> None:
-    try:
-        _draw(where)
-    except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
-        notices.problem(error)
+    live(_draw, LIVE_S)(where)
 
 
 def _draw(where: Scope) -> None:

@@ -9,12 +9,12 @@ import streamlit as st
 from dashboard import state
 from dashboard.charts.theme import colours
 from dashboard.components import notices
+from dashboard.components.live import live
 from dashboard.numbers import percent
 from dashboard.queue import history, shares_chart, stretches
 from dashboard.queue.access import Queue
 from dashboard.queue.stretches import Window
 from dashboard.scope import Scope
-from services.errors import MlopsError
 from services.workflows import recorded
 from services.workflows.models import Rules, Use
 from services.workflows.whatif import use_over_time
@@ -46,14 +46,7 @@ class Part:
 
 def draw(where: Scope, queue: Queue) -> None:
     """Draw it, again as jobs end."""
-    st.fragment(_told, run_every=_LIVE_S)(where, queue)
-
-
-def _told(where: Scope, queue: Queue) -> None:
-    try:
-        _draw(where, queue)
-    except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
-        notices.problem(error)
+    live(_draw, _LIVE_S)(where, queue)
 
 
 def _draw(where: Scope, queue: Queue) -> None:

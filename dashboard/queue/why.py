@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import scope, state
 from dashboard.charts.theme import colours
 from dashboard.components import notices, tables
+from dashboard.components.live import live
 from dashboard.numbers import counted, duration, moment
 from dashboard.queue import access, looks, stretches, why_chart
 from dashboard.queue.access import Queue
@@ -15,7 +16,6 @@ from dashboard.queue.address import LONGEST
 from dashboard.queue.stretches import Lane, Window
 from dashboard.scope import Scope
 from dashboard.text import plain
-from services.errors import MlopsError
 from services.mirror.workflow_models import PolicyDecision
 
 LANES = 25
@@ -28,14 +28,7 @@ def draw(where: Scope, queue: Queue) -> None:
     shown = stretches.window(where, datetime.now(UTC))
     every = min(_MOST_S, max(_LEAST_S, shown.length_s / _STEPS))
     names = {row.id: row.what for row in queue.decided.rows if row.id}
-    st.fragment(_told, run_every=every)(where, names, queue.titles)
-
-
-def _told(where: Scope, names: dict[str, str], titles: dict[str, str]) -> None:
-    try:
-        _draw(where, names, titles)
-    except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
-        notices.problem(error)
+    live(_draw, every)(where, names, queue.titles)
 
 
 def _draw(where: Scope, names: dict[str, str], titles: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import flows, state
 from dashboard.charts.theme import Colours, colours
 from dashboard.components import located, notices
+from dashboard.components.live import live
 from dashboard.components.notices import advice
 from dashboard.numbers import age, counted
 from dashboard.scope import Scope
@@ -15,7 +16,6 @@ from dashboard.text import plain
 from dashboard.workflows import access, chain, flow, table
 from dashboard.workflows.address import FIND, KIND, STATE
 from dashboard.workflows.figures import SHOWN_STATES, Line, lines, matching
-from services.errors import MlopsError
 from services.mirror.workflow_models import WorkflowFault
 from services.workflows.faults import explain_fault
 
@@ -29,7 +29,7 @@ def draw(where: Scope) -> None:
         _empty(where)
         return
     _filters(where)
-    st.fragment(_live, run_every=LIVE_S)(where)
+    live(_draw, LIVE_S)(where)
 
 
 def _filters(where: Scope) -> None:
@@ -38,13 +38,6 @@ def _filters(where: Scope) -> None:
         located.text("Find", name=FIND, placeholder="Workflow or project", width=220)
         located.many("State", SHOWN_STATES, name=STATE, default=(), most=len(SHOWN_STATES))
         located.many("Kind", kinds, name=KIND, default=(), most=_MOST_KINDS)
-
-
-def _live(where: Scope) -> None:
-    try:
-        _draw(where)
-    except MlopsError as error:  # out of a fragment no error reaches the frame that tells them
-        notices.problem(error)
 
 
 def _draw(where: Scope) -> None:

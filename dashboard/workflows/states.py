@@ -22,7 +22,6 @@ _WORST = (
     "queued", "scheduled", "deferred", "up_for_reschedule", "none", "other", "removed", "skipped",
     "success",
 )  # fmt: skip
-_VIOLET = 4
 
 
 def word(state: str) -> str:
@@ -37,15 +36,7 @@ def shape(state: str) -> str:
 
 def tone(state: str, hues: Colours) -> str:
     """Return the colour of a state in the theme."""
-    named = {
-        "green": hues.good,
-        "red": hues.bad,
-        "orange": hues.warn,
-        "yellow": hues.warn,
-        "blue": hues.accent,
-        "violet": hues.series[_VIOLET],
-    }
-    return named.get(status.look(word(state)).colour, hues.muted)
+    return hues.of(status.look(word(state)).colour)
 
 
 def worst(states: Iterable[str]) -> str:

@@ -2,14 +2,12 @@
 
 import contextlib
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from services.alerting import guarded
 from services.alerting.models import Channel, Message
 from services.errors import (
     EngineMissingError,
@@ -18,12 +16,12 @@ from services.errors import (
     InputError,
 )
 
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
 TIMEOUT_S = 10.0
-_KEPT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE")
-"""Of the environment; neither proxies, which would see no guard, nor secrets."""
 _SECRET_AT_LEAST = 4
 _WHY_LIMIT = 300
-_ROOT = Path(__file__).resolve().parents[2]
 
 Send = Callable[[Channel, str, Message], None]
 """(channel, address, message): sends, or raises why it did not arrive."""
@@ -103,35 +101,20 @@ def _asked(
         "address": address, "title": message.title, "body": message.body, "severity": severity,
         "private": private, "send": send,
     }  # fmt: skip
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment["PYTHONPATH"] = os.pathsep.join(
-        part for part in (str(_ROOT), environment.get("PYTHONPATH", "")) if part
+    late = EngineUnreachableError(
+        f"The service of the channel did not answer within {timeout_s:g} s.",
+        "It is tried again by itself.",
     )
-    try:
-        done = subprocess.run(  # the address goes over its input: arguments can be seen by others
-            [sys.executable, "-P", "-m", "services.alerting"],
-            input=json.dumps(asked), capture_output=True, text=True, errors="replace",
-            timeout=timeout_s, env=environment, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise EngineUnreachableError(
-            f"The service of the channel did not answer within {timeout_s:g} s.",
-            "It is tried again by itself.",
-        ) from error
-    except OSError as error:
-        raise EngineUnreachableError(
-            f"No process to send with could be started: {error.strerror or error}.",
-            "See that memory and processes are left on this machine.",
-        ) from error
-    return _read(done, address)
+    said = json.dumps(asked).encode()
+    return _read(guarded.ask("services.alerting", said, timeout_s, late), address)
 
 
-def _read(done: "subprocess.CompletedProcess[str]", address: str) -> dict[str, object]:
+def _read(done: "CompletedProcess[bytes]", address: str) -> dict[str, object]:
     with contextlib.suppress(ValueError):  # it was ended while it answered
         if done.returncode == 0:
             answer: dict[str, object] = json.loads(done.stdout)
             return answer
-    last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    last = guarded.last_words(done)
     if "ModuleNotFoundError" in last:
         raise EngineMissingError(
             f"Apprise is not installed, or a part of it: {told(last, address)}.",

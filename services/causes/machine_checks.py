@@ -19,7 +19,6 @@ _MORE = 0.1
 """Share of the rows by which a state must hold more often than before."""
 _NO_TELEMETRY = "no telemetry of its machine is kept of that time"
 _USED = ("hardly used by others", "somewhat used by others", "much used by others")
-_CLOCK_MHZ = 25.0
 
 
 def thermal(case: Case) -> Answer:

@@ -11,7 +11,6 @@ from services.causes.comparing import LEAST, Codes, Strata
 from services.telemetry.figures import percent
 
 _SHOWN = 4
-_UNIT = {"slow": "ms"}
 
 
 def moment(at: float) -> str:

@@ -1,27 +1,21 @@
-"""Posts events to a receiver, in a process of its own (``python -m services.lineage``).
-
-There the guard over addresses holds, which cannot be taken out of a process again, and a receiver
-that hangs can be ended.
-"""
+"""Posts events to a receiver, in a process of its own (``python -m services.lineage``)."""
 
 import contextlib
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import orjson
 
+from services.alerting import guarded
 from services.errors import EngineProtocolError, EngineRefusedError, EngineUnreachableError
 from services.lineage.openlineage import Event
 
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
 TIMEOUT_S = 60.0
 NAME = "The OpenLineage receiver"
-_KEPT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE")
-"""Of the environment; neither proxies, which would see no guard, nor secrets."""
-_ROOT = Path(__file__).resolve().parents[2]
 _WHY_LIMIT = 300
 
 Post = Callable[[Sequence[Event], str], None]
@@ -47,29 +41,14 @@ def post(
     if not events:
         return
     asked = orjson.dumps({"to": to, "private": private, "events": list(events)})
-    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment["PYTHONPATH"] = os.pathsep.join(
-        part for part in (str(_ROOT), environment.get("PYTHONPATH", "")) if part
+    late = EngineUnreachableError(
+        f"{NAME} did not take {len(events):,} events within {timeout_s:g} s.",
+        "They are sent again by themselves.",
     )
-    try:
-        done = subprocess.run(  # the address may hold a key: arguments can be seen by others
-            [sys.executable, "-P", "-m", "services.lineage"], input=asked, capture_output=True,
-            timeout=timeout_s, env=environment, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise EngineUnreachableError(
-            f"{NAME} did not take {len(events):,} events within {timeout_s:g} s.",
-            "They are sent again by themselves.",
-        ) from error
-    except OSError as error:
-        raise EngineUnreachableError(
-            f"No process to send with could be started: {error.strerror or error}.",
-            "See that memory and processes are left on this machine.",
-        ) from error
-    _check(done, to)
+    _check(guarded.ask("services.lineage", asked, timeout_s, late), to)
 
 
-def _check(done: "subprocess.CompletedProcess[bytes]", to: str) -> None:
+def _check(done: "CompletedProcess[bytes]", to: str) -> None:
     said: dict[str, object] = {}
     with contextlib.suppress(orjson.JSONDecodeError):  # it was ended while it answered
         said = orjson.loads(done.stdout)
@@ -77,12 +56,9 @@ def _check(done: "subprocess.CompletedProcess[bytes]", to: str) -> None:
         return
     why = str(said.get("why", ""))[:_WHY_LIMIT].replace(to, "…")
     if not why:
-        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"])[
-            -1
-        ]
+        last = guarded.last_words(done)[:_WHY_LIMIT]
         raise EngineProtocolError(
-            f"The process that sends to {host(to)} ended with {done.returncode}: "
-            f"{last[:_WHY_LIMIT]}.",
+            f"The process that sends to {host(to)} ended with {done.returncode}: {last}.",
             "They are sent again by themselves.",
         )
     if said.get("blocked"):

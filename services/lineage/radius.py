@@ -5,7 +5,7 @@ what answers requests.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -242,12 +242,3 @@ def said(one: Radius) -> str:
 
 def _versions(count: int) -> str:
     return "1 version" if count == 1 else f"{count:,} versions"
-
-
-def affected_by(marked: Sequence[Radius]) -> dict[Ref, tuple[Ref, ...]]:
-    """Return by live version which marked things it came from."""
-    found: dict[Ref, list[Ref]] = {}
-    for each in marked:
-        for one in each.live:
-            found.setdefault(one.ref, []).append(each.ref)
-    return {ref: tuple(refs) for ref, refs in found.items()}

@@ -235,9 +235,7 @@ def _looked(
 
 
 def _note(home: Home, asked: Asked, began: float, looked: Mapping[str, Looked]) -> None:
-    if (
-        asked.names
-    ):  # what else there is stays as it is now: a failure may have been noted meanwhile
+    if asked.names:  # what else there is stays as it is now: a failure may be noted meanwhile
         now = record.read(home)
         record.write(home, replace(now, looked={**now.looked, **looked}))
     else:

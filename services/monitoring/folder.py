@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from services.errors import PlatformError
 from services.home import Home
+from services.telemetry.folder import write_whole
 
 
 def base(home: Home) -> Path:
@@ -49,6 +50,19 @@ def drop_report(home: Home, report: str) -> None:
     with contextlib.suppress(OSError):
         for one in path.parent.glob(f"{path.stem}.*"):
             one.unlink(missing_ok=True)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file in one step, its folder too where there is none.
+
+    Raises:
+        PlatformError: The disk is full or cannot be written; what the file held stays.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(path, content)
+    except OSError as error:
+        raise not_written(path, error) from error
 
 
 def not_written(path: Path, error: OSError) -> PlatformError:

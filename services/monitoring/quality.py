@@ -8,8 +8,6 @@ from services.monitoring.comparing import CONSTANT, Difference
 from services.monitoring.models import ColumnVerdict, State
 from services.monitoring.pairs import Pair
 
-_ONLY_IF_SURE = ("missing", "empty", "new")
-
 
 @dataclass(frozen=True, slots=True)
 class _Held:

@@ -4,9 +4,6 @@ Of the last round over all deployments, and of each version that was looked at. 
 it, under the lock of checks; everybody reads it.
 """
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -96,19 +93,7 @@ def write(home: Home, record: Record) -> None:
     Raises:
         PlatformError: The disk is full or cannot be written; the old one stays.
     """
-    target = path(home)
-    part = ""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=".checks.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(orjson.dumps({"v": FORMAT, **asdict(record)}))
-        Path(part).replace(target)
-    except OSError as error:
-        if part:
-            with contextlib.suppress(OSError):
-                Path(part).unlink()
-        raise folder.not_written(target, error) from error
+    folder.write(path(home), orjson.dumps({"v": FORMAT, **asdict(record)}))
 
 
 def failed(home: Home, at: float, by: str, error: str, hint: str = "") -> None:

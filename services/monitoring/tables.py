@@ -91,10 +91,7 @@ def opened(path: Path) -> Engine:
                 connection.execute(select(columns).limit(1))
         except DatabaseError as error:
             engine.dispose()
-            is_damaged = any(
-                w in str(error.orig) for w in ("not a database", "malformed", "no such")
-            )
-            if attempt or not is_damaged:
+            if attempt or not _is_damage(error):
                 raise PlatformError(
                     f"The index of verdicts {path} cannot be opened ({error.orig}).",
                     "Free space on its disk, and see that the folder can be written.",

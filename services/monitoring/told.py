@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -103,18 +102,7 @@ def write(target: Path, told: Told) -> None:
     Raises:
         PlatformError: The disk is full or cannot be written.
     """
-    part = ""
-    try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(orjson.dumps(asdict(told)))
-        Path(part).replace(target)
-    except OSError as error:
-        if part:
-            with contextlib.suppress(OSError):
-                Path(part).unlink()
-        raise folder.not_written(target, error) from error
+    folder.write(target, orjson.dumps(asdict(told)))
 
 
 def forget(home: Home, token: str) -> None:

@@ -6,16 +6,15 @@ The ``.json`` is written last: without one there is no report.
 import contextlib
 import hashlib
 import json
-import os
 import re
 import secrets
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from services.errors import NotFoundError, PlatformError
 from services.home import Home
+from services.telemetry.folder import write_whole
 
 ASKED_DAYS = 7.0
 """How long one stays that somebody asked for: it was downloaded."""
@@ -81,26 +80,13 @@ def keep(home: Home, report: Kept, content: bytes) -> None:
     said = json.dumps({"v": 1, **asdict(report)}).encode()
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        _put(folder / f"{report.name}.html", content)
-        _put(folder / f"{report.name}.json", said)
+        write_whole(folder / f"{report.name}.html", content)
+        write_whole(folder / f"{report.name}.json", said)
     except OSError as error:
         raise PlatformError(
             f"The report could not be kept in {folder}: {error.strerror or error}.",
             "Free space on its disk, and see that the folder can be written.",
         ) from error
-
-
-def _put(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
 
 
 def find(home: Home, name: str) -> Kept | None:

@@ -65,11 +65,6 @@ class Policy:
     patience_h: float = 24.0
     """If they have not come by then, nobody can tell, and it is dropped."""
 
-    @property
-    def bounded(self) -> bool:
-        """Return whether it has a budget."""
-        return self.budget_minutes is not None or self.budget_joules is not None
-
 
 @dataclass(frozen=True, slots=True)
 class Data:

@@ -16,9 +16,20 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
+from services.actions.action import Context
+from services.actions.executor import Executor
+from services.actions.journal import Journal
 from services.home import Home
+from services.mirror.queries import Mirror
 from services.settings import Settings
 from tests import data_seed, hardware_seed, seed, workflows_seed
 
@@ -54,17 +65,11 @@ class Served:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Serve the dashboard over a filled mirror that a stand-in for the controller keeps fresh."""
-    before = os.environ.get("MLOPS_HOME")
-    os.environ["MLOPS_HOME"] = str(tmp_path_factory.mktemp("home"))
-    home = Home.locate()
-    home.create()
-    settings = Settings()
-    seed.fill(settings.mirror_url)
-    workflows_seed.add(settings.mirror_url)
-    seed.people(settings, PASSWORD)
-    hardware_seed.fill(home.telemetry)
-    data_seed.fill(home, tmp_path_factory.mktemp("projects"))
-    try:
+    with installed(tmp_path_factory.mktemp("home")) as (home, settings):
+        seed.fill(settings.mirror_url)
+        workflows_seed.add(settings.mirror_url)
+        hardware_seed.fill(home.telemetry)
+        data_seed.fill(home, tmp_path_factory.mktemp("projects"))
         with alive(
             home,
             partial(seed.keep_fresh, settings.mirror_url),
@@ -72,11 +77,26 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             partial(hardware_seed.keep_fresh, home.telemetry),
         ) as served:
             yield served
-    finally:
-        if before is None:
-            del os.environ["MLOPS_HOME"]
-        else:
-            os.environ["MLOPS_HOME"] = before
+
+
+@contextlib.contextmanager
+def installed(root: Path, **variables: str) -> Iterator[tuple[Home, Settings]]:
+    """Make an installation of its own with an account a role; it is the one that settings name."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"MLOPS_HOME": str(root), **variables}.items():
+            patch.setenv(name, value)
+        home = Home.locate()
+        home.create()
+        settings = Settings()
+        seed.people(settings, PASSWORD)
+        yield home, settings
+
+
+def executor() -> Executor:
+    """Return who carries out what is asked of the dashboard, as the controller does."""
+    settings, nobody = Settings(), None
+    journal, mirror = Journal.open(settings), Mirror.open(settings)
+    return Executor(Context(journal, mirror, nobody, nobody))  # type: ignore[arg-type]  # no engine is asked
 
 
 @contextlib.contextmanager
@@ -105,6 +125,48 @@ def tab(browser: Browser, served: Served, height: int = 960) -> Iterator[Page]:
     context.set_default_timeout(15_000)
     try:
         yield context.new_page()
+    finally:
+        context.close()
+
+
+IN_WINDOWS = pytest.mark.parametrize(
+    ("width", "theme"), [(1440, "light"), (1000, "light"), (1440, "dark"), (1000, "dark")]
+)
+
+
+@contextlib.contextmanager
+def window(
+    browser: Browser, served: Served, width: int, theme: str, height: int = 960
+) -> Iterator[tuple[Page, Callable[[str], None]]]:
+    """Open a page in a window; yield it, and what keeps its picture and says whether it fits.
+
+    At the end nothing may have been said on the console.
+    """
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme=theme,  # type: ignore[arg-type]  # one of the two words
+        base_url=served.url,
+    )
+    page = context.new_page()
+    said: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        # Streamlit tries its health route below a page's path before the root: a 404 it expects.
+        if message.type == "error" and "404" not in message.text:
+            said.append(message.text)
+
+    def fits(name: str) -> None:
+        shot(page, f"{name} {theme} {width}")
+        overflow = page.evaluate(
+            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert overflow <= 0, name
+        expect(page.get_by_text("fault of its own")).to_have_count(0)
+
+    page.on("console", listen)
+    try:
+        yield page, fits
+        assert not said
     finally:
         context.close()
 

@@ -9,18 +9,25 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from services.actions.action import Context
-from services.actions.executor import Executor
 from services.actions.journal import Journal
 from services.alerting import channels, deciding, store
 from services.alerting.models import Policy
 from services.controller.loops import Loop
-from services.home import Home
-from services.mirror.queries import Mirror
 from services.settings import Settings
 from tests import alerts_seed, seed
 from tests.alerts_seed import DRIFT, ENGINE, GONE, RUN
-from tests.browser.conftest import PASSWORD, Served, alive, idle, shot, sign_in, tab
+from tests.browser.conftest import (
+    IN_WINDOWS,
+    Served,
+    alive,
+    executor,
+    idle,
+    installed,
+    shot,
+    sign_in,
+    tab,
+    window,
+)
 from tests.services.alerting import webhook
 from tests.services.alerting.webhook import Hooks
 
@@ -32,13 +39,8 @@ DRIFTED = "The inputs of lora-finetuning drifted"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A dashboard over alerts of every state, and who carries out what is asked of it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLOPS_HOME", str(tmp_path_factory.mktemp("home")))
-        home = Home.locate()
-        home.create()
-        settings = Settings()
+    with installed(tmp_path_factory.mktemp("home")) as (home, settings):
         seed.fill(settings.mirror_url)
-        seed.people(settings, PASSWORD)
         journal = Journal.open(settings)
         alerts_seed.fill(journal, home)
         journal.close()
@@ -52,12 +54,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @contextmanager
 def deciding_and_acting(settings: Settings) -> Iterator[None]:
     """Do as the controller does: execute what is asked for, decide about alerts."""
-    journal, nobody = Journal.open(settings), None
-    executor = Executor(Context(journal, Mirror.open(settings), nobody, nobody))  # type: ignore[arg-type]
+    journal, acting = Journal.open(settings), executor()
 
     def turn() -> bool:
         deciding.decide(journal, [], time.time(), Policy())
-        return executor.execute_pending() > 0
+        return acting.execute_pending() > 0
 
     loop = Loop("controller", turn, 0.3)
     loop.start()
@@ -193,27 +194,15 @@ VIEWS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 1000])
-def test_every_view_fits_its_window_in_both_themes(
-    browser: Browser, served: Served, theme: str, width: int
+@IN_WINDOWS
+def test_every_view_fits_its_window_and_says_nothing_on_the_console(
+    browser: Browser, served: Served, width: int, theme: str
 ):
-    context = browser.new_context(
-        viewport={"width": width, "height": 1100},
-        color_scheme=theme,  # type: ignore[arg-type]  # one of the two words
-        base_url=served.url,
-    )
-    page = context.new_page()
-    sign_in(page, "/alerts", name="operator")
     found = alerts_seed.by_key(journal())
     details = [f"alert={found[key].id}" for key in (ENGINE, GONE, RUN)]
-    for query in (*VIEWS, *details):
-        page.goto(f"/alerts?{query}")
-        idle(page)
-        shot(page, f"alerts {query or 'inbox'} {theme} {width}")
-        overflow = page.evaluate(
-            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert overflow <= 0, query
-        expect(page.get_by_text("fault of its own")).to_have_count(0)
-    context.close()
+    with window(browser, served, width, theme, 1100) as (page, fits):
+        sign_in(page, "/alerts", name="operator")
+        for query in (*VIEWS, *details):
+            page.goto(f"/alerts?{query}")
+            idle(page)
+            fits(f"alerts {query or 'inbox'}")

@@ -8,13 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from services.actions.action import Context
-from services.actions.executor import Executor
-from services.actions.journal import Journal
 from services.data.service import DataService
-from services.mirror.queries import Mirror
-from services.settings import Settings
-from tests.browser.conftest import Served, idle, shot, sign_in
+from tests.browser.conftest import Served, executor, idle, shot, sign_in
 from tests.services.data.conftest import content, contract, put
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
@@ -26,11 +21,7 @@ HEADING = f"Data of {TITLE}"
 @pytest.fixture
 def work(served: Served) -> Callable[[], int]:
     """Carry out what was asked for with data, as the controller's own loop does."""
-    settings = Settings()
-    nobody = None
-    context = Context(Journal.open(settings), Mirror.open(settings), nobody, nobody)  # type: ignore[arg-type]
-    executor = Executor(context)
-    return lambda: executor.execute_pending(lane="data")
+    return lambda: executor().execute_pending(lane="data")
 
 
 @pytest.fixture

@@ -8,16 +8,24 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from services.actions.action import Context
-from services.actions.executor import Executor
 from services.actions.journal import Journal
 from services.home import Home
-from services.mirror.queries import Mirror
 from services.serving import store
 from services.serving.routes import Replica, Route, Routes, VersionRoute
 from services.settings import Settings
 from tests import deployments_seed, gateway_double, seed
-from tests.browser.conftest import PASSWORD, Served, alive, idle, shot, sign_in, tab
+from tests.browser.conftest import (
+    IN_WINDOWS,
+    Served,
+    alive,
+    executor,
+    idle,
+    installed,
+    shot,
+    sign_in,
+    tab,
+    window,
+)
 from tests.deployments_seed import CLIP, FEW, IMAGES, LORA, PIXELS, TEXT
 from tests.gateway_double import Asked
 
@@ -29,14 +37,9 @@ _asked: list[Asked] = []
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A dashboard over six endpoints whose engines write every second, and a gateway."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLOPS_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("MLOPS_SERVING_ENABLED", "1")
-        home = Home.locate()
-        home.create()
-        settings = Settings()
+    folder = tmp_path_factory.mktemp("home")
+    with installed(folder, MLOPS_SERVING_ENABLED="1") as (home, settings):
         seed.fill(settings.mirror_url)
-        seed.people(settings, PASSWORD)
         deployments_seed.connect(settings.mirror_url)
         deployments_seed.package(home, LORA, 2, 212)
         journal = Journal.open(settings)
@@ -61,11 +64,6 @@ def page(browser: Browser, deployed: Served) -> Iterator[Page]:
 
 def at(name: str, part: str = "") -> str:
     return f"/deployments?deployment={name}" + (f"&part={part}" if part else "")
-
-
-def executor() -> Executor:
-    mirror, nobody = Mirror.open(Settings()), None
-    return Executor(Context(Journal.open(Settings()), mirror, nobody, nobody))  # type: ignore[arg-type]
 
 
 def test_from_the_table_to_a_deployment_and_back(page: Page):
@@ -290,28 +288,14 @@ def test_what_the_engines_write_is_drawn_while_nobody_touches_the_page(
     assert page.evaluate("() => window.same")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 1000])
+@IN_WINDOWS
 def test_all_parts_fit_their_window_and_say_nothing_on_the_console(
-    browser: Browser, deployed: Served, theme: str, width: int
+    browser: Browser, deployed: Served, width: int, theme: str
 ):
-    context = browser.new_context(
-        viewport={"width": width, "height": 1000},
-        color_scheme=theme,  # type: ignore[arg-type]  # one of the two words
-        base_url=deployed.url,
-    )
-    page, said = context.new_page(), []
-    page.on("console", lambda told: said.append(told.text) if told.type == "error" else None)
-    sign_in(page, "/projects")
     parts = ("Now", "Versions", "Replicas", "Try+it", "Use+it", "Keys")
-    for address in ("/deployments", *(at(PIXELS, part) for part in parts), at(CLIP), at(TEXT)):
-        page.goto(address)
-        idle(page)
-        shot(page, f"deployments {address[12:]} {theme} {width}")
-        overflow = page.evaluate(
-            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert overflow <= 0, address
-    # Streamlit tries its health route below a page's path before the root: a 404 it expects.
-    assert [text for text in said if "404" not in text] == []
-    context.close()
+    with window(browser, deployed, width, theme, 1000) as (page, fits):
+        sign_in(page, "/projects")
+        for address in ("/deployments", *(at(PIXELS, part) for part in parts), at(CLIP), at(TEXT)):
+            page.goto(address)
+            idle(page)
+            fits(f"deployments {address[12:]}")

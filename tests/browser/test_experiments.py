@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from services.engines.mlflow.models import Metric, Point, TrackedRun
 from services.mirror import schema
@@ -15,7 +15,7 @@ from services.mirror.events import now_ms
 from services.mirror.store import Store
 from services.settings import Settings
 from tests import seed
-from tests.browser.conftest import Served, idle, shot, sign_in
+from tests.browser.conftest import IN_WINDOWS, Served, idle, sign_in, window
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 
@@ -204,27 +204,10 @@ def _running() -> TrackedRun:
     )
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 1000])
+@IN_WINDOWS
 def test_the_pages_fit_their_window_and_say_nothing_on_the_console(
-    browser: Browser, served: Served, store: Store, theme: str, width: int
+    browser: Browser, served: Served, store: Store, width: int, theme: str
 ):
-    context = browser.new_context(
-        viewport={"width": width, "height": 960},
-        color_scheme=theme,  # type: ignore[arg-type]  # one of the two words
-        base_url=served.url,
-    )
-    page = context.new_page()
-    said: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        # Streamlit tries its health route below a page's path before the root: a 404 it expects.
-        if message.type == "error" and "404" not in message.text:
-            said.append(message.text)
-
-    page.on("console", listen)
-    page.on("dialog", lambda alert: said.append(f"alert: {alert.message}"))
-    sign_in(page, "/experiments")
     runs = ",".join(seed.run_id(0, index) for index in range(4))
     hostile = seed.run_id(0, 0)
     places = [
@@ -238,15 +221,13 @@ def test_the_pages_fit_their_window_and_say_nothing_on_the_console(
             for side in ("Metrics", "Curves", "Parallel", "Techniques")
         ),
     ]
-    for address, heading in places:
-        page.goto(f"/{address}")
-        idle(page, heading)
-        shot(page, f"{address[:30]}-{address[-12:]} {theme} {width}")
-        overflow = page.evaluate(
-            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert overflow <= 0, address
-        assert page.locator("img[src=x]").count() == 0
-        expect(page.get_by_text("fault of its own")).to_have_count(0)
-    assert not said
-    context.close()
+    asked: list[str] = []
+    with window(browser, served, width, theme) as (page, fits):
+        page.on("dialog", lambda alert: asked.append(alert.message))
+        sign_in(page, "/experiments")
+        for address, heading in places:
+            page.goto(f"/{address}")
+            idle(page, heading)
+            fits(f"{address[:30]}-{address[-12:]}")
+            assert page.locator("img[src=x]").count() == 0
+    assert not asked

@@ -1,39 +1,20 @@
 """An admin lets another machine report here, and takes one off the list that is gone."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from services.actions.action import Context
-from services.actions.executor import Executor
-from services.actions.journal import Journal
 from services.engines.silicon.models import Sample
 from services.engines.silicon.provider import measured
-from services.mirror.queries import Mirror
-from services.settings import Settings
 from services.telemetry import tokens
 from services.telemetry.store import Store
-from tests.browser.conftest import Served, idle, shot, sign_in
+from tests.browser.conftest import Served, executor, idle, shot, sign_in
 from tests.hardware_seed import RUNNER
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 
 SOLD = "sold-0f0f0f0f"
-
-
-@pytest.fixture
-def carry_out(served: Served) -> Callable[[], None]:
-    """Execute what was asked for, as the controller does."""
-
-    def executed() -> None:
-        settings = Settings()
-        journal, mirror = Journal.open(settings), Mirror.open(settings)
-        Executor(Context(journal, mirror, None, None)).execute_pending()  # type: ignore[arg-type]
-        journal.close()
-
-    return executed
 
 
 @pytest.fixture
@@ -52,7 +33,7 @@ def sold(served: Served) -> str:
 
 
 def test_a_machine_is_added_by_a_token_and_one_that_is_gone_is_removed(
-    page: Page, served: Served, sold: str, carry_out: Callable[[], None]
+    page: Page, served: Served, sold: str
 ):
     sign_in(page, "/hardware")
     idle(page, "Hardware")
@@ -63,7 +44,7 @@ def test_a_machine_is_added_by_a_token_and_one_that_is_gone_is_removed(
     expect(dialog.get_by_text("the first that comes with the token")).to_be_visible()
     dialog.get_by_role("button", name="Make the token").click()
     expect(dialog.get_by_text("The controller takes it up within a second.")).to_be_visible()
-    carry_out()
+    executor().execute_pending()
     expect(dialog.get_by_text("export MLOPS_AGENT_TOKEN=")).to_be_visible()
     expect(dialog.get_by_text("./mlops agent --join http://127.0.0.1:9470")).to_be_visible()
     shot(page, "hardware token made")
@@ -82,7 +63,7 @@ def test_a_machine_is_added_by_a_token_and_one_that_is_gone_is_removed(
     shot(page, "hardware removal asked")
     dialog.get_by_role("button", name="Remove", exact=True).click()
     expect(dialog.get_by_text("The controller takes it up within a second.")).to_be_visible()
-    carry_out()
+    executor().execute_pending()
     expect(page.get_by_text(f"{sold} was removed.")).to_be_visible()
     idle(page, "Hardware")
     expect(page.get_by_role("link", name=RUNNER.host)).to_be_visible()

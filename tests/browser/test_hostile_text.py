@@ -1,19 +1,17 @@
 """What people name their things is shown as they typed it: on no page is it HTML or markdown."""
 
-import threading
 from collections.abc import Iterator
+from functools import partial
 from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from services.actions.journal import Journal
-from services.home import Home
 from services.mirror import schema
 from services.mirror.store import Store
-from services.settings import Settings
 from tests import hostile_seed, seed
-from tests.browser.conftest import PASSWORD, idle, serving, shot, sign_in
+from tests.browser.conftest import Served, alive, idle, installed, shot, sign_in
 from tests.hostile_seed import MODEL, PROJECT, run_id
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
@@ -66,34 +64,24 @@ DRAWN = """() => {
 
 
 @pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve an installation whose every name is hostile; yield its address."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLOPS_HOME", str(tmp_path_factory.mktemp("hostile")))
-        home = Home.locate()
-        home.create()
-        settings = Settings()
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A dashboard over an installation whose every name is hostile."""
+    with installed(tmp_path_factory.mktemp("hostile")) as (home, settings):
         seed.fill(settings.mirror_url)
         engine, _ = schema.prepare(settings.mirror_url)
         hostile_seed.fill(Store(engine))
         engine.dispose()
-        seed.people(settings, PASSWORD)
         journal = Journal.open(settings)
         hostile_seed.note(journal)
         journal.close()
-        over = threading.Event()
-        pulse = threading.Thread(target=seed.keep_fresh, args=(settings.mirror_url, over))
-        with serving(home) as url:
-            pulse.start()
-            yield url
-            over.set()
-            pulse.join()
+        with alive(home, partial(seed.keep_fresh, settings.mirror_url)) as found:
+            yield found
 
 
 @pytest.fixture(scope="module")
-def context(browser: Browser, hostile: str) -> Iterator[BrowserContext]:
+def context(browser: Browser, hostile: Served) -> Iterator[BrowserContext]:
     """Somebody signed in, once for all."""
-    context = browser.new_context(viewport={"width": 1440, "height": 1600}, base_url=hostile)
+    context = browser.new_context(viewport={"width": 1440, "height": 1600}, base_url=hostile.url)
     context.set_default_timeout(15_000)
     sign_in(context.new_page(), "/projects")
     yield context

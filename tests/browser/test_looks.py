@@ -1,10 +1,10 @@
 """Every page in both themes and two widths: nothing overflows, no console error, a picture each."""
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, expect
+from playwright.sync_api import Browser, expect
 
 from tests import seed
-from tests.browser.conftest import Served, idle, shot, sign_in
+from tests.browser.conftest import IN_WINDOWS, Served, idle, sign_in, window
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 
@@ -35,38 +35,17 @@ PAGES = (
 )
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 1000])
+@IN_WINDOWS
 def test_pages_fit_their_window_and_say_nothing_on_the_console(
-    browser: Browser, served: Served, theme: str, width: int
+    browser: Browser, served: Served, width: int, theme: str
 ):
-    context = browser.new_context(
-        viewport={"width": width, "height": 960},
-        color_scheme=theme,  # type: ignore[arg-type]  # one of the two words
-        base_url=served.url,
-    )
-    page = context.new_page()
-    said: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        # Streamlit tries its health route below a page's path before the root: a 404 it expects.
-        if message.type == "error" and "404" not in message.text:
-            said.append(message.text)
-
-    page.on("console", listen)
-    sign_in(page, "/projects")
-    for address, heading in PAGES:
-        page.goto(f"/{address}")
-        idle(page, heading)
-        shot(page, f"{address or 'overview'} {theme} {width}")
-        overflow = page.evaluate(
-            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert overflow <= 0, address
-        if address == "":
-            drawn = page.locator('img[alt*="finished runs"]').first
-            expect(drawn).to_be_visible()
-            assert drawn.evaluate("picture => picture.naturalWidth") > 0
-        expect(page.get_by_text("fault of its own")).to_have_count(0)
-    assert not said
-    context.close()
+    with window(browser, served, width, theme) as (page, fits):
+        sign_in(page, "/projects")
+        for address, heading in PAGES:
+            page.goto(f"/{address}")
+            idle(page, heading)
+            fits(address or "overview")
+            if address == "":
+                drawn = page.locator('img[alt*="finished runs"]').first
+                expect(drawn).to_be_visible()
+                assert drawn.evaluate("picture => picture.naturalWidth") > 0

@@ -7,13 +7,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from services.engines.mlflow.models import Metric, Point, TrackedRun
-from services.home import Home
 from services.mirror import schema
 from services.mirror.events import now_ms
 from services.mirror.store import Store
-from services.settings import Settings
 from tests import seed
-from tests.browser.conftest import PASSWORD, idle, serving, shot, sign_in
+from tests.browser.conftest import Served, idle, installed, serving, shot, sign_in, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 
@@ -38,13 +36,9 @@ def run(run_id: str, shift: float) -> TrackedRun:
 
 
 @pytest.fixture(scope="module")
-def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve a mirror with two such runs; yield its address."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLOPS_HOME", str(tmp_path_factory.mktemp("wide")))
-        home = Home.locate()
-        home.create()
-        settings = Settings()
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A dashboard over a mirror with two such runs."""
+    with installed(tmp_path_factory.mktemp("wide")) as (home, settings):
         seed.fill(settings.mirror_url)
         engine, _ = schema.prepare(settings.mirror_url)
         store = Store(engine)
@@ -52,17 +46,15 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for run_id in (FIRST, SECOND):
             store.extend_curve(run_id, WANTED, [Point(1 / (s + 1), s, 0) for s in range(10)])
         engine.dispose()
-        seed.people(settings, PASSWORD)
         with serving(home) as url:
-            yield url
+            yield Served(url, home)
 
 
 @pytest.fixture
-def page(browser: Browser, wide: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 960}, base_url=wide)
-    context.set_default_timeout(20_000)
-    yield context.new_page()
-    context.close()
+def page(browser: Browser, wide: Served) -> Iterator[Page]:
+    with tab(browser, wide) as found:
+        found.context.set_default_timeout(20_000)
+        yield found
 
 
 def received(page: Page) -> list[int]:

@@ -5,13 +5,21 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from services.actions.journal import Journal
-from services.home import Home
-from services.settings import Settings
 from tests import deployments_seed, monitoring_seed, seed
-from tests.browser.conftest import PASSWORD, Served, alive, idle, shot, sign_in, tab
+from tests.browser.conftest import (
+    IN_WINDOWS,
+    Served,
+    alive,
+    idle,
+    installed,
+    shot,
+    sign_in,
+    tab,
+    window,
+)
 from tests.monitoring_seed import CLIP, LORA, PIXELS, TEXT
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
@@ -30,14 +38,9 @@ VIEWS = (
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A dashboard over six endpoints that were checked for a month."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLOPS_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("MLOPS_SERVING_ENABLED", "1")
-        home = Home.locate()
-        home.create()
-        settings = Settings()
+    folder = tmp_path_factory.mktemp("home")
+    with installed(folder, MLOPS_SERVING_ENABLED="1") as (home, settings):
         seed.fill(settings.mirror_url)
-        seed.people(settings, PASSWORD)
         monitoring_seed.fill(home, Journal.open(settings), days=30.0)
         with alive(
             home,
@@ -53,38 +56,17 @@ def page(browser: Browser, checked: Served) -> Iterator[Page]:
         yield found
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 1000])
+@IN_WINDOWS
 def test_every_view_fits_its_window_and_says_nothing_on_the_console(
-    browser: Browser, checked: Served, theme: str, width: int
+    browser: Browser, checked: Served, width: int, theme: str
 ):
-    context = browser.new_context(
-        viewport={"width": width, "height": 1250},
-        color_scheme=theme,  # type: ignore[arg-type]  # one of the two words
-        base_url=checked.url,
-    )
-    page = context.new_page()
-    said: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        # Streamlit tries its health route below a page's path before the root: a 404 it expects.
-        if message.type == "error" and "404" not in message.text:
-            said.append(message.text)
-
-    page.on("console", listen)
-    sign_in(page, "/monitoring")
-    for address, heading in VIEWS:
-        page.goto(f"/{address}")
-        idle(page, heading)
-        page.wait_for_timeout(300)  # charts are drawn after the page is
-        shot(page, f"{address} {theme} {width}")
-        overflow = page.evaluate(
-            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert overflow <= 0, address
-        expect(page.get_by_text("fault of its own")).to_have_count(0)
-    assert not said
-    context.close()
+    with window(browser, checked, width, theme, 1250) as (page, fits):
+        sign_in(page, "/monitoring")
+        for address, heading in VIEWS:
+            page.goto(f"/{address}")
+            idle(page, heading)
+            page.wait_for_timeout(300)  # charts are drawn after the page is
+            fits(address)
 
 
 def test_from_the_matrix_to_a_column_and_back(page: Page):

@@ -7,16 +7,23 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from services.actions.action import Context
-from services.actions.executor import Executor
-from services.actions.journal import Journal
-from services.home import Home
 from services.mirror.queries import Mirror
 from services.mirror.workflow_models import QueueRow
 from services.mirror.workflow_queries import Workflows
 from services.settings import Settings
 from tests import queue_seed, seed
-from tests.browser.conftest import PASSWORD, Served, alive, idle, shot, sign_in, tab
+from tests.browser.conftest import (
+    IN_WINDOWS,
+    Served,
+    alive,
+    executor,
+    idle,
+    installed,
+    shot,
+    sign_in,
+    tab,
+    window,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 QUEUE = "Queue"
@@ -25,14 +32,9 @@ QUEUE = "Queue"
 @pytest.fixture(scope="module")
 def queued(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A dashboard over a queue that is decided again every second."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLOPS_HOME", str(tmp_path_factory.mktemp("home")))
-        home = Home.locate()
-        home.create()
-        settings = Settings()
+    with installed(tmp_path_factory.mktemp("home")) as (home, settings):
         seed.fill(settings.mirror_url)
         queue_seed.fill(settings.mirror_url, waiting=200, past=120)
-        seed.people(settings, PASSWORD)
         with alive(
             home,
             partial(seed.keep_fresh, settings.mirror_url),
@@ -83,9 +85,7 @@ def test_from_a_reason_to_a_job_and_to_the_front(page: Page, queued: Served):
     expect(dialog.get_by_text("The controller takes it up")).to_be_visible()
     page.keyboard.press("Escape")
     idle(page, QUEUE)
-    mirror, nobody = Mirror.open(Settings()), None
-    context = Context(Journal.open(Settings()), mirror, nobody, nobody)  # type: ignore[arg-type]
-    (asked,) = Executor(context).history()
+    (asked,) = executor().history()
     assert (asked.kind, asked.actor, asked.state) == ("queue-move", "admin", "pending")
 
     card.get_by_role("button", name="Close").click()
@@ -125,31 +125,18 @@ def test_who_sees_one_project_reads_no_other_name(page: Page):
     assert not [name for name in others if name in told]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 1000])
+@IN_WINDOWS
 def test_all_parts_fit_their_window_and_say_nothing_on_the_console(
-    browser: Browser, queued: Served, theme: str, width: int
+    browser: Browser, queued: Served, width: int, theme: str
 ):
-    context = browser.new_context(
-        viewport={"width": width, "height": 960},
-        color_scheme=theme,  # type: ignore[arg-type]  # one of the two words
-        base_url=queued.url,
-    )
-    page, said = context.new_page(), []
-    page.on("console", lambda told: said.append(told.text) if told.type == "error" else None)
-    sign_in(page, "/projects")
     one = next(row for row in rows() if row.state == "waiting")
-    for address in ("", "?part=Why&range=6h", "?part=Shares", "?part=What+if", f"?job={one.id}"):
-        page.goto(f"/queue{address}")
-        idle(page, QUEUE)
-        shot(page, f"queue {address[:12]} {theme} {width}")
-        overflow = page.evaluate(
-            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert overflow <= 0, address
-    # Streamlit tries its health route below a page's path before the root: a 404 it expects.
-    assert [text for text in said if "404" not in text] == []
-    context.close()
+    queries = ("", "?part=Why&range=6h", "?part=Shares", "?part=What+if", f"?job={one.id}")
+    with window(browser, queued, width, theme) as (page, fits):
+        sign_in(page, "/projects")
+        for query in queries:
+            page.goto(f"/queue{query}")
+            idle(page, QUEUE)
+            fits(f"queue {query[:12]}")
 
 
 def test_a_stretch_says_why_when_one_points_at_it(page: Page):

@@ -6,15 +6,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from services.actions.action import Context
-from services.actions.executor import Executor
-from services.actions.journal import Journal
-from services.mirror.queries import Mirror
 from services.resources.models import GIB
 from services.resources.offers import Offer, Offers
-from services.settings import Settings
 from tests import queue_seed
-from tests.browser.conftest import Served, idle, shot, sign_in, tab
+from tests.browser.conftest import Served, executor, idle, shot, sign_in, tab
 from tests.browser.test_queue import QUEUE, queued
 
 __all__ = ["queued"]
@@ -53,8 +48,6 @@ def test_a_machine_is_given_three_slots(page: Page):
     memory.press("Enter")
     dialog.get_by_role("button", name="Offer it").click()
     expect(dialog.get_by_text("The controller takes it up")).to_be_visible()
-    mirror, nobody = Mirror.open(Settings()), None
-    context = Context(Journal.open(Settings()), mirror, nobody, nobody)  # type: ignore[arg-type]
-    (asked,) = Executor(context).history(kinds=("machine-offer",))
+    (asked,) = executor().history(kinds=("machine-offer",))
     assert (asked.actor, asked.state) == ("admin", "pending")
     assert "3 heavy slots and 20.0 GB of memory" in asked.title

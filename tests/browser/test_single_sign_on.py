@@ -15,11 +15,19 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from services.access import Access, store
 from services.actions.journal import Journal
-from services.home import Home
 from services.platform import sign_on
 from services.settings import Settings
 from tests import seed
-from tests.browser.conftest import PASSWORD, Served, fill_in, free_port, idle, serving, shot
+from tests.browser.conftest import (
+    PASSWORD,
+    Served,
+    fill_in,
+    free_port,
+    idle,
+    installed,
+    serving,
+    shot,
+)
 from tests.live import eventually
 
 LIGHT = "/projects?range=7d"
@@ -87,24 +95,19 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[Served]:
     """An installation that knows the provider and three of its people."""
-    home = Home(tmp_path_factory.mktemp("home"))
-    home.create()
-    configuration = sign_on.path(home)
-    configuration.touch(mode=0o600)
-    configuration.write_text(
-        f"""[auth]
+    with installed(tmp_path_factory.mktemp("home")) as (home, settings):
+        configuration = sign_on.path(home)
+        configuration.touch(mode=0o600)
+        configuration.write_text(
+            f"""[auth]
 redirect_uri = "http://127.0.0.1:{{port}}/oauth2callback"
 cookie_secret = "{os.urandom(32).hex()}"
 client_id = "dashboard"
 client_secret = "{os.urandom(16).hex()}"
 server_metadata_url = "{provider.url}/.well-known/openid-configuration"
 """
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLOPS_HOME", str(home.root))
-        settings = Settings()
+        )
         seed.fill(settings.mirror_url)
-        seed.people(settings, PASSWORD)
         journal = Journal.open(settings)
         store.insert(journal, "ann@example.org", "x", "approver", None)
         store.insert(journal, "sam@example.org", "x", "viewer", ("clip-finetuning",))

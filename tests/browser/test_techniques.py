@@ -6,12 +6,20 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from services.home import Home
 from services.mirror import schema
 from services.mirror.store import Store
-from services.settings import Settings
-from tests import economics_seed, seed
-from tests.browser.conftest import PASSWORD, Served, idle, serving, shot, sign_in
+from tests import economics_seed
+from tests.browser.conftest import (
+    IN_WINDOWS,
+    Served,
+    idle,
+    installed,
+    serving,
+    shot,
+    sign_in,
+    tab,
+    window,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 
@@ -21,27 +29,18 @@ PROJECT = "lora-finetuning"
 @pytest.fixture(scope="module")
 def costly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The dashboard over runs that tell what they cost."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLOPS_HOME", str(tmp_path_factory.mktemp("costly")))
-        home = Home.locate()
-        home.create()
-        settings = Settings()
+    with installed(tmp_path_factory.mktemp("costly")) as (home, settings):
         engine, _ = schema.prepare(settings.mirror_url)
         economics_seed.fill(Store(engine))
         engine.dispose()
-        seed.people(settings, PASSWORD)
         with serving(home) as url:
             yield Served(url, home)
 
 
 @pytest.fixture
 def page(browser: Browser, costly: Served) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 1100}, color_scheme="light", base_url=costly.url
-    )
-    context.set_default_timeout(15_000)
-    yield context.new_page()
-    context.close()
+    with tab(browser, costly, 1100) as found:
+        yield found
 
 
 def test_headings_sort_a_row_shows_the_way_and_reload_keeps_it(page: Page):
@@ -97,28 +96,13 @@ def test_a_point_leads_to_its_runs_and_back_to_the_same_axes(page: Page):
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 1000])
-def test_both_sides_fit_their_window(browser: Browser, costly: Served, theme: str, width: int):
-    context = browser.new_context(
-        viewport={"width": width, "height": 1100},
-        color_scheme=theme,  # type: ignore[arg-type]  # one of the two words
-        base_url=costly.url,
-    )
-    page = context.new_page()
-    sign_in(page, "/experiments")
-    for query in (
-        "view=Techniques",
-        "view=Trade-offs&x=joules",
-        f"view=Trade-offs&project={PROJECT}",
-    ):
-        page.goto(f"/experiments?{query}")
-        idle(page, "Experiments")
-        expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
-        shot(page, f"{query} {theme} {width}")
-        overflow = page.evaluate(
-            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert overflow <= 0, query
-        expect(page.get_by_text("fault of its own")).to_have_count(0)
-    context.close()
+@IN_WINDOWS
+def test_both_sides_fit_their_window(browser: Browser, costly: Served, width: int, theme: str):
+    queries = ("view=Techniques", "view=Trade-offs&x=joules", f"view=Trade-offs&project={PROJECT}")
+    with window(browser, costly, width, theme, 1100) as (page, fits):
+        sign_in(page, "/experiments")
+        for query in queries:
+            page.goto(f"/experiments?{query}")
+            idle(page, "Experiments")
+            expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
+            fits(query)

@@ -8,12 +8,11 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from services.home import Home
 from services.mirror import schema
 from services.mirror.workflow_store import WorkflowStore
 from services.settings import Settings
 from tests import seed, workflows_seed
-from tests.browser.conftest import PASSWORD, Served, alive, idle, shot, sign_in, tab
+from tests.browser.conftest import Served, alive, idle, installed, shot, sign_in, tab
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 LIST, DAG = "Workflows", "LoRA fine-tuning: train"
@@ -23,15 +22,10 @@ RUN = f"Run of {DAG}"
 @pytest.fixture(scope="module")
 def flowing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A dashboard whose training can be launched; its Airflow is said to live and is not there."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLOPS_HOME", str(tmp_path_factory.mktemp("home")))
-        home = Home.locate()
-        home.create()
-        settings = Settings()
+    with installed(tmp_path_factory.mktemp("home")) as (home, settings):
         seed.fill(settings.mirror_url)
         workflows_seed.add(settings.mirror_url)
         workflows_seed.connect(settings.mirror_url, tmp_path_factory.mktemp("lora"))
-        seed.people(settings, PASSWORD)
         with alive(
             home,
             partial(seed.keep_fresh, settings.mirror_url),

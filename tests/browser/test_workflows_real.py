@@ -14,7 +14,6 @@ from services.actions.action import Context
 from services.actions.executor import Executor
 from services.actions.journal import Journal
 from services.controller.workflows import WorkflowSync
-from services.home import Home
 from services.mirror import schema
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
@@ -23,7 +22,7 @@ from services.mirror.workflow_store import WorkflowStore
 from services.settings import Settings
 from tests import seed
 from tests.airflow_lab import DRILL, Lab
-from tests.browser.conftest import PASSWORD, Served, idle, serving, shot, sign_in
+from tests.browser.conftest import Served, idle, installed, serving, shot, sign_in, tab
 
 pytestmark = [
     pytest.mark.airflow, pytest.mark.browser, pytest.mark.engine, pytest.mark.slow,
@@ -36,15 +35,11 @@ DAG = "Drill: train"
 def drilled(airflow_lab_shared: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A dashboard, and what of the controller follows Airflow and does what is asked for."""
     lab = airflow_lab_shared
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLOPS_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("MLOPS_AIRFLOW_PORT", str(lab.settings.airflow_port))
-        home = Home.locate()
-        home.create()
+    port = str(lab.settings.airflow_port)
+    home_folder = tmp_path_factory.mktemp("home")
+    with installed(home_folder, MLOPS_AIRFLOW_PORT=port) as (home, settings):
         shutil.copy(lab.home.secrets / "airflow-passwords.json", home.secrets)
-        settings = Settings()
         store = seed.empty(settings.mirror_url)
-        seed.people(settings, PASSWORD)
         folder = tmp_path_factory.mktemp("drill")
         (folder / "pyproject.toml").write_text(DRILL)
         store.write_project("drill", "connected", {"title": "Drill", "path": str(folder)})
@@ -75,12 +70,9 @@ def _control(settings: Settings, lab: Lab, folder: Path, over: threading.Event) 
 
 @pytest.fixture
 def page(browser: Browser, drilled: Served) -> Iterator[Page]:
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 1200}, color_scheme="light", base_url=drilled.url
-    )
-    context.set_default_timeout(30_000)
-    yield context.new_page()
-    context.close()
+    with tab(browser, drilled, 1200) as found:
+        found.context.set_default_timeout(30_000)
+        yield found
 
 
 def failing(dialog: Locator, *, wanted: bool) -> None:

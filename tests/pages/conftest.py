@@ -23,7 +23,7 @@ from services.home import Home
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
 from services.settings import Settings
-from tests import data_seed, hardware_seed
+from tests import data_seed, hardware_seed, monitoring_seed
 from tests.pages.moulds import Moulds
 
 APP = Path(__file__).resolve().parent.parent.parent / "dashboard" / "app.py"
@@ -177,6 +177,15 @@ def versioned(home: Home, data_mould: Home, patient: None) -> DataService:
     """An installation with versions of data and models."""
     data_seed.copied(data_mould, home)
     return DataService.here()
+
+
+@pytest.fixture(scope="session")
+def monitoring_mould(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checks of five endpoints, made once a session."""
+    made = Home(tmp_path_factory.mktemp("monitoring"))
+    made.create()
+    monitoring_seed.files(made)
+    return made.root
 
 
 def words(app: AppTest) -> str:

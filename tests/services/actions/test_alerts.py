@@ -1,7 +1,6 @@
 """Acknowledging and silencing alerts, and the channels that are told of them."""
 
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,14 +27,6 @@ from services.home import Home
 from tests.services.actions.conftest import OWNER
 
 ADDRESS = "json://user:hunter2@hooks.example/T0"
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
-    made = Home.locate()
-    made.create()
-    return made
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from services.alerting.models import Alert, Channel, Event, Policy
 
 NOW = 1_800_000_000.0
 POLICY = Policy()
+NONE: frozenset[str] = frozenset()
 
 
 def event(key: str = "run/lora/sgd", at: float = NOW, state: Any = "firing", **said: Any) -> Event:
@@ -40,3 +41,7 @@ def alert(*events: Event, **said: Any) -> Alert:
 
 def channel(name: str = "ops", **said: Any) -> Channel:
     return Channel(name, "json", **said)
+
+
+def states(found: tuple[Event, ...] | list[Event]) -> dict[str, str]:
+    return {one.key: one.state for one in found}

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,14 +37,6 @@ HOUR_S = 3600.0
 ONSET = NOON - 1800.0
 STEP_S = 4.0
 NAME = "lora.net"
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
-    made = Home.locate()
-    made.create()
-    return made
 
 
 @pytest.fixture

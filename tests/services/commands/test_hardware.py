@@ -6,9 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import pytest
 from click.testing import CliRunner, Result
 
 from services.actions import records
@@ -34,14 +32,6 @@ READINGS = (
     unavailable("ane_w", "macmon 0.8.2", "the GPU was not listed"),
 )
 WORK = (ProcessUse(7, 1.5, "python", "run:r1", "clip", 1.5, None, 3 << 20, 2 << 30),)
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
-    found = Home.locate()
-    found.create()
-    return found
 
 
 def run(*words: str, code: int = 0) -> Result:

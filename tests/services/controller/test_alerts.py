@@ -4,8 +4,6 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -32,21 +30,6 @@ from services.serving.status import ServingStatus
 from services.settings import Settings
 from tests.services.mirror.conftest import tracked
 from tests.services.predictions.records import record
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
-    made = Home.locate()
-    made.create()
-    return made
-
-
-@pytest.fixture
-def journal(home: Home) -> Iterator[Journal]:
-    journal = Journal.open(Settings())
-    yield journal
-    journal.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,21 +32,6 @@ from services.settings import Settings
 from tests.services.monitoring.predicted import HOUR_S, asked
 
 NOW = 1_780_000_000.0
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
-    made = Home.locate()
-    made.create()
-    return made
-
-
-@pytest.fixture
-def journal(home: Home) -> Iterator[Journal]:
-    journal = Journal.open(Settings())
-    yield journal
-    journal.close()
 
 
 def live(journal: Journal, version: int = 3, model: str = "m") -> None:

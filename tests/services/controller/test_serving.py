@@ -1,7 +1,6 @@
 """What the controller says of the serving engine and the gateway, which it knows by their files."""
 
 import time
-from pathlib import Path
 
 import pytest
 
@@ -14,14 +13,6 @@ from services.serving import figures, status
 from services.serving.figures import Figures
 from services.serving.status import ServingStatus
 from services.settings import Settings
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
-    made = Home.locate()
-    made.create()
-    return made
 
 
 @pytest.fixture

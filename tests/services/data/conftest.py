@@ -48,14 +48,6 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
-    made = Home.locate()
-    made.create()
-    return made
-
-
-@pytest.fixture
 def service(home: Home) -> DataService:
     return DataService(Remote(home))
 

@@ -1,6 +1,7 @@
 """Events over a real socket to a receiver of our own, under the guard over addresses."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -114,7 +115,7 @@ def test_what_is_no_address_is_a_sentence(to: str):
 
 
 def test_a_process_that_answers_nothing_is_a_sentence(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(posting.sys, "executable", "/bin/false")  # type: ignore[attr-defined]
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(EngineProtocolError, match="ended with 1"):
         posting.post(EVENTS, "http://m.example/", private=True)
 

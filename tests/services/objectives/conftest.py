@@ -6,15 +6,6 @@ from pathlib import Path
 import pytest
 
 from services.actions.journal import Journal
-from services.home import Home
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
-    made = Home.locate()
-    made.create()
-    return made
 
 
 @pytest.fixture

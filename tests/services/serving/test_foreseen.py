@@ -54,14 +54,6 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setenv("MLOPS_HOME", str(tmp_path / "home"))
-    home = Home.locate()
-    home.create()
-    return home
-
-
 def test_it_is_what_packaging_makes_of_it_and_the_weights_stay_where_they_are(
     folder: Path, home: Home
 ):

@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +15,8 @@ from services.errors import ConflictError, NotFoundError
 from services.serving import history, store
 from services.serving.models import Endpoint, Guards, Rollout, Target
 from services.serving.store import ApiKey
-from tests.conftest import BOTH
 
 NAME = "lora.net"
-
-
-@pytest.fixture(params=BOTH)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
-    return f"sqlite:///{tmp_path / 'journal.sqlite'}"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from airflow.sdk import DAG, Param, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from mlops_workflows.dags import START, weight_rule
+from mlops_workflows.hourly import monitor, report
 from mlops_workflows.spec import Parameter, Spec, SpecError, load
 from mlops_workflows.tasks import HeavyTask, PlatformTask
 
@@ -18,9 +19,6 @@ _OWN_DEFAULT = "as the project does it"
 
 def platform_dags(specs_folder: str) -> dict[str, DAG]:
     """Return the DAGs over all projects; none before there is a project."""
-    from mlops_workflows.monitor import monitor
-    from mlops_workflows.reports import report
-
     paths = specs_in(specs_folder)
     if not paths:
         return {}

@@ -1,4 +1,4 @@
-"""The DAG over all deployments: each hour they are compared with what they were evaluated on."""
+"""The platform's own DAGs of one task that run every hour: checks, and reports that are due."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,23 +28,63 @@ def monitor(spec_path: str) -> DAG:
             description="Else it is written where it is worth its seconds.",
         ),
     }  # fmt: skip
-    with DAG(
-        dag_id="platform.monitor",
-        dag_display_name="Check deployments for drift",
+    return _hourly(
+        "monitor",
+        "check",
+        spec_path,
+        title="Check deployments for drift",
         description="Compares what deployments are asked and answer with their baselines",
-        schedule="0 * * * *",
+        minute=0,
+        retry_minutes=5,
+        params=params,
+    )
+
+
+def report(spec_path: str) -> DAG:
+    """Return ``platform.report``: one task, which is skipped while nothing is due.
+
+    Args:
+        spec_path: Any project's: it names the platform's Python.
+    """
+    return _hourly(
+        "report",
+        "make",
+        spec_path,
+        title="Make reports that are due",
+        description="Reports by the calendar: `mlops report schedules`",
+        minute=10,
+        retry_minutes=15,
+    )
+
+
+def _hourly(
+    step: str,
+    task_id: str,
+    spec_path: str,
+    *,
+    title: str,
+    description: str,
+    minute: int,
+    retry_minutes: int,
+    params: dict[str, Any] | None = None,
+) -> DAG:
+    with DAG(
+        dag_id=f"platform.{step}",
+        dag_display_name=title,
+        description=description,
+        schedule=f"{minute} * * * *",
         start_date=START,
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,
         params=params,
-        tags=["platform", "monitor"],
+        tags=["platform", step],
         default_args={
             "owner": "platform",
             "retries": 1,
-            "retry_delay": timedelta(minutes=5),
+            "retry_delay": timedelta(minutes=retry_minutes),
             "weight_rule": weight_rule(),
         },
     ) as dag:
-        PlatformTask(task_id="check", spec=spec_path, step="monitor", timeout_s=MOST_S)
+        PlatformTask(task_id=task_id, spec=spec_path, step=step, timeout_s=MOST_S)
     return dag
