@@ -50,7 +50,7 @@ def test_a_name_that_leads_to_a_private_address_is_blocked_unless_it_is_allowed(
 ):
     resolve(tmp_path, monkeypatch, hooks=to)
     address = f"json://hooks.example:{hooks.server_port}/take"
-    with pytest.raises(EngineRefusedError, match="127.0.0.1 is an address of a private network"):
+    with pytest.raises(EngineRefusedError, match=r"127\.0\.0\.1 is an address of a private"):
         delivery.deliver(channel(), address, MESSAGE)
     assert hooks.got == []
     delivery.deliver(HERE, address, MESSAGE)
@@ -62,7 +62,7 @@ def test_where_clouds_keep_credentials_is_blocked_though_private_is_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
 ):
     resolve(tmp_path, monkeypatch, meta=to)
-    with pytest.raises(EngineRefusedError, match="169.254.169.254 is no|fd00:ec2::254 is where"):
+    with pytest.raises(EngineRefusedError, match=r"169\.254\.169\.254 is no|ec2::254 is where"):
         delivery.deliver(HERE, "json://meta.example/latest/meta-data", MESSAGE)
 
 
