@@ -7,7 +7,20 @@ the guard is asked about each address at the moment something is sent to it.
 import ipaddress
 import sys
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All that IPv6 routes between networks. What lies outside it is a mesh's, a site's, or nobody's,
+though Python takes some of it for global."""
+_CARRYING = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+"""NAT64 (RFC 6052, 8215); the IPv4 address is taken from the last 32 bits."""
+_COMPATIBLE = ipaddress.IPv6Network("::/96")
+_CREDENTIALS = frozenset(
+    map(
+        ipaddress.ip_address,
+        ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+    )
+)
+"""Where clouds keep their credentials beside 169.254.169.254: Amazon's and Google's over IPv6,
+Alibaba's, Azure's, Oracle's."""
 _WATCHED = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -25,26 +38,36 @@ def fault(text: str, *, private: bool) -> str:
     Args:
         text: The address in digits; a name is refused, for nobody looked at what it means.
         private: Whether addresses of private networks and of this machine are allowed. Link-local
-            ones (where clouds keep their credentials), multicast and unspecified never are.
+            and other ones where clouds keep their credentials, multicast and unspecified never are.
     """
     try:
         address = _inner(ipaddress.ip_address(text.partition("%")[0]))
     except ValueError:
         return f"{text[:80]} is no network address in digits"
+    if address in _CREDENTIALS:
+        return f"{address} is where a cloud keeps the credentials of its machines"
     if address.is_multicast or address.is_unspecified or address.is_link_local:
         return f"{address} is no address of one host that others may be told of"
-    if not address.is_global and not private:
+    if not private and not _is_public(address):
         return f"{address} is an address of a private network or of this machine"
     return ""
+
+
+def _is_public(address: _Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST:
+        return False
+    return address.is_global
 
 
 def _inner(address: _Address) -> _Address:
     """Return the IPv4 address that an IPv6 one stands for, else the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
-    if address in _NAT64:
+    compatible = address in _COMPATIBLE and int(address) > 1  # 0 and 1 are none and this machine
+    if compatible or any(address in one for one in _CARRYING):
         return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.ipv4_mapped or address.sixtofour or address
+    teredo = address.teredo[1] if address.teredo else None
+    return address.ipv4_mapped or address.sixtofour or teredo or address
 
 
 def guard(*, private: bool) -> list[str]:

@@ -6,6 +6,7 @@ what was known before is said again. An alert ends on ``ok`` alone. What comes b
 end is the same alert.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -103,8 +104,13 @@ def _weight(event: Event) -> tuple[int, int]:
 
 
 def _known(alert: Alert, now: float) -> tuple[float, int, int]:
-    """Return the order of the newest evidence: it is what decided whether the alert is open."""
-    return min(alert.last_at, now), int(alert.open), rank(alert.severity)
+    """Return the order of the newest evidence: it is what decided whether the alert is open.
+
+    Evidence of a time to come is of a clock that was set back since: all that is said now is newer.
+    """
+    if alert.last_at > now:
+        return -math.inf, 0, 0
+    return alert.last_at, int(alert.open), rank(alert.severity)
 
 
 def _unseen(
@@ -144,6 +150,7 @@ def _firing(alert: Alert, event: Event, at: float) -> tuple[Alert, NoteKind | No
         explains=event.explains,
         labels=dict(event.labels),
         evidence=event.evidence,
+        since=min(alert.since, at),  # later: of a clock that was set back
         last_at=at,
         count=alert.count + (not found),
         unknown_because="",

@@ -52,13 +52,14 @@ def news(events: Iterable[Event], alerts: Mapping[str, Alert], now: float) -> tu
 def _repeats(event: Event, alert: Alert | None, now: float) -> bool:
     if alert is None:
         return event.state != "firing"
+    # What was seen at a time to come was seen by a clock that was set back since.
     if not alert.open:
-        return event.state != "firing" or event.at <= alert.last_at
+        return event.state != "firing" or event.at <= alert.last_at <= now
     if event.state == "unknown":
         return alert.condition == "unknown"
     if event.state == "ok" or alert.condition != "firing":
         return False
     if event.labels.get(CAUSE, alert.labels.get(CAUSE)) != alert.labels.get(CAUSE):
         return False  # its cause was found meanwhile
-    lately = event.at <= alert.last_at or 0 <= now - alert.last_at < _REPEATED_S
+    lately = event.at <= alert.last_at <= now or 0 <= now - alert.last_at < _REPEATED_S
     return lately and event.severity == alert.severity

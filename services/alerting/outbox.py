@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
 from services.actions import schema
 from services.actions.journal import Journal
@@ -23,6 +23,8 @@ _MESSAGES, _CHANNELS = schema.alert_messages, schema.alert_channels
 _FIRST_PAUSE_S = 10.0
 _LONGEST_PAUSE_S = 900.0
 _GIVEN_UP_S = 86_400.0
+_GIVEN_UP_AFTER = 12
+"""Tries that are made at least: a clock that jumps a day ahead is no day of trying."""
 _TROUBLE_AFTER = 3
 """Failures in a row after which a channel is an alert of its own."""
 _OPEN = ("waiting", "sending")
@@ -130,10 +132,13 @@ def claim(journal: Journal, now: float) -> tuple[Message, bool] | None:
     Raises:
         JournalError: The journal cannot be written.
     """
+    waits = _MESSAGES.c.not_before_ms
+    # A pause that is longer than any began by a clock that was set back since.
+    jumped = and_(_MESSAGES.c.attempts > 0, waits > (now + _LONGEST_PAUSE_S) * 1000)
     due = (
         select(_MESSAGES)
         .outerjoin(_CHANNELS, _CHANNELS.c.name == _MESSAGES.c.channel)
-        .where(_MESSAGES.c.state.in_(_OPEN), _MESSAGES.c.not_before_ms <= now * 1000)
+        .where(_MESSAGES.c.state.in_(_OPEN), or_(waits <= now * 1000, jumped))
         .order_by(_CHANNELS.c.failures, _MESSAGES.c.attempts, _MESSAGES.c.id)
         .limit(1)
     )
@@ -177,7 +182,8 @@ def failed(
     Raises:
         JournalError: The journal cannot be written.
     """
-    over = final or now - message.created_at > _GIVEN_UP_S
+    tried = message.attempts >= _GIVEN_UP_AFTER and now - message.created_at > _GIVEN_UP_S
+    over = final or tried
     pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(message.attempts - 1, 16))
     values = {
         "state": "failed" if over else "waiting", "error": why[:_ERROR_LIMIT],

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from services.actions.journal import Journal
 from services.alerting import channels, delivery, outbox, words
@@ -23,13 +24,17 @@ class Sender:
     home: Home
     send: Send = delivery.deliver
     clock: Callable[[], float] = time.time
+    _owed: Callable[[], None] | None = None
+    """Notes what became of the last message, while that could not be written down."""
 
     def turn(self) -> bool:
         """Send one message; return whether there was one.
 
         Raises:
-            JournalError: The journal cannot be used; what was sent may be sent again.
+            JournalError: The journal cannot be used. What was sent is noted before anything else
+                is sent; it is sent again only when this process ends meanwhile.
         """
+        self._settle()
         claimed = outbox.claim(self.journal, self.clock())
         if claimed is None:
             return False
@@ -43,10 +48,19 @@ class Sender:
         except MlopsError as error:
             logger.warning("Message %s did not arrive: %s", message.id, error.message)
             final = isinstance(error, EngineRefusedError | NotFoundError)
-            outbox.failed(self.journal, message, error.message, self.clock(), final=final)
+            self._owed = partial(
+                outbox.failed, self.journal, message, error.message, self.clock(), final=final
+            )
         else:
-            outbox.sent(self.journal, message, self.clock())
+            self._owed = partial(outbox.sent, self.journal, message, self.clock())
+        self._settle()
         return True
+
+    def _settle(self) -> None:
+        """Note what became of the last message: on a full disk that may be some turns later."""
+        if self._owed is not None:
+            self._owed()
+            self._owed = None
 
     def _send(self, message: Message) -> None:
         channel = channels.channel(self.journal, message.channel)

@@ -18,6 +18,8 @@ _ORDER: Mapping[What, int] = {"firing": 0, "reminder": 1, "resolved": 2, "digest
 _APART: frozenset[What] = frozenset(("test", "report"))
 """They are about no alert, and take no room of those that are."""
 PLATFORM = "platform"
+_AHEAD_S = 60.0
+"""What happened so much later than now happened by a clock that was set back since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def _due(
     alert: Alert, channel: Channel, told: Told | None, now: float, policy: Policy
 ) -> What | None:
     if not alert.open:
-        lasting = now - (alert.resolved_at or now) >= policy.settle_s
+        lasting = not 0 <= now - (alert.resolved_at or now) < policy.settle_s
         return "resolved" if told is not None and not told.resolved and lasting else None
     if alert.state != "firing":
         return None
@@ -94,7 +96,8 @@ def _due(
         return "reminder" if policy.remind_s and waits >= policy.remind_s[0] else None
     if told is None or rank(told.severity) < rank(alert.severity):
         return "firing"
-    if told.level < len(policy.remind_s) and now - told.at >= policy.remind_s[told.level]:
+    waits = now - told.at
+    if told.level < len(policy.remind_s) and not -_AHEAD_S <= waits < policy.remind_s[told.level]:
         return "reminder"
     return None
 
@@ -107,7 +110,8 @@ def _ready(
     group: Group, members: Sequence[Alert], lane: Sequence[Message], now: float, policy: Policy,
     *, critical: bool,
 ) -> bool:  # fmt: skip
-    if group[0] == "firing" and now - min(one.since for one in members) < policy.group_wait_s:
+    waits = now - min(one.since for one in members)
+    if group[0] == "firing" and 0 <= waits < policy.group_wait_s:
         return False
     name = "/".join(group)
     last = max((one.created_at for one in lane if one.group == name), default=None)
@@ -156,12 +160,12 @@ def told(alert: Alert, channel: str, now: float, policy: Policy) -> Alert:
         after = Told(now, alert.severity)
     else:
         late = sum(now - before.at >= length for length in policy.remind_s)
-        after = replace(before, level=max(before.level + 1, late))
+        after = replace(before, at=min(before.at, now), level=max(before.level + 1, late))
     return replace(alert, told={**alert.told, channel: after}, notified_at=now)
 
 
 def settled(alert: Alert, channels: frozenset[str], now: float, policy: Policy) -> bool:
     """Return whether nothing more can come of an alert: it ended, and everyone knows."""
-    if alert.open or now - (alert.resolved_at or now) < policy.reopen_s:
+    if alert.open or 0 <= now - (alert.resolved_at or now) < policy.reopen_s:
         return False
     return all(one.resolved for name, one in alert.told.items() if name in channels)

@@ -45,8 +45,11 @@ Start = Callable[[Home, Sequence[str], Path], "subprocess.Popen[bytes]"]
 @dataclass(slots=True)
 class _Child:
     process: "subprocess.Popen[bytes]"
-    since: float
+    tick: float
+    """When it was started, by the clock that nobody sets."""
     log: Path
+    before: tuple[float | None, float | None]
+    """When rounds had last ended and come to nothing then, by the record."""
 
 
 @dataclass(slots=True)
@@ -61,8 +64,14 @@ class MonitoringWatch:
     """Its id."""
     clock: Callable[[], float] = time.time
     start: Start = told.start
+    ticks: Callable[[], float] = time.monotonic
+    """Lengths within this process are by it: a clock that is set, or a Mac that slept, makes no
+    check hang."""
     _began: float | None = None
+    """When this loop began, by ``ticks``."""
     _child: _Child | None = None
+    _failed_tick: float | None = None
+    """When a round last came to nothing, also where no disk took a note of it."""
 
     def turn(self) -> None:
         """Look once.
@@ -71,30 +80,33 @@ class MonitoringWatch:
             JournalError: The journal cannot be read.
             PlatformError: No process can be started, or the disk is full.
         """
-        now = self.clock()
-        if self._began is None or self._began > now:  # the clock may have been set back
-            self._began = now
+        now, tick = self.clock(), self.ticks()
+        if self._began is None:
+            self._began = tick
         if self._child is not None:
-            self._look_after(self._child, now)
-        elif self._is_due(now):
+            self._look_after(self._child, now, tick)
+        elif self._is_due(now, tick - self._began, tick):
+            seen = record.read(self.home)
             log = self.home.run / "monitoring" / "round.log"
             arguments = (
                 "--by", BY, "--wait", str(_WAIT_S), "--unless-younger", str(_YOUNG_S),
             )  # fmt: skip
-            self._child = _Child(self.start(self.home, arguments, log), now, log)
+            process = self.start(self.home, arguments, log)
+            self._child = _Child(process, tick, log, (seen.ended, seen.failed_at))
 
-    def _is_due(self, now: float) -> bool:
+    def _is_due(self, now: float, up_s: float, tick: float) -> bool:
+        if self._failed_tick is not None and tick - self._failed_tick < _RETRY_S:
+            return False
         if not any(one.live for one in deployments.endpoints(self.journal)):
             return False
         if self._is_paused():  # somebody's decision; the rule of alerts says what it means
             return False
         seen = record.read(self.home)
-        began = self._began or now
         grace = 0.0 if self.workflows is None else _GRACE_S
         if seen.failing and seen.failed_at is not None:
             return not 0 <= now - seen.failed_at < _RETRY_S
         if seen.began is None:
-            return now - began >= max(grace, _FIRST_S)
+            return up_s >= max(grace, _FIRST_S)
         return now - seen.began >= _PERIOD_S + grace or seen.began > now + _AHEAD_S
 
     def _is_paused(self) -> bool:
@@ -105,18 +117,18 @@ class MonitoringWatch:
         except NotFoundError:
             return False
 
-    def _look_after(self, child: _Child, now: float) -> None:
+    def _look_after(self, child: _Child, now: float, tick: float) -> None:
         code = child.process.poll()
         if code is None:
-            if not -_AHEAD_S <= now - child.since < told.LONGEST_S + _WAIT_S:
+            if tick - child.tick >= told.LONGEST_S + _WAIT_S:
                 with contextlib.suppress(psutil.Error):  # it ended this moment
                     told.end(psutil.Process(child.process.pid))
             return
-        self._child = None
+        self._child, self._failed_tick = None, None if code == 0 else tick
         if code == 0:
             return
         seen = record.read(self.home)
-        if max(seen.ended or 0.0, seen.failed_at or 0.0) >= child.since:
+        if (seen.ended, seen.failed_at) != child.before:
             return  # it noted itself what failed
         last = told.last_line(child.log)
         record.failed(

@@ -13,7 +13,8 @@ from services.monitoring.spreads import Categories
 
 EMPTY = "share of empty values"
 CONSTANT = "one value alone"
-_MANY_RARE = 0.2
+TEXTS = "share of values that are no numbers"
+MANY_RARE = 0.2
 """Share of values in rare categories from which on these are looked at by themselves."""
 
 
@@ -75,11 +76,35 @@ def emptiness(reference: Series, current: Series) -> Difference:
         worth.append(significance.worth(there, one.asked))
         counts.append(np.array([one.rows - there.sum(), there.sum()]))
     shares = [float(one[0] / max(1.0, one.sum())) for one in counts]
-    p_value = significance.chi_square(counts[0], counts[1], (worth[0], worth[1]))
+    asked = counts[0], counts[1], (worth[0], worth[1])
+    if significance.is_little(*asked):
+        p_value = significance.exact(_empty(reference), _empty(current))
+    else:
+        p_value = significance.chi_square(*asked)
     direction = "up" if shares[1] > shares[0] else "down"
     return Difference(
         abs(shares[1] - shares[0]), EMPTY, p_value, effective(worth[0], worth[1]), direction
     )
+
+
+def _empty(one: Series) -> tuple[float, int]:
+    """Return how many requests have no value, each by its share of rows, and of how many."""
+    gaps = 1.0 - one.present
+    if one.asked is None:
+        return float(gaps.sum()), one.rows
+    _, codes, sizes = np.unique(one.asked, return_inverse=True, return_counts=True)
+    return float((np.bincount(codes, gaps) / sizes).sum()), len(sizes)
+
+
+def texts_of(reference: Series, texts: Series) -> Difference:
+    """Compare how many values are no numbers: of a reference of numbers none is.
+
+    Args:
+        reference: Figures.
+        texts: Of ``Pair.texts``.
+    """
+    plain = replace(reference, present=np.ones(reference.rows, dtype=bool))
+    return replace(emptiness(plain, texts), measure=TEXTS)
 
 
 def _figures(reference: Series, current: Series) -> Difference:
@@ -118,7 +143,7 @@ def _categories(reference: Series, current: Series) -> Difference:
     requests = reference.requests, current.requests
     both = Categories.of(reference.values, current.values)
     plain = _spread(both, *requests)
-    if both.rare < _MANY_RARE or len(reference.values) < 2:
+    if both.rare < MANY_RARE or len(reference.values) < 2:
         return plain
     half = None if requests[0] is None else requests[0][1::2]
     past = Categories.by_past(reference.values, current.values)

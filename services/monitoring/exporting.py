@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from services.engines.evidently.models import Kind, Question
 from services.home import Home
-from services.monitoring import exporting_labels, folder, texts, wording
+from services.monitoring import comparing, exporting_labels, folder, texts, wording
 from services.monitoring.exporting_labels import Beside
 from services.monitoring.models import Verdict
 from services.monitoring.pairs import Pair, paired
 from services.monitoring.reference import Reference
 from services.monitoring.series import Series
+from services.monitoring.spreads import Categories
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +22,7 @@ ROWS = 10_000
 """Of each table, at most: the newest."""
 MOST = 60
 """Columns of a report, those first that matter most: one takes 100 KB and 0.1 s."""
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,26 @@ def tables(reference: Reference, window: "pa.Table") -> Tables:
     kinds: dict[str, Kind] = {}
     for pair in known[:MOST]:
         for name, kind, left, right in _columns(pair):
-            then[name], now[name], kinds[name] = left, right, kind
+            # An input may be called as an output is, with all of its name.
+            own = f"input.{name}" if name in kinds else name
+            then[own], now[own], kinds[own] = left, right, kind
     left = len(known) - MOST
-    notes = (f"{left:,} more columns are not drawn: these matter most.",) if left > 0 else ()
-    return Tables(_even(then), _even(now), kinds, notes)
+    notes = [f"{left:,} more columns are not drawn: these matter most."] if left > 0 else []
+    rare = [wording.title(pair.name) for pair in known[:MOST] if _is_mostly_rare(pair)]
+    if rare:
+        told = ", ".join(rare[:_NAMED]) + (f" and {len(rare) - _NAMED} more" * (len(rare) > _NAMED))
+        notes.append(
+            f"{told}: most values are rare. Evidently compares each by itself, so its distance is "
+            "large by chance; the verdict takes rare values together and does not go by it."
+        )
+    return Tables(_even(then), _even(now), kinds, tuple(notes))
+
+
+def _is_mostly_rare(pair: Pair) -> bool:
+    then, now = pair.reference, pair.looks[0]
+    if then is None or then.kind != "category":
+        return False
+    return Categories.of(then.values, now.values).rare >= comparing.MANY_RARE
 
 
 def _columns(pair: Pair) -> "Sequence[tuple[str, Kind, pa.Array, pa.Array]]":

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from services.monitoring import series
 from services.monitoring.models import Role
-from services.monitoring.series import Codes, Series
+from services.monitoring.series import Codes, Series, TextsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,8 @@ class Pair:
     """Whether the window has no such column."""
     fault: str = ""
     """Why the window's values cannot be compared."""
+    texts: Series | None = None
+    """Of a fault: the rows of the look that has it; those whose value is no number are empty."""
 
 
 def paired(
@@ -69,11 +73,14 @@ def _pair(
     if name not in looks[0][0].column_names:
         gone = Series.gone(name, role, len(looks[0][0]), looks[0][1])
         return Pair(name, role, then, (gone,), missing=True)
-    try:
-        now = tuple(series.read(cut, name, kind, groups, whole=whole) for cut, groups in looks)
-    except ValueError as error:
-        return Pair(name, role, then, (), fault=str(error))
-    return Pair(name, role, then, now)
+    now: list[Series] = []
+    for cut, groups in looks:
+        try:
+            now.append(series.read(cut, name, kind, groups, whole=whole))
+        except TextsError as error:
+            texts = Series(name, role, kind, np.empty(0), ~error.bad, groups)
+            return Pair(name, role, then, (), fault=str(error), texts=texts)
+    return Pair(name, role, then, tuple(now))
 
 
 def _new(name: str, looks: "Sequence[tuple[pa.Table, Codes | None]]") -> tuple[Series, ...]:

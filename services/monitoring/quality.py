@@ -8,6 +8,8 @@ from services.monitoring.comparing import CONSTANT, Difference
 from services.monitoring.models import ColumnVerdict, State
 from services.monitoring.pairs import Pair
 
+_ONLY_IF_SURE = ("missing", "empty", "new", "failed")
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:
@@ -61,6 +63,8 @@ def columns(
 
 
 def _difference(pair: Pair, threshold: float) -> Difference | None:
+    if pair.reference is not None and pair.texts is not None:
+        return comparing.texts_of(pair.reference, pair.texts)
     then = pair.reference or pair.nothing
     if then is None or not pair.looks:
         return None
@@ -91,8 +95,6 @@ def _column(
         if made.state == "steady":
             state: State = "constant" if difference.measure == CONSTANT else "drifted"
             made = replace(made, state=state)
-    elif made.state in ("missing", "empty", "new") or significance.is_blind(
-        held.each, difference.size
-    ):
+    elif made.state in _ONLY_IF_SURE or significance.is_blind(held.each, difference.size):
         made = replace(made, state="too few")
     return replace(made, said=wording.column(made, pair, difference.direction))

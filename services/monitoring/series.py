@@ -32,6 +32,16 @@ _OF_VECTOR = re.compile(r"\[\d+\]$|\.(mean|std|min|max)$")
 PREFIXES: dict[str, Role] = {"input.": "input", "output.": "output"}
 
 
+class TextsError(ValueError):
+    """A column of numbers holds many texts; the message says how many."""
+
+    def __init__(self, bad: NDArray[np.bool_]) -> None:
+        """Take of each row whether its value is no number."""
+        self.bad = bad
+        count = int(bad.sum())
+        super().__init__(f"{count:,} of {len(bad):,} values are no numbers, and numbers were")
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """One column's values in order, and which request each came with."""
@@ -146,7 +156,7 @@ def read(
         whole: Whether figures are whole numbers written as categories.
 
     Raises:
-        ValueError: It holds many texts, and figures are wanted; the message says how many.
+        TextsError: It holds many texts, and figures are wanted.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -191,14 +201,14 @@ def _numbers(texts: Sequence[str | None]) -> Figures:
 
     A few that are no numbers are empty; of many the column is of another type.
     """
-    read, bad = np.full(len(texts), np.nan), 0
+    read, bad = np.full(len(texts), np.nan), np.zeros(len(texts), dtype=bool)
     for place, text in enumerate(texts):
         try:
             read[place] = np.nan if text is None else float(text)
         except ValueError:
-            bad += 1
-    if bad > _BAD * len(texts):
-        raise ValueError(f"{bad:,} of {len(texts):,} values are no numbers, and numbers were")
+            bad[place] = True
+    if bad.sum() > _BAD * len(texts):
+        raise TextsError(bad)
     return read
 
 

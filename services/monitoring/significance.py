@@ -1,7 +1,8 @@
 """Whether a difference of two samples can be chance: p-values, and what rows are worth.
 
 Kolmogorov–Smirnov for figures (its limit law, a little too careful for few rows and with ties),
-Pearson's χ² of homogeneity for categories, Holm's correction for several columns. Rows that were
+Pearson's χ² of homogeneity for categories, Fisher's exact test for two shares of which little is
+expected (χ² alarms there by far too often), Holm's correction for several columns. Rows that were
 asked together are alike, so they count for less: n divided by Kish's design effect,
 1 + (m − 1)ρ, with ρ the intraclass correlation from an analysis of variance (Donner and Koval
 1980); for categories the first-order correction of Rao and Scott (1984). With one request in all
@@ -12,7 +13,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import chdtrc, kolmogi, kolmogorov
+from numpy.typing import NDArray
+from scipy.special import chdtrc, gammaln, kolmogi, kolmogorov
 
 from services.monitoring.series import Codes, Figures
 
@@ -46,6 +48,43 @@ def chi_square(reference: Figures, current: Figures, worth: tuple[float, float])
     expected = np.outer(rows.sum(axis=1), rows.sum(axis=0)) / rows.sum()
     statistic = float(((rows - expected) ** 2 / expected).sum())
     return float(chdtrc(rows.shape[1] - 1, statistic))
+
+
+_EXPECTED = 5.0
+"""Rows to be expected in each cell of a table of two shares for χ² to hold (Cochran 1954)."""
+
+
+def is_little(reference: Figures, current: Figures, worth: tuple[float, float]) -> bool:
+    """Return whether χ² does not hold for two rows of counts; arguments as of ``chi_square``."""
+    rows = np.stack((reference, current))
+    rows = rows * (np.array(worth) / np.maximum(rows.sum(axis=1), 1.0))[:, None]
+    expected = np.outer(rows.sum(axis=1), rows.sum(axis=0)) / max(1.0, rows.sum())
+    return bool((expected < _EXPECTED).any())
+
+
+def exact(reference: tuple[float, int], current: tuple[float, int]) -> float:
+    """Return the two-sided p-value of two shares being one: twice Fisher's smaller tail (1934).
+
+    Args:
+        reference: How many have it, rounded to whole ones, and of how many.
+        current: As ``reference``.
+    """
+    (some, count), (mine, size) = reference, current
+    found, both = round(mine), round(mine) + round(some)
+    whole = size + count
+    possible = np.arange(max(0, both - count), min(both, size) + 1)
+    logs = (
+        _log_choose(size, possible) + _log_choose(count, both - possible)
+        - _log_choose(whole, np.array(both))
+    )  # fmt: skip
+    chances = np.exp(logs)
+    tails = chances[possible <= found].sum(), chances[possible >= found].sum()
+    return min(1.0, 2 * float(min(tails)))
+
+
+def _log_choose(of: int, some: NDArray[np.int64]) -> Figures:
+    found: Figures = gammaln(of + 1) - gammaln(some + 1) - gammaln(of - some + 1)
+    return found
 
 
 def effective(n_reference: float, n_current: float) -> float:

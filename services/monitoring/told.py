@@ -42,6 +42,9 @@ class Told:
     hint: str = ""
     lines: tuple[Mapping[str, Any], ...] = ()
     """A verdict each, or why there is none: ``deployed.documents``."""
+    tick: float | None = None
+    """When it began by this machine's monotonic clock, which all processes share and which neither
+    a clock that is set nor, on a Mac, sleep moves; None: told before ticks were."""
 
     @property
     def alive(self) -> bool:
@@ -51,7 +54,9 @@ class Told:
     @property
     def hangs(self) -> bool:
         """Return whether it takes longer than a check may."""
-        return time.time() - self.created > LONGEST_S
+        if self.tick is None:
+            return time.time() - self.created > LONGEST_S
+        return time.monotonic() - self.tick > LONGEST_S
 
     def end(self) -> None:
         """End its process, and Evidently's below it."""
@@ -128,7 +133,7 @@ def begin(home: Home, token: str, names: Sequence[str], *, report: bool, wait_s:
         created = 0.0
     # Whoever looks comes and goes; somebody has to bury it.
     threading.Thread(target=child.wait, name=f"check {child.pid}", daemon=True).start()
-    told = Told(child.pid, created, "it begins")
+    told = Told(child.pid, created, "it begins", tick=time.monotonic())
     if not target.exists():  # else it was faster
         write(target, told)
     return told

@@ -32,6 +32,8 @@ def column(said: ColumnVerdict, pair: Pair, direction: str = "") -> str:
         "empty": f"{name} has no value in any row.",
         "constant": f"{name} has one value in all {said.n_current:,} rows, and had several.",
     }
+    if said.state == "too few" and pair.fault:
+        return f"{name}: {pair.fault} expected; too few rows to tell whether that is the rule now."
     if said.state in plain:
         return plain[said.state]
     if said.effect is None or said.p_value is None:

@@ -18,6 +18,8 @@ class Hooks(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.got: list[tuple[str, dict[str, Any]]] = []
         self.ended = threading.Event()
+        self.leads = 302, "/elsewhere"
+        """Status and place of a redirect."""
 
     def address(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{path}"
@@ -42,8 +44,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(403)
 
     def _redirect(self) -> None:
-        self.send_response(302)
-        self.send_header("Location", self.server.address("elsewhere"))
+        status, to = self.server.leads
+        self.send_response(status)
+        self.send_header("Location", to)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

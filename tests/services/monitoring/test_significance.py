@@ -63,3 +63,26 @@ def test_categories_keep_every_value_and_favour_no_side(values, cut):
     made, swapped = Categories.of(left, right), Categories.of(right, left)
     assert sum(count.sum() for count in made.counts()) == len(texts)
     assert [c.tolist() for c in made.counts()] == [c.tolist() for c in reversed(swapped.counts())]
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.data())
+def test_fishers_exact_test_is_scipys_smaller_tail_twice(
+    count: int, size: int, data: st.DataObject
+):
+    some, mine = data.draw(st.integers(0, count)), data.draw(st.integers(0, size))
+    table = [[mine, size - mine], [some, count - some]]
+    tails = (
+        stats.fisher_exact(table, alternative="less").pvalue,
+        stats.fisher_exact(table, alternative="greater").pvalue,
+    )
+    expected = min(1.0, 2 * min(tails))
+    assert significance.exact((some, count), (mine, size)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_little_is_expected_where_a_share_is_small_or_rows_are_few():
+    whole = np.array([0.0, 2000.0])
+    assert significance.is_little(whole, np.array([1.0, 5.0]), (2000, 6))
+    assert not significance.is_little(
+        np.array([200.0, 1800.0]), np.array([50.0, 450.0]), (2000, 500)
+    )
+    assert significance.is_little(np.array([200.0, 1800.0]), np.array([50.0, 450.0]), (2000, 10))
