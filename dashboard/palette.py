@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import streamlit as st
 
 from dashboard import flows, navigation, state
+from dashboard.components import dialogs
 from dashboard.deployments import access as deployments
 from dashboard.text import plain
 from services.errors import MlopsError
@@ -25,7 +26,7 @@ def button() -> None:
         _open()
 
 
-@st.dialog("Go to", icon=":material/search:")
+@dialogs.dialog("Go to", icon=":material/search:")
 def _open() -> None:
     words = st.text_input(
         "Search pages, projects, models, deployments, workflows and runs",

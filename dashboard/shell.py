@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import images, navigation, palette, scope, signin, state
-from dashboard.components import ages, notices, status
+from dashboard.components import ages, dialogs, notices, status
 from dashboard.numbers import counted
 from dashboard.text import plain
 from services.errors import MlopsError, PlatformError
@@ -18,6 +18,7 @@ _REFRESH_S = 5
 
 def draw(person: "User", page: st.Page) -> None:
     """Draw the frame and run the page in it."""
+    dialogs.page_begins()
     navigation.settle(page)
     st.logo(images.name(st.context.theme.type), icon_image=images.MARK, size="large")
     with st.sidebar:

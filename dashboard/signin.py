@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import images, routes, sign_on, state
+from dashboard.components import dialogs
 from dashboard.text import plain
 from services.errors import MlopsError
 
@@ -116,7 +117,7 @@ def _post(path: str, **fields: str) -> None:
     )
 
 
-@st.dialog("Change password", icon=":material/password:")
+@dialogs.dialog("Change password", icon=":material/password:")
 def change_password() -> None:
     """Ask for the old and the new password; every other session of the person ends."""
     with st.form("change-password", border=False):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import streamlit as st
 
 from dashboard import state
-from dashboard.components import notices, status
+from dashboard.components import dialogs, notices, status
 from dashboard.components.cli import command_line
 from dashboard.numbers import duration
 from dashboard.text import plain
@@ -87,7 +87,7 @@ def confirm(proposal: Proposal, *, icon: str = "bolt") -> None:
     """Open the dialog."""
     st.session_state[_HELD] = {"key": secrets.token_hex(12), "id": None}
     title = plain(proposal.title, 100)
-    st.dialog(title, icon=f":material/{icon}:", on_dismiss="rerun")(_dialog)(proposal)
+    dialogs.dialog(title, icon=f":material/{icon}:")(_dialog)(proposal)
 
 
 def opened() -> str:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import streamlit as st
 
 from dashboard import state
+from dashboard.components import dialogs
 from dashboard.numbers import age
 from dashboard.text import plain
 from services.errors import FilterError, MlopsError
@@ -93,7 +94,7 @@ def disk_notice_once() -> None:
 
 def _follow(names: tuple[str, ...], off: str | None) -> None:
     if engine_notice_once(*names) is None and off is not None:
-        st.rerun(scope="app")  # what was off is on again
+        dialogs.redraw()  # what was off is on again
 
 
 def _why_off(lost: list[Freshness]) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import streamlit as st
 
 from dashboard import state
-from dashboard.components import notices
+from dashboard.components import dialogs, notices
 from dashboard.numbers import counted
 from dashboard.text import plain
 from services.errors import MlopsError
@@ -49,7 +49,8 @@ class Those(Generic[T]):
 def confirm(wish: Wish[T], those: Those[T], *, icon: str) -> None:
     """Open the dialog."""
     st.session_state[_HELD] = _fresh()
-    st.dialog(plain(wish.title), icon=f":material/{icon}:", on_dismiss="rerun")(dialog)(wish, those)
+    title = plain(wish.title)
+    dialogs.dialog(title, icon=f":material/{icon}:")(dialog)(wish, those)
 
 
 def _fresh() -> dict[str, Any]:

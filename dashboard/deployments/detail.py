@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from dashboard import navigation, predicted
-from dashboard.components import located, notices, tiles
+from dashboard.components import dialogs, located, notices, tiles
 from dashboard.deployments import (
     access,
     acting,
@@ -119,9 +119,9 @@ def _under_way(seen: Deployment, off: str | None) -> None:
 def _steps(name: str) -> None:
     seen = _seen(name)
     if seen.rollout is None or not seen.rollout.running:
-        st.rerun(scope="app")  # it ended: the buttons are others now
-        return
-    rollout.draw(seen.rollout, time.time())
+        dialogs.redraw()  # it ended: the buttons are others now
+    if seen.rollout is not None:
+        rollout.draw(seen.rollout, time.time())
 
 
 # How it does now

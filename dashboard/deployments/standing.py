@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from dashboard import state
-from dashboard.components import notices
+from dashboard.components import dialogs, notices
 from dashboard.deployments import access
 from dashboard.deployments.access import Picture
 from dashboard.numbers import age
@@ -70,7 +70,7 @@ def _follow(before: str | None) -> None:
         return
     now = reason(found)
     if before is not None and now is None:
-        st.rerun(scope="app")  # what was off is on again
+        dialogs.redraw()  # what was off is on again
     if now is not None:
         _serving(found, now)
     elif found.status is not None and found.status.ray:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import scope, state
+from dashboard.components import dialogs
 from dashboard.experiments import address
 from dashboard.experiments.columns import found, moved, offered
 from dashboard.experiments.conditions import title_of
@@ -21,7 +22,7 @@ _FOUND = 12
 _KINDS = {"metrics": "metric", "params": "parameter", "tags": "tag"}
 
 
-@st.dialog("Columns", icon=":material/view_column:", width="medium", on_dismiss="rerun")
+@dialogs.dialog("Columns", icon=":material/view_column:", width="medium")
 def dialog(known: Known) -> None:
     """Choose columns; each click is in the address at once."""
     view, _ = address.current()

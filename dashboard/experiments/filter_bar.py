@@ -6,6 +6,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import scope, state
+from dashboard.components import dialogs
 from dashboard.experiments import address
 from dashboard.experiments.columns import found
 from dashboard.experiments.conditions import (
@@ -85,7 +86,7 @@ def chips(view: View) -> None:
         )
 
 
-@st.dialog("Add a condition", icon=":material/filter_alt:")
+@dialogs.dialog("Add a condition", icon=":material/filter_alt:")
 def builder(view: View) -> None:
     """Ask for a field, an operator that fits its kind, and a value; add them to the query."""
     field = _field(state.fields(scope.current().project))

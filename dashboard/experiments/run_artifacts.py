@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 import streamlit as st
 
 from dashboard import state
-from dashboard.components import notices, tables
+from dashboard.components import dialogs, notices, tables
 from dashboard.experiments.content import content_of
 from dashboard.experiments.wants import want
 from dashboard.numbers import UNKNOWN, counted, size
@@ -67,7 +67,7 @@ def _await(run: Run, off: str | None) -> None:
 
 def _look_again(run_id: str) -> None:
     if state.mirror().artifacts(run_id) is not None or not want("artifacts", (run_id,)):
-        st.rerun()
+        dialogs.redraw()
     st.skeleton(height=120)
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.charts import small
-from dashboard.components import notices
+from dashboard.components import dialogs, notices
 from dashboard.experiments.access import detail_of
 from dashboard.experiments.columns import found
 from dashboard.experiments.curves import (
@@ -58,7 +58,7 @@ def redraw_s(*, running: bool, waiting: bool) -> float | None:
 def _await_first(run_id: str) -> None:
     detail = detail_of(run_id)
     if detail.run.status != "running" or any(p.step > 0 for p in detail.points.values()):
-        st.rerun()
+        dialogs.redraw()
 
 
 def _choice(stepped: dict[str, int], primary: str | None) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def _charts(
 ) -> None:
     detail = detail_of(run_id)
     if running and detail.run.status != "running":
-        st.rerun()
+        dialogs.redraw()
     mirror = state.mirror()
     held = {curve.key: curve for curve in mirror.curves((run_id,), chosen, FULL)}
     missing = [key for key in chosen if key not in held]

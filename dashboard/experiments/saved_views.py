@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 import streamlit as st
 
 from dashboard import scope, state
-from dashboard.components import notices
+from dashboard.components import dialogs, notices
 from dashboard.experiments import address
 from dashboard.experiments.view import View, read_view
 from dashboard.text import plain
@@ -52,7 +52,7 @@ def listed() -> tuple[SavedView, ...]:
     return tuple(SavedView(*entry) for entry in found)
 
 
-@st.dialog("Saved views", icon=":material/bookmark:", width="medium", on_dismiss="rerun")
+@dialogs.dialog("Saved views", icon=":material/bookmark:", width="medium")
 def dialog() -> None:
     """Open, save, update and delete views."""
     view, _ = address.current()

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import machines, navigation, state
 from dashboard.charts.theme import Colours, colours
 from dashboard.components.notices import advice, problem
+from dashboard.monitoring import looks
 from dashboard.numbers import counted, moment, percent
 from dashboard.text import markup, plain
 from services.causes import Cause, Explanation
@@ -105,7 +106,7 @@ def bar(cause: Cause, hues: Colours, *, leads: bool) -> str:
     hue = hues.warn if leads else hues.muted
     fill = hue
     if not cause.measured:
-        fill = f"repeating-linear-gradient(135deg,{hue} 0 4px,transparent 4px 7px)"
+        fill = looks.hatched(hue)
         told = f"about {told}: {cause.said}"
     return (
         f'<div role="img" aria-label="{markup(told)}" title="{markup(told)}" style="height:8px;'

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from dashboard import watched
-from dashboard.components import located, notices
+from dashboard.components import dialogs, located, notices
 from dashboard.monitoring import (
     access,
     acting,
@@ -84,7 +84,7 @@ def _follow(before: str, of: Subject, number: int | None) -> None:
         notices.problem(error)
         return
     if newest and newest[0].id != before:
-        st.rerun(scope="app")
+        dialogs.redraw()
 
 
 def _never(of: Subject) -> None:

@@ -1,7 +1,6 @@
 """What a deployment's checks come to: the sentence, its severity, and where to go from it."""
 
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -13,8 +12,7 @@ from dashboard.monitoring.access import Seen, Subject
 from dashboard.monitoring.address import VERSION
 from dashboard.numbers import age, counted, duration, moment
 from dashboard.text import plain
-from services.alerting import store as alerting
-from services.alerting.models import Alert
+from services.alerting import asking
 from services.lineage.models import numbered
 from services.monitoring.courses import FAMILIES, degree
 from services.monitoring.models import Family, Verdict
@@ -81,23 +79,17 @@ def _links(of: Subject, seen: Seen | None, number: int | None) -> None:
 
 def alerts(of: Subject) -> None:
     """Draw the alerts of it that have not ended."""
-    found = open_alerts(of)
-    if not found:
+    newest, count = asking.of_endpoint(state.journal(), of.project, of.name, limit=_ALERTS)
+    if not count:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.badge(counted(len(found), "alert"), icon=":material/notifications:", color="orange")
-        for one in found[:_ALERTS]:
+        st.badge(counted(count, "alert"), icon=":material/notifications:", color="orange")
+        for one in newest:
             said = f"{one.title}, {age(datetime.fromtimestamp(one.since, UTC))}"
             if navigation.has("alerts"):
                 navigation.link("alerts", plain(said, 100), hover="", alert=str(one.id))
             else:
                 st.caption(plain(said, 100), width="content")
-
-
-def open_alerts(of: Subject) -> Sequence[Alert]:
-    """Return the alerts of a deployment that have not ended, the newest first."""
-    found = alerting.alerts(state.journal(), (of.project,))
-    return [one for one in found if one.labels.get("endpoint") == of.name]
 
 
 def _sentence(of: Subject, seen: Seen) -> None:

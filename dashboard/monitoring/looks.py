@@ -112,6 +112,11 @@ def told(found: Sequence[Degree | None], kind: Family, stretch: str) -> str:
     return said[:1].upper() + said[1:]
 
 
+def hatched(hue: str) -> str:
+    """Return the background of a figure that is only about so much."""
+    return f"repeating-linear-gradient(135deg,{hue} 0 4px,transparent 4px 7px)"
+
+
 def worst(found: Sequence[Degree]) -> Degree:
     """Return the worst of some."""
     return max(found, key=DEGREES.index, default="unknown")

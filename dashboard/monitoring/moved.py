@@ -11,11 +11,11 @@ from dashboard.charts import timeline
 from dashboard.charts.theme import Colours, colours
 from dashboard.charts.timeline import Line, Mark, Panel
 from dashboard.components import located
-from dashboard.monitoring import access, address, columns, looks, spread, weighing
+from dashboard.monitoring import access, address, columns, looks, spread
 from dashboard.monitoring.access import Seen, Subject
-from dashboard.monitoring.weighing import Driver
 from dashboard.numbers import counted, percent
 from dashboard.text import markup, plain
+from services.monitoring import weights
 from services.monitoring.comparing import EMPTY
 from services.monitoring.models import ColumnVerdict, Family, is_moved
 from services.monitoring.wording import title
@@ -30,7 +30,7 @@ _TITLES: dict[Family, str] = {
 def draw(of: Subject, seen: Seen, kinds: Sequence[Family], part: str | None) -> None:
     """Draw the columns of the verdicts of some kinds, and the one that is chosen in full."""
     found = {
-        kind: weighing.ordered([_with_spread(one, seen) for one in seen.verdicts[kind].columns])
+        kind: weights.ordered([_with_spread(one, seen) for one in seen.verdicts[kind].columns])
         for kind in kinds if kind in seen.verdicts
     }  # fmt: skip
     every = [(kind, one) for kind, some in found.items() for one in some]
@@ -39,7 +39,7 @@ def draw(of: Subject, seen: Seen, kinds: Sequence[Family], part: str | None) -> 
         return
     kind, chosen = _chosen(every)
     if "data" in kinds:
-        _drivers(of, seen, weighing.drivers(seen.verdicts["data"].columns))
+        _drivers(seen)
     _one(of, seen, kind, chosen)
     words = ""
     if len(every) > _SHOWN:
@@ -108,36 +108,49 @@ def _table(
 # What carries the shift
 
 
-def _drivers(of: Subject, seen: Seen, found: Sequence[Driver]) -> None:
+def _drivers(seen: Seen) -> None:
+    """Draw the inputs that moved with their shares of all that moved, as Causes has them."""
+    quality = seen.verdicts.get("quality")
+    inputs = weights.inputs(seen.verdicts["data"].columns, quality.columns if quality else ())
+    found = weights.shares(inputs)
     if not found:
         return
+    known = {one.name: one for one in inputs}
     answer = seen.verdicts.get("prediction")
     moved = answer is not None and answer.state == "drifted"
     st.markdown("**What the shift goes with**")
-    st.html(bars(found[:_DRIVERS], colours()))
+    shown = [(known[name], share) for name, share in list(found.items())[:_DRIVERS]]
+    st.html(bars(shown, colours()))
     more = f" {len(found) - _DRIVERS:,} more are below." if len(found) > _DRIVERS else ""
     told = "The answers moved too." if moved else "The answers did not move, or not clearly."
-    st.caption(
-        f"{told} The inputs that moved, by how much of the answer goes with them in the baseline "
-        f"times how far they moved.{more} It orders them; it proves no cause."
-    )
-    del of
+    st.caption(f"{told} {_how(inputs)}{more} It orders them; it proves no cause.")
 
 
-def bars(found: Sequence[Driver], hues: Colours) -> str:
-    """Return drivers as bars of their shares."""
-    rows = []
-    for one in found:
-        name, said = markup(title(one.column.name), 60), markup(one.column.said, 400)
-        rows.append(
-            f'<div style="overflow-wrap:anywhere">{name}</div>'
-            f'<div title="{said}" style="height:12px;background:linear-gradient({hues.warn},'
-            f"{hues.warn}) 0 0/{one.share * 100:.1f}% 100% no-repeat,{hues.surface};"
-            f'border-radius:2px"></div>'
-            f'<div style="text-align:right">{percent(one.share)}</div>'
+def _how(inputs: Sequence[ColumnVerdict]) -> str:
+    if any(one.importance is not None for one in inputs):
+        return (
+            "The inputs that moved, by how much of the answer goes with them in the baseline times "
+            "how far they moved: a rule of thumb."
         )
     return (
-        '<div style="display:grid;grid-template-columns:minmax(90px,220px) minmax(80px,480px) 48px;'
+        "The inputs that moved, by how far they moved alone: how much of the answer goes with each "
+        "is not known."
+    )
+
+
+def bars(found: Sequence[tuple[ColumnVerdict, float]], hues: Colours) -> str:
+    """Return columns with their shares, 0 to 1, as bars: hatched, for they are about so much."""
+    rows, fill = [], looks.hatched(hues.warn)
+    for one, share in found:
+        name, said = markup(title(one.name), 60), markup(one.said, 400)
+        rows.append(
+            f'<div style="overflow-wrap:anywhere">{name}</div>'
+            f'<div title="{said}" style="height:12px;background:{hues.surface};border-radius:2px">'
+            f'<div style="height:100%;width:{share * 100:.1f}%;background:{fill}"></div>'
+            f'</div><div style="text-align:right">≈ {percent(share)}</div>'
+        )
+    return (
+        '<div style="display:grid;grid-template-columns:minmax(90px,220px) minmax(80px,480px) 56px;'
         "column-gap:12px;row-gap:5px;align-items:center;font-size:13px;"
         f'font-variant-numeric:tabular-nums">{"".join(rows)}</div>'
     )

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.charts.theme import colours
-from dashboard.components import notices
+from dashboard.components import dialogs, notices
 from dashboard.deployments import looks as badges
 from dashboard.monitoring import retraining_access as access
 from dashboard.monitoring import retraining_acting as acting
@@ -135,4 +135,4 @@ def _follow(project: str, model: str, drawn: str) -> None:
     except MlopsError:  # what is drawn stays; the page's own notice tells of the journal
         return
     if found is not None and _mark(found) != drawn:
-        st.rerun(scope="app")
+        dialogs.redraw()

@@ -37,7 +37,7 @@ PARTS = ["Runs", "All runs", "Definition"]
 def draw(of: Named, where: Scope, off: str | None) -> None:
     """Draw all of it."""
     _head(of)
-    with st.container(horizontal=True, vertical_alignment="center"), following.buttons():
+    with st.container(horizontal=True, vertical_alignment="center"):
         acting.workflow_buttons(of, off)
         st.link_button(
             "In Airflow",

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import flows, navigation
 from dashboard.charts.theme import colours
-from dashboard.components import ages, notices, status, tables, tiles
+from dashboard.components import ages, dialogs, notices, status, tables, tiles
 from dashboard.numbers import age, counted, duration, size
 from dashboard.text import plain
 from dashboard.workflows import (
@@ -46,7 +46,7 @@ def draw(of: Named, run: WorkflowRun, off: str | None) -> None:
     """Draw all of it."""
     tasks = _tasks_of(of, run)
     _head(of, run)
-    with st.container(horizontal=True, vertical_alignment="center"), following.buttons():
+    with st.container(horizontal=True, vertical_alignment="center"):
         acting.run_buttons(of, run, tasks, off)
         st.link_button(
             "In Airflow",
@@ -100,7 +100,7 @@ def awaited(of: Named) -> None:
 
 def _await(of: Named) -> None:
     if access.named_run(of) is not None:
-        st.rerun(scope="app")
+        dialogs.redraw()
     run_id = st.query_params.get(RUN, "")
     st.info(
         f"There is no run “{plain(run_id, 120)}” of this workflow. One that was launched just now "

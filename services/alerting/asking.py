@@ -95,6 +95,36 @@ def by_key(journal: Journal, keys: Iterable[str]) -> dict[str, Alert]:
     return found
 
 
+def of_endpoint(
+    journal: Journal, project: str, name: str, *, limit: int
+) -> tuple[tuple[Alert, ...], int]:
+    """Return the newest alerts of an endpoint that have not ended, and how many there are.
+
+    Args:
+        journal: Where they lie.
+        project: Whose endpoint it is.
+        name: As ``PROJECT.MODEL``.
+        limit: The most that are returned; all are counted.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    # A label as JSON writes it: in a text of the alert its quotes would be escaped. SQLite's LIKE
+    # takes capitals for small letters, replace does not.
+    label = json.dumps({"endpoint": name})[1:-1]
+    of = _ALERTS.c
+    mine = (
+        of.open_key.is_not(None),
+        of.project == project,
+        func.replace(of.body, label, "") != of.body,
+    )
+    newest = select(_ALERTS).where(*mine).order_by(of.id.desc()).limit(limit)
+    with journal.read() as connection:
+        found = tuple(store.alert_of(row) for row in connection.execute(newest))
+        count = select(func.count()).select_from(_ALERTS).where(*mine)
+        return found, int(connection.execute(count).scalar_one())
+
+
 def lasting(
     journal: Journal,
     projects: Sequence[str] | None,

@@ -7,6 +7,7 @@ from services.causes.comparing import Strata, binned, named
 from services.causes.factor import Answer, Factor, Missing, above, evidence, known, mean_of
 from services.causes.models import Cause
 from services.causes.wording import address, column, spread, when
+from services.monitoring import weights
 from services.monitoring.models import ColumnVerdict, is_moved
 from services.telemetry.figures import percent
 
@@ -14,46 +15,33 @@ INPUT = "input."
 STRANGE = "label.strange"
 MOST = 60
 """Columns of which rows are compared; those that moved most, by their importance."""
-_LOST = frozenset({"missing", "empty", "constant", "new", "failed"})
-_FAR = 10.0
-"""Thresholds that a lost column counts as, and beyond which a moved one counts no more."""
 _MOVED = 0.1
 _LEFT = 0.3
 """Share of the change from which on what nothing explains is told as another truth."""
-_BY_VERDICT = (
-    "its importance × how far it moved, of the sum over all columns; importance is how much of the "
-    "answer goes with the column in the reference"
+_BY_WEIGHT = (
+    "its importance × how far it moved, of all inputs that moved; importance is how much of the "
+    "answer goes with an input in the reference"
+)
+_BY_DISTANCE = (
+    "how far it moved, of all inputs that moved; how much of the answer goes with each is not known"
 )
 
 
-def reach(one: ColumnVerdict, columns: int) -> float:
-    """Return how far a column moved, in thresholds, times its importance.
-
-    Args:
-        one: The column.
-        columns: How many there are: one whose importance is not known has an equal share.
-    """
-    importance = one.importance if one.importance is not None else 1.0 / max(1, columns)
-    if one.state in _LOST:
-        return _FAR * importance
-    if one.effect is None or one.state == "too few":
-        return 0.0
-    return min(_FAR, one.effect / (one.threshold or 1.0)) * importance
-
-
 def by_verdict(case: Case) -> list[Answer]:
-    """Return the columns that moved with their share by importance and effect."""
+    """Return the inputs that moved with their shares of all that moved, by a rule of thumb."""
     if not case.moved:
         return [Missing("feature", "no verdict on its inputs is kept of that time")]
-    columns = len(case.moved)
-    whole = sum(reach(one, columns) for one in case.moved)
-    moved = [one for one in case.moved if is_moved(one.state) and whole > 0]
-    return [_moved(case, one, reach(one, columns) / whole) for one in moved]
+    known = {one.name: one for one in case.moved}
+    how = _BY_DISTANCE
+    if any(one.importance is not None for one in case.moved):
+        how = _BY_WEIGHT
+    shares = weights.shares(case.moved)
+    return [_moved(case, known[name], share, how) for name, share in shares.items()]
 
 
-def _moved(case: Case, one: ColumnVerdict, share: float) -> Factor:
+def _moved(case: Case, one: ColumnVerdict, share: float, how: str) -> Factor:
     name = one.name.removeprefix(INPUT)
-    lost = one.state in _LOST
+    lost = one.state in weights.LOST
     importance = ""
     if one.importance is not None:
         importance = f"{percent(one.importance)} of the answer goes with it."
@@ -65,8 +53,8 @@ def _moved(case: Case, one: ColumnVerdict, share: float) -> Factor:
         evidence=evidence(_said(one), importance),
         suggestion=_LOOK_LOST if lost else _LOOK_MOVED,
         link=column(case, one.name),
-        fixed=share,
-        how=_BY_VERDICT,
+        share=share,
+        how=how,
     )
 
 
@@ -104,9 +92,8 @@ def _compared(case: Case) -> list[str]:
     names = [
         name for name in case.then.columns if name.startswith(INPUT) and name in case.now.columns
     ]
-    columns = len(case.moved)
-    order = {one.name: reach(one, columns) for one in case.moved}
-    return sorted(names, key=lambda name: (-order.get(name, 0.0), name))[:MOST]
+    order = {one.name: place for place, one in enumerate(weights.ordered(case.moved))}
+    return sorted(names, key=lambda name: (order.get(name, len(order)), name))[:MOST]
 
 
 def _of_rows(case: Case, name: str, said: ColumnVerdict | None) -> Factor:

@@ -86,23 +86,8 @@ def _answers(case: Case) -> list[Answer]:
     if case.symptom in ("prediction", "accuracy"):
         return [*found, *by_rows(case)]
     if case.symptom in ("data", "quality"):
-        return [*found, *_rest(case, found)]
+        return [*found, *by_verdict(case)]
     return found
-
-
-def _rest(case: Case, found: Sequence[Answer]) -> list[Answer]:
-    """Return inputs with their share of what who asks does not explain."""
-    who = weighing.weigh(case, [one for one in found if isinstance(one, Factor)])
-    left = max(0.0, 1.0 - sum(one.weight for one in who.causes))
-    return [
-        one if isinstance(one, Missing) or one.fixed is None else _lessened(one, left)
-        for one in by_verdict(case)
-    ]
-
-
-def _lessened(one: Factor, left: float) -> Factor:
-    how = one.how if left >= 1 else f"{one.how}, of what who asks does not explain"
-    return replace(one, fixed=(one.fixed or 0.0) * left, how=how)
 
 
 def _with_relation(case: Case, causes: tuple[Cause, ...]) -> tuple[Cause, ...]:

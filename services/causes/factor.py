@@ -29,10 +29,10 @@ class Factor:
     link: str
     parts: tuple[Part, ...] = WHOLE
     """What of the values it can act on."""
-    fixed: float | None = None
-    """Its share of the change where that is known without strata, 0–1."""
+    share: float | None = None
+    """Of all that moved, 0–1, by a rule of thumb (``monitoring.weights``): no rows are compared."""
     how: str = ""
-    """How ``fixed`` was found."""
+    """How ``share`` was found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 from services.actions.journal import Journal
 from services.causes import logged, onset, regions, surroundings
 from services.causes.case import Case, Side
-from services.causes.data_checks import reach
 from services.causes.explaining import explain
 from services.causes.logged import DAY_S, Asked
 from services.causes.models import Explanation, Symptom
 from services.errors import MlopsError, NotFoundError
 from services.home import Home
 from services.mirror.queries import Mirror
-from services.monitoring import deployed
+from services.monitoring import deployed, weights
 from services.monitoring.courses import DEGREES, degree
-from services.monitoring.models import ColumnVerdict, Family, is_moved
+from services.monitoring.models import Family, is_moved
 from services.monitoring.store import Summary, VerdictStore
 from services.predictions import reading
 from services.serving import store as serving
@@ -39,7 +38,6 @@ _UNSEEN_S: dict[Symptom, float] = {
 """What is compared with the time before it where no begin is found; 0: then a verdict says so."""
 _EVENTS = 500
 _TINY_MS = 0.01
-_LOST = frozenset({"missing", "empty", "new", "constant", "failed", "drifted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,17 +211,16 @@ def _with_columns(sources: Sources, found: Case) -> Case:
         for kind in families
         if kind in latest
     }
-    columns = {one.name: one for one in read.get("data", ()) if one.role == "input"}
-    lost = [one for one in read.get("quality", ()) if one.role == "input"]
+    quality = read.get("quality", ())
+    columns = weights.inputs(read.get("data", ()), quality)
     if found.symptom == "quality":
-        columns = {one.name: one for one in lost}
-    columns |= {one.name: one for one in lost if one.state in _LOST}
+        columns = tuple(one for one in quality if one.role == "input")
     shown = latest.get("quality" if found.symptom == "quality" else "data")
     own = latest.get(found.symptom)
     drifted = own is not None and own.state == "drifted"
     return replace(
         found,
-        moved=tuple(columns.values()),
+        moved=columns,
         verdict=shown.id if shown else "",
         # Of accuracy the rows tell more than the sentence of a verdict.
         worse=None if found.symptom == "accuracy" else drifted,
@@ -277,9 +274,7 @@ def _watched(found: Case) -> list[str]:
     """Return the columns that tell whether a row is one of those that moved, best first."""
     if found.symptom == "prediction":
         return sorted(name for name in found.now.columns if name.startswith("output."))
-    moved: list[ColumnVerdict] = [one for one in found.moved if is_moved(one.state)]
-    count = len(found.moved)
-    return [one.name for one in sorted(moved, key=lambda one: (-reach(one, count), one.name))]
+    return [one.name for one in weights.ordered(found.moved) if is_moved(one.state)]
 
 
 def _lost(then: NDArray[Any], now: NDArray[Any]) -> regions.Region | None:

@@ -3,7 +3,8 @@
 What was compared at the same time (``comparing.effect``) has the share that was measured; where
 these are more than all of it together, each has its part. What is left is shared equally among
 what changed with the begin and cannot be told apart; what only makes requests wait has a part of
-the waiting alone.
+the waiting alone. Of what these explain nothing the inputs that a verdict says moved have their
+shares of all that moved (``monitoring.weights``): a rule of thumb, and told as one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,9 @@ from services.telemetry.figures import percent
 
 SMALLEST = 0.05
 """A cause of less is not told."""
+FIRST = 3
+"""So many inputs that moved are told however small their shares: of thirty none has a twentieth."""
+_WHOLE = 0.995
 _ORDER = list(KINDS)
 
 
@@ -40,13 +44,16 @@ class _Share:
 def weigh(case: Case, factors: Iterable[Factor]) -> Weighed:
     """Return causes, what explains most first, and what explains nothing."""
     every = sorted(factors, key=lambda one: (_ORDER.index(one.kind), one.title, one.link))
-    shares = [one for factor in _without_followers(every) if (one := _share(case, factor))]
+    compared = [one for one in _without_followers(every) if one.share is None]
+    shares = [one for factor in compared if (one := _share(case, factor))]
     measured = [one for one in shares if not one.apart]
     scale = max(1.0, sum(one.share for one in measured))
     causes = [_measured(one.factor, one.share / scale) for one in measured]
     left = max(0.0, 1.0 - sum(one.share for one in measured))
     causes += _apart(case, [one.factor for one in shares if one.apart], left)
     causes = [one for one in causes if one.weight >= SMALLEST]
+    left = max(0.0, 1.0 - sum(one.weight for one in causes))
+    causes += _by_rule([one for one in every if one.worse], left)
     causes.sort(key=lambda one: (-round(one.weight, 2), _ORDER.index(one.kind), one.title))
     told = {one.kind for one in causes}
     looked = dict.fromkeys(factor.kind for factor in every)
@@ -62,8 +69,6 @@ def _without_followers(factors: Sequence[Factor]) -> list[Factor]:
 def _share(case: Case, factor: Factor) -> _Share | None:
     if not factor.worse:
         return None
-    if factor.fixed is not None:
-        return _Share(factor, factor.fixed, apart=False)
     change = float(case.now.whole.mean() - case.then.whole.mean())
     if change <= 0:
         return None
@@ -83,14 +88,33 @@ def _values(side: Side, factor: Factor) -> Numbers:
 
 
 def _measured(factor: Factor, share: float) -> Cause:
-    how = factor.how or (
-        "requests with and without it were compared at the same time, on each side by itself"
+    said = (
+        f"It explains {percent(share)} of the change: requests with and without it were compared "
+        "at the same time, on each side by itself."
     )
-    if factor.fixed is not None:
-        said = f"About {percent(share)} of what moved: {how}. It orders them; it proves no cause."
-    else:
-        said = f"It explains {percent(share)} of the change: {how}."
-    return _cause(factor, share, said, sure=factor.fixed is None)
+    return _cause(factor, share, said, sure=True)
+
+
+def _by_rule(factors: Sequence[Factor], left: float) -> list[Cause]:
+    """Return the inputs that moved, each with its share of what is left."""
+    if left < SMALLEST:
+        return []
+    known = sorted(((one.share, one) for one in factors if one.share), key=lambda pair: -pair[0])
+    return [
+        _cause(one, share * left, _of_what_moved(one, share, left), sure=False)
+        for place, (share, one) in enumerate(known)
+        if place < FIRST or share * left >= SMALLEST
+    ]
+
+
+def _of_what_moved(factor: Factor, share: float, left: float) -> str:
+    order = "It orders them; it proves no cause."
+    if left >= _WHOLE:
+        return f"About {percent(share)} of what moved: {factor.how}. {order}"
+    return (
+        f"About {percent(share * left)} of the change: {percent(share)} of what moved, where what "
+        f"was compared leaves {percent(left)}. It is {factor.how}. {order}"
+    )
 
 
 def _apart(case: Case, factors: Sequence[Factor], left: float) -> list[Cause]:

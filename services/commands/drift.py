@@ -205,24 +205,18 @@ def _tell(one: "Deployment") -> None:
 
 
 def _tell_verdict(verdict: "Verdict", begun: float | None) -> None:
+    from services.monitoring import weights
+
     head = f"{verdict.kind}, version {verdict.version}, {moment(_moment(verdict.computed_at))}"
     since = f" since {moment(_moment(begun))}" if verdict.state == "drifted" and begun else ""
     say(f"\n{head}: {verdict.state}{since}")
     say(verdict.said)
     if verdict.report:
         say(f"Full report: monitoring/{verdict.report}")
-    rows = [_column_row(one) for one in sorted(verdict.columns, key=_first)]
+    rows = [_column_row(one) for one in weights.ordered(verdict.columns)]
     if rows:
         columns = ["column", "state", "effect", "from", "p", "n", "n before", "importance", "said"]
         print_table(columns, rows, "")
-
-
-def _first(one: "ColumnVerdict") -> tuple[bool, float, str]:
-    from services.monitoring.models import is_moved
-
-    over = (one.effect or 0.0) / (one.threshold or 1.0)
-    weight = over * (1.0 if one.importance is None else one.importance)
-    return not is_moved(one.state), -weight, one.name
 
 
 def _column_row(one: "ColumnVerdict") -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from services.monitoring import comparing, quality, significance, wording
+from services.monitoring import comparing, quality, significance, weights, wording
 from services.monitoring.comparing import Difference
 from services.monitoring.limits import THRESHOLD
 from services.monitoring.models import ColumnVerdict, Family, Role, Severity, VerdictState, is_moved
@@ -65,11 +65,11 @@ def judge(reference: Reference, window: "pa.Table", rules: Rules | None = None) 
     """
     held = rules or Rules()
     pairs = paired(reference.table, window, held.newest, reference.ignored)
-    weights = reference.importance
+    known = reference.importance
     found = [
-        _family("data", _columns(pairs, "input", weights, held), held),
-        _family("prediction", _columns(pairs, "output", weights, held), held),
-        _family("quality", quality.columns(pairs, weights, held.level, held.threshold), held),
+        _family("data", _columns(pairs, "input", known, held), held),
+        _family("prediction", _columns(pairs, "output", known, held), held),
+        _family("quality", quality.columns(pairs, known, held.level, held.threshold), held),
     ]
     return [replace(one, said=wording.verdict(one, reference.said)) for one in found]
 
@@ -156,7 +156,7 @@ def _severity(
     strong = any(one.effect is not None and one.effect >= _STRONG * threshold for one in moved)
     if kind == "prediction":
         return "high" if strong else "medium"
-    mean = _mean_importance(compared)
+    mean = weights.usual(compared)
     weight = _weight(moved, mean) / (_weight(compared, mean) or 1.0)
     lost = any(one.state in ("missing", "empty", "constant", "failed") for one in moved)
     if weight >= _MUCH or (weight >= _SOME and (strong or lost)):
@@ -164,11 +164,6 @@ def _severity(
     if weight >= _LITTLE or strong or lost:
         return "medium"
     return "low"
-
-
-def _mean_importance(columns: Sequence[ColumnVerdict]) -> float:
-    known = [one.importance for one in columns if one.importance is not None]
-    return sum(known) / len(known) if sum(known) > 0 else 1.0
 
 
 def _weight(columns: Sequence[ColumnVerdict], mean: float) -> float:

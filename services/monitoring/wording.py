@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from services.monitoring import comparing, distances
+from services.monitoring import comparing, distances, weights
 from services.monitoring.models import ColumnVerdict, is_moved
 from services.monitoring.pairs import Pair
 
@@ -73,10 +73,9 @@ def verdict(said: "Judged", baseline: str) -> str:
 
 
 def _moved(said: "Judged", baseline: str) -> str:
-    moved = [one for one in said.columns if is_moved(one.state)]
+    moved = [one for one in weights.ordered(said.columns) if is_moved(one.state)]
     if said.kind != "quality":
         moved = [one for one in moved if one.state == "drifted"]
-    moved = sorted(moved, key=lambda one: (-(one.importance or 0.0), -(one.effect or 0.0)))
     told = [title(one.name) for one in moved[:_NAMED]]
     verb = "moved from"
     if said.kind == "quality":

@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 
 from dashboard import state
 from services.actions.journal import Journal
-from services.alerting import store as alerting
+from services.alerting import deciding
+from services.alerting.models import Event, Policy
 from services.home import Home
 from services.mirror import schema
 from services.mirror.store import Store
@@ -165,32 +166,26 @@ def _again(verdicts: Any) -> list[Any]:
     return [replace(one, id=f"{one.id}-again") for one in verdicts]
 
 
-def test_alerts_of_the_deployment_are_told(laid: Laid, open_page: Open):
-    from services.alerting.models import Alert
-
-    journal = laid()
-    alert = Alert(
-        1, f"drift/{LORA}/data", "t-1", "firing", "critical", "lora-finetuning",
-        "The inputs drifted <b>", "", "", "", "", (), {"endpoint": LORA}, (), time.time() - 60,
-        time.time(),
+def test_alerts_of_the_deployment_are_told_beside_a_storm_of_others(laid: Laid, open_page: Open):
+    journal, project = laid(), LORA.partition(".")[0]
+    now = time.time()
+    others = [
+        Event(f"run/{project}/{n}", now, "firing", project=project, title=f"Run {n} failed")
+        for n in range(300)
+    ]
+    mine = Event(
+        f"drift/{LORA}/data", now - 60, "firing", "critical", project,
+        title="The inputs drifted <b>", labels={"endpoint": LORA},
     )  # fmt: skip
-    import dashboard.monitoring.head as head
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alerting, "alerts", lambda *_: (alert,))
-        app = opened(open_page, LORA)
-        assert not app.exception
-        assert "The inputs drifted" in said(app) + said_links(app)
-        assert [one.id for one in head.open_alerts(_subject(LORA))] == [1]
-        assert head.open_alerts(_subject(CLIP)) == []
-    del journal
-
-
-def _subject(name: str) -> Any:
-    from dashboard.monitoring.access import Subject
-
-    project, _, model = name.partition(".")
-    return Subject(name, project, model, None, ())
+    deciding.decide(journal, [mine], now, Policy(group_wait_s=0.0))
+    deciding.decide(journal, others, now, Policy(group_wait_s=0.0))
+    app = opened(open_page, LORA)
+    assert not app.exception
+    assert "1 alert" in said(app)
+    assert "301 alerts" not in said(app)
+    assert "The inputs drifted" in said(app) + said_links(app)
+    app = opened(open_page, CLIP)
+    assert "The inputs drifted" not in said(app) + said_links(app)
 
 
 def test_every_word_of_a_verdict_is_text(home: Home, open_page: Open, monkeypatch):

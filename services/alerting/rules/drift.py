@@ -9,6 +9,8 @@ from typing import Protocol
 from urllib.parse import quote
 
 from services.alerting.models import Event, Severity, key_of
+from services.monitoring import weights
+from services.monitoring.weights import Weighed
 
 KIND = "drift"
 _SEVERITY: Mapping[str, Severity] = {
@@ -24,28 +26,8 @@ _TITLE = {
 _SHOWN = 5
 
 
-class ColumnSeen(Protocol):
+class ColumnSeen(Weighed, Protocol):
     """One column of a verdict."""
-
-    @property
-    def name(self) -> str:
-        """Return its name."""
-
-    @property
-    def state(self) -> str:
-        """Return steady, drifted, missing and the like."""
-
-    @property
-    def effect(self) -> float | None:
-        """Return how far it moved, in the unit of the measure."""
-
-    @property
-    def threshold(self) -> float | None:
-        """Return from which effect on it counts."""
-
-    @property
-    def importance(self) -> float | None:
-        """Return its share of the model's answer: 0 to 1."""
 
     @property
     def n_current(self) -> int:
@@ -202,13 +184,7 @@ def _plain(column: ColumnSeen) -> str:
 
 def _moved(columns: Sequence[ColumnSeen]) -> list[ColumnSeen]:
     """Return the columns that are not as they were, the one with most weight first."""
-    moved = [one for one in columns if one.state not in {"steady", "too few"}]
-    return sorted(moved, key=lambda one: (-_weight(one), one.name))
-
-
-def _weight(column: ColumnSeen) -> float:
-    over = (column.effect or 0.0) / (column.threshold or 1.0)
-    return over * (1.0 if column.importance is None else column.importance)
+    return [one for one in weights.ordered(columns) if one.state not in {"steady", "too few"}]
 
 
 def _cause(moved: Sequence[ColumnSeen]) -> str:

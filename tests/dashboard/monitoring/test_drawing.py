@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dashboard.charts.theme import Colours
-from dashboard.monitoring import columns, looks, moved, right, spread, weighing
+from dashboard.monitoring import columns, looks, moved, right, spread
 from services.monitoring.accuracy import Accuracy, Point, Quality
 from services.monitoring.models import ColumnVerdict, Histogram
 
@@ -86,34 +86,6 @@ def test_what_is_not_steady_never_looks_steady():
 # Columns
 
 
-def test_columns_are_ordered_by_need():
-    found = weighing.ordered([
-        column("input.calm", importance=0.9, effect=0.09),
-        column("input.small", state="drifted", importance=0.1, effect=0.9),
-        column("input.main", state="drifted", importance=0.6, effect=0.4),
-        column("input.gone", state="missing", importance=0.3, effect=None, threshold=None),
-    ])  # fmt: skip
-    assert [one.name for one in found] == ["input.main", "input.small", "input.gone", "input.calm"]
-
-
-def test_drivers_share_what_moved():
-    found = weighing.drivers([
-        column("input.a", state="drifted", importance=0.6, effect=0.3),
-        column("input.b", state="drifted", importance=0.2, effect=0.3),
-        column("input.c", importance=0.2),
-        column("output.d", role="output", state="drifted", importance=None, effect=0.9),
-    ])  # fmt: skip
-    assert [(one.column.name, round(one.share, 6)) for one in found] == [
-        ("input.a", 0.75), ("input.b", 0.25),
-    ]  # fmt: skip
-
-
-def test_without_importance_nothing_is_said_to_carry_the_shift():
-    assert weighing.drivers([column(state="drifted", importance=None)]) == ()
-    assert weighing.drivers([column(state="drifted", importance=0.0)]) == ()
-    assert weighing.drivers([column()]) == ()
-
-
 def test_the_threshold_is_the_same_mark_in_every_bar():
     found = [column("input.a", effect=0.8), column("input.b", effect=0.05)]
     assert columns.scale(found) == 8.0
@@ -139,7 +111,7 @@ def test_every_word_of_a_column_is_text():
     drawn = columns.html([one], "", lambda name: f"/m?column={name}", HUES)
     assert BAD not in drawn
     assert "&lt;img" in drawn
-    assert BAD not in moved.bars([weighing.Driver(one, 1.0)], HUES)
+    assert BAD not in moved.bars([(one, 1.0)], HUES)
 
 
 @pytest.mark.parametrize(
