@@ -10,7 +10,19 @@ from dashboard import promised
 from dashboard.components import actions
 from dashboard.components.actions import Proposal
 from services.actions.objectives import RemoveObjective, SetObjective
-from services.objectives.models import AVAILABILITY, DAYS, KINDS, QUANTILE, Kind, Objective
+from services.objectives.models import (
+    AVAILABILITY,
+    DAYS,
+    KINDS,
+    LEAST_MS,
+    LEAST_SHARE,
+    MOST_MS,
+    MOST_OF,
+    MOST_SHARE,
+    QUANTILE,
+    Kind,
+    Objective,
+)
 
 if TYPE_CHECKING:
     from services.objectives.models import Standing
@@ -89,7 +101,8 @@ def _fields(project: str, model: str) -> SetObjective | None:
 
 
 def _percent(label: str, value: float, key: str) -> float:
-    found = st.number_input(label, 50.0, 99.99, value * 100, 0.1, format="%g", key=key)
+    least, most, now = (round(one * 100, 8) for one in (LEAST_SHARE, MOST_SHARE, value))
+    found = st.number_input(label, least, most, now, 0.1, format="%g", key=key)
     return round(float(found) / 100, 8)
 
 
@@ -102,7 +115,7 @@ def _availability(before: Objective | None) -> Objective:
 def _latency(before: Objective | None) -> Objective:
     known = before.bound_ms if before else None
     bound = st.number_input(
-        "Answers come within, in ms", 0.1, 600_000.0, known or _BOUND_MS, format="%g",
+        "Answers come within, in ms", LEAST_MS, MOST_MS, known or _BOUND_MS, format="%g",
         key="objective-bound",
     )  # fmt: skip
     value = before.target if before else QUANTILE
@@ -119,10 +132,11 @@ def _accuracy(before: Objective | None) -> Objective:
     value = before.target if before is not None and same else _FLOOR
     if metric == "accuracy":
         bound = st.number_input(
-            "Share of right answers", 0.01, 1.0, value, 0.01, format="%g", key="objective-floor"
-        )
+            "Share of right answers", 0.0, MOST_OF["accuracy"], value, 0.01, format="%g",
+            key="objective-floor",
+        )  # fmt: skip
         return Objective("accuracy", float(bound))
     bound = st.number_input(
-        "In the unit of the labels", 1e-9, None, value, format="%g", key="objective-mae"
+        "In the unit of the labels", 0.0, None, value, format="%g", key="objective-mae"
     )
     return Objective("accuracy", float(bound), metric="mae")

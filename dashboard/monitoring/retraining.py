@@ -94,7 +94,8 @@ def _age(at: float | None) -> str:
 def _reasons(one: Proposal) -> None:
     for reason in one.evidence:
         columns = "".join(f"  \n:gray[{plain(said, 200)}]" for said in reason.columns[:_SHOWN])
-        st.markdown(f"{plain(reason.said, 500)}{columns}")
+        whose = f" :gray[{plain(reason.by, 60)}]" if reason.by else ""
+        st.markdown(f"{plain(reason.said, 500)}{whose}{columns}")
 
 
 def _thread(one: Proposal) -> None:

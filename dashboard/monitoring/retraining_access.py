@@ -75,4 +75,6 @@ def why_not_accept(one: Proposal, off: str | None) -> str | None:
     who = state.actor()
     if who.name == one.requested_by:
         return "You proposed it yourself: another approver decides."
+    if who.name in one.asked_by:
+        return "One of its reasons is yours: another approver decides."
     return roles.reason_against(who, AcceptRetraining.role, one.project, "This") or None

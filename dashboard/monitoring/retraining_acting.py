@@ -18,7 +18,7 @@ from services.actions.retraining import (
     SetRetrainingPolicy,
 )
 from services.alerting.models import SEVERITIES
-from services.retraining.models import MODES, STRATEGIES, Policy, Proposal
+from services.retraining.models import BOUNDS, MODES, STRATEGIES, Policy, Proposal
 
 _LONGEST = 2_000
 _MODES = {
@@ -103,6 +103,16 @@ def policy(project: str, now: Policy, off: str | None) -> None:
     )  # fmt: skip
 
 
+def _range(name: str) -> tuple[float, float]:
+    least, most = BOUNDS[name]
+    return float(least), float(most)
+
+
+def _whole(name: str) -> tuple[int, int]:
+    least, most = BOUNDS[name]
+    return int(least), int(most)
+
+
 def _policy(project: str, now: Policy) -> SetRetrainingPolicy:
     mode = st.segmented_control(
         "When a model got worse", MODES, default=now.mode, required=True, key="retraining-mode"
@@ -114,19 +124,22 @@ def _policy(project: str, now: Policy) -> SetRetrainingPolicy:
             "From severity", SEVERITIES, SEVERITIES.index(now.min_severity), key="retraining-from"
         )
         most = st.number_input(
-            "At most in seven days", 0, 1000, now.most_per_week, key="retraining-most",
+            "At most in seven days", *_whole("most_per_week"), now.most_per_week,
+            key="retraining-most",
             help="Of the project; what people accepted counts too.",
         )  # fmt: skip
         cooldown = st.number_input(
-            "Hours between two", 0.0, 8_760.0, now.cooldown_h, key="retraining-cooldown",
+            "Hours between two", *_range("cooldown_h"), now.cooldown_h, key="retraining-cooldown",
             help="Of one model, where nobody asked for it.",
         )  # fmt: skip
         minutes = st.number_input(
-            "Minutes in seven days", 0.0, None, now.budget_minutes, key="retraining-minutes",
+            "Minutes in seven days", *_range("budget_minutes"), now.budget_minutes,
+            key="retraining-minutes",
             placeholder="no budget", help="Of training. Empty: no budget.",
         )  # fmt: skip
         joules = st.number_input(
-            "Joules in seven days", 0.0, None, now.budget_joules, key="retraining-joules",
+            "Joules in seven days", *_range("budget_joules"), now.budget_joules,
+            key="retraining-joules",
             placeholder="no budget", help="Where joules cannot be measured it allows nothing.",
         )  # fmt: skip
     with right:
@@ -137,16 +150,19 @@ def _policy(project: str, now: Policy) -> SetRetrainingPolicy:
         percent = now.percent
         if strategy == "canary":
             percent = st.number_input(
-                "Percent of the requests", 0.1, 50.0, now.percent, key="retraining-percent"
-            )
+                "Percent of the requests", *_range("percent"), now.percent,
+                key="retraining-percent",
+            )  # fmt: skip
         judged = st.number_input(
-            "For minutes at least", 1.0, 10_080.0, now.judge_minutes, key="retraining-judge"
-        )
+            "For minutes at least", *_range("judge_minutes"), now.judge_minutes,
+            key="retraining-judge",
+        )  # fmt: skip
         requests = st.number_input(
-            "For requests at least", 0, 10_000_000, now.judge_requests, key="retraining-requests"
-        )
+            "For requests at least", *_whole("judge_requests"), now.judge_requests,
+            key="retraining-requests",
+        )  # fmt: skip
         patience = st.number_input(
-            "For hours at most", 0.1, 168.0, now.patience_h, key="retraining-patience",
+            "For hours at most", *_range("patience_h"), now.patience_h, key="retraining-patience",
             help="When the requests have not come by then, it is dropped.",
         )  # fmt: skip
     return SetRetrainingPolicy(

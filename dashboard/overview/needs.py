@@ -267,7 +267,7 @@ def of_proposals(found: Iterable[Proposal], who: Actor) -> tuple[Need, ...]:
         if one.state == "open"
         and at_least(who, role)
         and sees(who, one.project)
-        and who.name != one.requested_by
+        and who.name not in one.asked_by
     )
 
 

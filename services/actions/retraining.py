@@ -1,7 +1,6 @@
 """Propose, accept and dismiss a retraining, and say what a project allows by itself."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -13,9 +12,12 @@ from services.alerting.models import SEVERITIES, Severity, thread_of
 from services.errors import ConflictError, InputError, NotFoundError
 from services.retraining import drafting, launching, store, wording
 from services.retraining.models import (
+    BOUNDS,
+    BY_POLICY,
     MODES,
     STRATEGIES,
     Evidence,
+    Figures,
     Happened,
     Mode,
     Number,
@@ -25,7 +27,17 @@ from services.retraining.models import (
 )
 
 _REASON_LIMIT = 2_000
-_YEAR_H = 8_760.0
+_BUDGETS = frozenset({"budget_minutes", "budget_joules"})
+_FIGURES = {
+    "cooldown_h": "The cool-down in hours",
+    "most_per_week": "The most retrainings a week",
+    "percent": "The share of the canary in percent",
+    "judge_minutes": "The minutes beside the live version",
+    "judge_requests": "The requests beside the live version",
+    "patience_h": "The patience in hours",
+    "budget_minutes": "The budget of minutes a week",
+    "budget_joules": "The budget of joules a week",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,7 @@ class ProposeRetraining:
         name = serving.name_of(self.project, self.model)
         reason = drafting.Reason(
             self.project, self.model, thread_of(f"retraining/{name}/{who}", at), who,
-            (Evidence(at, why),), self.version,
+            (Evidence(at, why, by=who),), self.version,
         )  # fmt: skip
         return drafting.draft(context, reason, at)
 
@@ -76,10 +88,7 @@ class ProposeRetraining:
         """Return what will be different."""
         under_way = _unended(context, self.project, self.model)
         if under_way is not None:
-            return (
-                f"Retraining {under_way.id} of {self.model} is {under_way.state}: your reason is "
-                "added to it.",
-            )
+            return _added(under_way)
         draft = self._draft(context, "", time.time())
         return (
             "An approver decides about it; whoever proposed it cannot accept it.",
@@ -124,13 +133,13 @@ class AcceptRetraining:
         """Refuse one's own proposal, one that was decided, and what could not be launched now."""
         check_reason(self.note)
         found = _of(context, self.proposal, self.project)
-        require_another(actor, found.requested_by, f"Retraining {self.proposal}")
+        _require_another(actor, found)
         _check_open(found)
-        launching.launch(found).check(context, launching.actor(self.project))
+        launching.launch(_as_of_now(context, found)).check(context, launching.actor(self.project))
 
     def consequences(self, context: Context) -> tuple[str, ...]:
-        """Return what will be different."""
-        found = _of(context, self.proposal, self.project)
+        """Return what will be different, by what is true now."""
+        found = _as_of_now(context, _of(context, self.proposal, self.project))
         policy = store.policy(context.journal, self.project)
         launch = launching.launch(found).consequences(context)
         endpoint = serving.endpoint_of(context, found.project, found.model)
@@ -139,25 +148,27 @@ class AcceptRetraining:
         return (*wording.costs(found), *launch, *after)
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
-        """Return the steps; the policy is that of this moment."""
+        """Return the steps; data, cost and policy are those of this moment."""
         at = float(deed.memory.setdefault("at", time.time()))
         who = deed.actor.name
 
-        def accepted(now: Proposal) -> store.Changed:
+        def accepted(now: Proposal, found: Figures) -> store.Changed:
             if now.approved_by == who and now.decided_at == at:
                 return now, ()  # done before a crash
-            require_another(deed.actor, now.requested_by, f"Retraining {now.id}")
+            _require_another(deed.actor, now)
             _check_open(now)
             policy = store.policy(context.journal, self.project)
             said = f"Accepted by {who}." + (f" {self.note}" if self.note else "")
             after = replace(
-                now, state="accepted", approved_by=who, decided_at=at, reason=self.note,
-                policy=policy, said=said,
+                now.with_figures(found), state="accepted", approved_by=who, decided_at=at,
+                reason=self.note, policy=policy, said=said,
             )  # fmt: skip
-            return after, (Happened(at, "accepted", said, who, _numbers(now)),)
+            return after, (Happened(at, "accepted", said, who, _numbers(after)),)
 
         def do() -> str:
-            store.change(context.journal, self.proposal, accepted)
+            # Looked at before the journal is locked: data lies in files.
+            found = _as_of_now(context, _of(context, self.proposal, self.project)).figures
+            store.change(context.journal, self.proposal, lambda now: accepted(now, found))
             return "it is launched next"
 
         return (Step("Note who accepted it", do),)
@@ -194,10 +205,15 @@ class DismissRetraining:
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""
         found = _of(context, self.proposal, self.project)
+        people = ", ".join(name for name in found.asked_by if name != BY_POLICY)
+        told = f"Nothing is trained; {people} finds your reason." if people else (
+            "Nothing is trained."
+        )  # fmt: skip
         if not found.alerts:
-            return (f"Nothing is trained; {found.requested_by} finds your reason.",)
+            return (told,)
         return (
-            "Nothing is trained. Its alert leads to no other proposal unless it gets worse.",
+            told,
+            "Its alert leads to no other proposal unless it gets worse.",
             "The alert itself goes on until there is evidence that it is over.",
         )
 
@@ -267,20 +283,15 @@ class SetRetrainingPolicy:
         ):  # fmt: skip
             if word not in words:
                 raise InputError(f"{str(word)[:40]!r} is none of {', '.join(words)}.")
-        for name, value, least, most in self._figures():
+        for name, said in _FIGURES.items():
+            value = getattr(self, name)
+            if value is None and name in _BUDGETS:
+                continue
+            least, most = BOUNDS[name]
+            if name == "patience_h":
+                least = self.judge_minutes / 60
             if not least <= value <= most:  # NaN is in no range
-                raise InputError(f"{name} is {value:g}; it is {least:g} to {most:g}.")
-
-    def _figures(self) -> Iterator[tuple[str, float, float, float]]:
-        yield "The cool-down in hours", self.cooldown_h, 0, _YEAR_H
-        yield "The most retrainings a week", self.most_per_week, 0, 1000
-        yield "The share of the canary in percent", self.percent, 0.1, 50
-        yield "The minutes beside the live version", self.judge_minutes, 1, 7 * 1440
-        yield "The requests beside the live version", self.judge_requests, 0, 10_000_000
-        yield "The patience in hours", self.patience_h, self.judge_minutes / 60, 7 * 24
-        for name, value in (("minutes", self.budget_minutes), ("joules", self.budget_joules)):
-            if value is not None:
-                yield f"The budget of {name} a week", value, 0, 1e12
+                raise InputError(f"{said} is {value:g}; it is {least:g} to {most:g}.")
 
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""
@@ -310,6 +321,39 @@ class SetRetrainingPolicy:
             put(None if said is None else Policy(**said))
 
         return (Step("Keep the policy", do, undo),)
+
+
+def _added(under_way: Proposal) -> tuple[str, ...]:
+    added = (
+        f"Retraining {under_way.id} of {under_way.model} is {under_way.state}: your reason is "
+        "added to it."
+    )
+    if under_way.state != "open":
+        return (added,)
+    return (added, "You cannot accept it then: nobody accepts what holds a reason of their own.")
+
+
+def _require_another(actor: Actor, found: Proposal) -> None:
+    """Let pass who has no reason in it.
+
+    Raises:
+        DeniedError: One of its reasons is the actor's own.
+    """
+    for name in found.asked_by:
+        require_another(actor, name, f"Retraining {found.id}")
+
+
+def _as_of_now(context: Context, found: Proposal) -> Proposal:
+    """Return a proposal that waits with what is true now; any other as it is.
+
+    Raises:
+        NotFoundError: Its model is gone.
+        PlatformError: The mirror or the journal cannot be read.
+    """
+    if found.state != "open":
+        return found
+    figures = drafting.figures(context, found.project, found.model, found.version)
+    return found.with_figures(figures)
 
 
 def _numbers(now: Proposal) -> dict[str, Number]:

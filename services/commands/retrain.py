@@ -89,7 +89,7 @@ def show(*, proposal_id: int, as_json: bool) -> None:
         return
     say(f"Retraining {found.id} of {found.project}/{found.model}: {found.state}")
     for line in (
-        *(f"· {one.said}" for one in found.evidence),
+        *(f"· {one.said}" + (f" ({one.by})" if one.by else "") for one in found.evidence),
         *wording.costs(found),
         f"Not by itself: {found.refused}" if found.refused and found.state == "open" else "",
         f"Now: {found.said}" if found.said and not found.ended else "",
@@ -202,7 +202,7 @@ def shape(one: "Proposal") -> dict[str, object]:
         "thread": one.thread,
         "evidence": [
             {"at": _at(e.at), "said": e.said, "alert": e.alert, "severity": e.severity,
-             "columns": e.columns}
+             "columns": e.columns, "by": e.by or None}
             for e in one.evidence
         ],
         "data": {"revision": one.data.revision, "before": one.data.before,

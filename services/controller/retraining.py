@@ -1,6 +1,7 @@
 """The loop of retraining: alerts become proposals, policies decide, what was accepted goes on."""
 
 import contextlib
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +13,12 @@ from services.alerting.models import Alert, rank
 from services.errors import JournalError, MlopsError, NotFoundError
 from services.home import Home
 from services.retraining import asking, bounds, drafting, proposing, steps, store
+from services.retraining.bounds import Decision
 from services.retraining.looking import Looking
 from services.retraining.models import (
     BY_POLICY,
     UNDER_WAY,
+    Figures,
     Happened,
     Policy,
     Proposal,
@@ -23,6 +26,8 @@ from services.retraining.models import (
 from services.retraining.steps import Step
 
 INTERVAL_S = 2.0
+_RENEW_S = 60.0
+"""So old may the figures of what waits for a decision be: they cost a look at runs and files."""
 _ALERTS = 1_000
 _PAST = 1_000
 _FIGURES = re.compile(r"\d[\d.,]*")
@@ -36,6 +41,7 @@ class RetrainingWatch:
     home: Home
     clock: Callable[[], float] = time.time
     _looking: Looking = field(init=False)
+    _renewed_at: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Look through the same context."""
@@ -60,9 +66,16 @@ class RetrainingWatch:
                     journal, drafting.draft(self.context, reason, now)
                 ),
             )
-        for one in store.proposals(journal, ("open",), limit=_PAST):
-            if one.requested_by == BY_POLICY:
-                self._look_after(one, policies.get(one.project, Policy()), now)
+        waiting = store.proposals(journal, ("open",), limit=_PAST)
+        for one in waiting:
+            policy = policies.get(one.project, Policy())
+            self._guarded(
+                trouble,
+                lambda one=one, policy=policy: self._look_after(one, policy, now),  # type: ignore[misc]  # bound at once
+            )
+        self._renewed_at = {
+            one.id: at for one in waiting if (at := self._renewed_at.get(one.id)) is not None
+        }
         if trouble:
             raise trouble[0]
 
@@ -123,15 +136,31 @@ class RetrainingWatch:
 
     def _look_after(self, one: Proposal, policy: Policy, now: float) -> None:
         """Take back what has no reason any more; decide about the rest where that is allowed."""
-        if one.alerts and (over := self._over(one)):
+        if one.by_alerts_alone and (over := self._over(one)):
             said = f"What it answers has ended: {over}"
             after = replace(
                 one, state="dismissed", approved_by=BY_POLICY, decided_at=now, ended_at=now,
                 reason=said, said=said,
             )  # fmt: skip
             self._kept(one, Step(after, (Happened(now, "dismissed", said, BY_POLICY),)))
-        elif policy.mode == "automatic" and self._fires(one, policy):
+            return
+        one = self._renewed(one, now)
+        if policy.mode == "automatic" and self._fires(one, policy):
             self._decide(one, policy, now)
+
+    def _renewed(self, one: Proposal, now: float) -> Proposal:
+        """Have it say what is true now: whoever looks at it, decides by it."""
+        if 0 <= now - self._renewed_at.get(one.id, -math.inf) < _RENEW_S:
+            return one
+        self._renewed_at[one.id] = now
+        try:
+            found = self._figures(one)
+        except NotFoundError:  # what it was told with is what was known last
+            return one
+        return self._kept(one, Step(one.with_figures(found)))
+
+    def _figures(self, one: Proposal) -> Figures:
+        return drafting.figures(self.context, one.project, one.model, one.version)
 
     def _fires(self, one: Proposal, policy: Policy) -> bool:
         """Return whether one of its alerts fires still, heard and as severe as the policy wants."""
@@ -157,20 +186,55 @@ class RetrainingWatch:
         return said
 
     def _decide(self, one: Proposal, policy: Policy, now: float) -> None:
+        found = self._allowed(one, policy, now)
+        if found.allowed:
+            self._accept(one, policy, now)
+        else:
+            self._kept(one, _refused(one, found, now))
+
+    def _accept(self, one: Proposal, policy: Policy, now: float) -> None:
+        """Accept it, unless what is true by now speaks against it.
+
+        Asked again while nobody else can accept anything: what a budget has left is used once.
+        """
+        journal = self.context.journal
+        try:
+            fresh = one.with_figures(self._figures(one))  # looks at files, so it goes first
+        except NotFoundError as error:
+            self._kept(one, _refused(one, Decision((error.message,)), now))
+            return
+
+        def how(kept: Proposal) -> store.Changed:
+            if kept != one or store.policy(journal, one.project) != policy:
+                return kept, ()  # the next look decides by that
+            found = self._allowed(fresh, policy, now)
+            done = _accepted(fresh, policy, found, now) if found.allowed else _refused(
+                fresh, found, now
+            )  # fmt: skip
+            return done.after, done.happened
+
+        store.change(journal, one.id, how)
+
+    def _allowed(self, one: Proposal, policy: Policy, now: float) -> Decision:
         since = now - bounds.longest_s(policy)
         past = store.proposals(
             self.context.journal, projects=[one.project], since=since, limit=_PAST
         )
-        found = bounds.decide(policy, one, past, now)
-        if found.allowed:
-            said = found.said
-            after = replace(
-                one, state="accepted", approved_by=BY_POLICY, decided_at=now, reason=said,
-                policy=policy, refused="", said=said,
-            )  # fmt: skip
-            line = Happened(now, "accepted", said, BY_POLICY, found.numbers)
-            self._kept(one, Step(after, (line,)))
-        elif _FIGURES.sub("#", found.said) != _FIGURES.sub("#", one.refused):
-            # Its figures change with each look; what they say is told when it is another thing.
-            line = Happened(now, "refused", found.said, BY_POLICY, found.numbers)
-            self._kept(one, Step(replace(one, refused=found.said), (line,)))
+        return bounds.decide(policy, one, past, now)
+
+
+def _accepted(one: Proposal, policy: Policy, found: Decision, now: float) -> Step:
+    said = found.said
+    after = replace(
+        one, state="accepted", approved_by=BY_POLICY, decided_at=now, reason=said, policy=policy,
+        refused="", said=said,
+    )  # fmt: skip
+    return Step(after, (Happened(now, "accepted", said, BY_POLICY, found.numbers),))
+
+
+def _refused(one: Proposal, found: Decision, now: float) -> Step:
+    # Its figures change with each look; what they say is told when it is another thing.
+    if _FIGURES.sub("#", found.said) == _FIGURES.sub("#", one.refused):
+        return Step(one)
+    line = Happened(now, "refused", found.said, BY_POLICY, found.numbers)
+    return Step(replace(one, refused=found.said), (line,))

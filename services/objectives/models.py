@@ -1,7 +1,7 @@
 """What objectives are made of. Times: seconds since 1970; shares: 0 to 1; None: not known."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -19,8 +19,10 @@ DAYS = 30
 """The longest window, and the one that is taken where none is said."""
 AVAILABILITY = 0.99
 QUANTILE = 0.95
-_LEAST_SHARE, _MOST_SHARE = 0.5, 0.9999
-_LEAST_MS, _MOST_MS = 0.1, 600_000.0
+LEAST_SHARE, MOST_SHARE = 0.5, 0.9999
+LEAST_MS, MOST_MS = 0.1, 600_000.0
+MOST_OF: Mapping[Metric, float] = {"accuracy": 1.0, "mae": math.inf}
+"""The most that can be promised of a measure; the least is more than 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +148,21 @@ def check(one: Objective) -> None:
         raise InputError(f"An objective counts over 1 to {DAYS} whole days.")
     if one.kind == "accuracy":
         _check_accuracy(one)
-    elif not _LEAST_SHARE <= one.target <= _MOST_SHARE:  # NaN is in no range
+    elif not LEAST_SHARE <= one.target <= MOST_SHARE:  # NaN is in no range
         raise InputError(
-            f"A share of requests is {share(_LEAST_SHARE)} to {share(_MOST_SHARE)}.",
+            f"A share of requests is {share(LEAST_SHARE)} to {share(MOST_SHARE)}.",
             "With 100 % there is no budget: one failed request would be an alert for ever.",
         )
-    if one.kind == "latency" and not (one.bound_ms and _LEAST_MS <= one.bound_ms <= _MOST_MS):
-        raise InputError(f"A bound of latency is {_LEAST_MS:g} to {_MOST_MS:,.0f} ms.")
+    if one.kind == "latency" and not (one.bound_ms and LEAST_MS <= one.bound_ms <= MOST_MS):
+        raise InputError(f"A bound of latency is {LEAST_MS:g} to {MOST_MS:,.0f} ms.")
     if one.kind != "latency" and one.bound_ms is not None:
         raise InputError("A bound in ms goes with latency alone.")
 
 
 def _check_accuracy(one: Objective) -> None:
-    if one.metric not in get_args(Metric):
+    if one.metric not in MOST_OF:
         raise InputError(f"{str(one.metric)[:40]!r} is no measure.", "accuracy or mae.")
-    most = 1.0 if one.metric == "accuracy" else math.inf
-    if not (0 < one.target <= most and math.isfinite(one.target)):
+    if not (0 < one.target <= MOST_OF[one.metric] and math.isfinite(one.target)):
         known = "more than 0 and up to 1" if one.metric == "accuracy" else "more than 0"
         raise InputError(f"A bound of {one.metric} is {known}.")
 

@@ -68,8 +68,10 @@ def _launched(one: Proposal) -> bool:
 
 
 def _within(one: Proposal, now: float, length_s: float) -> bool:
-    # A clock that was set back makes the past the future: it counts as now.
-    return now - (one.decided_at or 0.0) < length_s
+    # What has not ended may cost something still, however long ago it was accepted; what has ended
+    # cost it at its end at the latest. A clock that was set back makes the past the future: it
+    # counts as now.
+    return not one.ended or now - (one.ended_at or one.decided_at or 0.0) < length_s
 
 
 def _mode(policy: Policy) -> Iterator[str]:

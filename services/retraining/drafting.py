@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from services.errors import MlopsError, NotFoundError
 from services.mirror.models import ModelVersion, RegisteredModel
 from services.retraining import history, store
-from services.retraining.models import BY_POLICY, Data, Evidence, Proposal
+from services.retraining.models import BY_POLICY, Data, Evidence, Figures, Proposal
 from services.serving import store as serving
 
 if TYPE_CHECKING:
@@ -56,24 +56,49 @@ def draft(context: "Context", reason: Reason, now: float) -> Proposal:
         NotFoundError: The project has no such model, or it no such version.
         PlatformError: The mirror or the journal cannot be read.
     """
-    project = context.mirror.project(reason.project)
     model = context.mirror.model(reason.project, reason.model)
     version = _version(context, model, reason.version)
-    past = store.proposals(
-        context.journal, projects=[reason.project], model=reason.model, limit=_PAST
-    )
-    found = history.trainings(context.mirror, reason.project)
-    minutes, joules, _ = history.cost(found, version.technique if version else None)
+    found = figures(context, reason.project, reason.model, version.version if version else None)
     first = reason.evidence[0]
     return Proposal(
         id=0, project=reason.project, model=reason.model,
         version=version.version if version else None,
         alert_id=first.alert, thread=reason.thread, why=first.said,
-        data=data_of(context, reason.project, version.data_revision if version else None),
-        minutes=minutes, joules=joules,
-        gain=history.gain(past, project.primary_metric, project.goal),
+        data=found.data, minutes=found.minutes, joules=found.joules, gain=found.gain,
         state="open", requested_by=reason.requested_by, created_at=now, evidence=reason.evidence,
     )  # fmt: skip
+
+
+def figures(context: "Context", project_id: str, name: str, number: int | None) -> Figures:
+    """Return data, cost and gain of a retraining as they are now.
+
+    Args:
+        context: Where they are.
+        project_id: Whose model it is.
+        name: The model's.
+        number: The version that it is about; None: the model has none.
+
+    Raises:
+        NotFoundError: The project has no such model.
+        PlatformError: The mirror or the journal cannot be read.
+    """
+    project = context.mirror.project(project_id)
+    model = context.mirror.model(project_id, name)
+    about, live = _numbered(model, number), _numbered(model, _live(context, model))
+    beside, whose = live or about, "the version in service"
+    if live is None:
+        whose = f"version {about.version}" if about else "the version before"
+    past = store.proposals(context.journal, projects=[project_id], model=name, limit=_PAST)
+    trainings = history.trainings(context.mirror, project_id)
+    minutes, joules, _ = history.cost(trainings, about.technique if about else None)
+    return Figures(
+        data_of(context, project_id, beside.data_revision if beside else None, whose),
+        minutes, joules, history.gain(past, project.primary_metric, project.goal),
+    )  # fmt: skip
+
+
+def _numbered(model: RegisteredModel, number: int | None) -> ModelVersion | None:
+    return next((one for one in model.versions if one.version == number), None)
 
 
 def _version(context: "Context", model: RegisteredModel, wanted: int | None) -> ModelVersion | None:
@@ -83,7 +108,7 @@ def _version(context: "Context", model: RegisteredModel, wanted: int | None) -> 
     if number is None:
         holder = model.with_alias(_CHAMPION)
         return holder or max(model.versions, key=lambda one: one.version, default=None)
-    found = next((one for one in model.versions if one.version == number), None)
+    found = _numbered(model, number)
     if found is None:
         raise NotFoundError(
             f"{model.name} has no version {number}.", f"`mlops models show {model.name}`"
@@ -99,23 +124,29 @@ def _live(context: "Context", model: RegisteredModel) -> int | None:
     return found.live.version if found.live else None
 
 
-def data_of(context: "Context", project: str, before: str | None) -> Data:
+def data_of(context: "Context", project: str, before: str | None, whose: str) -> Data:
     """Return with which data a project would train now, beside that of a version.
 
     Args:
         context: Where data is.
         project: Whose.
         before: The version's data revision; None: it tells none.
+        whose: Which version that is, as words.
     """
     try:
         versions = context.data.versions(project, "data")
         status = next(one for one in context.data.status(project) if one.kind == "data")
     except MlopsError as error:
         return Data(None, before, None, f"What data there is cannot be told: {error.message}")
-    return chosen(versions, status, before)
+    return chosen(versions, status, before, whose)
 
 
-def chosen(versions: "Sequence[Version]", status: "Status", before: str | None) -> Data:
+def chosen(
+    versions: "Sequence[Version]",
+    status: "Status",
+    before: str | None,
+    whose: str = "the version in service",
+) -> Data:
     """Return the data to train with: what the folder holds beyond all versions, else the newest."""
     if not status.paths:
         return Data(None, before, None, "The project declares no data; its training makes its own.")
@@ -126,14 +157,14 @@ def chosen(versions: "Sequence[Version]", status: "Status", before: str | None) 
         return Data(None, before, None, "There is no version of its data yet.")
     newest = max(versions, key=lambda one: one.at)
     if before is None:
-        said = f"Version {newest.revision}; which one version was trained with is not known."
+        said = f"Version {newest.revision}; with which {whose} was trained is not known."
         return Data(newest.revision, None, None, said)
     if newest.revision == before:
         said = (
-            f"There is no newer data than version {before}, with which the version in service was "
-            "trained: training again changes little."
+            f"There is no newer data than version {before}, with which {whose} was trained: "
+            "training again changes little."
         )
         return Data(before, before, newer=False, said=said)
     when = f"{newest.at:%Y-%m-%d %H:%M} UTC"
-    said = f"Version {newest.revision} of {when}; the version in service was trained with {before}."
+    said = f"Version {newest.revision} of {when}; {whose} was trained with {before}."
     return Data(newest.revision, before, newer=True, said=said)

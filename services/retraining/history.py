@@ -13,6 +13,7 @@ from services.retraining.models import Gain, Proposal, Range
 
 ENERGY = "system/energy_j"
 _ROLE = "mlops.role"
+_DONE = "finished"
 _COLUMNS = (f"metrics.{ENERGY}", f"tags.{TASK}", f"tags.{_ROLE}")
 _TRAININGS = frozenset({"train", "retrain"})
 _LOOKED_AT = 200
@@ -35,22 +36,31 @@ class Took:
 def trainings(mirror: Mirror, project: str) -> tuple[Took, ...]:
     """Return a project's newest trainings, newest first: workflow runs, and runs by hand.
 
+    A workflow run counts with all that it tried: a try that failed took its time and its energy,
+    too. Left out is what came to nothing, and what goes on.
+
     Raises:
         PlatformError: The mirror cannot be read.
     """
-    query = RunQuery(
-        filter="status = finished", project=project, limit=_LOOKED_AT, columns=_COLUMNS
-    )
+    query = RunQuery(project=project, limit=_LOOKED_AT, columns=_COLUMNS)
+    page = mirror.runs(query)
     grouped: dict[tuple[str, str] | str, list[Run]] = {}
-    for run in mirror.runs(query).rows:
-        place = task_of(run.tags)
-        key = place[:2] if place else run.run_id
-        grouped.setdefault(key, []).append(run)
+    for run in page.rows:
+        grouped.setdefault(_key(run), []).append(run)
+    if page.total > len(page.rows):  # of the last there may be more than was looked at
+        del grouped[_key(page.rows[-1])]
     found = [one for key, runs in grouped.items() if (one := _took(key, runs)) is not None]
     return tuple(found)
 
 
+def _key(run: Run) -> tuple[str, str] | str:
+    place = task_of(run.tags)
+    return place[:2] if place else run.run_id
+
+
 def _took(key: tuple[str, str] | str, runs: Sequence[Run]) -> Took | None:
+    if all(run.status != _DONE for run in runs):
+        return None
     by_hand = isinstance(key, str)
     if by_hand and runs[0].tags.get(_ROLE) == "evaluation":
         return None

@@ -5,7 +5,7 @@ known.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self, get_args
 
 from services.alerting.models import Severity
@@ -37,6 +37,13 @@ POLICY = "retraining"
 BY_POLICY = f"policy:{POLICY}"
 """Who asks for what an alert led to, and who carries out what was accepted."""
 WEEK_S = 7 * 86_400.0
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "cooldown_h": (0, 8_760), "most_per_week": (0, 1_000), "budget_minutes": (0, 1e12),
+    "budget_joules": (0, 1e12), "percent": (0.1, 50), "judge_minutes": (1, 7 * 1_440),
+    "judge_requests": (0, 10_000_000), "patience_h": (1 / 60, 7 * 24),
+}  # fmt: skip
+"""The least and the most of each figure of a policy; its patience is no shorter than
+``judge_minutes``, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,16 @@ class Gain:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """What a decision about a retraining rests on, as it was when it was looked at."""
+
+    data: Data
+    minutes: Range | None
+    joules: Range | None
+    gain: Gain | None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """One reason: an alert, as it was when it was taken up, or a person's words."""
 
@@ -109,6 +126,8 @@ class Evidence:
     severity: Severity = "info"
     columns: tuple[str, ...] = ()
     """Those that moved, the one with most weight first, a sentence each."""
+    by: str = ""
+    """The person whose words these are; empty: an alert's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +208,28 @@ class Proposal:
     def alerts(self) -> tuple[int, ...]:
         """Return the alerts that it answers."""
         return tuple(one.alert for one in self.evidence if one.alert is not None)
+
+    @property
+    def by_alerts_alone(self) -> bool:
+        """Return whether no person gave a reason for it."""
+        return all(one.alert is not None for one in self.evidence)
+
+    @property
+    def asked_by(self) -> tuple[str, ...]:
+        """Return all whose reasons it holds, the first first: none of them accepts it."""
+        names = (self.requested_by, *(one.by for one in self.evidence if one.by))
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def figures(self) -> Figures:
+        """Return what a decision about it rests on."""
+        return Figures(self.data, self.minutes, self.joules, self.gain)
+
+    def with_figures(self, found: Figures) -> Self:
+        """Return it with what is true now."""
+        return replace(
+            self, data=found.data, minutes=found.minutes, joules=found.joules, gain=found.gain
+        )
 
     @property
     def severity(self) -> Severity:

@@ -117,13 +117,16 @@ def _train(now: Proposal, known: Known) -> Step:
             said = f"It trained, and registered no version of {now.model}."
             return _end(replace(now, took_minutes=run.minutes), "failed", said, known.now)
         said = "It trained; the version that it registered has not been seen yet."
-        return _waits(now, said, known.now, PATIENCE_S, "failed")
+        return _waits(replace(now, took_minutes=run.minutes), said, known.now, PATIENCE_S, "failed")
     return _passed(now, known, known.trained)
 
 
 def _passed(now: Proposal, known: Known, made: Trained) -> Step:
+    minutes = made.minutes
+    if minutes is None and known.run is not None:  # of one of its runs it is not known
+        minutes = known.run.minutes
     after = replace(
-        now, candidate=made.version, run_id=made.run_id, took_minutes=made.minutes,
+        now, candidate=made.version, run_id=made.run_id, took_minutes=minutes,
         took_joules=made.joules, change=made.change, stuck_since=None,
     )  # fmt: skip
     numbers = {

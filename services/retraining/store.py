@@ -34,6 +34,7 @@ _DECIDED = frozenset({"accepted", "refused"})
 def put(journal: Journal, draft: Proposal) -> Proposal:
     """Keep a proposal. One of the model that has not ended takes its reasons instead: they merge.
 
+    One that waits for a decision takes its figures, too: they are newer.
     A person's reason that is handed over again changes nothing, also when what it led to has ended.
 
     Raises:
@@ -73,6 +74,8 @@ def _merged(connection: Connection, before: Proposal, draft: Proposal) -> Propos
     renewed = {one.alert for one in fresh if one.alert is not None}
     kept = [one for one in before.evidence if one.alert is None or one.alert not in renewed]
     after = replace(before, evidence=(*kept, *fresh))
+    if after.state == "open":
+        after = after.with_figures(draft.figures)
     _save(connection, after)
     _tie(connection, after)
     at = draft.created_at  # when it was taken up: a reason may be older than the proposal
