@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, delete, insert, or_, select, update
 
@@ -28,6 +28,7 @@ from services.home import Home
 from services.reports import kept, making
 from services.reports.kept import Kept
 from services.reports.making import Wish
+from services.reports.period import zone_of
 
 logger = logging.getLogger(__name__)
 
@@ -113,13 +114,7 @@ def check(schedule: Schedule) -> None:
         raise InputError(f"{str(schedule.every)[:20]!r} is no period.", "day, week or month.")
     if isinstance(schedule.hour, bool) or not 0 <= schedule.hour <= 23:
         raise InputError(f"{schedule.hour!r} is no hour of a day.", "0 to 23.")
-    try:
-        ZoneInfo(schedule.zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InputError(
-            f"{schedule.zone[:40]!r} is no time zone.",
-            "Name one of the IANA list, e.g. Europe/Berlin.",
-        ) from error
+    zone_of(schedule.zone)
 
 
 # The journal

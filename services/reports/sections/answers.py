@@ -115,10 +115,10 @@ def read(
         .order_by(of.id)
     )
     with asked.journal.read() as connection:
-        return Answers(tuple(map(_deed, connection.execute(query))), led)
+        return Answers(tuple(_deed(row) for row in connection.execute(query)), led)
 
 
-def _deed(row: Row[Any]) -> Deed:
+def _deed(row: Row[*tuple[Any, ...]]) -> Deed:
     params = json.loads(row.params)
     return Deed(
         row.project, row.title, row.actor, row.submitted_ms / 1000, row.subject, params, row.params

@@ -11,9 +11,9 @@ from services.alerting.telling import PLATFORM
 from services.monitoring import periods
 from services.monitoring.models import Family
 from services.monitoring.periods import Checks, Moved
-from services.reports.html import told
 from services.reports.models import Asked, Chart, Figure, Section, Table, Window, at_of, first
-from services.reports.sections import answers, retrainings
+from services.reports.sections import accuracy, answers, retrainings
+from services.reports.units import told
 from services.retraining.models import Proposal
 
 CHECKS = "the verdicts of monitoring"
@@ -40,7 +40,7 @@ def section(asked: Asked) -> Section:
             *_times(asked, fired, fired_before),
             *retrainings.figures(asked.window, trained),
         ),
-        (_per_day(asked, fired),),
+        (*_drift_per_day(asked), _per_day(asked, fired)),
         (
             _deployments(asked, seen, before),
             _happened(asked, fired, trained),
@@ -54,6 +54,7 @@ def section(asked: Asked) -> Section:
             "are listed, too.",
             *retrainings.notes(trained),
         ),
+        small=accuracy.charts(asked),
     )
 
 
@@ -127,6 +128,21 @@ def _looked(lived: Sequence[Lived]) -> float | None:
 def _lasted(lived: Sequence[Lived]) -> float | None:
     ended = [one.lasted_s(one.alert.since) for one in lived if one.alert.resolved_at is not None]
     return median(ended) if ended else None
+
+
+def _drift_per_day(asked: Asked) -> tuple[Chart, ...]:
+    store = periods.opened(asked.home)
+    if store is None:
+        return ()
+    try:
+        found = periods.daily(store, *_seconds(asked.window), asked.projects)
+    finally:
+        store.close()
+    days, begun = asked.window.days, datetime(1970, 1, 1, tzinfo=UTC).date()
+    told_of = [found.get((day - begun).days) for day in days]
+    shares = tuple(None if one is None else one[1] / one[0] for one in told_of)
+    return (Chart("Checks that drifted a day, of those that could tell", days, shares, CHECKS,
+                  "ratio"),)  # fmt: skip
 
 
 def _per_day(asked: Asked, lived: Sequence[Lived]) -> Chart:

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from services.mirror.projects import Goal
-from services.reports.html import told
 from services.reports.models import Asked, Figure, Table, Window, at_of, first
+from services.reports.sections.techniques import gained
+from services.reports.units import told
 from services.retraining import store
 from services.retraining.models import BY_POLICY, WEEK_S, Data, Policy, Proposal, Range
 
@@ -170,10 +171,7 @@ def _change(one: Proposal, metric: str | None, goal: Goal | None) -> str:
         return "not known" if one.candidate is not None else "–"
     name = one.gain.metric if one.gain is not None else metric or "the metric"
     goal = one.gain.goal if one.gain is not None else goal
-    word = ""
-    if one.change and goal:
-        word = ", better" if (one.change > 0) == (goal == "max") else ", worse"
-    return f"{name} {one.change:+.4g}{word}"
+    return f"{name} {gained(one.change, goal)}" if goal else f"{name} {one.change:+.4g}"
 
 
 def budgets(asked: Asked, found: Sequence[Proposal]) -> Table:
