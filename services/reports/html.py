@@ -5,37 +5,11 @@ from collections.abc import Sequence
 
 from services.reports import drawing
 from services.reports.models import Figure, Report, Section, Table
+from services.reports.style import STYLE
 from services.reports.units import told
 
 _CELL = 400
 """Characters of a cell at most."""
-_STYLE = """
-:root{color-scheme:light dark;--text:#1a2233;--muted:#5b6577;--line:#d7dce5;--card:#f5f7fa;
---page:#fff;--bar:#2f5fd0;--good:#1b7f4f;--bad:#b3261e}
-@media(prefers-color-scheme:dark){:root{--text:#e6e9ef;--muted:#9aa4b5;--line:#333b49;
---card:#1b212c;--page:#12161d;--bar:#7ea2ff;--good:#5fce97;--bad:#ff8a80}}
-*{box-sizing:border-box}
-body{font:14px/1.45 system-ui,-apple-system,"Segoe UI",sans-serif;color:var(--text);
-background:var(--page);max-width:1080px;margin:0 auto;padding:24px}
-h1{font-size:26px;margin:0}h2{font-size:19px;margin:34px 0 10px;border-bottom:1px solid var(--line);
-padding-bottom:4px}h3{font-size:14px;margin:18px 0 6px}
-.muted,.source,caption{color:var(--muted)}.source{font-size:11px}
-nav a{margin-right:14px;color:var(--bar)}
-.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:10px}
-.figure{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 12px}
-.figure b{display:block;font-size:22px;font-variant-numeric:tabular-nums}
-.good{color:var(--good)}.bad{color:var(--bad)}
-.wide{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:12.5px;font-variant-numeric:tabular-nums}
-th,td{text-align:left;vertical-align:top;padding:4px 8px;border-bottom:1px solid var(--line);
-overflow-wrap:anywhere}th{color:var(--muted);font-weight:600}
-.missing{border:1px solid var(--bad);border-radius:8px;padding:10px 12px}
-svg{display:block;width:100%;height:auto}svg text{fill:var(--muted);font-size:10px}
-@media print{:root{color-scheme:light;--text:#000;--muted:#444;--line:#bbb;--card:#fff;--page:#fff;
---bar:#2f5fd0;--good:#0b5d36;--bad:#8c1d18}body{padding:0;max-width:none}nav{display:none}
-h2{break-after:avoid}.figure,tr,svg,.missing{break-inside:avoid}thead{display:table-header-group}
-.wide{overflow:visible}}
-"""
 
 
 def page(report: Report) -> str:
@@ -53,7 +27,7 @@ def page(report: Report) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{title}</title><style>{_STYLE}</style></head><body><header><h1>"
+        f"<title>{title}</title><style>{STYLE}</style></head><body><header><h1>"
         f"{html.escape(report.title)}</h1><p><strong>{when}</strong><br>"
         f'<span class="muted">compared with {before}; made {report.made_at:%Y-%m-%d %H:%M} UTC'
         f"</span></p><nav>{links}</nav></header><main>{body}</main></body></html>\n"
