@@ -1,4 +1,4 @@
-"""Reports by the calendar that cannot be made: who counts on them hears it before they miss them."""
+"""Reports by the calendar that cannot be made: who waits for one hears of it before missing it."""
 
 from collections.abc import Iterable
 from typing import Protocol
