@@ -59,13 +59,13 @@ def fill(home: Home, runs: int, versions: int) -> None:
     with engine.begin() as connection:
         keys = [{"key_id": n + 1, "kind": "t", "name": name} for n, name in enumerate(names)]
         connection.execute(insert(schema.keys), keys)
-    _many(engine, schema.runs, (_run(n) for n in range(runs)))
-    _many(engine, schema.tags, (row for n in range(runs) for row in _tags(n)))
-    _many(engine, schema.versions, (_version(n, runs, versions) for n in range(versions)))
-    _many(engine, schema.models, (
+    write_many(engine, schema.runs, (_run(n) for n in range(runs)))
+    write_many(engine, schema.tags, (row for n in range(runs) for row in _tags(n)))
+    write_many(engine, schema.versions, (_version(n, runs, versions) for n in range(versions)))
+    write_many(engine, schema.models, (
         {"project": p, "name": "model", "description": "", "aliases": b'{"champion": 1}',
          "tags": b"{}"} for p in PROJECTS))  # fmt: skip
-    _many(engine, workflow_tables.workflow_runs, (_flow(n) for n in range(runs // 10)))
+    write_many(engine, workflow_tables.workflow_runs, (_flow(n) for n in range(runs // 10)))
     engine.dispose()
     journal = Journal(f"sqlite:///{home.databases / 'journal.sqlite'}")
     with journal.write() as connection:
@@ -77,7 +77,8 @@ def fill(home: Home, runs: int, versions: int) -> None:
     journal.close()
 
 
-def _many(engine: Engine, table: object, rows: Iterator[dict[str, object]]) -> None:
+def write_many(engine: Engine, table: object, rows: Iterator[dict[str, object]]) -> None:
+    """Write rows of any number, some thousands in each transaction."""
     some: list[dict[str, object]] = []
     for row in rows:
         some.append(row)

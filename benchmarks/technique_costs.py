@@ -66,16 +66,21 @@ def generated(project: int, count: int) -> Iterator[TrackedRun]:
         )
 
 
-def _tags(
-    chance: random.Random, project: int, technique: int, seconds: float, *, told: bool
-) -> dict[str, str]:
+def conditions(chance: random.Random, seconds: float) -> Conditions:
+    """Return what a run ran under, as the controller leaves it."""
     hot = round(chance.random() * 5, 1)
-    ran_under = Conditions(
+    return Conditions(
         host="mac-mini-1", seconds=seconds, coverage=0.98, chip="Apple M4", gpu_cores=10,
         thermal_max=1, thermal_mean=hot / 100, thermal_s={"0": seconds - hot, "1": hot},
         low_power=0.0, battery=0.0, pressure=0.0, pressure_max=1, swap_in_bytes=0.0, fallback=False,
         neighbours=(Neighbour("", round(chance.random() / 10, 3), None),),
     )  # fmt: skip
+
+
+def _tags(
+    chance: random.Random, project: int, technique: int, seconds: float, *, told: bool
+) -> dict[str, str]:
+    ran_under = conditions(chance, seconds)
     found = {
         "mlops.project": f"project-{project}",
         "mlops.technique": f"technique-{technique}",

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import streamlit as st
@@ -20,10 +20,12 @@ from services.errors import MlopsError, NotFoundError
 from services.home import Home
 from services.reports import kept, schedules
 from services.reports.kept import Kept
+from services.reports.period import days
 from services.reports.schedules import EVERY, Every, Schedule
 
 PERIODS = {"24h": "The last day", "7d": "The last week", "4w": "The last 4 weeks",
            "13w": "The last quarter", "52w": "The last year"}  # fmt: skip
+CHOSEN = "Days of your choice"
 _EVERY: dict[Every, str] = {
     "day": "Every day", "week": "Every Monday", "month": "On the first of a month",
 }  # fmt: skip
@@ -75,8 +77,24 @@ def _of(project: str | None) -> str:
 
 
 def _asked(project: str | None) -> MakeReport:
-    period = st.selectbox("Period", list(PERIODS), 1, PERIODS.__getitem__, key="report-period")
-    return MakeReport(project, period)
+    period = st.selectbox(
+        "Period", [*PERIODS, CHOSEN], 1, lambda one: PERIODS.get(one, one), key="report-period"
+    )
+    return MakeReport(project, period) if period != CHOSEN else _of_days(project)
+
+
+def _of_days(project: str | None) -> MakeReport:
+    """Draw the choice of a first and a last day, by the clock of the person."""
+    zone = st.context.timezone or "UTC"
+    today = datetime.now(state.zone()).date()
+    chosen = st.date_input(
+        "First and last day", (today - timedelta(days=30), today - timedelta(days=1)),
+        max_value=today, key="report-days", format="YYYY-MM-DD",
+        help=f"Whole days by the clock of {plain(zone, 60)}; 366 at most.",
+    )  # fmt: skip
+    picked = [one for one in (chosen if isinstance(chosen, tuple) else (chosen,)) if one]
+    first, last = (picked[0], picked[-1]) if picked else (today, today)
+    return MakeReport(project, "7d", *days(first, last), zone)
 
 
 def _wished(project: str | None) -> SetReportSchedule:

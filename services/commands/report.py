@@ -20,7 +20,7 @@ from services.home import Home
 
 if TYPE_CHECKING:
     from services.reports.kept import Kept
-    from services.reports.models import Report
+    from services.reports.models import Report, Window
     from services.reports.schedules import Schedule
 
 _EVERY = click.Choice(["day", "week", "month"])
@@ -29,10 +29,22 @@ _EVERY = click.Choice(["day", "week", "month"])
 @click.group(invoke_without_command=True)
 @click.option("--project", help="One project's id; without it the whole toolkit.")
 @click.option("--out", type=click.Path(path_type=Path), help="The HTML file.")
-@click.option("--period", default="7d", show_default=True, help="24h, 7d, 4w …, up to now.")
+@click.option("--period", default="7d", show_default=True, help="24h, 7d, 4w …, before the end.")
+@click.option("--since", default="", help="2026-09-01 or 2026-09-01T06:00, instead of a period.")
+@click.option("--until", default="", help="The same; that moment is not in it. Default: now.")
+@click.option("--zone", default="UTC", show_default=True, help="In which these are meant.")
 @click.pass_context
 @sentences
-def report(ctx: click.Context, *, project: str | None, out: Path | None, period: str) -> None:
+def report(
+    ctx: click.Context,
+    *,
+    project: str | None,
+    out: Path | None,
+    period: str,
+    since: str,
+    until: str,
+    zone: str,
+) -> None:
     """Write one HTML file: figures, charts, and a comparison with the period before.
 
     Without --out, what is kept: list; made by the calendar: schedule, unschedule, schedules.
@@ -44,13 +56,15 @@ def report(ctx: click.Context, *, project: str | None, out: Path | None, period:
             "Nothing says where the report goes.",
             "`mlops report --out FILE` makes one now; `mlops report list` lists those kept.",
         )
-    _write(out, project, period)
+    from services.reports.period import between
+
+    _write(out, project, between(period, since, until, zone, datetime.now(UTC)))
 
 
-def _write(out: Path, project: str | None, period: str) -> None:
+def _write(out: Path, project: str | None, window: "Window") -> None:
     from services.reports.html import page
 
-    made = _collected(project, period)
+    made = _collected(project, window)
     text = page(made).encode()
     part = out.with_name(f".{out.name}.new")
     try:
@@ -67,12 +81,11 @@ def _write(out: Path, project: str | None, period: str) -> None:
             say(f"{one.title} could not be read: {one.missing}", err=True)
 
 
-def _collected(project: str | None, period: str) -> "Report":
+def _collected(project: str | None, window: "Window") -> "Report":
     from services.reports.collecting import collect
     from services.reports.making import asked
-    from services.reports.period import window_of
 
-    return collect(asked(Home.locate(), window_of(period, datetime.now(UTC))), project)
+    return collect(asked(Home.locate(), window), project)
 
 
 @report.command("list")

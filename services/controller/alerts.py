@@ -23,6 +23,7 @@ from services.alerting.rules import (
     engines,
     monitoring,
     objectives,
+    reports,
     runs,
     serving,
 )
@@ -42,6 +43,7 @@ from services.platform import room, status
 from services.platform import state as states
 from services.predictions.folder import Folder
 from services.predictions.segments import abandoned
+from services.reports import schedules
 from services.serving import figures
 from services.serving import status as serving_status
 from services.serving import store as deployments
@@ -87,6 +89,7 @@ class Sources:
             Rule(frozenset({disk.KIND}), self.disks),
             Rule(frozenset({runs.RUN}), self.runs),
             Rule(frozenset({runs.WORKFLOW}), self.workflows),
+            Rule(frozenset({reports.KIND}), self.reports),
         )
         of_serving = (
             Rule(frozenset({serving.ENDPOINT}), self.endpoints),
@@ -126,6 +129,10 @@ class Sources:
         for run in Workflows(self.mirror).runs(limit=_RUNS, since=since):
             newest.setdefault(run.dag_id, run)
         return runs.workflow_events(newest, now, open_keys)
+
+    def reports(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at reports by the calendar."""
+        return reports.events(schedules.schedules(self.journal), now, open_keys)
 
     def _deployed(self) -> list[str]:
         return [one.name for one in deployments.endpoints(self.journal) if one.live is not None]

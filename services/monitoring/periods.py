@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Integer, case, cast, func, select
 
 from services.home import Home
 from services.monitoring import folder
@@ -108,6 +108,24 @@ def checks(
         )
         for row in store.ask(query.order_by(counted.c.project, counted.c.model, counted.c.kind))
     )  # fmt: skip
+
+
+def daily(
+    store: VerdictStore, since: float, until: float, projects: Sequence[str]
+) -> dict[int, tuple[int, int]]:
+    """Return by UTC day since 1970 how many checks of ``[since, until)`` could tell, and drifted.
+
+    Raises:
+        PlatformError: The index cannot be read.
+    """
+    day = cast(_verdicts.c.computed_at / 86_400.0, Integer).label("day")
+    drifted = func.sum(case((_verdicts.c.state == "drifted", 1), else_=0)).label("drifted")
+    query = (
+        select(day, func.count().label("told"), drifted)
+        .where(*_in(since, until, projects), _verdicts.c.state.in_(_TELLING))
+        .group_by(day)
+    )
+    return {row.day: (row.told, row.drifted) for row in store.ask(query)}
 
 
 def moved(

@@ -1,39 +1,15 @@
 """A report as one HTML file: no script, nothing fetched, made to be printed, too."""
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from services.reports.models import Chart, Figure, Report, Section, Table, Unit
+from services.reports import drawing
+from services.reports.models import Figure, Report, Section, Table
+from services.reports.style import STYLE
+from services.reports.units import told
 
 _CELL = 400
 """Characters of a cell at most."""
-_STYLE = """
-:root{color-scheme:light dark;--text:#1a2233;--muted:#5b6577;--line:#d7dce5;--card:#f5f7fa;
---page:#fff;--bar:#2f5fd0;--good:#1b7f4f;--bad:#b3261e}
-@media(prefers-color-scheme:dark){:root{--text:#e6e9ef;--muted:#9aa4b5;--line:#333b49;
---card:#1b212c;--page:#12161d;--bar:#7ea2ff;--good:#5fce97;--bad:#ff8a80}}
-*{box-sizing:border-box}
-body{font:14px/1.45 system-ui,-apple-system,"Segoe UI",sans-serif;color:var(--text);
-background:var(--page);max-width:1080px;margin:0 auto;padding:24px}
-h1{font-size:26px;margin:0}h2{font-size:19px;margin:34px 0 10px;border-bottom:1px solid var(--line);
-padding-bottom:4px}h3{font-size:14px;margin:18px 0 6px}
-.muted,.source,caption{color:var(--muted)}.source{font-size:11px}
-nav a{margin-right:14px;color:var(--bar)}
-.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(200px,1fr));gap:10px}
-.figure{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 12px}
-.figure b{display:block;font-size:22px;font-variant-numeric:tabular-nums}
-.good{color:var(--good)}.bad{color:var(--bad)}
-.wide{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-size:12.5px;font-variant-numeric:tabular-nums}
-th,td{text-align:left;vertical-align:top;padding:4px 8px;border-bottom:1px solid var(--line);
-overflow-wrap:anywhere}th{color:var(--muted);font-weight:600}
-.missing{border:1px solid var(--bad);border-radius:8px;padding:10px 12px}
-svg{display:block;width:100%;height:auto}svg text{fill:var(--muted);font-size:10px}
-@media print{:root{color-scheme:light;--text:#000;--muted:#444;--line:#bbb;--card:#fff;--page:#fff;
---bar:#2f5fd0;--good:#0b5d36;--bad:#8c1d18}body{padding:0;max-width:none}nav{display:none}
-h2{break-after:avoid}.figure,tr,svg,.missing{break-inside:avoid}thead{display:table-header-group}
-.wide{overflow:visible}}
-"""
 
 
 def page(report: Report) -> str:
@@ -51,7 +27,7 @@ def page(report: Report) -> str:
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{title}</title><style>{_STYLE}</style></head><body><header><h1>"
+        f"<title>{title}</title><style>{STYLE}</style></head><body><header><h1>"
         f"{html.escape(report.title)}</h1><p><strong>{when}</strong><br>"
         f'<span class="muted">compared with {before}; made {report.made_at:%Y-%m-%d %H:%M} UTC'
         f"</span></p><nav>{links}</nav></header><main>{body}</main></body></html>\n"
@@ -67,7 +43,10 @@ def _section(one: Section) -> str:
             f'<div class="figures">{"".join(map(_figure, one.figures))}</div>'
             if one.figures
             else "",
-            *map(_chart, one.charts),
+            *map(drawing.chart, one.charts),
+            f'<div class="small">{"".join(map(drawing.small, one.small))}</div>'
+            if one.small
+            else "",
             *map(_table, one.tables),
             *(f'<p class="muted">{html.escape(note)}</p>' for note in one.notes),
         )
@@ -102,66 +81,6 @@ def change(one: Figure) -> str:
     if one.before and one.unit != "ratio":
         by = f" by {abs(one.value / one.before - 1) * 100:.3g} %"
     return f'<span class="{style}">{"▲" if up else "▼"} {"up" if up else "down"}{by}{word} (was {was})</span>'  # noqa: E501
-
-
-_UNITS: dict[str, tuple[tuple[float, str], ...]] = {
-    "bytes": ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "bytes")),
-    "J": ((1e6, "MJ"), (1e3, "kJ"), (1, "J")),
-    "s": ((3600, "h"), (60, "min"), (1, "s")),
-}
-
-
-def told(value: float, unit: Unit) -> str:
-    """Return a figure with its unit."""
-    if unit == "ratio":
-        return f"{value * 100:.3g} %"
-    for size, name in _UNITS.get(unit, ()):
-        if abs(value) >= size or size == 1:
-            return f"{value / size:.3g} {name}"
-    number = f"{int(value):,}" if value == int(value) else f"{value:,.4g}"
-    return f"{number} {unit}".strip()
-
-
-_WIDE, _HIGH, _LEFT, _FOOT = 960, 150, 46, 18
-
-
-def _chart(one: Chart) -> str:
-    known = [value for value in one.values if value is not None]
-    head = f"<h3>{html.escape(one.title)}</h3>"
-    source = f'<div class="source">From {html.escape(one.source)}</div>'
-    if not known or not max(known):
-        return f'{head}<p class="muted">Nothing on any day.</p>{source}'
-    return head + "".join(_bars(one, max(known))) + source
-
-
-def _bars(one: Chart, most: float) -> Iterator[str]:
-    step = (_WIDE - _LEFT) / len(one.days)
-    floor, room = _HIGH - _FOOT, _HIGH - _FOOT - 12
-    said = ", ".join(
-        f"{day:%d %b} {told(value, one.unit)}"
-        for day, value in zip(one.days, one.values, strict=True)
-        if value
-    )
-    label = html.escape(f"{one.title}: {said}", quote=True)
-    yield f'<svg viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="{label}">'
-    yield (
-        f'<line x1="{_LEFT}" x2="{_WIDE}" y1="{floor}" y2="{floor}" stroke="var(--line)"/>'
-        f'<text x="{_LEFT - 6}" y="16" text-anchor="end">{html.escape(told(most, one.unit))}</text>'
-        f'<text x="{_LEFT - 6}" y="{floor}" text-anchor="end">0</text>'
-    )
-    every = max(1, len(one.days) // 12)
-    for place, (day, value) in enumerate(zip(one.days, one.values, strict=True)):
-        x = _LEFT + place * step
-        if value:
-            high = room * value / most
-            yield (
-                f'<rect x="{x + step * 0.12:.1f}" y="{floor - high:.1f}" width="{step * 0.76:.1f}"'
-                f' height="{high:.1f}" fill="var(--bar)"><title>{day:%Y-%m-%d}: '
-                f"{html.escape(told(value, one.unit))}</title></rect>"
-            )
-        if place % every == 0:
-            yield f'<text x="{x + step / 2:.1f}" y="{_HIGH - 4}" text-anchor="middle">{day:%d %b}</text>'  # noqa: E501
-    yield "</svg>"
 
 
 def _table(one: Table) -> str:

@@ -40,6 +40,10 @@ class Kept:
     bytes: int
     missing: tuple[str, ...]
     """Titles of the sections that could not be read."""
+    headline: tuple[str, ...] = ()
+    """What it comes to, in a few lines; (): an earlier version of the platform made it."""
+    sha256: str = ""
+    """Of the data in it, in hexadecimal digits; empty as above."""
 
     @property
     def link(self) -> str:
@@ -95,8 +99,10 @@ def find(home: Home, name: str) -> Kept | None:
         return None
     try:
         said = json.loads((base(home) / f"{name}.json").read_bytes())
-        known = {key: said[key] for key in Kept.__dataclass_fields__}
-        return Kept(**{**known, "missing": tuple(known["missing"])})
+        later = {"headline": [], "sha256": ""}  # of keys that those of earlier versions lack
+        known = {key: {**later, **said}[key] for key in Kept.__dataclass_fields__}
+        lists = {key: tuple(known[key]) for key in ("missing", "headline")}
+        return Kept(**{**known, **lists})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -65,13 +65,16 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A bar a day."""
+    """A figure a day."""
 
     title: str
     days: tuple[date, ...]
     values: tuple[float | None, ...]
     source: str
     unit: Unit = ""
+    line: bool = False
+    """Drawn between the least and the greatest, with gaps where a day is not known; else as bars
+    from zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class Section:
     """Sentences to read the figures by."""
     missing: str = ""
     """Why it could not be read; empty: it could."""
+    small: tuple[Chart, ...] = ()
+    """Charts that stand beside each other, one a deployment or machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, delete, insert, or_, select, update
 
@@ -28,6 +28,7 @@ from services.home import Home
 from services.reports import kept, making
 from services.reports.kept import Kept
 from services.reports.making import Wish
+from services.reports.period import zone_of
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,8 @@ class Schedule:
     """The name of the last one; empty: none yet."""
     trouble: str = ""
     """Why the last try failed; empty: it did not."""
+    failed: int = 0
+    """Tries in a row that did."""
 
     @property
     def name(self) -> str:
@@ -113,13 +116,7 @@ def check(schedule: Schedule) -> None:
         raise InputError(f"{str(schedule.every)[:20]!r} is no period.", "day, week or month.")
     if isinstance(schedule.hour, bool) or not 0 <= schedule.hour <= 23:
         raise InputError(f"{schedule.hour!r} is no hour of a day.", "0 to 23.")
-    try:
-        ZoneInfo(schedule.zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InputError(
-            f"{schedule.zone[:40]!r} is no time zone.",
-            "Name one of the IANA list, e.g. Europe/Berlin.",
-        ) from error
+    zone_of(schedule.zone)
 
 
 # The journal
@@ -132,8 +129,8 @@ def put(journal: Journal, schedule: Schedule, now: float) -> None:
         JournalError: The journal cannot be written.
     """
     due = round(schedule.due(now) * 1000)
-    body = {key: getattr(schedule, key) for key in ("every", "hour", "zone", "channels")}
-    values = {"project": schedule.project, "body": json.dumps(body), "trouble": "", "tried_ms": 0}
+    body = _body(replace(schedule, failed=0))
+    values = {"project": schedule.project, "body": body, "trouble": "", "tried_ms": 0}
     mine = _TABLE.c.name == schedule.name
     with journal.write() as connection:
         found = connection.execute(select(_TABLE.c.made_ms).where(mine)).scalar()
@@ -142,6 +139,11 @@ def put(journal: Journal, schedule: Schedule, now: float) -> None:
             connection.execute(insert(_TABLE).values(name=schedule.name, **values, **times))
         else:
             connection.execute(update(_TABLE).where(mine).values(**values, **times))
+
+
+def _body(one: Schedule) -> str:
+    keys = ("every", "hour", "zone", "channels", "failed")
+    return json.dumps({key: getattr(one, key) for key in keys})
 
 
 def remove(journal: Journal, name: str) -> bool:
@@ -171,7 +173,7 @@ def _schedule(row: Row[Any]) -> Schedule:
     body = json.loads(row.body)
     return Schedule(
         row.project, body["every"], body["hour"], body["zone"], tuple(body["channels"]),
-        row.made_ms / 1000, row.report, row.trouble,
+        row.made_ms / 1000, row.report, row.trouble, body.get("failed", 0),
     )  # fmt: skip
 
 
@@ -230,9 +232,12 @@ def make_due(home: Home, now: float, journal: Journal | None = None) -> tuple[Ke
                 raise
             except MlopsError as error:
                 faults.append(f"{one.name}: {error.message}")
-                _note(held, one, trouble=error.message[:400], tried_ms=round(now * 1000))
+                said = _body(replace(one, failed=one.failed + 1))
+                tried = {"trouble": error.message[:400], "tried_ms": round(now * 1000)}
+                _note(held, one, body=said, **tried)
                 continue
-            _note(held, one, made_ms=round(due * 1000), report=made[-1].name, trouble="")
+            done = {"made_ms": round(due * 1000), "report": made[-1].name, "trouble": ""}
+            _note(held, one, body=_body(replace(one, failed=0)), **done)
         kept.prune(home, now, Settings().reports_days)
     if faults:
         raise PlatformError(
@@ -315,6 +320,7 @@ def words(schedule: Schedule, report: Kept | None, base: str) -> tuple[str, str]
     begin, end = (datetime.fromtimestamp(at, UTC) for at in (report.since, report.until))
     lines = [
         f"From {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC, compared with the time before.",
+        *report.headline,
         f"Could not be read: {', '.join(report.missing)}." if report.missing else "",
         f"{base}{report.link}" if base else "",
         f"Report {report.name}: `mlops report list`",

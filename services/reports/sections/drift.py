@@ -4,30 +4,21 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from statistics import median
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
-
-from services.actions import schema
 from services.alerting.models import rank
 from services.alerting.periods import Lived, active
 from services.alerting.telling import PLATFORM
 from services.monitoring import periods
 from services.monitoring.models import Family
 from services.monitoring.periods import Checks, Moved
-from services.reports.html import told
 from services.reports.models import Asked, Chart, Figure, Section, Table, Window, at_of, first
+from services.reports.sections import accuracy, answers, retrainings
+from services.reports.units import told
+from services.retraining.models import Proposal
 
 CHECKS = "the verdicts of monitoring"
 ALERTS = "the alerts in the journal"
 JOURNAL = "alerts and actions in the journal"
-_ACTIONS = schema.actions
-_DEEDS = (
-    "deploy", "deploy-rollback", "rollout", "scale", "undeploy", "promote", "rollback",
-    "workflow-launch", "workflow-clear", "data-checkout", "data-pull", "lineage-mark",
-    "retrain-accept",
-)  # fmt: skip
-"""Kinds of actions that change what is in service, or what it is made of."""
 _SHOWN = 4
 _KINDS: dict[Family, str] = {
     "data": "inputs", "prediction": "predictions", "quality": "data quality",
@@ -39,18 +30,31 @@ def section(asked: Asked) -> Section:
     """Return the section."""
     seen, before = _checks(asked, asked.window), _checks(asked, asked.window.before)
     fired, fired_before = _alerts(asked, asked.window), _alerts(asked, asked.window.before)
+    begins = [asked.window.before.since.timestamp(), *(one.alert.since for one in fired)]
+    trained = retrainings.read(asked, min(begins))
     return Section(
         "drift",
         "Drift and actions",
-        (*_found(seen, before), *_times(asked, fired, fired_before)),
-        (_per_day(asked, fired),),
-        (_deployments(asked, seen, before), _happened(asked, fired)),
+        (
+            *_found(seen, before),
+            *_times(asked, fired, fired_before),
+            *retrainings.figures(asked.window, trained),
+        ),
+        (*_drift_per_day(asked), _per_day(asked, fired)),
+        (
+            _deployments(asked, seen, before),
+            _happened(asked, fired, trained),
+            retrainings.retrainings(asked, trained),
+            retrainings.budgets(asked, trained),
+        ),
         (
             "A check compares what a deployment is asked and answers with what it was evaluated "
             "on. Of checks that could not tell (too few rows) nothing is counted as drift.",
             "An alert counts as fired in the period in which it began; those that lasted into it "
             "are listed, too.",
+            *retrainings.notes(trained),
         ),
+        small=accuracy.charts(asked),
     )
 
 
@@ -126,6 +130,21 @@ def _lasted(lived: Sequence[Lived]) -> float | None:
     return median(ended) if ended else None
 
 
+def _drift_per_day(asked: Asked) -> tuple[Chart, ...]:
+    store = periods.opened(asked.home)
+    if store is None:
+        return ()
+    try:
+        found = periods.daily(store, *_seconds(asked.window), asked.projects)
+    finally:
+        store.close()
+    days, begun = asked.window.days, datetime(1970, 1, 1, tzinfo=UTC).date()
+    told_of = [found.get((day - begun).days) for day in days]
+    shares = tuple(None if one is None else one[1] / one[0] for one in told_of)
+    return (Chart("Checks that drifted a day, of those that could tell", days, shares, CHECKS,
+                  "ratio"),)  # fmt: skip
+
+
 def _per_day(asked: Asked, lived: Sequence[Lived]) -> Chart:
     days = asked.window.days
     counts = dict.fromkeys(days, 0.0)
@@ -182,15 +201,15 @@ def _share(part: int, whole: int) -> str:
     return f"{part:,} ({told(part / whole, 'ratio')})" if part else "0"
 
 
-def _happened(asked: Asked, lived: Sequence[Lived]) -> Table:
+def _happened(asked: Asked, lived: Sequence[Lived], trained: Sequence[Proposal]) -> Table:
     until = min(asked.window.until, datetime.now(UTC)).timestamp()
-    deeds = _deeds(asked, lived, until)
+    answered = answers.read(asked, lived, trained, until)
     ordered = sorted(lived, key=lambda one: (-rank(one.alert.severity), -one.alert.since))
     rows = [
         (
             at_of(round(one.alert.since * 1000)), one.alert.project or PLATFORM, one.alert.severity,
             one.alert.title or one.alert.key, one.alert.cause or "–",
-            _length(one, until), _who(one), _done(one, deeds, until),
+            _length(one, until), _who(one), answered.said(one.alert, until),
         )
         for one in ordered
     ]  # fmt: skip
@@ -209,39 +228,3 @@ def _who(one: Lived) -> str:
     if one.looked_at is None:
         return "nobody" if one.alert.silence is None else "silenced"
     return f"{one.looked_by}, after {told(max(0.0, one.looked_at - one.alert.since), 's')}"
-
-
-def _done(one: Lived, deeds: Sequence[Row[Any]], until: float) -> str:
-    end = one.alert.resolved_at or until
-    mine = [
-        f"{row.title} ({row.actor})"
-        for row in deeds
-        if row.project == one.alert.project and one.alert.since <= row.submitted_ms / 1000 <= end
-    ]
-    more = [f"and {len(mine) - _SHOWN} more actions"] if len(mine) > _SHOWN else []
-    ended = one.alert.resolution if not one.alert.open else ""
-    parts = [one.alert.note, *mine[:_SHOWN], *more, ended and f"ended: {ended}"]
-    return "; ".join(filter(None, parts)) or "nothing yet"
-
-
-def _deeds(asked: Asked, lived: Sequence[Lived], until: float) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Return what was done while one of the alerts was open, oldest first."""
-    if not lived:
-        return ()
-    mine: ColumnElement[bool] = _ACTIONS.c.project.in_(asked.projects)
-    if asked.whole:
-        mine = mine | _ACTIONS.c.project.is_(None)
-    columns = (_ACTIONS.c.project, _ACTIONS.c.title, _ACTIONS.c.actor, _ACTIONS.c.submitted_ms)
-    query = (
-        select(*columns)
-        .where(
-            mine,
-            _ACTIONS.c.kind.in_(_DEEDS),
-            _ACTIONS.c.state == "done",
-            _ACTIONS.c.submitted_ms >= round(min(one.alert.since for one in lived) * 1000),
-            _ACTIONS.c.submitted_ms <= round(until * 1000),
-        )
-        .order_by(_ACTIONS.c.id)
-    )
-    with asked.journal.read() as connection:
-        return connection.execute(query).all()

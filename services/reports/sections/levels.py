@@ -1,10 +1,12 @@
-"""Service levels: what deployments promise, and how they stand with it at the end of the period."""
+"""Service levels: what deployments promise, and what of it was kept in the period and before."""
 
 from datetime import UTC, datetime
 
+from services.errors import PlatformError
 from services.objectives import standing
+from services.objectives.counting import MINUTE_S, Counter
 from services.objectives.models import Standing, State, share
-from services.reports.models import Asked, Figure, Section, Table, first
+from services.reports.models import Asked, Figure, Section, Table, Window, first
 
 SOURCE = "the prediction log, its labels and the objectives in the journal"
 _WORDS: dict[State, str] = {
@@ -17,34 +19,52 @@ _MOST = 60
 def section(asked: Asked) -> Section:
     """Return the section."""
     until = min(asked.window.until, datetime.now(UTC)).timestamp()
-    found = standing(asked.home, asked.journal, projects=asked.projects, now=until)
+    counter = Counter(asked.home)
+    now = _standing(asked, until, counter)
+    before = _standing(asked, asked.window.since.timestamp(), counter)
     return Section(
         "levels",
         "Service levels",
-        tuple(_counted(found, state) for state in _WORDS) if found else (),
+        tuple(_counted(now, before, state) for state in _WORDS) if now else (),
         (),
-        (_objectives(found),),
+        (_objectives(asked, now, before, counter),),
         (
             "Each objective counts over a window of its own that ends with the period, as it is "
-            "set now. Where too few asked, or too few labels came, it is not known whether it is "
-            "met. Objectives of accuracy have no budget.",
+            "set now; how it stood before is how it stood when the period began. What was kept in "
+            "the period counts its own requests alone. Where too few asked, or too few labels "
+            "came, it is not known whether an objective is met. Objectives of accuracy have no "
+            "budget.",
         ),
     )
 
 
-def _counted(found: tuple[Standing, ...], state: State) -> Figure:
-    count = sum(one.state == state for one in found)
-    return Figure(f"Objectives {_WORDS[state]}", count, None, SOURCE, standing=True)
+def _standing(asked: Asked, at: float, counter: Counter) -> tuple[Standing, ...]:
+    return standing(
+        asked.home, asked.journal, projects=asked.projects, now=at, counter=counter
+    )  # fmt: skip
 
 
-def _objectives(found: tuple[Standing, ...]) -> Table:
+def _counted(now: tuple[Standing, ...], before: tuple[Standing, ...], state: State) -> Figure:
+    count, then = (sum(one.state == state for one in some) for some in (now, before))
+    better = {"missed": "less", "at risk": "less", "met": "more"}.get(state, "")
+    return Figure(f"Objectives {_WORDS[state]}", count, then, SOURCE, "", better)  # type: ignore[arg-type]  # one of Better
+
+
+def _objectives(
+    asked: Asked, now: tuple[Standing, ...], before: tuple[Standing, ...], counter: Counter
+) -> Table:
     order = list(_WORDS)
+    was = {(one.name, one.objective.kind): one for one in before}
     rows = [
-        (one.name, one.objective.said, _achieved(one), _left(one), _WORDS[one.state], one.said)
-        for one in sorted(found, key=lambda one: order.index(one.state))
-    ]
+        (one.name, one.objective.said, _achieved(one), _left(one), _WORDS[one.state], one.said,
+         _kept(asked, one, asked.window, counter),
+         _kept(asked, one, asked.window.before, counter),
+         _stood(was.get((one.name, one.objective.kind))))
+        for one in sorted(now, key=lambda one: order.index(one.state))
+    ]  # fmt: skip
     shown, left = first(rows, _MOST)
-    columns = ("deployment", "promised", "achieved", "budget left", "state", "how it stands")
+    columns = ("deployment", "promised", "achieved", "budget left", "state", "how it stands",
+               "in the period", "in the one before", "when the period began")  # fmt: skip
     return Table("Objectives", columns, shown, SOURCE, "Nothing is in service.", left)
 
 
@@ -61,3 +81,31 @@ def _left(one: Standing) -> str:
     if one.objective.kind == "accuracy":
         return "–"
     return "not known" if one.budget_left is None else f"{one.budget_left * 100:.3g} %"
+
+
+def _stood(one: Standing | None) -> str:
+    return "not known" if one is None else f"{_WORDS[one.state]}, {_achieved(one)}"
+
+
+def _kept(asked: Asked, one: Standing, window: Window, counter: Counter) -> str:
+    """Return what was achieved in a stretch of time, and of how many."""
+    since, until = window.since.timestamp(), window.until.timestamp()
+    try:
+        if one.objective.kind == "accuracy":
+            return _right(asked, one, since, until)
+        bound = one.objective.bound_ms
+        # The counter takes both minutes whole: the last one is that before the end.
+        minutes = counter.minutes(one.project, one.model, since, until - MINUTE_S, bound)
+    except PlatformError as error:
+        return error.message
+    found = minutes.within(since, until - MINUTE_S, one.objective.kind)
+    if not found.requests:
+        return "nobody asked"
+    return f"{share(1 - found.bad / found.requests)} of {found.requests:,}"
+
+
+def _right(asked: Asked, one: Standing, since: float, until: float) -> str:
+    from services.monitoring import accuracy  # SciPy with it: only where accuracy was promised
+
+    found = accuracy.read(asked.home, one.project, one.model, since, until, until - since).overall
+    return "no label" if found is None else f"{found.metric} {found.value:.4g} of {found.rows:,}"

@@ -1,5 +1,6 @@
 """Drift and actions in the report: verdicts, alerts and deeds against what was written."""
 
+import json
 import time
 from dataclasses import replace
 
@@ -57,7 +58,9 @@ def checked(home: Home) -> None:
 
 def event(key: str, ago: float, state: str = "firing", **more: object) -> Event:
     title = f"The inputs of {LORA} drifted"
-    given = {"project": LORA, "severity": "critical", "title": title, "cause": "input.a", **more}
+    labels = {"endpoint": f"{LORA}.{LORA}", "model": LORA}
+    given = {"project": LORA, "severity": "critical", "title": title, "cause": "input.a",
+             "labels": labels, **more}  # fmt: skip
     return Event(key, NOW - ago, state, **given)  # type: ignore[arg-type]
 
 
@@ -82,10 +85,13 @@ def fired(home: Home) -> Journal:
     return journal
 
 
-def _action(journal: Journal, ago: float, state: str, title: str) -> None:
+def _action(
+    journal: Journal, ago: float, state: str, title: str, model: str = LORA, key: str = ""
+) -> None:
     row = {
-        "key": f"{ago}", "kind": "deploy", "project": LORA, "title": title, "params": "{}",
-        "memory": "{}", "actor": "mira", "actor_kind": "user", "actor_role": "operator",
+        "key": key or f"{ago}", "kind": "deploy", "project": LORA, "title": title,
+        "params": json.dumps({"project": LORA, "model": model}), "memory": "{}", "actor": "mira",
+        "actor_kind": "user", "actor_role": "operator",
         "state": state, "error": "", "hint": "", "result": "", "attempts": 1,
         "submitted_ms": round((NOW - ago) * 1000),
     }  # fmt: skip

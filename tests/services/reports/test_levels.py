@@ -59,10 +59,9 @@ def test_each_objective_stands_with_what_was_achieved_the_worst_first(ask: Ask, 
         f"{LORA}.{LORA}", "99 % of requests answered, over 30 days", "99.8 %", "80 %", "met",
     )  # fmt: skip
     assert figures(report, "levels") == {
-        "Objectives missed": (1, None), "Objectives at risk": (0, None),
-        "Objectives not known": (0, None), "Objectives met": (1, None),
+        "Objectives missed": (1, 0), "Objectives at risk": (0, 0),
+        "Objectives not known": (0, 2), "Objectives met": (1, 0),
     }  # fmt: skip
-    assert all(one.standing for one in section(report, "levels").figures)
     assert len(page(report).encode()) < BYTES
 
 
@@ -72,7 +71,7 @@ def test_the_report_says_what_the_objectives_say(ask: Ask, home: Home):
     (one,) = standing(home, journal, LORA)
     journal.close()
     (row,) = table(ask(LORA), "levels", "Objectives")
-    assert row[-2:] == (one.state, one.said)
+    assert row[4:6] == (one.state, one.said)
 
 
 def test_where_nobody_asked_nothing_is_invented(ask: Ask):
@@ -80,7 +79,7 @@ def test_where_nobody_asked_nothing_is_invented(ask: Ask):
     (row,) = table(report, "levels", "Objectives")
     assert row[2:5] == ("not known", "not known", "not known")
     assert row[5] == "Nobody asked it in the last 30 days."
-    assert figures(report, "levels")["Objectives met"] == (0, None)
+    assert figures(report, "levels")["Objectives met"] == (0, 0)
 
 
 def test_few_requests_have_a_share_and_no_budget(ask: Ask, home: Home):

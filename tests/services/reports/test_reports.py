@@ -16,9 +16,10 @@ from services.cli import mlops
 from services.errors import InputError, NotFoundError, PlatformError
 from services.home import Home
 from services.reports import collecting
-from services.reports.html import change, page, told
+from services.reports.html import change, page
 from services.reports.models import Asked, Chart, Figure, Report, Section, Table, Window
 from services.reports.period import window_of
+from services.reports.units import told
 from services.settings import Settings
 from tests import hardware_seed
 from tests import lineage_seed as seed
