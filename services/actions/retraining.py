@@ -206,9 +206,7 @@ class DismissRetraining:
         """Return what will be different."""
         found = _of(context, self.proposal, self.project)
         people = ", ".join(name for name in found.asked_by if name != BY_POLICY)
-        told = f"Nothing is trained; {people} finds your reason." if people else (
-            "Nothing is trained."
-        )  # fmt: skip
+        told = f"Nothing is trained; your reason is there for {people or 'all'} to read."
         if not found.alerts:
             return (told,)
         return (

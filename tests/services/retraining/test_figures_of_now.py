@@ -45,13 +45,7 @@ def folder(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Folder:
     contract = lab.folder / "lora" / "pyproject.toml"
     contract.write_text(contract.read_text() + 'data = ["data/"]\n')
     found.old = found.version("first")
-    made = [
-        ModelVersion("net", number, f"{number:032x}", 0, "READY", "", "",
-                     {"mlops.technique": "lora", "mlops.data.revision": found.old})
-        for number in (1, 2)
-    ]  # fmt: skip
-    model = Model("net", "", 0, 0, {"champion": 2}, {})
-    Store(lab.context.mirror.engine).write_registry("lora", [model], made)
+    registered(lab, dict.fromkeys((1, 2), found.old))
     look = drafting.data_of
 
     def counted(*where: Any) -> Data:
@@ -60,6 +54,17 @@ def folder(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Folder:
 
     monkeypatch.setattr(drafting, "data_of", counted)
     return found
+
+
+def registered(lab: Lab, trained_with: dict[int, str]) -> None:
+    """Have versions of the model have been trained with these versions of the data."""
+    made = [
+        ModelVersion("net", number, f"{number:032x}", 0, "READY", "", "",
+                     {"mlops.technique": "lora", "mlops.data.revision": revision})
+        for number, revision in trained_with.items()
+    ]  # fmt: skip
+    model = Model("net", "", 0, 0, {"champion": 2}, {})
+    Store(lab.context.mirror.engine).write_registry("lora", [model], made)
 
 
 def took(lab: Lab, minutes: int, number: int = 40) -> None:
@@ -247,6 +252,17 @@ def test_the_version_that_the_data_stands_beside_is_named_as_what_it_is(
     assert f"the version in service was trained with {folder.old}" in told
     monkeypatch.setattr(drafting, "_live", lambda *_: None)
     assert f"version 1 was trained with {folder.old}" in " ".join(asked.consequences(lab.context))
+
+
+def test_the_data_stands_beside_that_of_the_version_in_service_whichever_it_is_about(
+    lab: Lab, folder: Folder
+):
+    """Version 1 was trained with older data than what is in service, and is complained about."""
+    folder.new = folder.version("second")
+    registered(lab, {1: folder.old, 2: folder.new})
+    lab.done(ProposeRetraining("lora", "net", "It was better before.", version=1), OPS)
+    assert (lab.one().version, lab.one().data.newer) == (1, False)
+    assert f"{folder.new}, with which the version in service was trained" in lab.one().data.said
 
 
 @given(

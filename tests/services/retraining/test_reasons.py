@@ -114,7 +114,7 @@ def test_who_dismisses_it_hears_whom_the_reason_goes_to(lab: Lab):
     lab.watch.turn()
     word(lab, OPS)
     told = DismissRetraining(1, "lora", "A camera was broken.").consequences(lab.context)
-    assert told[0] == "Nothing is trained; ops finds your reason."
+    assert told[0] == "Nothing is trained; your reason is there for ops to read."
     assert "unless it gets worse" in told[1]
 
 
