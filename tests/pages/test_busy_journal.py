@@ -3,14 +3,14 @@
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from services.actions import database
-from services.actions.roles import OWNER
+from services.actions.alerts import AcknowledgeAlert
+from services.actions.roles import Actor
 from services.alerting import store
 from services.alerting.deciding import decide
 from services.alerting.models import Policy
@@ -18,14 +18,13 @@ from services.home import Home
 from tests.pages.conftest import said
 from tests.services.alerting.things import NOW, event
 
+OWNER = Actor("owner", "admin", None, "os")
 LOCKED = "Another process held it for ten seconds"
 
 
 @pytest.fixture
 def ids(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Actions that were asked for: two alerts are to be acknowledged."""
-    from services.actions.alerts import AcknowledgeAlert
-
     monkeypatch.setattr(database, "_BUSY_S", 0.05)
     decide(state.journal(), [event("run/p/a"), event("run/p/b")], NOW, Policy())
     return [
