@@ -158,16 +158,24 @@ def _progress(action_id: int, proposal: Proposal) -> None:
     if record.state == "pending":
         st.caption("The controller takes it up within a second.")
     if not record.ended:
-        if proposal.during is not None:
-            proposal.during()
+        _guarded(proposal.during)
         st.caption("Closing this window does not stop it; Activity shows how it went.")
         return
     outcome(record)
-    if record.state == "done" and proposal.after is not None:
-        proposal.after()
+    if record.state == "done":
+        _guarded(proposal.after)
     if st.button("Close", key="acting-close", type="primary"):
         st.session_state.pop(_HELD, None)
         st.rerun()
+
+
+def _guarded(draw: "Callable[[], None] | None") -> None:
+    """Draw what a proposal adds; what it cannot read is a sentence, and the dialog stays."""
+    if draw is not None:
+        try:
+            draw()
+        except MlopsError as error:
+            notices.problem(error)
 
 
 def steps(record: "ActionRecord") -> None:

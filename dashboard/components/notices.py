@@ -137,8 +137,9 @@ def _down(engine: Freshness) -> None:
 def advice(text: str) -> str:
     """Return a hint for markdown: its `code` stays code, all else is text."""
     parts = " ".join(text.split()).split("`")  # no blank line ends a piece of code
+    # An empty piece would be two ticks: with those of the next one they begin no code.
     return "".join(
-        f"`{part}`" if index % 2 and index < len(parts) - 1 else _spaced(part)
+        f"`{part}`" if index % 2 and index < len(parts) - 1 and part.strip() else _spaced(part)
         for index, part in enumerate(parts)
     )
 

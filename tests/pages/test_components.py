@@ -147,6 +147,11 @@ def test_the_pager_says_which_rows_of_how_many():
         ("Run `mlops up` first.", "Run `mlops up` first\\."),
         ("`a`;`b` c", "`a`;`b` c"),
         ("open ` tick **b**", r"open  tick \*\*b\*\*"),
+        (
+            "run x`\n\n[in](https://e.example)\n\n` failed",
+            "run x` [in](https://e.example) ` failed",
+        ),
+        ("```[in](https://e.example)`z", "`[in](https://e.example)`z"),
         ("", ""),
     ],
 )
