@@ -185,18 +185,23 @@ def _with_machine(
         said = "The machine: the log does not tell which one answered."
         return then, later, replace(found, unknown=(*found.unknown, said))
     try:
-        told = [
-            surroundings.machine(sources.telemetry, host, found.name, one.rows)
-            for one in (then, later)
-        ]
+        told = (
+            surroundings.machine(sources.telemetry, host, found.name, then.rows),
+            surroundings.machine(sources.telemetry, host, found.name, later.rows),
+        )
     except MlopsError as error:
         said = f"The machine {host}: {error.message}"
         return then, later, replace(found, host=host, unknown=(*found.unknown, said))
-    others = surroundings.neighbours(told[0], told[1])
     return (
         replace(then, rows=then.rows.with_machine(told[0].known)),
         replace(later, rows=later.rows.with_machine(told[1].known)),
-        replace(found, host=host, others=others),
+        replace(
+            found,
+            host=host,
+            others=surroundings.neighbours(*told),
+            own=surroundings.own(*told),
+            holders=surroundings.holders(*told),
+        ),
     )
 
 
