@@ -16,6 +16,7 @@ from services.monitoring.models import ColumnVerdict
 Numbers = NDArray[np.float64]
 Texts = NDArray[np.object_]
 Places = NDArray[np.int64]
+OWN = "own"
 
 _RATE_S = 10.0
 _AROUND_S = (30.0, 60.0)
@@ -54,7 +55,7 @@ class Rows:
     clock: Numbers
     """Of the GPU, MHz."""
     others: Numbers
-    """How much others use the machine: 0 hardly, 1 some, 2 much of its CPU or GPU."""
+    """How much others use the machine: 0 hardly, 1 some, 2 much, 3 most of its CPU or GPU."""
     replicas: Numbers
     """Model servers of the endpoint."""
 
@@ -148,6 +149,23 @@ class Other:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose memory on the machine grew."""
+
+    owner: str
+    """See ``ProcessUse.owner``; ``OWN``: the endpoint's own model servers."""
+    project: str
+    then_bytes: float
+    """On average of the minutes in which requests came."""
+    now_bytes: float
+
+    @property
+    def grown_bytes(self) -> float:
+        """Return by how much."""
+        return self.now_bytes - self.then_bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One question."""
 
@@ -167,6 +185,10 @@ class Case:
     verdict: str = ""
     """Id of the verdict that they are of."""
     others: tuple[Other, ...] = ()
+    own: tuple[float, float] | None = None
+    """Share of the busier of CPU and GPU that its own model servers had, then and now."""
+    holders: tuple[Holder, ...] = ()
+    """Who holds more memory than before, the one that grew most first."""
     restarts: tuple[str, ...] = ()
     """What is said of model servers that ended, the newest first."""
     host: str = ""

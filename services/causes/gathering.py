@@ -16,7 +16,7 @@ from services.causes.models import Explanation, Symptom
 from services.errors import MlopsError, NotFoundError
 from services.home import Home
 from services.mirror.queries import Mirror
-from services.monitoring import deployed, weights
+from services.monitoring import deployed, reference, series, weights
 from services.monitoring.courses import DEGREES, degree
 from services.monitoring.models import Family, is_moved
 from services.monitoring.store import Summary, VerdictStore
@@ -185,18 +185,23 @@ def _with_machine(
         said = "The machine: the log does not tell which one answered."
         return then, later, replace(found, unknown=(*found.unknown, said))
     try:
-        told = [
-            surroundings.machine(sources.telemetry, host, found.name, one.rows)
-            for one in (then, later)
-        ]
+        told = (
+            surroundings.machine(sources.telemetry, host, found.name, then.rows),
+            surroundings.machine(sources.telemetry, host, found.name, later.rows),
+        )
     except MlopsError as error:
         said = f"The machine {host}: {error.message}"
         return then, later, replace(found, host=host, unknown=(*found.unknown, said))
-    others = surroundings.neighbours(told[0], told[1])
     return (
         replace(then, rows=then.rows.with_machine(told[0].known)),
         replace(later, rows=later.rows.with_machine(told[1].known)),
-        replace(found, host=host, others=others),
+        replace(
+            found,
+            host=host,
+            others=surroundings.neighbours(*told),
+            own=surroundings.own(*told),
+            holders=surroundings.holders(*told),
+        ),
     )
 
 
@@ -237,12 +242,33 @@ def _with_values(sources: Sources, found: Case, then: Asked, later: Asked) -> Ca
         sides = logged.failed(then, later)
     elif found.symptom == "accuracy":
         told = logged.labelled(sources.home, found.project, found.model, then, later)
-        return replace(found, then=told.then, now=told.now, metric=told.metric)
+        found = replace(found, then=told.then, now=told.now, metric=told.metric)
+        return _without_no_data(sources, found)
     else:
         of = sources.home, found.project, found.model
         sides = logged.with_columns(*of, then), logged.with_columns(*of, later)
-        return _with_region(replace(found, then=sides[0], now=sides[1]))
+        found = replace(found, then=sides[0], now=sides[1])
+        return _with_region(_without_no_data(sources, found))
     return replace(found, then=sides[0], now=sides[1])
+
+
+def _without_no_data(sources: Sources, found: Case) -> Case:
+    """Leave out what training said is no data: a number of an order moves, and says nothing."""
+    versions = {one for side in (found.then, found.now) for one in side.rows.version if one}
+    of = found.project, found.model
+    told = [reference.skipped(sources.home, None, *of, int(one)) for one in versions]
+    no_data = frozenset[str]().union(*told)
+    return replace(
+        found,
+        then=_left_out(found.then, no_data),
+        now=_left_out(found.now, no_data),
+        moved=tuple(one for one in found.moved if not series.is_of(one.name, no_data)),
+    )
+
+
+def _left_out(side: Side, no_data: frozenset[str]) -> Side:
+    columns = {n: values for n, values in side.columns.items() if not series.is_of(n, no_data)}
+    return replace(side, columns=columns)
 
 
 def _with_region(found: Case) -> Case:

@@ -7,7 +7,7 @@ for it, so a run and a deployment that were slowed by the same thing are told th
 import numpy as np
 from numpy.typing import NDArray
 
-from services.causes.case import Case, Numbers, Other
+from services.causes.case import OWN, Case, Holder, Numbers, Other
 from services.causes.comparing import Codes, Strata
 from services.causes.factor import Answer, Factor, Missing, above, evidence, known, mean_of, told
 from services.causes.wording import address, average, hardware, spread, when
@@ -18,7 +18,13 @@ Flags = NDArray[np.bool_]
 _MORE = 0.1
 """Share of the rows by which a state must hold more often than before."""
 _NO_TELEMETRY = "no telemetry of its machine is kept of that time"
-_USED = ("hardly used by others", "somewhat used by others", "much used by others")
+_USED = (
+    "hardly used by others", "somewhat used by others", "much used by others",
+    "mostly used by others",
+)  # fmt: skip
+_GROWN_BYTES = 256e6
+"""Growth from which on it is told whose memory it is."""
+_NAMED = 3
 
 
 def thermal(case: Case) -> Answer:
@@ -66,16 +72,37 @@ def memory(case: Case) -> Answer:
     then, now = (_short(pressure[side], swap[side]) for side in (0, 1))
     strata = above(then, now, 1.0, ("memory enough", "memory short"))
     rate = average(swap[0] / 1e6, swap[1] / 1e6, "Read back from swap", " MB/s")
+    grown = [one for one in case.holders if one.grown_bytes >= _GROWN_BYTES]
+    held = [_held(case, one) for one in grown[:_NAMED]]
+    title, link = "The machine is short of memory", hardware(case)
+    if grown:
+        more = f"{grown[0].grown_bytes / 1e9:.1f} GB more than before"
+        title += f": {_inside(_owner(case, grown[0]))} {_holds(grown[0])} {more}"
+        link = _link(case, grown[0])
     return Factor(
         "memory",
         strata,
         _more(then >= 1, now >= 1),
-        "The machine is short of memory",
-        evidence(spread(then, now, "Memory pressure or swap"), rate, *when(case, strata)),
+        title,
+        evidence(*held, spread(then, now, "Memory pressure or swap"), rate, *when(case, strata)),
         "End what else holds memory, or give the endpoint fewer model servers or a quantised "
         "version.",
-        hardware(case),
+        link,
     )
+
+
+def _held(case: Case, one: Holder) -> str:
+    then, now = one.then_bytes / 1e9, one.now_bytes / 1e9
+    return f"{_owner(case, one)} held {then:.1f} GB then, {now:.1f} GB now."
+
+
+def _holds(one: Holder) -> str:
+    return "hold" if one.owner in ("", OWN) else "holds"
+
+
+def _inside(owner: str) -> str:
+    """Return an owner's name within a sentence."""
+    return owner[:1].lower() + owner[1:]
 
 
 def _short(pressure: Numbers, swap: Numbers) -> Numbers:
@@ -115,8 +142,11 @@ def contention(case: Case) -> Answer:
     title = "Others use the machine at the same time"
     lines = [
         f"{_owner(case, one)} had {percent(one.then)} of the machine then, {percent(one.now)} now."
-        for one in case.others[:3]
+        for one in case.others[:_NAMED]
     ]
+    if case.own is not None and lines:
+        then_own, now_own = (percent(one) for one in case.own)
+        lines.append(f"Its own model servers had {then_own} then, {now_own} now.")
     if first is not None:
         title = (
             f"{_owner(case, first)} uses the same machine: {percent(first.now)} of its CPU or GPU"
@@ -149,12 +179,14 @@ def _codes(values: Numbers) -> Codes:
     return codes
 
 
-def _foreign(case: Case, one: Other) -> bool:
+def _foreign(case: Case, one: Other | Holder) -> bool:
     """Return whether it is another project's: who reads this may not see that one."""
     return bool(one.project) and one.project != case.project
 
 
-def _owner(case: Case, one: Other) -> str:
+def _owner(case: Case, one: Other | Holder) -> str:
+    if one.owner == OWN:
+        return "Its own model servers"
     if _foreign(case, one):
         return "Work of another project"
     kind, _, name = one.owner.partition(":")
@@ -168,7 +200,7 @@ def _owner(case: Case, one: Other) -> str:
     return "Somebody's own programs"
 
 
-def _link(case: Case, one: Other | None) -> str:
+def _link(case: Case, one: Other | Holder | None) -> str:
     if one is None or _foreign(case, one):
         return hardware(case)
     if one.owner.startswith("run:"):

@@ -7,12 +7,12 @@ import json
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from services.causes.case import Numbers, Other, Rows, Training
+from services.causes.case import OWN, Holder, Numbers, Other, Rows, Training
 from services.errors import MlopsError
 from services.mirror.queries import Mirror
 from services.serving.store import Event
@@ -29,7 +29,10 @@ _SERVED_S = 600.0
 _SAMPLE_S = 10.0
 _OURS = ("engine:gateway", "engine:serving", "engine:predictions")
 """What works more when an endpoint is asked more is no neighbour of it."""
-_SOME, _MUCH = 0.2, 0.5
+_LEVELS = (0.2, 0.5, 0.8)
+"""Shares of the machine from which on others use some, much and most of it."""
+_ROSE = 0.01
+"""Share of the machine by which the use of one rises, at least, to be told."""
 _WORKING = 0.5
 _BEGAN = frozenset(("restarted", "woken"))
 _SAID = 160
@@ -41,7 +44,11 @@ class Machine:
 
     known: Mapping[str, Numbers]
     use: Mapping[tuple[str, str], float]
-    """Owner and project → share of the busier of CPU and GPU that it had."""
+    """Owner and project → share of the busier of CPU and GPU that it had; not of ``OWN``."""
+    own: float | None = None
+    """The share of the endpoint's own model servers; None: no use is kept of that time."""
+    memory: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Owner and project → bytes that it held on average; ``OWN`` among them."""
 
 
 def host_of(*sides: Rows) -> str:
@@ -72,17 +79,22 @@ def machine(telemetry: Telemetry, host: str, name: str, rows: Rows) -> Machine:
     found = {one.metric: _at(one, rows.at) for one in series}
     working = found.get(_BUSY, np.full(len(rows), np.nan))
     known: dict[str, Numbers] = {}
-    for field, metric in _METRICS.items():
-        told = getattr(rows, field)
+    for fact, metric in _METRICS.items():
+        told = getattr(rows, fact)
         read = found.get(metric, np.full(len(rows), np.nan))
-        known[field] = np.where(np.isfinite(told), told, read)
+        known[fact] = np.where(np.isfinite(told), told, read)
     # An idle GPU's clock is low because it is idle.
     known["clock"] = np.where(np.nan_to_num(working) >= _WORKING, known["clock"], np.nan)
     uses = telemetry.owners(host, begin, end, _POINTS)
     known["others"], use = _others(uses, name, rows.at, _cores(telemetry, host))
     known["replicas"] = _servers(telemetry, host, name, rows.at)
     mine = rows.host == host
-    return Machine({one: np.where(mine, values, np.nan) for one, values in known.items()}, use)
+    return Machine(
+        {one: np.where(mine, values, np.nan) for one, values in known.items()},
+        {key: had for key, had in use.items() if key[0] != OWN},
+        sum(had for key, had in use.items() if key[0] == OWN) if uses else None,
+        _memory(uses, name),
+    )
 
 
 def _moment(at: float) -> datetime:
@@ -111,7 +123,7 @@ def _cores(telemetry: Telemetry, host: str) -> int:
 def _others(
     uses: Sequence[OwnerUse], name: str, at: Numbers, cores: int
 ) -> tuple[Numbers, Mapping[tuple[str, str], float]]:
-    """Return how much others used the machine around some moments, and who of them how much."""
+    """Return how much others used the machine around some moments, and how much each, own too."""
     cpu: dict[float, float] = {}
     gpu: dict[float, float] = {}
     use: dict[tuple[str, str], float] = {}
@@ -120,13 +132,14 @@ def _others(
         begin = one.at.timestamp()
         cpu.setdefault(begin, 0.0)
         gpu.setdefault(begin, 0.0)
-        if one.owner in _OURS or _is_ours(one.owner, name):
+        if one.owner in _OURS:
             continue
         on_cpu = (one.cpu_s or 0.0) / one.bucket_s / cores if cores else 0.0
         on_gpu = (one.gpu_s or 0.0) / one.bucket_s
-        cpu[begin] += on_cpu
-        gpu[begin] += on_gpu
-        key = one.owner, one.project
+        key = _key(one, name)
+        if key[0] != OWN:
+            cpu[begin] += on_cpu
+            gpu[begin] += on_gpu
         use[key] = use.get(key, 0.0) + max(on_cpu, on_gpu)
     begins = sorted(cpu)
     levels = [_level(max(cpu[begin], gpu[begin])) for begin in begins]
@@ -139,8 +152,22 @@ def _others(
     return found, {key: min(1.0, value / count) for key, value in use.items()}
 
 
+def _key(one: OwnerUse, name: str) -> tuple[str, str]:
+    return (OWN, "") if _is_ours(one.owner, name) else (one.owner, one.project)
+
+
 def _level(used: float) -> float:
-    return 2.0 if used >= _MUCH else 1.0 if used >= _SOME else 0.0
+    return float(bisect_right(_LEVELS, used))
+
+
+def _memory(uses: Sequence[OwnerUse], name: str) -> Mapping[tuple[str, str], float]:
+    """Return what each held on average of the stretches in which anything was seen."""
+    held: dict[tuple[str, str], float] = {}
+    for one in uses:
+        key = _key(one, name)
+        held[key] = held.get(key, 0.0) + (one.memory_bytes or 0)
+    count = max(1, len({one.at for one in uses}))
+    return {key: value / count for key, value in held.items()}
 
 
 def _is_ours(owner: str, name: str) -> bool:
@@ -171,8 +198,23 @@ def neighbours(then: Machine, now: Machine) -> tuple[Other, ...]:
     """Return who else used the machine, whose use rose by most first."""
     keys = then.use.keys() | now.use.keys()
     found = [Other(*key, then.use.get(key, 0.0), now.use.get(key, 0.0)) for key in keys]
-    rising = [one for one in found if one.now > one.then]
+    rising = [one for one in found if one.now - one.then >= _ROSE]
     return tuple(sorted(rising, key=lambda one: (one.then - one.now, one.owner, one.project)))
+
+
+def own(then: Machine, now: Machine) -> tuple[float, float] | None:
+    """Return the share of the endpoint's own model servers then and now, None where not known."""
+    return None if then.own is None or now.own is None else (then.own, now.own)
+
+
+def holders(then: Machine, now: Machine) -> tuple[Holder, ...]:
+    """Return who holds more memory than before, the one that grew most first."""
+    if not then.memory or not now.memory:
+        return ()
+    keys = then.memory.keys() | now.memory.keys()
+    found = [Holder(*key, then.memory.get(key, 0.0), now.memory.get(key, 0.0)) for key in keys]
+    grown = [one for one in found if one.grown_bytes > 0]
+    return tuple(sorted(grown, key=lambda one: (-one.grown_bytes, one.owner, one.project)))
 
 
 def trainings(

@@ -157,11 +157,16 @@ class Monitor:
         of = self._home, project, model
         fault: EngineError | None = None
         chosen: Reference | None = None
-        if wanted.kind in ("auto", "evaluation"):
-            try:
-                chosen = reference.evaluation(self._home, self._mlflow, project, model, version)
-            except EngineError as error:
-                fault = error
+        no_data: frozenset[str] = frozenset()
+        asked = self._home, self._mlflow, project, model, version
+        try:
+            if wanted.kind in ("auto", "evaluation"):
+                chosen = reference.evaluation(*asked)
+                no_data = chosen.ignored if chosen is not None else no_data
+            else:
+                no_data = reference.skipped(*asked)
+        except EngineError as error:
+            fault = error
         window = windows.read(*of, version, at, last)
         if wanted.kind == "auto" and (chosen is None or hashed.is_hashed(window.table)):
             # Not while MLflow is away: another baseline for an hour would look like drift.
@@ -174,7 +179,7 @@ class Monitor:
             chosen = reference.season(*of, window.since or at - 3600.0, at, wanted.weeks)
         if chosen is not None and chosen.until is not None:
             window = windows.read(*of, version, at, last, chosen.until)
-        return chosen, window, fault
+        return chosen.leaving_out(no_data) if chosen is not None else None, window, fault
 
     def _judged(self, chosen: Reference | None, window: Window, wanted: Baseline) -> list[Judged]:
         if chosen is None:

@@ -52,7 +52,7 @@ def paired(
     looks = [(cut, series.requests(cut)) for cut in cuts]
     asked = series.requests(reference)
     both = dict.fromkeys((*series.names(reference), *series.names(window)))
-    kept = [name for name in both if not {name, series.vector_of(name)} & ignored]
+    kept = [name for name in both if not series.is_of(name, ignored)]
     return tuple(_pair(reference, name, asked, looks) for name in kept)
 
 

@@ -8,7 +8,7 @@ weeks before.
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -51,12 +51,24 @@ class Reference:
     ignored: frozenset[str] = frozenset()
     """Columns that training said are no data, as ``input.seed``: they are not compared."""
 
+    def leaving_out(self, no_data: frozenset[str]) -> "Reference":
+        """Return it with more columns that are no data."""
+        if no_data <= self.ignored:
+            return self
+        return made(self.table, self.said, self.until, self.ignored | no_data)
+
 
 def made(
     table: "pa.Table", said: str, until: float | None = None, ignored: Iterable[str] = ()
 ) -> Reference:
-    """Return rows as a reference, with how much each input matters in them."""
-    return Reference(table, said, importance.of(table), until, frozenset(ignored))
+    """Return rows as a reference, with how much each input that is data matters in them."""
+    no_data = frozenset(ignored)
+    return Reference(table, said, importance.of(left_out(table, no_data)), until, no_data)
+
+
+def left_out(table: "pa.Table", no_data: Collection[str]) -> "pa.Table":
+    """Return a table without the columns that are no data."""
+    return table.select([name for name in table.column_names if not series.is_of(name, no_data)])
 
 
 def evaluation(
@@ -84,9 +96,34 @@ def evaluation(
     table, revision = parse(content)
     said = f"the evaluation data of version {version}"
     said += f" (data revision {revision[:8]})" if revision else ""
-    skipped = ignored(content)
-    _keep(path, table, said, ignored=skipped)
-    return made(table, said, ignored=skipped)
+    no_data = ignored(content)
+    _keep(path, table, said, ignored=no_data)
+    return made(table, said, ignored=no_data)
+
+
+def skipped(
+    home: Home, mlflow: "MLflow | None", project: str, model: str, version: int
+) -> frozenset[str]:
+    """Return the columns that a version's training said are no data, as ``input.seed``.
+
+    They are said with the evaluation data, and hold whatever the version is compared with.
+
+    Args:
+        home: Where it is kept once it was fetched.
+        mlflow: Is asked where nothing is kept; None: nobody is.
+        project: Of the model.
+        model: Its name.
+        version: Of it.
+
+    Raises:
+        EngineError: MLflow did not answer, or what was logged cannot be read.
+        PlatformError: It cannot be kept.
+    """
+    told = _told(folder.reference(home, project, model, f"version-{version}"))
+    if told is not None:
+        return frozenset(told.get("ignored", ()))
+    found = evaluation(home, mlflow, project, model, version) if mlflow is not None else None
+    return frozenset() if found is None else found.ignored
 
 
 def ignored(content: bytes) -> tuple[str, ...]:
@@ -236,10 +273,22 @@ def _kept(path: Path) -> Reference | None:
     try:
         table = pq.ParquetFile(path).read()
         told = orjson.loads(table.schema.metadata[_SAID])
-        skipped = told.get("ignored", ())
-        return made(table.replace_schema_metadata(), str(told["said"]), told["until"], skipped)
+        no_data = told.get("ignored", ())
+        return made(table.replace_schema_metadata(), str(told["said"]), told["until"], no_data)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         return None  # none yet, or damaged: it is made again from where it came
+
+
+def _told(path: Path) -> Mapping[str, Any] | None:
+    """Return what is said beside a kept reference, without its rows; None where none is kept."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        told: Mapping[str, Any] = orjson.loads(pq.read_schema(path).metadata[_SAID])
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return None
+    return told
 
 
 def _keep(

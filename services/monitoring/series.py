@@ -1,7 +1,7 @@
 """A column of the prediction log as figures, categories or texts, without its empty values."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -85,6 +85,11 @@ def role(name: str) -> Role | None:
 def vector_of(name: str) -> str:
     """Return the name of the column that a column is of: of a vector's element, the vector's."""
     return _OF_VECTOR.sub("", name)
+
+
+def is_of(name: str, names: Collection[str]) -> bool:
+    """Return whether a column is among these, or an element of a vector that is."""
+    return name in names or vector_of(name) in names
 
 
 def requests(table: "pa.Table") -> Codes | None:
