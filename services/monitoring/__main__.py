@@ -8,6 +8,7 @@ import argparse
 import json
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -19,6 +20,7 @@ from services.monitoring import checking, deployed, told
 from services.monitoring.checking import COMMAND_LINE, Asked, Round, Say
 from services.monitoring.models import Baseline
 from services.monitoring.told import Told
+from services.process_identity import start_of
 
 KINDS = ("auto", "evaluation", "first", "season")
 
@@ -49,22 +51,23 @@ def main() -> int:
     asked = Asked(
         tuple(given.deployment), baseline, given.report, given.by, given.wait, given.unless_younger
     )
-    me = Told(psutil.Process().pid, psutil.Process().create_time(), "it begins")
+    own = psutil.Process()
+    me = Told(own.pid, own.create_time(), "it begins", start=start_of(own.pid))
     try:
         came = checking.run(home, asked, _teller(given.tell, me))
     except MlopsError as error:
-        _end(given.tell, Told(me.pid, me.created, done=True, error=error.message, hint=error.hint))
+        _end(given.tell, replace(me, said="", done=True, error=error.message, hint=error.hint))
         sys.stderr.write(f"{error}\n")
         return 1
     except ValueError as error:  # of settings: pydantic's and TOML's
         said = f"The settings cannot be used: {error}."
-        _end(given.tell, Told(me.pid, me.created, done=True, error=said))
+        _end(given.tell, replace(me, said="", done=True, error=said))
         sys.stderr.write(f"{said}\n")
         return 1
     lines = tuple(
         line for one, each in came.checked.items() for line in deployed.documents(one, each)
     )
-    _end(given.tell, Told(me.pid, me.created, came.said, done=True, lines=lines))
+    _end(given.tell, replace(me, said=came.said, done=True, lines=lines))
     return _print(came, lines, sys.stdout)
 
 
@@ -77,7 +80,7 @@ def _print(came: Round, lines: tuple[dict[str, object], ...], out: TextIO) -> in
 def _teller(file: Path | None, me: Told) -> Say:
     def say(said: str) -> None:
         if file is not None:
-            told.write(file, Told(me.pid, me.created, said))
+            told.write(file, replace(me, said=said))
 
     say(me.said)
     return say
