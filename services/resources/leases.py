@@ -22,7 +22,11 @@ from services.resources.lists import ListFile
 from services.resources.models import Capacity, Lease, Needs, Never, Owner, Waits
 
 TTL_S = 120.0
-"""A lease whose owner is on another machine ends so long after it was renewed last."""
+"""A lease whose owner is on another machine ends so long after it was renewed last.
+
+By the time of day of this machine: one that is set forward by more ends it until the next renewal,
+one that is set back keeps it for longer. Owners on this machine are looked at instead.
+"""
 
 
 @dataclass(frozen=True, slots=True)
