@@ -10,6 +10,7 @@ RANK = {
     "home": 0,
     "errors": 0,
     "postgres": 0,
+    "process_identity": 0,
     "reading": 1,
     "settings": 1,
     "engines": 2,

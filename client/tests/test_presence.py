@@ -196,7 +196,9 @@ def test_others_are_the_living_processes_of_the_same_project(home: Path):
     assert list(presence.others("another")) == []
     written(home, parent, owner="replica:toy")
     assert list(presence.others("toy")) == []
-    written(home, parent, started_at=1.0)
+    written(home, parent, started_at=1.0)  # by the clock as it was before it was set
+    assert list(presence.others("toy")) == [parent]
+    os.utime(home / "run" / "processes" / f"{parent}.json", (2.0, 2.0))
     assert list(presence.others("toy")) == []
     (home / "run" / "processes" / f"{parent}.json").write_text("{")
     assert list(presence.others("toy")) == []

@@ -3,6 +3,9 @@
 A claim ends when its process is gone (same host), when its lease runs out (a stopped process,
 another host), or when the executor lets go. A late owner that wakes up is refused at its next
 write.
+
+Leases are written by the time of day, which all hosts share within their few seconds. When it is
+set, or the machine slept, no claim is taken for run out before its owner had time to renew it.
 """
 
 import contextlib
@@ -12,6 +15,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -23,11 +27,18 @@ from services.actions.action import Memory
 from services.actions.journal import Journal
 from services.actions.records import State, shown
 from services.errors import ConflictError, MlopsError
+from services.process_identity import Identity, start_of
 
 logger = logging.getLogger(__name__)
 
 _LEASE_MS = 30_000
 _RENEW_S = 10.0
+_SET_S = 2.0
+"""The time of day and the time that goes by part by so much only when the clock is set."""
+_SETTLED_S = 1.5 * _RENEW_S
+"""So long after that, whoever lives has renewed its lease."""
+_LONGEST_PAUSE_MS = 600_000
+"""No pause is longer: what is to wait longer was written before the clock was set back."""
 
 
 class LostClaimError(ConflictError):
@@ -46,9 +57,24 @@ class Claim:
 class Claims:
     """Takes actions and writes what becomes of them, as long as they are ours."""
 
-    def __init__(self, journal: Journal, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        now: Callable[[], int],
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin.
+
+        Args:
+            journal: Where the actions are.
+            now: The time of day, milliseconds since 1970.
+            elapsed: The time that goes by, in seconds from anywhere.
+        """
         self._journal = journal
         self._now = now
+        self._elapsed = elapsed
+        self._apart_s = now() / 1000 - elapsed()
+        self._set_at = float("-inf")
         self._me = _identity()
         self._held: set[int] = set()
 
@@ -72,12 +98,26 @@ class Claims:
         return found
 
     def _is_free(self, row: Row) -> bool:  # type: ignore[type-arg]  # of the actions table
-        now = self._now()
+        now, settling = self._now(), self._was_set()
         if row.state == "pending":
-            return bool(row.not_before_ms <= now)
+            return not 0 < row.not_before_ms - now <= _LONGEST_PAUSE_MS
         if row.owner == self._me:  # we let go without being able to write so: the disk was full
             return row.id not in self._held
-        return row.lease_ms < now or not _is_alive(row.owner)
+        if not _is_alive(row.owner):
+            return True
+        left_ms = row.lease_ms - now
+        # Another host's clock may be ahead of ours; our own was, before it was set back.
+        odd = left_ms > 2 * _LEASE_MS and _is_here(row.owner)
+        return (left_ms < 0 or odd) and not settling
+
+    def _was_set(self) -> bool:
+        """Return whether the clock was set lately, or the machine slept."""
+        elapsed = self._elapsed()
+        apart_s = self._now() / 1000 - elapsed
+        if abs(apart_s - self._apart_s) > _SET_S:
+            self._set_at = elapsed
+        self._apart_s = apart_s
+        return elapsed - self._set_at < _SETTLED_S
 
     def take(self, action_id: int) -> Claim | None:
         """Take an action; None when another executor was faster."""
@@ -229,24 +269,24 @@ class Claims:
 
 
 def _identity() -> str:
-    """Return host, process, its start, and which executor of it.
+    """Return host, process, when it was made, which executor of it, and its start.
 
     A process number alone may be another process tomorrow.
     """
-    started = psutil.Process().create_time()
-    return f"{socket.gethostname()[:60]}:{os.getpid()}:{started:.2f}:{secrets.token_hex(4)}"
+    own, created = os.getpid(), psutil.Process().create_time()
+    host = socket.gethostname()[:60]
+    return f"{host}:{own}:{created:.2f}:{secrets.token_hex(4)}:{start_of(own)}"
 
 
 def _is_alive(owner: str | None) -> bool:
     """Return whether the owner's process lives; of another host the lease alone tells."""
     if owner is None:
         return False
-    host, pid, started = owner.split(":")[:3]
-    if host != socket.gethostname()[:60]:
+    if not _is_here(owner):
         return True
-    try:
-        process = psutil.Process(int(pid))
-        same = abs(process.create_time() - float(started)) < 0.05
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+    _, pid, created, _, *start = owner.split(":")  # earlier versions wrote no start
+    return Identity(int(pid), float(created), "".join(start)).alive
+
+
+def _is_here(owner: str) -> bool:
+    return owner.partition(":")[0] == socket.gethostname()[:60]

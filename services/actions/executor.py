@@ -57,11 +57,16 @@ _KEY_LIMIT = 500
 class Executor:
     """Submits actions, and executes what is pending; any number of processes may have one."""
 
-    def __init__(self, context: Context, now: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self,
+        context: Context,
+        now: Callable[[], int] = now_ms,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._context = context
         self._journal = context.journal
         self._now = now
-        self._claims = Claims(context.journal, now)
+        self._claims = Claims(context.journal, now, elapsed)
 
     # Submitting
 

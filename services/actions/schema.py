@@ -48,7 +48,7 @@ actions = Table(
     Column("result", Text, nullable=False),
     Column("submitted_ms", BigInteger, nullable=False),
     Column("finished_ms", BigInteger),
-    Column("owner", String(120)),  # host:pid:start:executor that holds it
+    Column("owner", String(120)),  # host:pid:created:executor:start that holds it
     Column("attempts", Integer, nullable=False),  # grows with every claim: a late owner is refused
     Column("tries", Integer, nullable=False, server_default="0"),  # of this direction
     Column("not_before_ms", BigInteger, nullable=False, server_default="0"),

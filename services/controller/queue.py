@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
-import psutil
-
 from services.controller.known import Known
 from services.controller.workforce import Workforce
 from services.engines.airflow.adapter import Airflow
@@ -20,6 +18,7 @@ from services.mirror.workflow_models import ACTIVE_RUNS, TaskRun
 from services.mirror.workflow_queries import Workflows
 from services.mirror.workflow_store import WorkflowStore
 from services.mirror.workflow_tables import QUEUE
+from services.process_identity import Identity
 from services.resources.capacity import capacities, with_here
 from services.resources.leases import LeaseBook, this_process
 from services.resources.models import Capacity, Lease, Owner
@@ -231,7 +230,7 @@ class QueueLoop:
             self._leases.end(name)
         for name, one in running.items():
             lease = held.get(name) or _lease_of(one)
-            if name not in held or self._now() - lease.renewed_at > _TELL_S:
+            if name not in held or not 0 <= self._now() - lease.renewed_at <= _TELL_S:
                 owner = self._owner(tasks[one.job.id], one.host)
                 self._leases.renew(replace(lease, host=one.host, owner=owner))
 
@@ -241,10 +240,8 @@ class QueueLoop:
         pid = task.evidence.get("pid")
         if host != self._here or not isinstance(pid, int):
             return ours
-        try:
-            return Owner(ours.host, pid, psutil.Process(pid).create_time())
-        except psutil.Error:
-            return ours
+        job = Identity.of(pid)
+        return ours if job is None else Owner(ours.host, job.pid, job.created, job.start)
 
     def _decide(self, facts: Facts, now: float) -> Decided:
         ahead = bool(facts.waiting) and not 0 <= now - self._kept.ahead_at < _AHEAD_S

@@ -146,10 +146,12 @@ class Repository:
 
     def _break_locks(self) -> None:
         """Remove the locks of a git that was killed; ours is the only one that writes here."""
-        git = self.folder / ".git"
+        git, began = self.folder / ".git", time.monotonic()
         for lock in (*git.glob("*.lock"), *git.glob("refs/heads/*.lock")):
             try:
                 while time.time() - lock.stat().st_mtime < _STALE_S:  # a person's git, by hand
+                    if time.monotonic() - began > _STALE_S:  # made before the clock was set back
+                        break
                     time.sleep(0.05)
                 lock.unlink()
             except FileNotFoundError:

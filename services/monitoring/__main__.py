@@ -21,6 +21,7 @@ from services.monitoring import checking, deployed, told
 from services.monitoring.checking import COMMAND_LINE, Asked, Round, Say
 from services.monitoring.models import Baseline
 from services.monitoring.told import Told
+from services.process_identity import start_of
 
 KINDS = ("auto", "evaluation", "first", "season")
 
@@ -51,8 +52,10 @@ def main() -> int:
     asked = Asked(
         tuple(given.deployment), baseline, given.report, given.by, given.wait, given.unless_younger
     )
-    mine = psutil.Process()
-    me = Told(mine.pid, mine.create_time(), "it begins", tick=time.monotonic())
+    own = psutil.Process()
+    me = Told(
+        own.pid, own.create_time(), "it begins", tick=time.monotonic(), start=start_of(own.pid)
+    )
     try:
         came = checking.run(home, asked, _teller(given.tell, me))
     except MlopsError as error:

@@ -21,10 +21,10 @@ import psutil
 from services.errors import PlatformError
 from services.home import Home
 from services.monitoring import folder
+from services.process_identity import Identity
 
 LONGEST_S = 1800.0
 """So long a check takes at most; one that takes longer hangs."""
-_SAME_MOMENT_S = 1.5
 _TOKEN = re.compile(r"[0-9A-Za-z-]{1,60}")
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,6 +45,8 @@ class Told:
     tick: float | None = None
     """When it began by this machine's monotonic clock, which all processes share and which neither
     a clock that is set nor, on a Mac, sleep moves; None: told before ticks were."""
+    start: str = ""
+    """As in ``services.process_identity``."""
 
     @property
     def alive(self) -> bool:
@@ -65,12 +67,7 @@ class Told:
             end(process)
 
     def _process(self) -> psutil.Process | None:
-        try:
-            found = psutil.Process(self.pid)
-            same = abs(found.create_time() - self.created) < _SAME_MOMENT_S
-            return found if same and found.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.Error:
-            return None
+        return Identity(self.pid, self.created, self.start).process()
 
 
 def end(process: psutil.Process) -> None:
@@ -127,13 +124,10 @@ def begin(home: Home, token: str, names: Sequence[str], *, report: bool, wait_s:
     target = path(home, token)
     arguments = [*names, "--tell", str(target), "--wait", str(wait_s), "--by", "request"]
     child = start(home, [*arguments, *(["--report"] if report else [])], target.with_suffix(".log"))
-    try:
-        created = psutil.Process(child.pid).create_time()
-    except psutil.Error:  # it ended at once; its log says why
-        created = 0.0
+    made = Identity.of(child.pid) or Identity(child.pid, 0.0)  # it ended at once: its log says why
     # Whoever looks comes and goes; somebody has to bury it.
     threading.Thread(target=child.wait, name=f"check {child.pid}", daemon=True).start()
-    told = Told(child.pid, created, "it begins", tick=time.monotonic())
+    told = Told(made.pid, made.created, "it begins", tick=time.monotonic(), start=made.start)
     if not target.exists():  # else it was faster
         write(target, told)
     return told

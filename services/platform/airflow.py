@@ -286,6 +286,8 @@ def part_fault(body: bytes, name: str, started_at: float, now: float) -> str:
     if at < started_at - 1.0:
         return "It has not noted a heartbeat since it was started."
     silent_s = now - at
+    if silent_s < -_MAX_SILENCE_S:  # noted before the clock was set back; the next is right
+        return f"Its last heartbeat is {-silent_s:.0f} s ahead of now."
     return f"Its last heartbeat is {silent_s:.0f} s old." if silent_s > _MAX_SILENCE_S else ""
 
 

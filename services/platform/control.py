@@ -18,8 +18,8 @@ from services.platform import state as states
 from services.platform.engines import BUILDERS, interpreter
 from services.platform.files import not_written, read_json
 from services.platform.logs import tail
-from services.platform.processes import Identity
 from services.platform.state import EngineState, PlatformState
+from services.process_identity import Identity
 
 ALREADY_RUNS = 75
 """Exit code (EX_TEMPFAIL) of a second supervisor."""
@@ -38,11 +38,8 @@ def running(home: Home) -> Identity | None:
         document = read_json(home.run / "supervisor.pid") or {}
     except PlatformError:
         return None
-    pid, created = document.get("pid"), document.get("created")
-    if not isinstance(pid, int) or not isinstance(created, float):
-        return None
-    known = Identity(pid, created)
-    return known if known.alive else None
+    known = Identity.noted(document)
+    return known if known and known.alive else None
 
 
 def prepare(home: Home) -> None:

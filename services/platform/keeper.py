@@ -19,8 +19,8 @@ from services.platform import ports, processes
 from services.platform.engines import EngineSpec, Setup
 from services.platform.files import not_written
 from services.platform.logs import tail
-from services.platform.processes import Identity
 from services.platform.state import EngineState, Phase
+from services.process_identity import Identity
 
 logger = logging.getLogger(__name__)
 
@@ -138,10 +138,13 @@ class Keeper:
             return True
         if before is None or before.leader is None:
             return False
-        self._change(leader=before.leader, members=before.members)
+        leader = before.leader
+        self._change(leader=leader, members=before.members)
         same = before.fingerprint == self.spec.fingerprint
-        if same and before.leader.alive and self._answers(before.leader.created):
-            logger.info("%s still runs (pid %s) and is adopted.", self.spec.name, before.leader.pid)
+        if same and leader.alive and self._answers(leader.began_at()):
+            logger.info("%s still runs (pid %s) and is adopted.", self.spec.name, leader.pid)
+            # As it is known today: what was noted by an earlier version has less in it.
+            self._change(leader=Identity.of(leader.pid) or leader)
             self._phase("starting", "Adopted from an earlier supervisor.")
             return True
         self._finish()
@@ -246,7 +249,7 @@ class Keeper:
 
     def _ask(self) -> bool:
         leader = self._state.leader
-        answer = self.spec.ready(leader.created if leader else 0.0)
+        answer = self.spec.ready(leader.began_at() if leader else 0.0)
         # A process that ended meanwhile did not answer; somebody else on its port did.
         if answer.ready and not self._ended():
             self._count()

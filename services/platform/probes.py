@@ -23,7 +23,10 @@ class Answer:
 
 
 class Probe(Protocol):
-    """Asks one engine; ``started_at`` (seconds since 1970) is when its process was made."""
+    """Asks one engine; ``started_at`` is when its process was made.
+
+    In seconds since 1970 by the clock as it is now, for it is held against reports of today.
+    """
 
     def __call__(self, started_at: float, /) -> Answer:
         """Return the engine's answer; never raise for an engine that is not well."""
@@ -95,6 +98,8 @@ class HeartbeatProbe:
         if at < started_at - 1.0:
             return Answer(ready=False, detail="It has not reported since it was started.")
         age_s = time.time() - at
+        if age_s < -self.max_age_s:  # written before the clock was set back; the next is right
+            return Answer(ready=False, detail=f"Its last report is {-age_s:.0f} s ahead of now.")
         if age_s > self.max_age_s:
             return Answer(ready=False, detail=f"Its last report is {age_s:.0f} s old.")
         return Answer(ready=True, detail=detail)

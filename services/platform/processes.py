@@ -1,8 +1,8 @@
 """Which processes are ours, and how they are ended with all they started.
 
-A process is known by its id *and* the moment it was made, since ids are used again. What belongs to
-an engine is found in three ways, so that nothing hides: what was recorded and its descendants, the
-members of its process group, and whoever carries the engine's mark in its environment.
+What belongs to an engine is found in three ways, so that nothing hides: what was recorded and its
+descendants, the members of its process group, and whoever carries the engine's mark in its
+environment.
 """
 
 import contextlib
@@ -10,44 +10,14 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from services.process_identity import Identity
+
 MARK = "MLOPS_ENGINE"
-_SAME_MOMENT_S = 1.5  # the kernel's idea of "when" moves a little when the clock is set
 _POLL_S = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """One process for good: its id and when it was made (seconds since 1970)."""
-
-    pid: int
-    created: float
-
-    @classmethod
-    def of(cls, pid: int) -> "Identity | None":
-        """Return the identity of a process that is alive now."""
-        try:
-            return cls(pid, psutil.Process(pid).create_time())
-        except psutil.Error:
-            return None
-
-    def process(self) -> psutil.Process | None:
-        """Return the process, None when it ended (also when it waits to be buried)."""
-        try:
-            found = psutil.Process(self.pid)
-            same = abs(found.create_time() - self.created) < _SAME_MOMENT_S
-            return found if same and found.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.Error:
-            return None
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still runs."""
-        return self.process() is not None
 
 
 def mark(home: Path, engine: str) -> str:
@@ -96,14 +66,14 @@ def _group(leader: Identity) -> Iterator[psutil.Process]:
     A group's id is not given to a new process while the group lives; so when the id is now that of
     another process, the group is a stranger's.
     """
-    now = Identity.of(leader.pid)
-    if now is not None and abs(now.created - leader.created) >= _SAME_MOMENT_S:
-        return
+    with contextlib.suppress(psutil.Error):
+        if not leader.is_of(psutil.Process(leader.pid)):
+            return
     for pid in psutil.pids():
         with contextlib.suppress(psutil.Error, OSError):
             if pid > 0 and os.getpgid(pid) == leader.pid:
                 member = psutil.Process(pid)
-                if member.create_time() >= leader.created - _SAME_MOMENT_S:
+                if leader.may_have_started(member):
                     yield member
 
 

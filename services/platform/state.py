@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from services.platform.files import read_json, read_or_set_aside
-from services.platform.processes import Identity
+from services.process_identity import Identity
 
 Phase = Literal["starting", "live", "unresponsive", "waiting", "failing", "stopping", "stopped"]
 _PHASES: tuple[Phase, ...] = get_args(Phase)
@@ -82,7 +82,7 @@ def _parsed(document: Mapping[str, object]) -> PlatformState:
     engines = document.get("engines")
     rows = engines if isinstance(engines, list) else []
     return PlatformState(
-        _identity(document.get("supervisor")),
+        Identity.noted(document.get("supervisor")),
         _number(document.get("started_at")),
         tuple(engine for row in rows if (engine := _engine(row))),
         _names(document.get("wanted")),
@@ -114,8 +114,8 @@ def _engine(row: object) -> EngineState | None:
         url=text("url"),
         version=text("version"),
         external=row.get("external") is True,
-        leader=_identity(row.get("leader")),
-        members=tuple(one for item in listed if (one := _identity(item))),
+        leader=Identity.noted(row.get("leader")),
+        members=tuple(one for item in listed if (one := Identity.noted(item))),
         fingerprint=text("fingerprint"),
         answered_at=_number(row.get("answered_at")),
         ends=ends if isinstance(ends, int) else 0,
@@ -124,13 +124,6 @@ def _engine(row: object) -> EngineState | None:
 
 def _phase(value: object) -> Phase:
     return next((phase for phase in _PHASES if phase == value), "stopped")
-
-
-def _identity(value: object) -> Identity | None:
-    if not isinstance(value, dict):
-        return None
-    pid, created = value.get("pid"), _number(value.get("created"))
-    return Identity(pid, created) if isinstance(pid, int) and pid > 1 and created else None
 
 
 def _number(value: object) -> float | None:

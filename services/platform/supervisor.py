@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import FrameType
 
 from services.errors import MlopsError, PlatformError
@@ -24,8 +24,8 @@ from services.platform.engines import PARTS, EngineSpec, build, preferred_ports
 from services.platform.files import write_json
 from services.platform.keeper import Keeper, Pace
 from services.platform.logs import rotate
-from services.platform.processes import Identity
 from services.platform.state import EngineState, PlatformState
+from services.process_identity import Identity
 from services.resources.leases import LeaseBook
 from services.serving.lease_keeping import forget_all
 
@@ -190,7 +190,7 @@ def run(
         logger.info("Another supervisor keeps this home.")
         return ALREADY_RUNS
     own = Identity.of(os.getpid())
-    write_json(home.run / "supervisor.pid", {"pid": os.getpid(), "created": own and own.created})
+    write_json(home.run / "supervisor.pid", asdict(own) if own else {"pid": os.getpid()})
     supervisor = Supervisor(home, specs, pace)
 
     def stop(number: int, frame: FrameType | None) -> None:

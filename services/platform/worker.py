@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -22,11 +22,11 @@ from services.platform.engines import WORKER
 from services.platform.files import read_json, write_json
 from services.platform.keeper import Keeper
 from services.platform.logs import rotate
-from services.platform.processes import Identity
 from services.platform.state import EngineState
 from services.platform.worker_joining import VARIABLE, Invitation
 from services.platform.worker_projects import Projects, forget
 from services.platform.worker_setup import Post
+from services.process_identity import Identity
 from services.projects import discovery
 
 SLOTS = 4
@@ -191,9 +191,9 @@ class Worker:
             "phase": phase,
             "detail": state.detail,
             "since": state.since,
-            "pid": os.getpid(),
-            "created": _created(),
         }
+        own = Identity.of(os.getpid())
+        document |= asdict(own) if own else {}
         with suppress(MlopsError):  # a full disk does not end a worker
             write_json(self._home.run / "worker.json", document, durable=False)
         words = "works" if phase == "live" else phase
@@ -203,11 +203,6 @@ class Worker:
         if sentence != self._told:
             self._told = sentence
             self._say(sentence)
-
-
-def _created() -> float | None:
-    own = Identity.of(os.getpid())
-    return own.created if own else None
 
 
 def status(home: Home) -> Status:
@@ -295,10 +290,8 @@ def asked(
 
 
 def _runs(said: dict[str, object]) -> int | None:
-    pid, created = said.get("pid"), said.get("created")
-    if not isinstance(pid, int) or not isinstance(created, float):
-        return None
-    return pid if Identity(pid, created).alive else None
+    known = Identity.noted(said)
+    return known.pid if known and known.alive else None
 
 
 def _nobody() -> NotFoundError:

@@ -6,7 +6,6 @@ leases mean nothing on another machine and must not come back with a backup. A l
 good by its holders, for renewing a lease that is not there puts it back.
 """
 
-import os
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -17,13 +16,17 @@ from typing import Any
 import psutil
 
 from services.home import Home
+from services.process_identity import Identity, start_of
 from services.resources.ledger import Ledger
 from services.resources.lists import ListFile
 from services.resources.models import Capacity, Lease, Needs, Never, Owner, Waits
 
 TTL_S = 120.0
-"""A lease whose owner is on another machine ends so long after it was renewed last."""
-_SAME_MOMENT_S = 1.5  # the kernel's idea of "when" moves a little when the clock is set
+"""A lease whose owner is on another machine ends so long after it was renewed last.
+
+By the time of day of this machine: one that is set forward by more ends it until the next renewal,
+one that is set back keeps it for longer. Owners on this machine are looked at instead.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +39,15 @@ class Ended:
 
 def this_process() -> Owner:
     """Return the identity of the process that asks."""
-    return Owner(socket.gethostname(), os.getpid(), psutil.Process().create_time())
+    own = psutil.Process()
+    return Owner(socket.gethostname(), own.pid, own.create_time(), start_of(own.pid))
 
 
 def is_alive(owner: Owner) -> bool | None:
     """Return whether a process lives; None when it is on another machine."""
     if owner.host != socket.gethostname():
         return None
-    try:
-        process = psutil.Process(owner.pid)
-        same = abs(process.create_time() - owner.created) < _SAME_MOMENT_S
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+    return Identity(owner.pid, owner.created, owner.start).alive
 
 
 class LeaseBook:

@@ -55,6 +55,8 @@ class Owner:
     """As ``socket.gethostname`` says it: where the pid means something."""
     pid: int
     created: float
+    start: str = ""
+    """As in ``services.process_identity``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import orjson
 import psutil
 
 from services.home import Home
+from services.process_identity import age_s, start_of
 from services.serving import paths
 from services.serving.models import Backend
 
@@ -263,7 +264,10 @@ def strays(home: Home, known: set[str]) -> list[psutil.Process]:
 
 
 def _unnoted(process: psutil.Process, noted: psutil.Process | None) -> bool:
-    if time.time() - process.create_time() < _YOUNG_S or process == noted:
+    age = age_s(process.pid)
+    if age is None:
+        age = time.time() - process.create_time()
+    if age < _YOUNG_S or process == noted:
         return False
     return noted not in process.parents()
 
@@ -286,6 +290,7 @@ def tag(spec: ReplicaSpec, pid: int, created: float) -> None:
     said = {
         "pid": pid,
         "started_at": created,
+        "start": start_of(pid),
         "owner": f"replica:{named}:{spec.version}",
         "project": spec.project,
     }

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 
 from services.engines.silicon.uses import Tag
+from services.process_identity import Identity
 
-_SAME_MOMENT_S = 1.5
-_Recorded = tuple[str, int, float]
-"""Engine, pid, when it was made."""
+_Recorded = tuple[str, Identity]
+"""Engine, and a process of it."""
 
 
 class EngineProcesses:
@@ -39,7 +39,7 @@ class EngineProcesses:
             owned: Processes that say themselves whose they are.
         """
         recorded = self._read()
-        pids = {pid for _, pid, _ in recorded}
+        pids = {one.pid for _, one in recorded}
         taken = frozenset(pid for pid in pids if pid in owned)
         if recorded != self._recorded or taken != self._owned:
             self._recorded, self._owned = recorded, taken
@@ -68,17 +68,15 @@ def _listed(document: object) -> Iterator[_Recorded]:
             continue
         members = engine.get("members")
         for one in [engine.get("leader"), *(members if isinstance(members, list) else ())]:
-            pid, made = (one.get("pid"), one.get("created")) if isinstance(one, dict) else (0, 0)
-            if isinstance(pid, int) and pid > 1 and isinstance(made, (int, float)):
-                yield engine["name"], pid, float(made)
+            if (process := Identity.noted(one)) is not None:
+                yield engine["name"], process
 
 
 def _roots(recorded: frozenset[_Recorded], pids: set[int], owned: frozenset[int]) -> Iterator[Tag]:
-    for name, pid, made in sorted(recorded):
-        if pid in owned:
+    for name, one in sorted(recorded, key=lambda each: (each[0], each[1].pid, each[1].created)):
+        if one.pid in owned:
             continue
         with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            began = process.create_time()
-            if abs(began - made) < _SAME_MOMENT_S and process.ppid() not in pids:
-                yield Tag(pid, began, f"engine:{name}")
+            process = psutil.Process(one.pid)
+            if one.is_of(process) and process.ppid() not in pids:
+                yield Tag(one.pid, process.create_time(), f"engine:{name}", start=one.start)

@@ -17,6 +17,7 @@ import psutil
 
 from services.engines.silicon.uses import Tag
 from services.errors import InputError
+from services.process_identity import Identity
 from services.telemetry.documents import Node
 
 FOLDER = "processes"
@@ -55,6 +56,8 @@ class Presence:
         self._now = now
         self._known: dict[str, tuple[tuple[int, int, int], _Said]] = {}
         self._stuck: set[str] = set()
+        self._met: dict[str, str] = {}
+        """The start of each process whose file was found to be its own."""
         self.problem = ""
         """A sentence about what could not be read; empty when all is well."""
 
@@ -82,6 +85,7 @@ class Presence:
         self._clear(dead)
         for gone in self._known.keys() - found.keys():
             del self._known[gone]
+            self._met.pop(gone, None)
         tags = tuple(tag for name, said in found.items() if (tag := self._living(name, said)))
         faults = [f"{name}: {said.fault}" for name, said in found.items() if said.fault]
         self.problem = _sentence(self._folder, faults)
@@ -110,22 +114,30 @@ class Presence:
     def _living(self, name: str, said: _Said) -> Tag | None:
         """Return the tag when the process is still the one that wrote the file; else clear it.
 
-        It is when it began at the moment the file names. That moment shifts when the clock is set;
-        so it is too when it was there before the file was last written: then no other process can
-        have had its number at the writing.
+        It is when it has the start that the file names, or had when the file was met first. Without
+        that it is when it began at the moment the file names. That moment shifts when the clock is
+        set; so it is too when it was there before the file was last written: then no other process
+        can have had its number at the writing.
         """
         if said.tag is None:
             return None
-        try:
-            began = psutil.Process(said.tag.pid).create_time()
-        except psutil.Error:
+        now = Identity.of(said.tag.pid)
+        if now is None:
             return None
-        if abs(began - said.tag.started_at) > _SAME_MOMENT_S and said.written_at < began:
+        if said.tag.start and now.start:
+            same = said.tag.start == now.start
+        else:
+            known = bool(now.start) and self._met.get(name) == now.start
+            shift = abs(now.created - said.tag.started_at)
+            same = known or shift <= _SAME_MOMENT_S or said.written_at >= now.created
+        if not same:
             self._clear([name])
             return None
+        self._met[name] = now.start
         if self._now() - said.written_at > _MLX_FRESH_S:
-            return Tag(said.tag.pid, began, said.tag.owner, said.tag.project)
-        return replace(said.tag, started_at=began)
+            tag = said.tag
+            return Tag(tag.pid, now.created, tag.owner, tag.project, start=now.start)
+        return replace(said.tag, started_at=now.created, start=now.start)
 
     def _clear(self, names: list[str]) -> None:
         until = time.monotonic() + _CLEARING_S
@@ -184,6 +196,7 @@ def _tag(said: Node, pid: int) -> Tag:
         mlx["active_bytes"].optional_whole(),
         mlx["peak_bytes"].optional_whole(),
         mlx["cache_bytes"].optional_whole(),
+        start=said["start"].text(_TEXT_LIMIT),
     )
 
 

@@ -169,7 +169,9 @@ def _works_for(file: Path, project: str) -> int | None:
             return None
         pid = int(said["pid"])
         began = psutil.Process(pid).create_time()
-        return pid if abs(began - float(said["started_at"])) < _SAME_MOMENT_S else None
+        same = abs(began - float(said["started_at"])) < _SAME_MOMENT_S
+        # A clock that is set moves that moment; who was there before the file was written wrote it.
+        return pid if same or file.stat().st_mtime >= began else None
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         return None
 

@@ -3,11 +3,12 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psutil
 
 from services.engines.silicon.models import ProcessUse
+from services.process_identity import Identity
 
 SCAN_EVERY = 5
 """All processes are looked at every so many samples: with hundreds of them that costs 20 ms."""
@@ -15,8 +16,6 @@ SCAN_EVERY = 5
 _OTHERS = 5
 _OTHER_BUSY = 0.05
 """Others are told when they take at least this share of one core."""
-
-_SAME_START_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,8 @@ class Tag:
     mlx_active_bytes: int | None = None
     mlx_peak_bytes: int | None = None
     mlx_cache_bytes: int | None = None
+    start: str = field(default="", compare=False)
+    """``started_at`` by a clock that nobody sets; empty when it is not told."""
 
 
 @dataclass(slots=True)
@@ -164,7 +165,7 @@ class Uses:
 
 def _is_same(tag: Tag) -> bool:
     try:
-        return abs(psutil.Process(tag.pid).create_time() - tag.started_at) < _SAME_START_S
+        return Identity(tag.pid, tag.started_at, tag.start).is_of(psutil.Process(tag.pid))
     except psutil.Error:
         return False
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,6 +34,9 @@ class Clock:
 
     def __call__(self) -> int:
         return now_ms() + int(self.ahead_s * 1000)
+
+    def elapsed(self) -> float:
+        return time.monotonic() + self.ahead_s
 
 
 class FileEngine:
@@ -222,7 +226,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def executor(context: Context, clock: Clock) -> Executor:
-    return Executor(context, now=clock)
+    return Executor(context, now=clock, elapsed=clock.elapsed)
 
 
 @pytest.fixture

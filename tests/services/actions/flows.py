@@ -95,7 +95,9 @@ def opened(folder: Path, clock: Clock | None = None) -> Flows:
     context, _ = build(folder)
     airflow = SmallAirflow(folder / "airflow.json")
     context = replace(context, airflow=airflow.adapter())
-    return Flows(folder, context, airflow, Executor(context, now=clock or Clock()))
+    clock = clock or Clock()
+    executor = Executor(context, now=clock, elapsed=clock.elapsed)
+    return Flows(folder, context, airflow, executor)
 
 
 def laid(folder: Path, mould: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -203,7 +203,7 @@ def made(folder: Path, clock: Clock) -> Lab:
     written.write_registry("lora", [Model("net", "", 0, 0, {"champion": 2}, {})], versions)
     bench = Bench(home, said={"outlook": FITS})
     context = replace(context, serving=bench)
-    lab = Lab(context, Executor(context, now=clock), home, bench, clock)
+    lab = Lab(context, Executor(context, now=clock, elapsed=clock.elapsed), home, bench, clock)
     lab.engine()
     return lab
 

@@ -117,7 +117,10 @@ def test_only_the_one_asked_for_and_no_more_than_the_limit(executor: Executor):
 
 def test_who_lost_the_claim_writes_nothing_more(context: Context, executor: Executor, clock: Clock):
     record = executor.submit(OWNER, TagRun("p", RUN, "k", "v"), "1")
-    late, quick = Claims(context.journal, clock), Claims(context.journal, clock)
+    late, quick = (
+        Claims(context.journal, clock, clock.elapsed),
+        Claims(context.journal, clock, clock.elapsed),
+    )
     lost = late.take(record.id)
     assert lost is not None
     assert quick.take(record.id) is None
@@ -141,7 +144,10 @@ def test_nobody_takes_what_is_behind_another(context: Context, executor: Executo
     """Who looked before the first was taken must not take the second after it."""
     first = executor.submit(OWNER, TagRun("p", RUN, "k", "1"), "1")
     second = executor.submit(OWNER, TagRun("p", RUN, "k", "2"), "2")
-    claims, others = Claims(context.journal, clock), Claims(context.journal, clock)
+    claims, others = (
+        Claims(context.journal, clock, clock.elapsed),
+        Claims(context.journal, clock, clock.elapsed),
+    )
     assert others.take(second.id) is None
     held = claims.take(first.id)
     assert held is not None

@@ -56,7 +56,7 @@ def project(folder: Path, context: Context) -> Path:
 
 @pytest.fixture
 def executor(context: Context, clock: Clock) -> Executor:
-    return Executor(context, now=clock)
+    return Executor(context, now=clock, elapsed=clock.elapsed)
 
 
 def done(executor: Executor, action: Action, who: Actor = OWNER, key: str = "") -> ActionRecord:

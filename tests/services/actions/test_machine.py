@@ -39,7 +39,7 @@ class Executors(RuleBasedStateMachine):
         fill(path)
         self.context, self.engine = build(path)
         self.sabotage = Sabotage(self.context, self.engine, crash)
-        self.executor = Executor(self.context, now=self.clock)
+        self.executor = Executor(self.context, now=self.clock, elapsed=self.clock.elapsed)
 
     def teardown(self) -> None:
         self.context.journal.close()
@@ -51,7 +51,7 @@ class Executors(RuleBasedStateMachine):
         try:
             self.executor.submit(OWNER, action, key)
         except CrashError:
-            self.executor = Executor(self.context, now=self.clock)
+            self.executor = Executor(self.context, now=self.clock, elapsed=self.clock.elapsed)
             self.sabotage.left = 0
             self.executor.submit(OWNER, action, key)  # the person clicks again
         assert len(self.executor.history(limit=1_000)) == int(key) + 1 - self.refused
@@ -95,7 +95,7 @@ class Executors(RuleBasedStateMachine):
         try:
             self.executor.execute_pending()
         except CrashError:
-            self.executor = Executor(self.context, now=self.clock)
+            self.executor = Executor(self.context, now=self.clock, elapsed=self.clock.elapsed)
 
     @precondition(lambda self: any(not r.ended for r in self.executor.history()))
     @rule()

@@ -49,7 +49,7 @@ def context(folder: Path, home: Home) -> Context:
 
 @pytest.fixture
 def executor(context: Context, clock: Clock) -> Executor:
-    return Executor(context, now=clock)
+    return Executor(context, now=clock, elapsed=clock.elapsed)
 
 
 def put(home: Home, host: str, age_s: float = 600.0) -> None:

@@ -51,7 +51,7 @@ def test_many_executors_begin_one_rollout(lab: Lab):
     record = lab.submit(deploy(version=2))
 
     def often() -> None:
-        executor = Executor(lab.context, now=lab.clock)
+        executor = Executor(lab.context, now=lab.clock, elapsed=lab.clock.elapsed)
         for _ in range(5):
             lab.clock.ahead_s += 1
             executor.execute_pending()

@@ -95,7 +95,7 @@ def connect(folder: Path, mirror: str, project: str, contract: str) -> Path:
 @pytest.fixture
 def executor(folder: Path, lab: Lab, clock: Clock) -> Executor:
     context = replace(build(folder)[0], airflow=lab.airflow)
-    return Executor(context, now=clock)
+    return Executor(context, now=clock, elapsed=clock.elapsed)
 
 
 def done(executor: Executor, action: Action) -> ActionRecord:

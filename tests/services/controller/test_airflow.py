@@ -13,8 +13,8 @@ from services.mirror.queries import Mirror
 from services.mirror.store import Store
 from services.platform import control
 from services.platform.files import write_json
-from services.platform.processes import Identity
 from services.platform.state import EngineState, PlatformState
+from services.process_identity import Identity
 from services.settings import Settings
 
 

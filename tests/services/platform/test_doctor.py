@@ -7,7 +7,7 @@ import pytest
 from services.home import Home
 from services.platform import doctor, processes, room, secrets
 from services.platform.files import write_json
-from services.platform.processes import Identity
+from services.process_identity import Identity
 
 
 def found(check, home):

@@ -11,6 +11,7 @@ from services.platform import control, lock, processes
 from services.platform.control import ALREADY_RUNS
 from services.platform.files import write_json
 from services.platform.status import status
+from services.process_identity import Identity
 from tests.services.platform.conftest import (
     engine,
     free_port,
@@ -169,7 +170,7 @@ def test_a_garbage_state_is_set_aside_and_the_platform_starts(home, garbage):
 
 def test_a_state_with_a_foreign_process_ends_nobody(home):
     """Ids are used again: after a reboot the recorded one may be anybody's."""
-    mine = processes.Identity.of(os.getpid())
+    mine = Identity.of(os.getpid())
     other = {"pid": mine.pid, "created": mine.created - 1000.0}
     document = {"engines": [{"name": "small", "leader": other, "members": [other]}]}
     write_json(home.run / "state.json", document)

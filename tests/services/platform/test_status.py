@@ -5,10 +5,11 @@ import time
 
 import pytest
 
-from services.platform import control, processes
+from services.platform import control
 from services.platform.files import write_json
 from services.platform.state import EngineState, PlatformState
 from services.platform.status import STALE_AFTER_S, _judge, status
+from services.process_identity import Identity
 from tests.services.platform.conftest import ROOT
 
 
@@ -44,7 +45,7 @@ def test_each_phase_has_its_word():
 def test_an_old_answer_on_a_full_disk_says_why_there_is_no_newer(home, monkeypatch, free, said):
     usage = type("Usage", (), {"free": free})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
-    own = processes.Identity.of(os.getpid())
+    own = Identity.of(os.getpid())
     monkeypatch.setattr(control, "running", lambda home: own)
     old = EngineState("small", phase="live", answered_at=time.time() - STALE_AFTER_S - 60)
     write_json(home.run / "state.json", PlatformState(own, engines=(old,)).document())
@@ -90,14 +91,14 @@ def test_the_help_loads_no_command():
 
 
 def test_an_engine_that_is_not_wanted_is_not_told(home, monkeypatch):
-    own = processes.Identity.of(os.getpid())
+    own = Identity.of(os.getpid())
     monkeypatch.setattr(control, "running", lambda home: own)
     write_json(home.run / "state.json", PlatformState(own, wanted=("mlflow",)).document())
     assert [engine.name for engine in status(home).engines] == ["mlflow"]
 
 
 def test_a_part_that_is_silent_makes_its_engine_stale_since_then(home, monkeypatch):
-    own = processes.Identity.of(os.getpid())
+    own = Identity.of(os.getpid())
     monkeypatch.setattr(control, "running", lambda home: own)
     now = time.time()
     well = {"phase": "live", "since": now - 90, "answered_at": now}

@@ -265,7 +265,7 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         accounts.insert(context.journal, who.name, "x", who.role, None)
     engine = context.registry
     assert isinstance(engine, FileEngine)
-    executor = Executor(context, now=clock)
+    executor = Executor(context, now=clock, elapsed=clock.elapsed)
     lab = Lab(folder, context, engine, airflow, executor, clock, serving.home, serving,
               RetrainingWatch(context, serving.home))  # fmt: skip
     lab.restart()

@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from services.engines.silicon.uses import Tag
-from services.platform.processes import Identity
 from services.platform.state import EngineState, PlatformState
+from services.process_identity import Identity
 from services.telemetry import presence as presence_files
 from services.telemetry.engine_processes import EngineProcesses
 from services.telemetry.presence import Presence

@@ -89,8 +89,8 @@ class Group:
     def _strays(self) -> list[int]:
         return [
             pid
-            for pid, since in self.meter.seen.items()
-            if pid != self.pid and memory.lives(pid, since)
+            for pid, process in self.meter.seen.items()
+            if pid != self.pid and memory.lives(process)
         ]
 
     def sweep(self) -> bool:

@@ -1,6 +1,5 @@
 """How much memory a process and all its descendants held at most."""
 
-import contextlib
 import os
 import sys
 import time
@@ -40,8 +39,8 @@ class Meter:
     looks: int = 0
     over: int = 0
     """Looks one after another at which the tree held more than the limit."""
-    seen: dict[int, float] = field(default_factory=dict)
-    """Every process of the tree so far, with the time it began."""
+    seen: dict[int, psutil.Process] = field(default_factory=dict)
+    """Every process of the tree so far, by its id."""
     _began: float = field(default_factory=time.monotonic)
     _last: float = float("-inf")
 
@@ -69,9 +68,7 @@ class Meter:
             tree = [root, *root.children(recursive=True)]
         except _GONE:
             return []
-        for process in tree:
-            with contextlib.suppress(*_GONE):
-                self.seen.setdefault(process.pid, process.create_time())
+        self.seen.update((process.pid, process) for process in tree)
         return tree
 
     def _tree_bytes(self) -> int:
@@ -131,12 +128,11 @@ def oom_kills() -> int | None:
     return int(found[0]) if found else None
 
 
-def lives(pid: int, since: float) -> bool:
+def lives(process: psutil.Process) -> bool:
     """Return whether that very process is there, and not another with its number."""
     try:
-        process = psutil.Process(pid)
-        same = abs(process.create_time() - since) < 1.0
-        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+        # psutil knows it by a start that does not move when the clock is set.
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except _GONE:
         return False
 
