@@ -1,6 +1,7 @@
 """A report as one HTML file: no script, nothing fetched, made to be printed, too."""
 
 import html
+import re
 from collections.abc import Sequence
 
 from services.reports import drawing
@@ -10,6 +11,9 @@ from services.reports.units import told
 
 _CELL = 400
 """Characters of a cell at most."""
+_SMALL = 0.005
+"""A change by less is told, and not judged; of shares every change is: 99.9 % is not 99.5 %."""
+_UNIT = re.compile(r"(?<=\d) (?=%|(?:ms|min|[hsW]|[kM]?J|[kMG]B|GiB|bytes)\b)")
 
 
 def page(report: Report) -> str:
@@ -74,7 +78,8 @@ def change(one: Figure) -> str:
     if one.value == one.before:
         return f'<span class="muted">= as before ({was})</span>'
     up = one.value > one.before
-    good = {"more": up, "less": not up, "": None}[one.better]
+    little = one.before and one.unit != "ratio" and abs(one.value / one.before - 1) < _SMALL
+    good = None if little else {"more": up, "less": not up, "": None}[one.better]
     word = "" if good is None else ", better" if good else ", worse"
     style = "muted" if good is None else "good" if good else "bad"
     by = ""
@@ -98,7 +103,12 @@ def _table(one: Table) -> str:
 
 
 def _cells(row: Sequence[str]) -> str:
-    return "".join(f"<td>{html.escape(_short(cell))}</td>" for cell in row)
+    return "".join(f"<td>{_told(_short(cell))}</td>" for cell in row)
+
+
+def _told(text: str) -> str:
+    """Return text for the page; no line ends between a number and its unit."""
+    return _UNIT.sub("\N{NO-BREAK SPACE}", html.escape(text))
 
 
 def _short(text: str) -> str:
