@@ -22,6 +22,6 @@ SHELF = Shelf(
     ("/", "Overview"),
     kept.is_name,
     _read,
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
+    "sandbox allow-downloads; default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
 )

@@ -92,7 +92,7 @@ class MakeReport:
                 raise NotYetError("It is being made.", _PAUSE_S)
             making.tidy(home, name)
             lost = f"; could not be read: {', '.join(made.missing)}" if made.missing else ""
-            return f"{made.bytes / 1e6:.2f} MB, {made.link}{lost}"
+            return f"{made.bytes / 1e6:.2f} MB, {made.link}{lost}; SHA-256 {made.sha256}"
 
         return (Step("Read all engines and write the file", do, lambda: making.tidy(home, name)),)
 

@@ -114,6 +114,24 @@ def list_reports(*, project: str | None, as_json: bool) -> None:
 
 
 @report.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+@sentences
+def check(*, file: Path, as_json: bool) -> None:
+    """Say whether a report's file is as it was made, and whether this platform made it."""
+    from services.commands.acting import context
+    from services.reports.checking import check as checked
+
+    found = checked(Home.locate(), context().journal, file)
+    if as_json:
+        print_json({"whole": found.whole, "sha256": found.sha256, "known": found.known or None})
+    else:
+        say(found.said)
+    if not found.whole:
+        raise SystemExit(1)
+
+
+@report.command()
 @click.option("--project", help="One project's id; without it the whole toolkit.")
 @click.option("--every", type=_EVERY, required=True, help="A Monday, or the first of a month.")
 @click.option("--hour", type=click.IntRange(0, 23), default=7, show_default=True)

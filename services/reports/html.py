@@ -1,15 +1,19 @@
 """A report as one HTML file: no script, nothing fetched, made to be printed, too."""
 
 import html
+import re
 from collections.abc import Sequence
 
-from services.reports import drawing
+from services.reports import csvs, drawing, seals
 from services.reports.models import Figure, Report, Section, Table
 from services.reports.style import STYLE
 from services.reports.units import told
 
 _CELL = 400
 """Characters of a cell at most."""
+_SMALL = 0.005
+"""A change by less is told, and not judged; of shares every change is: 99.9 % is not 99.5 %."""
+_UNIT = re.compile(r"(?<=\d) (?=%|(?:ms|min|[hsW]|[kM]?J|[kMG]B|GiB|bytes)\b)")
 
 
 def page(report: Report) -> str:
@@ -22,7 +26,7 @@ def page(report: Report) -> str:
         f'<a href="#{html.escape(one.key)}">{html.escape(one.title)}</a>' for one in report.sections
     )
     body = "".join(_section(one) for one in report.sections)
-    return (
+    whole = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" '
@@ -30,8 +34,9 @@ def page(report: Report) -> str:
         f"<title>{title}</title><style>{STYLE}</style></head><body><header><h1>"
         f"{html.escape(report.title)}</h1><p><strong>{when}</strong><br>"
         f'<span class="muted">compared with {before}; made {report.made_at:%Y-%m-%d %H:%M} UTC'
-        f"</span></p><nav>{links}</nav></header><main>{body}</main></body></html>\n"
+        f"</span></p><nav>{links}</nav></header><main>{body}</main>"
     )
+    return seals.sealed(whole)
 
 
 def _section(one: Section) -> str:
@@ -74,7 +79,8 @@ def change(one: Figure) -> str:
     if one.value == one.before:
         return f'<span class="muted">= as before ({was})</span>'
     up = one.value > one.before
-    good = {"more": up, "less": not up, "": None}[one.better]
+    little = one.before and one.unit != "ratio" and abs(one.value / one.before - 1) < _SMALL
+    good = None if little else {"more": up, "less": not up, "": None}[one.better]
     word = "" if good is None else ", better" if good else ", worse"
     style = "muted" if good is None else "good" if good else "bad"
     by = ""
@@ -90,15 +96,29 @@ def _table(one: Table) -> str:
         return f'{head}<p class="muted">{html.escape(one.empty)}</p>{source}'
     names = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in one.columns)
     rows = "".join(f"<tr>{_cells(row)}</tr>" for row in one.rows)
-    left = f'<p class="muted">and {one.left:,} more.</p>' if one.left else ""
     return (
         f'{head}<div class="wide"><table><thead><tr>{names}</tr></thead><tbody>{rows}</tbody>'
-        f"</table></div>{left}{source}"
+        f"</table></div>{_rest(one)}{source}"
     )
 
 
+def _rest(one: Table) -> str:
+    """Return how many rows are not shown, and the link to all of them."""
+    there = len(one.rows) + len(one.rest.rows)
+    more = f"and {one.rest.count:,} more. " if one.rest.count else ""
+    all_of = "all" if not one.rest.more else f"the first {there:,} of {there + one.rest.more:,}"
+    saved = f"CSV, {all_of} rows" if there > 1 else "CSV"
+    link = f'<a class="raw" download="{csvs.file_name(one)}" href="{csvs.link(one)}">{saved}</a>'
+    return f'<p class="muted">{more}{link}</p>'
+
+
 def _cells(row: Sequence[str]) -> str:
-    return "".join(f"<td>{html.escape(_short(cell))}</td>" for cell in row)
+    return "".join(f"<td>{_told(_short(cell))}</td>" for cell in row)
+
+
+def _told(text: str) -> str:
+    """Return text for the page; no line ends between a number and its unit."""
+    return _UNIT.sub("\N{NO-BREAK SPACE}", html.escape(text))
 
 
 def _short(text: str) -> str:

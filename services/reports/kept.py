@@ -43,7 +43,7 @@ class Kept:
     headline: tuple[str, ...] = ()
     """What it comes to, in a few lines; (): an earlier version of the platform made it."""
     sha256: str = ""
-    """Of the data in it, in hexadecimal digits; empty as above."""
+    """That the file carries (``seals``); empty as above."""
 
     @property
     def link(self) -> str:

@@ -58,15 +58,17 @@ def make(home: Home, wish: Wish) -> Kept:
         NotFoundError: There is no such project.
         PlatformError: The databases cannot be opened, or it cannot be kept.
     """
-    from services.reports import collecting, html
+    from services.reports import collecting, html, seals
     from services.reports.headline import headline
 
     report = collecting.collect(asked(home, _window(wish)), wish.project)
-    content = html.page(report).encode()
+    text = html.page(report)
+    content = text.encode()
     missing = tuple(one.title for one in report.sections if one.missing)
     made = Kept(
         wish.name, wish.project, wish.since, wish.until, time.time(), wish.by, wish.schedule,
         len(content), missing, headline(report),
+        seals.digest(text) or "",
     )  # fmt: skip
     kept.keep(home, made, content)
     return made

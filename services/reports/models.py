@@ -77,18 +77,37 @@ class Chart:
     from zero."""
 
 
+Rows = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The rows of a table that are not shown; they are in its CSV."""
+
+    rows: Rows = ()
+    more: int = 0
+    """How many more there are than are in the file."""
+
+    @property
+    def count(self) -> int:
+        """Return how many are not shown."""
+        return len(self.rows) + self.more
+
+
+NOTHING = Rest()
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows of words."""
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: Rows
     source: str
     empty: str
     """What is said when there is no row."""
-    left: int = 0
-    """How many rows more there are than are shown."""
+    rest: Rest = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +154,14 @@ class Asked:
     """Whether it is of the toolkit, not of one project."""
 
 
-Rows = tuple[tuple[str, ...], ...]
+_IN_FILE = 5_000
+"""Rows of a table that are in the file at most."""
 
 
-def first(rows: Sequence[tuple[str, ...]], most: int = 25) -> tuple[Rows, int]:
-    """Return as many rows as a report shows, and how many are left."""
-    return tuple(rows[:most]), max(0, len(rows) - most)
+def first(rows: Sequence[tuple[str, ...]], most: int = 25) -> tuple[Rows, Rest]:
+    """Return as many rows as a report shows, and the rest."""
+    more = max(0, len(rows) - _IN_FILE)
+    return tuple(rows[:most]), Rest(tuple(rows[most:_IN_FILE]), more)
 
 
 def share(part: float | None, whole: float | None) -> float | None:

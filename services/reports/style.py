@@ -12,7 +12,7 @@ h1{font-size:26px;margin:0}h2{font-size:19px;margin:38px 0 12px;border-bottom:1p
 padding-bottom:4px}h3{font-size:14px;margin:22px 0 6px}
 p{margin:8px 0}
 .muted,.source,caption{color:var(--muted)}.source{font-size:11px;margin-top:4px}
-nav{display:flex;flex-wrap:wrap;gap:4px 16px}nav a,.raw a{color:var(--bar)}
+nav{display:flex;flex-wrap:wrap;gap:4px 16px}nav a,a.raw{color:var(--bar)}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(210px,1fr));gap:10px}
 .figure{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 12px;
 display:flex;flex-direction:column}
@@ -40,5 +40,5 @@ h2,h3{break-after:avoid}h2{margin-top:22px}h3{font-size:12px;margin-top:14px}
 .figures{grid-template-columns:repeat(5,1fr);gap:6px}.figure{padding:6px 8px}
 .figure b{font-size:16px}.source{font-size:8.5px}.small{grid-template-columns:repeat(3,1fr)}
 .wide{overflow:visible}table{font-size:9.5px}
-th,td{min-width:0;max-width:none;padding:3px 5px;overflow-wrap:anywhere}}
+th,td{min-width:52px;max-width:none;padding:3px 5px;overflow-wrap:anywhere}}
 """

@@ -81,7 +81,7 @@ def _spent_figure(label: str, what: _What, window: Window, found: Sequence[Propo
     scale = 60.0 if what == "minutes" else 1.0
     return Figure(
         label, None if now is None else now * scale, None if before is None else before * scale,
-        f"{TRAINED}; {known:,} of {len(mine):,} tell it", "s" if what == "minutes" else "J", "less",
+        f"{TRAINED}; {known:,} of {len(mine):,} tell it", "s" if what == "minutes" else "J", "",
         "" if now is not None else f"None of {len(mine):,} tells it.",
     )  # fmt: skip
 
