@@ -14,6 +14,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 State = Literal["there", "gone", "unknown"]
 """``gone``: something names it, and it is not there; ``unknown``: it could not be looked for."""
 Direction = Literal["up", "down"]
+Carries = Literal["all", "some", "none"]
+"""How much of what is bad before is in what is after. ``some``: perhaps, and nobody can tell
+whether; ``none``: what is after was made because of it, and not from it, as a retraining is."""
 LONGEST = 600
 """Characters of an id."""
 
@@ -96,6 +99,8 @@ class Node:
     mark: Mark | None = None
     under: tuple[str, ...] = ()
     """Ids of things marked as bad that it came from, as far as the thread shows."""
+    perhaps: tuple[str, ...] = ()
+    """Ids of those that it may have come from: it holds some of their files, or loaded them."""
 
     @property
     def id(self) -> str:
@@ -111,6 +116,12 @@ class Link:
     after: Ref
     how: str
     """The verb between them: “was read by”."""
+    carries: Carries = "all"
+
+    @property
+    def shares_files(self) -> bool:
+        """Return whether it leads from a revision of data to one that holds files of it."""
+        return self.before.kind == self.after.kind == "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +169,10 @@ class Thread:
             "start": self.start.id,
             "nodes": [node_json(one) for one in self.nodes],
             "links": [
-                {"before": one.before.id, "after": one.after.id, "how": one.how}
+                {"before": one.before.id, "after": one.after.id, "how": one.how,
+                 "carries": one.carries}
                 for one in self.links
-            ],
+            ],  # fmt: skip
             "broken": [broken_json(one) for one in self.broken],
             "more": [
                 {"id": one.ref.id, "direction": one.direction, "left": one.left, "said": one.said}
@@ -184,6 +196,7 @@ def node_json(one: Node) -> dict[str, Any]:
         "live": one.live,
         "bad": None if one.mark is None else mark_json(one.mark),
         "came_from_bad": list(one.under),
+        "maybe_from_bad": list(one.perhaps),
     }
 
 
