@@ -165,7 +165,7 @@ def repositories(home: Home) -> None:
 
 @dataclass
 class Monitoring:
-    """What monitoring will keep: a verdict, its alert, the retraining that answers it, and one asked for."""
+    """What monitoring will keep: a verdict, its alert, what answers it, and a retraining more."""
 
     fails: bool = False
 

@@ -119,9 +119,13 @@ class Link:
     carries: Carries = "all"
 
     @property
-    def shares_files(self) -> bool:
-        """Return whether it leads from a revision of data to one that holds files of it."""
-        return self.before.kind == self.after.kind == "data"
+    def aside(self) -> bool:
+        """Return whether it carries a mark on from the marked thing itself alone.
+
+        What holds files of a third that holds files of the first need hold none of the first; and
+        a run that is bad spoils no version of another run that left the same models.
+        """
+        return (self.before.kind, self.after.kind) in {("data", "data"), ("models", "version")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +173,14 @@ class Thread:
             "start": self.start.id,
             "nodes": [node_json(one) for one in self.nodes],
             "links": [
-                {"before": one.before.id, "after": one.after.id, "how": one.how,
-                 "carries": one.carries}
+                {
+                    "before": one.before.id,
+                    "after": one.after.id,
+                    "how": one.how,
+                    "carries": one.carries,
+                }
                 for one in self.links
-            ],  # fmt: skip
+            ],
             "broken": [broken_json(one) for one in self.broken],
             "more": [
                 {"id": one.ref.id, "direction": one.direction, "left": one.left, "said": one.said}

@@ -120,7 +120,7 @@ class Monitored:
         Raises:
             JournalError: They cannot be read.
         """
-        kept = retraining.proposals(self.journal, [project], model=model, limit=_EACH)
+        kept = retraining.proposals(self.journal, projects=[project], model=model, limit=_EACH)
         mine = [one for one in kept if one.version == version and not one.alerts]
         return tuple(map(_proposed, mine[:most])), len(mine)
 

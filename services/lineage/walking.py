@@ -20,6 +20,8 @@ from services.lineage.source import Found, Projects, Source, sees
 from services.lineage.sources import data
 
 DIRECTIONS: tuple[Direction, ...] = ("up", "down")
+_SURE: tuple[Carries, ...] = ("all",)
+_MAYBE: tuple[Carries, ...] = ("all", "some")
 _PLACE = {kind: number for number, kind in enumerate(KINDS)}
 
 
@@ -130,8 +132,8 @@ class _Walk:
         """Return what was walked."""
         links = tuple(sorted(self._links, key=lambda one: (_PLACE[one.before.kind], one)))
         bad = [one for one, node in self._nodes.items() if node.mark is not None]
-        under = _under(links, bad, ("all",))
-        perhaps = _under(links, bad, ("all", "some"))
+        under = _under(links, bad, _SURE)
+        perhaps = _under(links, bad, _MAYBE)
         nodes = {one: replace(
             node, under=tuple(sorted(under.get(one, ()))),
             perhaps=tuple(sorted(perhaps.get(one, set()) - under.get(one, set()))),
@@ -187,21 +189,16 @@ def _under(
 
 
 def _reached(start: Ref, after: Mapping[Ref, Sequence[Link]]) -> set[Ref]:
-    """Return what links lead to.
-
-    From revision to revision one step: what holds files of a third that holds files of the first
-    need hold none of the first, and has a link of its own where it does.
-    """
-    seen: set[tuple[Ref, bool]] = set()
-    left = [(start, False)]
+    """Return what links lead to; those aside lead on from the start alone."""
+    seen: set[Ref] = set()
+    left = [start]
     while left:
-        one, by_files = left.pop()
+        one = left.pop()
         for link in after.get(one, ()):
-            step = (link.after, link.shares_files)
-            if step not in seen and not (by_files and link.shares_files):
-                seen.add(step)
-                left.append(step)
-    return {one for one, _ in seen}
+            if link.after not in seen and (one == start or not link.aside):
+                seen.add(link.after)
+                left.append(link.after)
+    return seen
 
 
 _LOST = {
