@@ -186,14 +186,19 @@ class Lineage:
         Raises:
             PlatformError: The mirror or the journal cannot be read.
         """
+        return self._broken[0]
+
+    @cached_property
+    def _broken(self) -> tuple[tuple[Broken, ...], tuple[str, ...]]:
         return links.broken(
-            self._home, self._mirror, self._journal, self._revisions, self._projects
-        )
+            self._home, self._mirror, self._journal, self._revisions, self._projects,
+            self._data.lost,
+        )  # fmt: skip
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """Return which data repositories cannot be read, as sentences."""
-        return self._revisions.unread
+        """Return what was not looked at for broken links, as sentences."""
+        return (*self._revisions.unread, *self._broken[1])
 
 
 def _nothing(ref: Ref) -> NotFoundError:

@@ -5,15 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from services.actions.journal import Journal
+from services.home import Home
 from services.lineage import marked
 from services.lineage.models import KINDS, Carries, Kind, Link, Mark, Node, Ref
+from services.lineage.monitored import monitored
 from services.lineage.source import Found
 from services.lineage.walking import Limits, walk
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
+from services.retraining import store as retraining
 from tests import lineage_seed as seed
 from tests.lineage_seed import LORA, NEXT, OTHER_DATA, RETRAIN
 from tests.services.lineage.conftest import Asker
+from tests.services.retraining.things import evidence, proposal
 
 V1, V2 = (Ref("version", f"{LORA}/{LORA}:{number}") for number in (1, 2))
 THINGS = tuple(Ref("data" if n % 3 == 0 else "run", f"{n:04x}") for n in range(9))
@@ -95,3 +99,15 @@ def test_a_retraining_without_an_alert_leads_back_to_the_version_that_it_replace
     assert (V2, asked) in {(one.before, one.after) for one in ask().thread(V2, ("down",)).links}
     answered = ask().thread(Ref("retraining", "r-1"), ("up",))
     assert (V1, Ref("retraining", "r-1")) not in {(o.before, o.after) for o in answered.links}
+
+
+def test_what_is_kept_of_retrainings_without_an_alert(ask: Asker, journal: Journal, home: Home):
+    asked = evidence(None)
+    kept = retraining.put(
+        journal, proposal(project=LORA, model=LORA, alert_id=None, evidence=(asked,), version=2)
+    )
+    here = ask(watched=monitored(journal, home))
+    one = Ref("retraining", str(kept.id))
+    assert (V2, one) in {(o.before, o.after) for o in here.thread(V2, ("down",)).links}
+    assert (V2, one) in {(o.before, o.after) for o in here.thread(one, ("up",)).links}
+    assert one not in {o.after for o in here.thread(V1, ("down",)).links}
