@@ -165,13 +165,14 @@ def repositories(home: Home) -> None:
 
 @dataclass
 class Monitoring:
-    """What monitoring will keep: one verdict, its alert, and the retraining that answers it."""
+    """What monitoring will keep: a verdict, its alert, what answers it, and a retraining more."""
 
     fails: bool = False
 
     judged = Judged("v-1", LORA, LORA, 1, "data", NOW - 50 * 60, "drifted, high")
     raised = Raised("a-1", LORA, "Data drift of lora", NOW - 49 * 60, "firing", ("v-1",))
-    proposed = Proposed("r-1", LORA, LORA, NOW - 30 * 60, "accepted", ("a-1",), (RETRAIN, "two"))
+    proposed = Proposed("r-1", LORA, LORA, NOW - 30 * 60, "accepted", ("a-1",), (RETRAIN, "two"), 1)
+    asked = Proposed("r-2", LORA, LORA, NOW - 5 * 60, "open", (), None, 2)
 
     def _asked(self) -> None:
         if self.fails:
@@ -196,8 +197,14 @@ class Monitoring:
     def retrainings(self, alert: str, most: int) -> tuple[Sequence[Proposed], int]:
         return ((self.proposed,)[:most], 1) if alert == "a-1" else ((), 0)
 
+    def unprompted(
+        self, project: str, model: str, version: int, most: int
+    ) -> tuple[Sequence[Proposed], int]:
+        mine = (project, model, version) == (LORA, LORA, 2)
+        return ((self.asked,)[:most], 1) if mine else ((), 0)
+
     def retraining(self, name: str) -> Proposed | None:
-        return self.proposed if name == "r-1" else None
+        return {"r-1": self.proposed, "r-2": self.asked}.get(name)
 
     def retraining_of(self, dag: str, run: str) -> Proposed | None:
         return self.proposed if (dag, run) == (RETRAIN, "two") else None

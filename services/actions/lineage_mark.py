@@ -8,11 +8,12 @@ from services.actions.action import Context, Deed, Step
 from services.actions.roles import Actor, Role
 from services.errors import InputError, NotFoundError
 from services.home import Home
-from services.lineage import marked, radius
+from services.lineage import marked
 from services.lineage.asking import Lineage
 from services.lineage.marked import MARKABLE
 from services.lineage.models import Mark, Node, Ref, mark_json, ref_of
 from services.lineage.monitored import monitored
+from services.lineage.radius import said
 
 _REASON_LIMIT = 2_000
 
@@ -58,9 +59,8 @@ class MarkBad:
 
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""
-        found = radius.radius(context.mirror, context.journal, must(self.thing))
         return (
-            radius.said(found),
+            said(_asked(context).radius(must(self.thing))),
             "It and what came of it is shown as bad wherever lineage shows; nothing is taken out "
             "of service by itself.",
         )
@@ -114,8 +114,8 @@ class UnmarkBad:
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""
         mark = marked.mark_of(context.journal, must(self.thing))
-        said = f"It was marked by {mark.by}: {mark.reason}" if mark else "It is not marked."
-        return (said, "What came of it is no longer shown as bad because of it.")
+        was = f"It was marked by {mark.by}: {mark.reason}" if mark else "It is not marked."
+        return (was, "What came of it is no longer shown as bad because of it.")
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
         """Return the steps."""
@@ -151,10 +151,13 @@ def node_of(context: Context, thing: str) -> Node:
     Raises:
         InputError: It names nothing that can be bad.
     """
+    return _asked(context).node(must(thing))
+
+
+def _asked(context: Context) -> Lineage:
     home = Home.locate()
     watched = monitored(context.journal, home)
-    here = Lineage(home, context.mirror, context.journal, context.data, watched=watched)
-    return here.node(must(thing))
+    return Lineage(home, context.mirror, context.journal, context.data, watched=watched)
 
 
 def _remembered(context: Context, deed: Deed, ref: Ref) -> Mark | None:
@@ -162,10 +165,10 @@ def _remembered(context: Context, deed: Deed, ref: Ref) -> Mark | None:
     if "before" not in deed.memory:
         mark = marked.mark_of(context.journal, ref)
         deed.memory["before"] = None if mark is None else mark_json(mark)
-    said = deed.memory["before"]
-    if said is None:
+    was = deed.memory["before"]
+    if was is None:
         return None
-    return Mark(ref, said["project"], said["reason"], said["by"], said["at"], said["action"])
+    return Mark(ref, was["project"], was["reason"], was["by"], was["at"], was["action"])
 
 
 def _put_back(context: Context, ref: Ref, before: Mark | None) -> None:

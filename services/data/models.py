@@ -82,6 +82,29 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """How many of a version's files another version holds, by content."""
+
+    files: int
+    of: int
+    """Files of the version with different contents, those without any left out."""
+
+    @property
+    def all(self) -> bool:
+        """Return whether it holds every one."""
+        return 0 < self.of == self.files
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Files of a version that are nowhere any more."""
+
+    files: int
+    of: int
+    """Of so many that were looked at."""
+
+
+@dataclass(frozen=True, slots=True)
 class Queued:
     """A version that waits for the remote."""
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.data import checkout, looking, pruning, sharing, tracking, transfers, using
+from services.data import checkout, holding, looking, pruning, sharing, tracking, transfers, using
 from services.data.models import (
     KINDS,
     Changes,
+    Held,
     Kind,
+    Lost,
     Prunable,
     Pruned,
     Queued,
@@ -93,6 +95,14 @@ class DataService:
         else:
             other = looking.before(owner, version)
         return looking.changes(project, version, other, fetch=fetch)
+
+    def held(self, of: Version, by: Version) -> Held:
+        """Return how many of a version's files another holds, by content."""
+        return holding.held(self.remote, of, by)
+
+    def lost(self, version: Version, most: int = 0) -> Lost | None:
+        """Return what of a version is neither here nor, as far as is known, on the remote."""
+        return holding.lost(self.remote, version, most)
 
     def status(self, project_id: str) -> tuple[Status, ...]:
         """Return a project's data and models as they are now."""

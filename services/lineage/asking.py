@@ -1,6 +1,6 @@
 """All of lineage for one person: threads, what is marked as bad, broken links."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,12 +10,13 @@ from services.actions.journal import Journal
 from services.data.service import DataService
 from services.errors import InputError, NotFoundError
 from services.home import Home
-from services.lineage import links, marked
+from services.lineage import links, marked, tags
 from services.lineage.finding import Finder
 from services.lineage.models import NUMBERED, Broken, Direction, Mark, Node, Ref, Thread
 from services.lineage.radius import Radius, radius
 from services.lineage.source import Projects, Source, sees
 from services.lineage.sources.data import DataSource, Revisions, revisions
+from services.lineage.sources.files import Files, FilesSource
 from services.lineage.sources.registry import RegistrySource
 from services.lineage.sources.serving import ServingSource, Use, used_by_days, used_exactly
 from services.lineage.sources.watched import Watched, WatchedSource
@@ -85,11 +86,21 @@ class Lineage:
         rows = self._mirror.rows(select(table.c.run_id).where(place.in_(sorted(wanted))))
         return frozenset(row.run_id for row in rows if row.run_id)
 
-    @property
-    def _sources(self) -> tuple[Source, ...]:
+    @cached_property
+    def _files(self) -> Files:
+        return Files(lambda: self._revisions, self._data.held)
+
+    def _foremost(self, marks: Collection[Ref]) -> list[str]:
+        """Return revisions that are always compared: those marked, and those of what is live."""
+        live = tags.of_runs(self._mirror, sorted(self._first), (tags.DATA,)).values()
+        return [one.key for one in marks if one.kind == "data"] + [one[tags.DATA] for one in live]
+
+    def _sources(self, marks: Collection[Ref] = ()) -> tuple[Source, ...]:
+        """Return what a walk asks: made anew for each, for some remember where it was."""
         mirror, projects = self._mirror, self._projects
         found: tuple[Source, ...] = (
-            DataSource(mirror, lambda: self._revisions, projects, lambda: self._first),
+            DataSource(mirror, lambda: self._revisions, projects, lambda: self._first, marks),
+            FilesSource(self._files, lambda: self._foremost(marks)),
             WorkflowSource(mirror, projects),
             RegistrySource(mirror),
             ServingSource(self._home, self._journal, self._used),
@@ -110,9 +121,8 @@ class Lineage:
             PlatformError: The journal cannot be read.
         """
         self._check(ref)
-        found = walk(
-            ref, self._sources, marked.marks(self._journal), self._projects, directions, limits
-        )
+        marks = marked.marks(self._journal)
+        found = walk(ref, self._sources(marks), marks, self._projects, directions, limits)
         if found.start.state == "gone" and not found.links:
             raise _nothing(ref)
         return found
@@ -125,11 +135,11 @@ class Lineage:
             NotFoundError: The asker does not see it.
         """
         self._check(ref)
-        return described([ref], self._sources)[ref]
+        return described([ref], self._sources())[ref]
 
     def nodes(self, refs: Sequence[Ref]) -> tuple[Node, ...]:
         """Return some things, those that the asker sees."""
-        found = described(refs, self._sources)
+        found = described(refs, self._sources())
         return tuple(found[one] for one in refs if sees(self._projects, found[one].project))
 
     def _check(self, ref: Ref) -> None:
@@ -139,7 +149,7 @@ class Lineage:
             raise _nothing(ref)
         if ref.kind == "workflow" and "/" not in ref.key:
             raise InputError(f"{ref.id[:100]!r} names no workflow run.", "Write workflow:DAG/RUN.")
-        if not sees(self._projects, described([ref], self._sources)[ref].project):
+        if not sees(self._projects, described([ref], self._sources())[ref].project):
             raise _nothing(ref)
 
     def find(self, text: str) -> tuple[Ref, ...]:
@@ -159,7 +169,7 @@ class Lineage:
             InputError: Nothing is made of such a thing.
             PlatformError: The mirror or the journal cannot be read.
         """
-        return radius(self._mirror, self._journal, ref, self._projects)
+        return radius(self._mirror, self._journal, ref, self._projects, self._files)
 
     def spoilt(self) -> tuple[Spoilt, ...]:
         """Return what is marked as bad, each with what came of it.
@@ -176,14 +186,19 @@ class Lineage:
         Raises:
             PlatformError: The mirror or the journal cannot be read.
         """
+        return self._broken[0]
+
+    @cached_property
+    def _broken(self) -> tuple[tuple[Broken, ...], tuple[str, ...]]:
         return links.broken(
-            self._home, self._mirror, self._journal, self._revisions, self._projects
-        )
+            self._home, self._mirror, self._journal, self._revisions, self._projects,
+            self._data.lost,
+        )  # fmt: skip
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """Return which data repositories cannot be read, as sentences."""
-        return self._revisions.unread
+        """Return what was not looked at for broken links, as sentences."""
+        return (*self._revisions.unread, *self._broken[1])
 
 
 def _nothing(ref: Ref) -> NotFoundError:

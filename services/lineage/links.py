@@ -7,56 +7,53 @@ from sqlalchemy import func, select
 
 from services.actions.journal import Journal
 from services.home import Home
-from services.lineage import tags
+from services.lineage import missing, tags
 from services.lineage.models import Broken, Ref, numbered
 from services.lineage.source import Projects
 from services.lineage.sources.data import Revisions
 from services.lineage.sources.registry import without_run
-from services.lineage.sources.serving import without_bundle
 from services.mirror import schema, workflow_tables
 from services.mirror.queries import Mirror
-from services.serving import bundle, paths, store
 
 _RUNS, _TAGS, _VERSIONS = schema.runs, schema.tags, schema.versions
 _FLOWS = workflow_tables.workflow_runs
 
 
 def broken(
-    home: Home, mirror: Mirror, journal: Journal, known: Revisions, projects: Projects = None
-) -> tuple[Broken, ...]:
-    """Return every broken link, what is in service first.
+    home: Home,
+    mirror: Mirror,
+    journal: Journal,
+    known: Revisions,
+    projects: Projects = None,
+    look: missing.Look | None = None,
+) -> tuple[tuple[Broken, ...], tuple[str, ...]]:
+    """Return every broken link, what is in service first, and sentences: what was not looked at.
 
     A revision or workflow run that many runs name is told once.
+
+    Args:
+        home: Where bundles are.
+        mirror: What engines said.
+        journal: What is deployed, and what was retrained.
+        known: What is in the data repositories.
+        projects: Those the asker sees; None: all.
+        look: What looks for the files of a revision; None: they are not looked for.
 
     Raises:
         PlatformError: The mirror or the journal cannot be read.
     """
-    found = [*_served(home, mirror, journal), *_versions(mirror)]
+    found = [*missing.served(home, mirror, journal), *missing.aliases(mirror)]
+    lost, unknown = missing.files(mirror, journal, known, look) if look else ([], [])
+    found += lost
+    found += _versions(mirror)
     found += _revisions(mirror, known, projects)
+    found += missing.bases(mirror, (_values(mirror, name, (), projects) for name in tags.BASE))
+    found += missing.retrainings(mirror, journal)
     found += _tasks(mirror, projects)
-    return tuple(
+    seen = tuple(
         one for one in found if projects is None or one.project is None or one.project in projects
     )
-
-
-def _served(home: Home, mirror: Mirror, journal: Journal) -> Iterator[Broken]:
-    """Yield live versions that the registry does not know, or that have no bundle."""
-    query = select(_VERSIONS.c.project, _VERSIONS.c.name, _VERSIONS.c.version)
-    registered = {tuple(row) for row in mirror.rows(query)}
-    for one in store.endpoints(journal):
-        if one.live is None:
-            continue
-        where = (one.project, one.model, one.live.version)
-        deployed = numbered("deployment", *where)
-        if where not in registered:
-            yield Broken(
-                deployed, numbered("version", *where).id, one.project,
-                f"{one.name} answers with version {one.live.version}, which the registry does not "
-                "know: what it was made from cannot be told.",
-                "Deploy a registered version, or take it out of service.",
-            )  # fmt: skip
-        if not (paths.bundle(home, *where) / bundle.INFO).is_file():
-            yield without_bundle(deployed)
+    return seen, tuple(unknown)
 
 
 def _versions(mirror: Mirror) -> Iterator[Broken]:

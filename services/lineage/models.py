@@ -14,6 +14,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 State = Literal["there", "gone", "unknown"]
 """``gone``: something names it, and it is not there; ``unknown``: it could not be looked for."""
 Direction = Literal["up", "down"]
+Carries = Literal["all", "some", "none"]
+"""How much of what is bad before is in what is after. ``some``: perhaps, and nobody can tell
+whether; ``none``: what is after was made because of it, and not from it, as a retraining is."""
 LONGEST = 600
 """Characters of an id."""
 
@@ -96,6 +99,8 @@ class Node:
     mark: Mark | None = None
     under: tuple[str, ...] = ()
     """Ids of things marked as bad that it came from, as far as the thread shows."""
+    perhaps: tuple[str, ...] = ()
+    """Ids of those that it may have come from: it holds some of their files, or loaded them."""
 
     @property
     def id(self) -> str:
@@ -111,6 +116,16 @@ class Link:
     after: Ref
     how: str
     """The verb between them: “was read by”."""
+    carries: Carries = "all"
+
+    @property
+    def aside(self) -> bool:
+        """Return whether it carries a mark on from the marked thing itself alone.
+
+        What holds files of a third that holds files of the first need hold none of the first; and
+        a run that is bad spoils no version of another run that left the same models.
+        """
+        return (self.before.kind, self.after.kind) in {("data", "data"), ("models", "version")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +173,12 @@ class Thread:
             "start": self.start.id,
             "nodes": [node_json(one) for one in self.nodes],
             "links": [
-                {"before": one.before.id, "after": one.after.id, "how": one.how}
+                {
+                    "before": one.before.id,
+                    "after": one.after.id,
+                    "how": one.how,
+                    "carries": one.carries,
+                }
                 for one in self.links
             ],
             "broken": [broken_json(one) for one in self.broken],
@@ -184,6 +204,7 @@ def node_json(one: Node) -> dict[str, Any]:
         "live": one.live,
         "bad": None if one.mark is None else mark_json(one.mark),
         "came_from_bad": list(one.under),
+        "maybe_from_bad": list(one.perhaps),
     }
 
 

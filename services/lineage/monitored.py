@@ -112,6 +112,18 @@ class Monitored:
         mine = () if number is None else retraining.of_alert(self.journal, number, _EACH)
         return tuple(map(_proposed, mine[:most])), len(mine)
 
+    def unprompted(
+        self, project: str, model: str, version: int, most: int
+    ) -> tuple[Sequence[Proposed], int]:
+        """Return the retrainings of a version that answer no alert, and how many there are.
+
+        Raises:
+            JournalError: They cannot be read.
+        """
+        kept = retraining.proposals(self.journal, projects=[project], model=model, limit=_EACH)
+        mine = [one for one in kept if one.version == version and not one.alerts]
+        return tuple(map(_proposed, mine[:most])), len(mine)
+
     def retraining(self, name: str) -> Proposed | None:
         """Return one retraining.
 
@@ -165,5 +177,5 @@ def _judged(one: Summary) -> Judged:
 def _proposed(one: Proposal) -> Proposed:
     return Proposed(
         str(one.id), one.project, one.model, one.created_at, one.state,
-        tuple(map(str, one.alerts)), one.workflow,
+        tuple(map(str, one.alerts)), one.workflow, one.version,
     )  # fmt: skip

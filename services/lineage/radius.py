@@ -5,25 +5,24 @@ what answers requests.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import select
 
 from services.actions.journal import Journal
-from services.errors import InputError
 from services.lineage import tags
-from services.lineage.models import NUMBERED, Ref, numbered
+from services.lineage.models import Ref
+from services.lineage.reaching import How, Way, reached
 from services.lineage.source import Projects, from_ms
+from services.lineage.sources.files import Files
 from services.lineage.sources.serving import standing
 from services.mirror import schema
 from services.mirror.queries import Mirror
 from services.serving import store
 
-_RUNS, _TAGS, _VERSIONS, _MODELS = schema.runs, schema.tags, schema.versions, schema.models
-How = Literal["itself", "from it", "beside it"]
-"""``beside it``: made by a workflow run of which another run read it, as in federated training."""
+_MODELS = schema.models
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +33,27 @@ class Affected:
     project: str
     model: str
     version: int
-    how: How
+    way: Way
     aliases: tuple[str, ...]
     run_id: str | None
     at: float | None
     serving: str = ""
     """live, canary, shadow or on its way; empty: it is not in service."""
+
+    @property
+    def how(self) -> How:
+        """Return how it came of the thing."""
+        return self.way.how
+
+    @property
+    def sure(self) -> bool:
+        """Return whether it came from it for certain."""
+        return self.how != "maybe"
+
+    @property
+    def why(self) -> str:
+        """Return what lies between, as words; empty: nothing."""
+        return self.way.why
 
     @property
     def live(self) -> bool:
@@ -60,11 +74,18 @@ class Radius:
     """Versions of projects that the asker does not see."""
     hidden_live: int
     """Of them those in service."""
+    unknown: tuple[str, ...] = ()
+    """Sentences: what could not be compared, so that there may be more."""
 
     @property
     def live(self) -> tuple[Affected, ...]:
-        """Return those that requests reach now."""
-        return tuple(one for one in self.versions if one.live)
+        """Return those that requests reach now, and that came from it for certain."""
+        return tuple(one for one in self.versions if one.live and one.sure)
+
+    @property
+    def maybe_live(self) -> tuple[Affected, ...]:
+        """Return those that requests reach now, and that may have come from it."""
+        return tuple(one for one in self.versions if one.live and not one.sure)
 
     def as_json(self) -> dict[str, Any]:
         """Return it in the documented shape."""
@@ -76,138 +97,64 @@ class Radius:
                     "id": one.ref.id, "project": one.project, "model": one.model,
                     "version": one.version, "how": one.how, "aliases": list(one.aliases),
                     "run_id": one.run_id, "at": one.at, "serving": one.serving or None,
-                    "live": one.live,
+                    "live": one.live, "why": one.why,
+                    "through": one.way.through.id if one.way.through else None,
+                    "files_held": one.way.held.files if one.way.held else None,
+                    "files_of": one.way.held.of if one.way.held else None,
                 }
                 for one in self.versions
             ],
             "live": [one.ref.id for one in self.live],
+            "maybe_live": [one.ref.id for one in self.maybe_live],
             "hidden": self.hidden,
             "hidden_live": self.hidden_live,
+            "unknown": list(self.unknown),
         }  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Found:
-    runs: int = 0
-    rows: dict[tuple[str, str, int], tuple[Row[Any], How]] = field(default_factory=dict)
-
-    def add(self, rows: Iterable[Row[Any]], how: How) -> None:
-        for row in rows:
-            self.rows.setdefault((row.project, row.name, row.version), (row, how))
-
-
-def radius(mirror: Mirror, journal: Journal, ref: Ref, projects: Projects = None) -> Radius:
+def radius(
+    mirror: Mirror,
+    journal: Journal,
+    ref: Ref,
+    projects: Projects = None,
+    files: Files | None = None,
+) -> Radius:
     """Return what came of a thing.
+
+    Args:
+        mirror: What engines said.
+        journal: What is deployed.
+        ref: The thing.
+        projects: Those the asker sees; None: all.
+        files: What compares revisions of data; None: later data with its files are not followed.
 
     Raises:
         InputError: Nothing comes of such a thing: it is a verdict, an alert or a retraining.
-        PlatformError: The mirror or the journal cannot be read.
+        PlatformError: The mirror, the journal or a data repository cannot be read.
     """
-    found = _found(mirror, ref, projects)
+    found = reached(mirror, ref, projects, files)
     serving = {(e.project, e.model): e for e in store.endpoints(journal)}
-    aliases = _aliases(mirror, found.rows)
+    aliases = _aliases(mirror, {one.numbered for one in found.rows})
     made = [
         Affected(
-            numbered("version", *where), *where, how, aliases.get(where, ()), row.run_id,
-            from_ms(row.created_ms), standing(serving.get(where[:2]), where[2]),
+            one, *one.numbered, way, aliases.get(one.numbered, ()), row.run_id,
+            from_ms(row.created_ms),
+            standing(serving.get(one.numbered[:2]), one.numbered[2]),
         )
-        for where, (row, how) in found.rows.items()
+        for one, (row, way) in found.rows.items()
     ]  # fmt: skip
     seen = [one for one in made if projects is None or one.project in projects]
     unseen = [one for one in made if projects is not None and one.project not in projects]
-    seen.sort(key=lambda one: (not one.live, not one.serving, -(one.at or 0.0), one.ref))
-    return Radius(ref, found.runs, tuple(seen), len(unseen), sum(one.live for one in unseen))
-
-
-def _found(mirror: Mirror, ref: Ref, projects: Projects) -> _Found:
-    found = _Found()
-    if ref.kind == "data":
-        _of_tag(mirror, tags.DATA, ref.key, projects, found)
-        _of_version_tags(mirror, ref.key, found)
-        _beside(mirror, ref.key, found)
-    elif ref.kind == "models":
-        _of_tag(mirror, tags.MODELS, ref.key, projects, found)
-    elif ref.kind == "workflow":
-        _of_tag(mirror, tags.TASK, f"{ref.key}/", projects, found)
-    elif ref.kind == "run":
-        found.runs = len(tags.runs(mirror, [ref.key]))
-        found.add(mirror.rows(select(_VERSIONS).where(_VERSIONS.c.run_id == ref.key)), "from it")
-    elif ref.kind in NUMBERED:
-        project, model, number = ref.numbered
-        here = (_VERSIONS.c.project == project, _VERSIONS.c.name == model,
-                _VERSIONS.c.version == number)  # fmt: skip
-        found.add(mirror.rows(select(_VERSIONS).where(*here)), "itself")
-    else:
-        raise InputError(
-            f"Nothing is made of {ref.id[:80]}.", "Ask of data, a workflow run, a run or a version."
-        )
-    return found
-
-
-def _of_tag(mirror: Mirror, name: str, value: str, projects: Projects, found: _Found) -> None:
-    """Add the versions of all runs whose tag has a value."""
-    number = tags.key_ids(mirror, (name,)).get(name)
-    if number is None:
-        return
-    here = _carry(number, value)
-    counted = select(func.count()).select_from(_TAGS.join(_RUNS, _RUNS.c.rid == _TAGS.c.rid))
-    if projects is not None:
-        counted = counted.where(_RUNS.c.project.in_(projects))
-    found.runs = int(mirror.rows(counted.where(*here))[0][0])
-    query = _versions_with_tags().where(*here)
-    found.add(mirror.rows(query), "from it")
-
-
-def _versions_with_tags() -> Select[Any]:
-    joined = _VERSIONS.join(_RUNS, _RUNS.c.run_id == _VERSIONS.c.run_id)
-    return select(_VERSIONS).select_from(joined.join(_TAGS, _TAGS.c.rid == _RUNS.c.rid))
-
-
-def _carry(number: int, value: str) -> tuple[Any, ...]:
-    return (_TAGS.c.key_id == number, tags.same(value))
-
-
-def _of_version_tags(mirror: Mirror, revision: str, found: _Found) -> None:
-    """Add the versions that name the data themselves, for their run is gone or never was."""
-    here = _VERSIONS.outerjoin(_RUNS, _RUNS.c.run_id == _VERSIONS.c.run_id)
-    query = select(_VERSIONS).select_from(here).where(_RUNS.c.rid.is_(None))
-    rows = mirror.rows(query)
-    found.add((row for row in rows if json.loads(row.tags).get(tags.DATA) == revision), "from it")
-
-
-def _beside(mirror: Mirror, revision: str, found: _Found) -> None:
-    """Add what workflow runs made of which one run read the data, and another was registered."""
-    numbers = tags.key_ids(mirror, (tags.DATA, tags.TASK))
-    if len(numbers) < 2:
-        return
-    read = _TAGS.alias()
-    joined = _TAGS.join(read, read.c.rid == _TAGS.c.rid)
-    places = {
-        _place(row.value)
-        for row in mirror.rows(
-            select(_TAGS.c.value)
-            .select_from(joined)
-            .where(_TAGS.c.key_id == numbers[tags.TASK], read.c.key_id == numbers[tags.DATA],
-                   read.c.value == revision)
-            .distinct()
-        )
-    }  # fmt: skip
-    if not places:
-        return
-    # Two steps, for in one SQLite would read all versions again for every run.
-    rows = mirror.rows(select(_VERSIONS).where(_VERSIONS.c.run_id.is_not(None)))
-    runs = list(dict.fromkeys(row.run_id for row in rows))
-    made = tags.of_runs(mirror, runs, (tags.TASK,))
-    beside = {run for run, said in made.items() if _place(said[tags.TASK]) in places}
-    found.add((row for row in rows if row.run_id in beside), "beside it")
-
-
-def _place(task: str) -> tuple[str, ...]:
-    return tuple(task.split("/")[:2])
+    seen.sort(key=lambda one: (
+        not one.live, not one.sure, not one.serving, -(one.at or 0.0), one.ref))  # fmt: skip
+    return Radius(
+        ref, found.runs, tuple(seen), len(unseen), sum(one.live for one in unseen),
+        tuple(dict.fromkeys(found.unknown)),
+    )  # fmt: skip
 
 
 def _aliases(
-    mirror: Mirror, wanted: Mapping[tuple[str, str, int], object]
+    mirror: Mirror, wanted: Collection[tuple[str, str, int]]
 ) -> dict[tuple[str, str, int], tuple[str, ...]]:
     if not wanted:
         return {}
@@ -221,24 +168,57 @@ def _aliases(
 
 def said(one: Radius) -> str:
     """Return what a person is told of it first."""
-    live, on_way = one.live, [v for v in one.versions if v.serving == "on its way"]
-    if live:
-        names = ", ".join(f"{v.project}.{v.model} {v.version}" for v in live[:5])
-        rest = f" and {len(live) - 5:,} more" if len(live) > 5 else ""
-        verb = "answers" if len(live) == 1 else "answer"
-        told = f"{names}{rest} {verb} requests now and came from it."
-    elif one.versions:
-        told = f"{_versions(len(one.versions))} came from it; none answers requests now."
-    else:
-        told = "No registered version came from it."
+    sure = [v for v in one.versions if v.sure]
+    maybe = [v for v in one.versions if not v.sure]
+    told = _came(sure)
+    if maybe:
+        told += f" {_perhaps(maybe)}"
+    on_way = [v for v in one.versions if v.serving == "on its way"]
     if on_way:
         verb = "is" if len(on_way) == 1 else "are"
         told += f" {_versions(len(on_way))} of them {verb} on the way into service."
     if one.hidden:
         told += f" {_versions(one.hidden)} more of projects that you do not see"
         told += f", {one.hidden_live} of them in service." if one.hidden_live else "."
+    if one.unknown:
+        told += f" There may be more: {one.unknown[0]}"
     return told
+
+
+def _came(sure: Sequence[Affected]) -> str:
+    live = [v for v in sure if v.live]
+    if live:
+        verb = "answers" if len(live) == 1 else "answer"
+        return f"{_names(live)} {verb} requests now and came from it."
+    if sure:
+        return f"{_versions(len(sure))} came from it; none answers requests now."
+    return "No registered version came from it."
+
+
+def _perhaps(maybe: Sequence[Affected]) -> str:
+    """Return what is said of those that may have come from it: why of the first."""
+    live = [v for v in maybe if v.live]
+    first, many = (live or maybe)[0].why, len(live or maybe) > 1
+    why = f" ({'for one: ' if many else ''}{first})" if first else ""
+    if live:
+        verb = "answers" if len(live) == 1 else "answer"
+        return f"{_names(live)} {verb} requests now and may have come from it{why}."
+    return f"{_versions(len(maybe))} may have come from it{why}; none answers requests now."
+
+
+def _names(live: Sequence[Affected]) -> str:
+    names = ", ".join(f"{v.project}.{v.model} {v.version}" for v in live[:5])
+    return f"{names} and {len(live) - 5:,} more" if len(live) > 5 else names
 
 
 def _versions(count: int) -> str:
     return "1 version" if count == 1 else f"{count:,} versions"
+
+
+def affected_by(marked: Sequence[Radius], *, maybe: bool = False) -> dict[Ref, tuple[Ref, ...]]:
+    """Return by live version which marked things it came from; ``maybe``: or may have come from."""
+    found: dict[Ref, list[Ref]] = {}
+    for each in marked:
+        for one in (*each.live, *each.maybe_live) if maybe else each.live:
+            found.setdefault(one.ref, []).append(each.ref)
+    return {ref: tuple(refs) for ref, refs in found.items()}

@@ -1,17 +1,24 @@
 """Runs by a tag's value, and tags by run, as the mirror has them: few rows, whatever it holds."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, select
+from sqlalchemy import ColumnElement, Row, Select, case, func, select, tuple_
 
+from services.lineage.models import Ref, numbered
 from services.lineage.source import Projects
 from services.mirror import schema
 from services.mirror.queries import Mirror
 
 T = TypeVar("T")
 DATA, MODELS, TASK = "mlops.data.revision", "mlops.models.revision", "mlops.task"
+BASE, LOADED = (
+    tuple(name if n == 1 else f"{name}.{n}" for n in range(1, 9))
+    for name in ("mlops.base.version", "mlops.loaded.version")
+)
+"""Versions that a run was made from, as it said, and that it loaded: ``PROJECT/MODEL:NUMBER``."""
 _RUNS, _TAGS, _KEYS, _VERSIONS = schema.runs, schema.tags, schema.keys, schema.versions
 _AT_ONCE = 400
 
@@ -80,6 +87,23 @@ def carriers(
     return Carriers(tuple(mirror.rows(query)), mine, total - mine)
 
 
+def naming(
+    mirror: Mirror, names: Sequence[str], values: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the runs one of whose tags of some names has one of some values: (value, run)."""
+    numbers = list(key_ids(mirror, names).values())
+    if not numbers:
+        return
+    query = (
+        select(_TAGS.c.value, _RUNS.c.run_id)
+        .join(_RUNS, _RUNS.c.rid == _TAGS.c.rid)
+        .where(_TAGS.c.key_id.in_(numbers))
+        .order_by(_RUNS.c.started_ms.desc(), _RUNS.c.rid)
+    )
+    for row in rows_of(mirror, query, _TAGS.c.value, values):
+        yield row.value, row.run_id
+
+
 def same(value: str) -> ColumnElement[bool]:
     """Return the condition that a tag has a value, or begins with one that ends with ``/``."""
     if not value.endswith("/"):
@@ -102,6 +126,33 @@ def of_runs(
         for row in mirror.rows(query):
             found.setdefault(row.run_id, {})[numbers[row.key_id]] = row.value
     return found
+
+
+def runs_of_versions(mirror: Mirror, versions: Sequence[Ref]) -> dict[Ref, str]:
+    """Return the run of each version that names one."""
+    place = tuple_(_VERSIONS.c.project, _VERSIONS.c.name, _VERSIONS.c.version)
+    query = select(_VERSIONS.c.project, _VERSIONS.c.name, _VERSIONS.c.version, _VERSIONS.c.run_id)
+    rows = rows_of(mirror, query, place, [one.numbered for one in versions])
+    return {
+        numbered("version", row.project, row.name, row.version): row.run_id
+        for row in rows
+        if row.run_id
+    }
+
+
+def versions_of_runs(mirror: Mirror, run_ids: Sequence[str]) -> list[Ref]:
+    """Return the versions that were registered from runs."""
+    query = select(_VERSIONS.c.project, _VERSIONS.c.name, _VERSIONS.c.version)
+    rows = rows_of(mirror, query, _VERSIONS.c.run_id, run_ids)
+    return [numbered("version", row.project, row.name, row.version) for row in rows]
+
+
+def runless(mirror: Mirror) -> Iterator[tuple[Row[Any], dict[str, str]]]:
+    """Yield the versions whose run is not there, each with its own tags: they alone can tell."""
+    here = _VERSIONS.outerjoin(_RUNS, _RUNS.c.run_id == _VERSIONS.c.run_id)
+    query = select(_VERSIONS).select_from(here).where(_RUNS.c.rid.is_(None))
+    for row in mirror.rows(query):
+        yield row, json.loads(row.tags)
 
 
 def runs(mirror: Mirror, run_ids: Sequence[str]) -> dict[str, Row[Any]]:

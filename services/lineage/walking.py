@@ -1,12 +1,13 @@
 """A walk over all sources: level by level, both ways, bounded; a level costs a source one ask."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.errors import MlopsError
 from services.lineage.models import (
     KINDS,
     Broken,
+    Carries,
     Direction,
     Link,
     Mark,
@@ -19,6 +20,8 @@ from services.lineage.source import Found, Projects, Source, sees
 from services.lineage.sources import data
 
 DIRECTIONS: tuple[Direction, ...] = ("up", "down")
+_SURE: tuple[Carries, ...] = ("all",)
+_MAYBE: tuple[Carries, ...] = ("all", "some")
 _PLACE = {kind: number for number, kind in enumerate(KINDS)}
 
 
@@ -128,11 +131,13 @@ class _Walk:
     def thread(self, start: Ref) -> Thread:
         """Return what was walked."""
         links = tuple(sorted(self._links, key=lambda one: (_PLACE[one.before.kind], one)))
-        under = _under(links, [one for one, node in self._nodes.items() if node.mark is not None])
-        nodes = {
-            one: replace(node, under=tuple(sorted(under.get(one, ()))))
-            for one, node in self._nodes.items()
-        }
+        bad = [one for one, node in self._nodes.items() if node.mark is not None]
+        under = _under(links, bad, _SURE)
+        perhaps = _under(links, bad, _MAYBE)
+        nodes = {one: replace(
+            node, under=tuple(sorted(under.get(one, ()))),
+            perhaps=tuple(sorted(perhaps.get(one, set()) - under.get(one, set()))),
+        ) for one, node in self._nodes.items()}  # fmt: skip
         order = sorted(nodes.values(), key=lambda n: (_PLACE[n.ref.kind], n.at or 0.0, n.ref))
         return Thread(
             start=nodes[start],
@@ -168,20 +173,32 @@ def _unread(nodes: Sequence[Node]) -> list[str]:
     return [f"{one.id}: {one.said}" for one in nodes if one.state == "unknown"]
 
 
-def _under(links: Sequence[Link], bad: Sequence[Ref]) -> dict[Ref, set[str]]:
-    """Return what came of bad things, and of which."""
-    after: dict[Ref, list[Ref]] = {}
+def _under(
+    links: Sequence[Link], bad: Sequence[Ref], carries: Collection[Carries]
+) -> dict[Ref, set[str]]:
+    """Return what came of bad things, and of which, over links that carry so much."""
+    after: dict[Ref, list[Link]] = {}
     for link in links:
-        after.setdefault(link.before, []).append(link.after)
+        if link.carries in carries:
+            after.setdefault(link.before, []).append(link)
     found: dict[Ref, set[str]] = {}
     for one in bad:
-        left = [one]
-        while left:
-            for other in after.get(left.pop(), ()):
-                if other != one and one.id not in found.setdefault(other, set()):
-                    found[other].add(one.id)
-                    left.append(other)
+        for other in _reached(one, after) - {one}:
+            found.setdefault(other, set()).add(one.id)
     return found
+
+
+def _reached(start: Ref, after: Mapping[Ref, Sequence[Link]]) -> set[Ref]:
+    """Return what links lead to; those aside lead on from the start alone."""
+    seen: set[Ref] = set()
+    left = [start]
+    while left:
+        one = left.pop()
+        for link in after.get(one, ()):
+            if link.after not in seen and (one == start or not link.aside):
+                seen.add(link.after)
+                left.append(link.after)
+    return seen
 
 
 _LOST = {

@@ -2,7 +2,8 @@
 
 Nothing needs to be imported from here for that; MLflow loads the plugins by itself. ``connect`` is
 for notebooks, ``mlops_client.mlx`` for MLX training, ``flush`` to send what waits,
-``checkpoint_requested`` for trainings that save their state before they pause.
+``checkpoint_requested`` for trainings that save their state before they pause, ``derived_from`` for
+those that begin with a registered version.
 """
 
 import os
@@ -20,6 +21,7 @@ __all__ = [
     "checkpoint_requested",
     "checkpoint_saved",
     "connect",
+    "derived_from",
     "flush",
     "send_refused",
 ]
@@ -42,8 +44,8 @@ def connect(project: str | None = None, root: Path | None = None) -> Connection:
     Raises:
         LookupError: No project was found, another one was, or it is not connected yet.
     """
+    from mlops_client import base, tags
     from mlops_client import project as finder
-    from mlops_client import tags
 
     start = Path(root).resolve() if root is not None else Path.cwd()
     found = finder.nearest(start)
@@ -63,6 +65,7 @@ def connect(project: str | None = None, root: Path | None = None) -> Connection:
     os.environ["MLOPS_PROJECT"] = str(found.path)
     finder.current.cache_clear()
     tags.forget()
+    base.forget()
     finder.apply_environment(found)
     import mlflow
     from mlflow.tracking._tracking_service.utils import _tracking_store_registry
@@ -77,6 +80,21 @@ def connect(project: str | None = None, root: Path | None = None) -> Connection:
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment(experiment)
     return Connection(found.id, found.path, uri, workspace, experiment)
+
+
+def derived_from(model: str) -> str:
+    """Note that what the active run makes is made from a registered version; return its name.
+
+    Args:
+        model: ``models:/NAME/VERSION``, ``models:/NAME@ALIAS`` or ``PROJECT/NAME:VERSION``.
+
+    Raises:
+        RuntimeError: There is no active run, or it names eight already.
+        ValueError: It names no version.
+    """
+    from mlops_client import base
+
+    return base.derived_from(model)
 
 
 def flush() -> tuple[int, int]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, SupportsFloat
 import mlflow
 from mlflow.models import Model
 
-from mlops_client import presence, registering
+from mlops_client import base, presence, registering
 from mlops_client.artifacts import active_store
 from mlops_client.tags import run_tags
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from mlflow.models.signature import ModelSignature
 
 FLAVOR = "mlx"
+_SAID = (
+    "mlops.technique", "mlops.data.revision", *base.names(base.BASE), *base.names(base.LOADED),
+)  # fmt: skip
+"""What a version takes over from its run, which may be deleted one day."""
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 Predictor = Callable[[Any], Any]
@@ -212,12 +216,15 @@ def log_model(
 
 def _register(run_id: str, name: str, tags: dict[str, str]) -> int | None:
     ours = run_tags() | _said_by(run_id)
-    kept = ("mlops.project", "mlops.data.revision", "mlops.git.commit", "mlops.technique")
+    kept = ("mlops.project", "mlops.git.commit", *_SAID)
     all_tags = {key: ours[key] for key in kept if key in ours} | {"mlops.format": "safetensors"}
     all_tags |= tags
     store = active_store()
     if store is not None:
-        return store.register(registering.registration(run_id, name, name, all_tags))
+        made = store.register(registering.registration(run_id, name, name, all_tags))
+        if made is not None:
+            base.made(name, made)
+        return made
     client = mlflow.MlflowClient()
     uri = client.get_run(run_id).info.artifact_uri
     return _register_plainly(client, name, f"{uri}/{name}", run_id, all_tags)
@@ -237,12 +244,12 @@ def _register_plainly(
 
 
 def _said_by(run_id: str) -> dict[str, str]:
-    """Return what the active run says of its technique and of the data it began with."""
+    """Return what the active run says of its technique and of what it began with."""
     run = mlflow.active_run()
     if run is None or run.info.run_id != run_id:
         return {}
     found = mlflow.get_run(run_id).data.tags
-    return {key: found[key] for key in ("mlops.technique", "mlops.data.revision") if found.get(key)}
+    return {key: found[key] for key in _SAID if found.get(key)}
 
 
 def load_model(path_or_uri: str | Path) -> Predictor:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from mlops_client import recording, versions
+from mlops_client import base, recording, versions
 from mlops_client.host import this_host
 from mlops_client.presence import started_at
 from mlops_client.project import Project, current
@@ -46,7 +46,7 @@ def new_run_tags() -> dict[str, str]:
     project = current()
     if project is None:
         return {}
-    return run_tags() | versions.of(project).data_tags()
+    return run_tags() | versions.of(project).data_tags() | base.tags()
 
 
 def _started_at() -> str | None:

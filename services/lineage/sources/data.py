@@ -1,6 +1,6 @@
 """Revisions of data and models: which runs found the one and left the other."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.data.models import Kind as DataKind
@@ -13,7 +13,7 @@ from services.lineage.source import Found, Projects, of_kind, sees
 from services.lineage.tags import DATA, MODELS
 from services.mirror.queries import Mirror
 
-READ, LEFT, USED = "was read by", "left", "was used by"
+READ, LEFT, USED, BESIDE = "was read by", "left", "was used by", "were left beside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,23 @@ class DataSource:
         versions: Callable[[], Revisions],
         projects: Projects,
         first: Callable[[], Collection[str]] = tuple,
+        marked: Collection[Ref] = (),
     ) -> None:
+        """Take what is asked. One walk long: it remembers what models it came to.
+
+        Args:
+            mirror: What engines said.
+            versions: What is in the data repositories.
+            projects: Those the asker sees.
+            first: Ids of runs that are walked first: those of what is live.
+            marked: What is marked as bad: such models are shown beside the versions of their runs.
+        """
         self._mirror = mirror
         self._versions = versions
         self._projects = projects
         self._first = first
-        """Runs that are walked first: those of what is live."""
+        self._marked = marked
+        self._passed: set[Ref] = set()
 
     def up(self, refs: Sequence[Ref], most: int) -> Found:
         """Return the data that runs and workflows read, and the runs that left models."""
@@ -68,9 +79,24 @@ class DataSource:
             read = dict.fromkeys(said[DATA] for said in said_of.values())
             found.links += [Link(Ref("data", revision), one, USED) for revision in read]
         for one in of_kind(refs, "models"):
-            seen = self._carriers(one, MODELS, most, "up", found)
-            found.links += [Link(Ref("run", run), one, LEFT) for run, _ in seen]
+            if one not in self._passed:
+                seen = self._carriers(one, MODELS, most, "up", found)
+                found.links += [Link(Ref("run", run), one, LEFT) for run, _ in seen]
+        found.links += self._beside(of_kind(refs, "version"))
         return found
+
+    def _beside(self, versions: Sequence[Ref]) -> Iterator[Link]:
+        """Yield the marked models that the runs of versions left."""
+        if not of_kind(tuple(self._marked), "models"):
+            return
+        runs = tags.runs_of_versions(self._mirror, versions)
+        said = tags.of_runs(self._mirror, list(runs.values()), (MODELS,))
+        for version, run in runs.items():
+            models = Ref("models", said.get(run, {}).get(MODELS, ""))
+            if models in self._marked:
+                self._passed.add(models)  # its other runs are no part of this thread
+                yield Link(Ref("run", run), models, LEFT)
+                yield Link(models, version, BESIDE)
 
     def down(self, refs: Sequence[Ref], most: int) -> Found:
         """Return the runs, and the workflows, that read data, and the models that runs left."""
@@ -85,8 +111,15 @@ class DataSource:
                 for dag, run in dict.fromkeys((dag, run) for dag, run, _ in places)
             ]
         runs = [one.key for one in of_kind(refs, "run")]
+        for one in of_kind(refs, "models"):
+            if one not in self._passed:
+                seen = self._carriers(one, MODELS, most, "down", found)
+                made = tags.versions_of_runs(self._mirror, [run for run, _ in seen])
+                found.links += [Link(one, version, BESIDE) for version in made]
         for run, said_of in tags.of_runs(self._mirror, runs, (MODELS,)).items():
-            found.links.append(Link(Ref("run", run), Ref("models", said_of[MODELS]), LEFT))
+            models = Ref("models", said_of[MODELS])
+            self._passed.add(models)  # its own versions are reached from the run itself
+            found.links.append(Link(Ref("run", run), models, LEFT))
         return found
 
     def _carriers(

@@ -1,18 +1,24 @@
 """Training runs, and the versions that were registered from them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, select, tuple_
 
+from services.errors import InputError
 from services.lineage import tags
-from services.lineage.models import Broken, Kind, Link, More, Node, Ref, numbered
+from services.lineage.models import Broken, Carries, Kind, Link, More, Node, Ref, numbered
 from services.lineage.source import Found, from_ms, of_kind
 from services.mirror import schema
 from services.mirror.queries import Mirror
 
 REGISTERED, READ = "was registered as", "is in the tags of"
+BASED, LOADED = "was the base of", "was loaded by"
+_BASES: tuple[tuple[tuple[str, ...], str, Carries], ...] = (
+    (tags.BASE, BASED, "all"), (tags.LOADED, LOADED, "some"),
+)  # fmt: skip
+"""What is loaded may be the base of what is trained, or only be compared with it."""
 _VERSIONS, _MODELS = schema.versions, schema.models
 
 
@@ -23,11 +29,19 @@ class RegistrySource:
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
+        self._alone: list[Link] | None = None
 
     def up(self, refs: Sequence[Ref], most: int) -> Found:
-        """Return the runs of versions; of one whose run is gone, the data that it names itself."""
+        """Return the runs of versions, and the versions that runs began with.
+
+        Of a version whose run is gone, what it names itself is returned.
+        """
         del most
         found = Found()
+        started = [one.key for one in of_kind(refs, "run")]
+        names = (*tags.BASE, *tags.LOADED)
+        for run, said in tags.of_runs(self._mirror, started, names).items():
+            found.links += _bases(Ref("run", run), said)
         rows = self._rows(of_kind(refs, "version"))
         runs = tags.runs(self._mirror, [row.run_id for row in rows.values() if row.run_id])
         for one, row in rows.items():
@@ -35,14 +49,16 @@ class RegistrySource:
                 found.links.append(Link(Ref("run", row.run_id), one, REGISTERED))
             else:
                 found.broken.append(without_run(one, row.project))
-            revision = json.loads(row.tags).get(tags.DATA)
-            if revision and row.run_id not in runs:
-                found.links.append(Link(Ref("data", revision), one, READ))
+            if row.run_id in runs:
+                continue
+            found.links += _own(one, json.loads(row.tags))
         return found
 
     def down(self, refs: Sequence[Ref], most: int) -> Found:
-        """Return the versions that were registered from runs."""
+        """Return the versions that were registered from runs, and the runs that began with one."""
         found = Found()
+        self._begun(of_kind(refs, "version"), most, found)
+        found.links += self._runless(of_kind(refs, "data", "version"))
         runs = [one.key for one in of_kind(refs, "run")]
         query = select(
             _VERSIONS.c.project, _VERSIONS.c.name, _VERSIONS.c.version, _VERSIONS.c.run_id
@@ -59,6 +75,28 @@ class RegistrySource:
                 said = f"{left:,} more versions were registered from it."
                 found.more.append(More(Ref("run", run), "down", left, said))
         return found
+
+    def _runless(self, refs: Sequence[Ref]) -> Iterator[Link]:
+        """Yield links to the versions that name one of these themselves, for their run is gone."""
+        if refs and self._alone is None:
+            self._alone = [link for row, own in tags.runless(self._mirror) for link in _own(
+                numbered("version", row.project, row.name, row.version), own)]  # fmt: skip
+        wanted = set(refs)
+        yield from (link for link in self._alone or () if link.before in wanted)
+
+    def _begun(self, versions: Sequence[Ref], most: int, found: Found) -> None:
+        """Add the runs that were made from versions, or loaded them."""
+        for names, how, carries in _BASES:
+            shown: dict[str, int] = {}
+            for version, run in tags.naming(self._mirror, names, [one.key for one in versions]):
+                count = shown[version] = shown.get(version, 0) + 1
+                if count <= most:
+                    one = Ref("version", version)
+                    found.links.append(Link(one, Ref("run", run), how, carries))
+            for version, count in shown.items():
+                if count > most:
+                    said = f"It {how} {count - most:,} more runs."
+                    found.more.append(More(Ref("version", version), "down", count - most, said))
 
     def describe(self, refs: Sequence[Ref]) -> dict[Ref, Node]:
         """Return what is known of runs and versions."""
@@ -87,6 +125,32 @@ class RegistrySource:
                 one = numbered("version", row.project, row.name, int(number))
                 found.setdefault(one, []).append(alias)
         return {one: tuple(sorted(names)) for one, names in found.items()}
+
+
+def _own(one: Ref, said: Mapping[str, str]) -> list[Link]:
+    """Return the links from what a version without a run says of itself."""
+    data = said.get(tags.DATA)
+    return [*([Link(Ref("data", data), one, READ)] if data else ()), *_bases(one, said)]
+
+
+def _bases(one: Ref, said: Mapping[str, str]) -> list[Link]:
+    """Return the links from what a run, or a version, says that it began with."""
+    return [
+        Link(ref, one, how, carries)
+        for names, how, carries in _BASES
+        for name in names
+        if (ref := version_of(said.get(name, ""))) is not None
+    ]
+
+
+def version_of(key: str) -> Ref | None:
+    """Return the version that a tag names, None when it names none."""
+    ref = Ref("version", key)
+    try:
+        project, model, number = ref.numbered
+    except InputError:
+        return None
+    return ref if numbered("version", project, model, number) == ref else None
 
 
 def without_run(one: Ref, project: str) -> Broken:

@@ -90,7 +90,7 @@ class ServingSource:
         if link.before == one:
             found.links.append(link)
         if service.live and packed is None:
-            found.broken.append(without_bundle(numbered("deployment", *where)))
+            found.broken.append(without_bundle(numbered("deployment", *where), service.word))
 
     def _answered(self, where: tuple[str, str, int], one: Ref, found: Found) -> None:
         if self._used(*where) is not None:
@@ -185,12 +185,14 @@ def standing(endpoint: Endpoint | None, number: int) -> str:
     return rollout.strategy if rollout.strategy in {"canary", "shadow"} else "on its way"
 
 
-def without_bundle(one: Ref) -> Broken:
-    """Return what is said of a live version whose bundle is not on the disk."""
+def without_bundle(one: Ref, word: str = "live") -> Broken:
+    """Return what is said of a version that answers and whose bundle is not on the disk."""
     project, model, number = one.numbered
+    beside = "" if word == "live" else f" as {word}"
     return Broken(
         one, numbered("bundle", project, model, number).id, project,
-        f"Version {number} of {project}.{model} is in service, and its bundle is not on this disk.",
+        f"Version {number} of {project}.{model} is in service{beside}, and its bundle is not on "
+        "this disk.",
         f"Deploy it again, which packs it: `mlops deploy {project}/{model}:{number}`.",
     )  # fmt: skip
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.lineage.models import Kind, Link, More, Node, Ref, numbered
+from services.lineage.models import Carries, Kind, Link, More, Node, Ref, numbered
 from services.lineage.source import Found, Projects, of_kind, sees
 
 JUDGED, RAISED, PROPOSED, STARTED = "were judged in", "raised", "led to", "started"
+REPLACED = "was to be replaced by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Proposed:
     """Ids of the alerts that it answers."""
     workflow: tuple[str, str] | None
     """DAG and run that it started; None: none yet."""
+    version: int | None = None
+    """That it was proposed for; None: none was there."""
 
 
 class Watched(Protocol):
@@ -79,6 +82,11 @@ class Watched(Protocol):
 
     def retrainings(self, alert: str, most: int, /) -> tuple[Sequence[Proposed], int]:
         """Return the retrainings that answer an alert, and how many there are."""
+
+    def unprompted(
+        self, project: str, model: str, version: int, most: int, /
+    ) -> tuple[Sequence[Proposed], int]:
+        """Return the retrainings of a version that answer no alert, and how many there are."""
 
     def retraining(self, name: str, /) -> Proposed | None:
         """Return one retraining."""
@@ -116,22 +124,25 @@ class WatchedSource:
             found.links += [Link(Ref("verdict", id_), one, RAISED) for id_ in ids]
         elif one.kind == "retraining":
             proposal = self._watched.retraining(one.key)
-            ids = proposal.alerts if proposal else ()
-            found.links += [Link(Ref("alert", id_), one, PROPOSED) for id_ in ids]
+            if proposal is not None:
+                found.links += _before(proposal)
         else:
             proposal = self._watched.retraining_of(*_place(one))
             if proposal is not None:
-                found.links.append(Link(Ref("retraining", proposal.id), one, STARTED))
+                found.links.append(Link(Ref("retraining", proposal.id), one, STARTED, "none"))
 
     def down(self, refs: Sequence[Ref], most: int) -> Found:
         """Return what came of predictions, verdicts, alerts and retrainings."""
         found = Found()
-        for one in of_kind(refs, "predictions", "verdict", "alert", "retraining"):
+        for one in of_kind(refs, "version", "predictions", "verdict", "alert", "retraining"):
             found.guarded("Monitoring", self._below, one, most, found)
         return found
 
     def _below(self, one: Ref, most: int, found: Found) -> None:
-        if one.kind == "predictions":
+        if one.kind == "version":
+            asked, total = self._watched.unprompted(*one.numbered, most)
+            self._add(one, [Ref("retraining", p.id) for p in asked], total, REPLACED, found)
+        elif one.kind == "predictions":
             verdicts, total = self._watched.verdicts(*one.numbered, most)
             self._add(one, [Ref("verdict", v.id) for v in verdicts], total, JUDGED, found)
         elif one.kind == "verdict":
@@ -146,15 +157,17 @@ class WatchedSource:
             proposal = self._watched.retraining(one.key)
             if proposal is not None and proposal.workflow is not None:
                 workflow = Ref("workflow", "/".join(proposal.workflow))
-                found.links.append(Link(one, workflow, STARTED))
+                found.links.append(Link(one, workflow, STARTED, "none"))
 
     @staticmethod
     def _add(one: Ref, after: Sequence[Ref], total: int, how: str, found: Found) -> None:
-        found.links += [Link(one, each, how) for each in after]
+        # A retraining answers what is bad: it is the cure, not a part of it.
+        carries: Carries = "none" if how in {PROPOSED, REPLACED} else "all"
+        found.links += [Link(one, each, how, carries) for each in after]
         left = total - len(after)
         if left > 0:
-            kind = {"predictions": "verdicts", "verdict": "alerts", "alert": "retrainings"}
-            said = f"{left:,} earlier {kind[one.kind]} are not shown."
+            kind = {"predictions": "verdicts", "verdict": "alerts"}
+            said = f"{left:,} earlier {kind.get(one.kind, 'retrainings')} are not shown."
             found.more.append(More(one, "down", left, said))
 
     def describe(self, refs: Sequence[Ref]) -> dict[Ref, Node]:
@@ -176,6 +189,15 @@ class WatchedSource:
             if proposal is not None:
                 return Node(one, proposal.model, proposal.project, proposal.said, proposal.at)
         return Node(one, one.key[:12], None, f"this {one.kind} is not kept any more", None, "gone")
+
+
+def _before(proposal: Proposed) -> list[Link]:
+    """Return what a retraining came of: its alerts; without any the version it is to replace."""
+    one = Ref("retraining", proposal.id)
+    if proposal.alerts or proposal.version is None:
+        return [Link(Ref("alert", id_), one, PROPOSED, "none") for id_ in proposal.alerts]
+    version = numbered("version", proposal.project, proposal.model, proposal.version)
+    return [Link(version, one, REPLACED, "none")]
 
 
 def _place(one: Ref) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from services.mirror import workflow_tables as tables
 from services.mirror.queries import Mirror
 
 MADE, SET_OFF = "made", "set off"
+"""What was set off need not have read what set it off: the revision of its data says that."""
 _SET_OFF_AT_MOST = 200
 _RUNS, _TASKS = tables.workflow_runs, tables.task_runs
 
@@ -39,7 +40,9 @@ class WorkflowSource:
         for one, row in self._rows(of_kind(refs, "workflow")).items():
             cause = orjson.loads(row.document).get("caused_by")
             if cause:
-                found.links.append(Link(Ref("workflow", f"{cause[0]}/{cause[1]}"), one, SET_OFF))
+                found.links.append(
+                    Link(Ref("workflow", f"{cause[0]}/{cause[1]}"), one, SET_OFF, "some")
+                )
         return found
 
     def down(self, refs: Sequence[Ref], most: int) -> Found:
@@ -85,7 +88,7 @@ class WorkflowSource:
             for row in self._mirror.rows(query)
             if orjson.loads(row.document).get("caused_by") == mine
         ]
-        found.links += [Link(one, each, SET_OFF) for each in after[:most]]
+        found.links += [Link(one, each, SET_OFF, "some") for each in after[:most]]
         if len(after) > most:
             left = len(after) - most
             found.more.append(More(one, "down", left, f"{left:,} more runs were set off by it."))

@@ -47,7 +47,8 @@ def test_json_has_the_documented_keys(lineage: Type):
     assert found["start"] == V1
     node = next(one for one in found["nodes"] if one["id"] == V1)
     assert node["at"].endswith("Z")
-    assert {"before": f"run:{RUN}", "after": V1, "how": "was registered as"} in found["links"]
+    link = {"before": f"run:{RUN}", "after": V1, "how": "was registered as", "carries": "all"}
+    assert link in found["links"]
     up = {one["id"] for one in json.loads(lineage("--json", "--up", V1).stdout)["nodes"]}
     assert up == {V1, f"run:{RUN}", f"data:{DATA}", f"workflow:{TRAIN}/one"}
     down = {one["id"] for one in json.loads(lineage(V1, "--down", "--json").stdout)["nodes"]}
