@@ -109,7 +109,8 @@ class RetrainingWatch:
 
     def _due(self, policies: Mapping[str, Policy], now: float) -> Sequence[Alert]:
         journal = self.context.journal
-        firing = alerts.alerts(journal, kind=proposing.KIND, limit=_ALERTS)
+        kinds = (alerts.alerts(journal, kind=one, limit=_ALERTS) for one in proposing.KINDS)
+        firing = sorted((alert for each in kinds for alert in each), key=lambda one: one.id)
         if not firing:
             return ()
         projects = sorted({one.project for one in firing if one.project})
@@ -117,7 +118,7 @@ class RetrainingWatch:
         for one in store.proposals(journal, projects=projects, limit=_PAST):
             past.setdefault(one.name, []).append(one)
         # The oldest first: the first alert is what a proposal is of, and its thread is the thread.
-        return tuple(proposing.due(reversed(firing), past, policies, now))
+        return tuple(proposing.due(firing, past, policies, now))
 
     # Deciding
 

@@ -1,6 +1,7 @@
 """Which alerts lead to a proposal; pure.
 
-Drift of inputs or answers and lost accuracy do. Data of poor quality does not: a column that is
+Drift of inputs or answers and lost accuracy do, and a promised accuracy that is missed. Errors and
+slow answers do not: no training mends them. Data of poor quality does not: a column that is
 missing is mended where it comes from, and training on it would only learn the fault.
 """
 
@@ -10,7 +11,8 @@ from services.alerting.models import Alert, rank
 from services.retraining import drafting, store
 from services.retraining.models import BY_POLICY, Policy, Proposal
 
-KIND = "drift"
+DRIFT, PROMISED = "drift", "accuracy"
+KINDS = (DRIFT, PROMISED)
 _ANSWERED = frozenset({"data", "prediction", "accuracy"})
 HEARD = frozenset({"firing", "acknowledged"})
 _HOUR_S = 3600.0
@@ -44,7 +46,8 @@ def due(
 
 def _concerns(alert: Alert, policy: Policy) -> bool:
     what = alert.key.rpartition("/")[2]
-    heard = alert.kind == KIND and what in _ANSWERED and alert.state in HEARD
+    answered = alert.kind == PROMISED or (alert.kind == DRIFT and what in _ANSWERED)
+    heard = answered and alert.state in HEARD
     return heard and policy.mode != "off" and rank(alert.severity) >= rank(policy.min_severity)
 
 

@@ -11,6 +11,9 @@ from urllib.parse import quote
 from services.alerting.models import Event, Severity, key_of
 
 KIND = "drift"
+TWIN = "accuracy-of"
+"""The label of what is said of a deployment's accuracy, whoever says it: of two alerts that carry
+it one explains the other, and people are told once."""
 _SEVERITY: Mapping[str, Severity] = {
     "none": "info", "low": "info", "medium": "warning", "high": "critical",
 }  # fmt: skip
@@ -167,6 +170,7 @@ def _event(name: str, verdict: VerdictSeen) -> Event:
     moved = _moved(verdict.columns)
     endpoint = f"{verdict.project}.{verdict.model}"
     evidence = [_evidence(column) for column in moved[:_SHOWN]]
+    twin = {TWIN: endpoint} if verdict.kind == "accuracy" else {}
     return Event(
         name,
         verdict.computed_at,
@@ -180,9 +184,10 @@ def _event(name: str, verdict: VerdictSeen) -> Event:
         f"is asked. If it stays so, have it retrained: `mlops retrain list --project "
         f"{verdict.project}` shows what is proposed.",
         link=f"/monitoring?deployment={quote(endpoint)}&verdict={quote(verdict.id)}",
+        explains=tuple(f"{name}:{value}" for name, value in twin.items()),
         labels={
             "project": verdict.project, "model": verdict.model, "version": str(verdict.version),
-            "endpoint": endpoint, "verdict": verdict.id,
+            "endpoint": endpoint, "verdict": verdict.id, **twin,
         },
         evidence=(*evidence, *_full_report(verdict)),
     )  # fmt: skip
