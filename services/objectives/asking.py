@@ -126,7 +126,8 @@ def _asked(
     except MlopsError as error:
         return Standing(project, model, objective, "unknown", error.message)
     lasts, lately = lasting(objective, own, version, FEWEST_LABELS)
-    return replace(found, lasts=lasts, lately=lately)
+    said = found.said if lasts == "yes" else f"{found.said} {lately}"
+    return replace(found, said=said, lasts=lasts, lately=lately)
 
 
 def counted(

@@ -116,4 +116,7 @@ def _suggestion(one: Standing, kind: str) -> str:
             f"`mlops why` tells what the machine did then; `mlops scale {where} --replicas 1:4` "
             "gives it more model servers."
         )
-    return f"See what changed where {where} is asked; `mlops run {one.project}` trains it anew."
+    return (
+        f"See what changed where {where} is asked; `mlops retrain list --project {one.project}` "
+        "shows whether a retraining is proposed."
+    )
