@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from services.actions.action import Context
 from services.alerting import store as alerts
-from services.alerting.models import Alert, rank
+from services.alerting.models import Alert, kind_of, rank
 from services.errors import JournalError, MlopsError, NotFoundError
 from services.home import Home
 from services.retraining import asking, bounds, drafting, proposing, steps, store
@@ -140,9 +140,16 @@ class RetrainingWatch:
             with contextlib.suppress(NotFoundError):
                 alert = alerts.alert(self.context.journal, name)
                 severe = rank(alert.severity) >= rank(policy.min_severity)
-                if severe and alert.state in proposing.HEARD:
+                if severe and proposing.is_heard(alert, self._explaining(alert)):
                     return True
         return False
+
+    def _explaining(self, alert: Alert) -> Alert | None:
+        """Return the alert that explains it, if that is one which leads to proposals."""
+        key = alert.inhibited_by
+        if key is None or kind_of(key) not in proposing.KINDS:
+            return None
+        return next(iter(alerts.alerts(self.context.journal, key=key, limit=1)), None)
 
     def _over(self, one: Proposal) -> str:
         """Return what ended its alerts; empty: one has not ended, or is not known."""

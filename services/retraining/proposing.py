@@ -35,19 +35,38 @@ def due(
         policies: Of the projects that set one.
         now: Seconds since 1970.
     """
-    for alert in alerts:
+    every = tuple(alerts)
+    by_key = {one.key: one for one in every}
+    for alert in every:
         project, model = alert.project or "", alert.labels.get("model", "")
         policy = policies.get(project, Policy())
-        if _concerns(alert, policy) and model and project:
+        by = by_key.get(alert.inhibited_by or "")
+        if _concerns(alert, by, policy) and model and project:
             mine = past.get(f"{project}.{model}", ())
             if _is_news(alert, mine, policy, now):
                 yield alert
 
 
-def _concerns(alert: Alert, policy: Policy) -> bool:
+def is_heard(alert: Alert, by: Alert | None) -> bool:
+    """Return whether an alert is heard: it fires, and nothing keeps it quiet.
+
+    What another alert of the same accuracy explains is heard while nobody can see that one: it is
+    told once, and it fires all the same.
+
+    Args:
+        alert: One that is open.
+        by: The alert that explains it, of those that lead to proposals; None: none of them does.
+    """
+    if alert.state in HEARD:
+        return True
+    blind = by is not None and by.condition == "unknown" and by.silence is None
+    return alert.state == "inhibited" and blind
+
+
+def _concerns(alert: Alert, by: Alert | None, policy: Policy) -> bool:
     what = alert.key.rpartition("/")[2]
     answered = alert.kind == PROMISED or (alert.kind == DRIFT and what in _ANSWERED)
-    heard = answered and alert.state in HEARD
+    heard = answered and is_heard(alert, by)
     return heard and policy.mode != "off" and rank(alert.severity) >= rank(policy.min_severity)
 
 
