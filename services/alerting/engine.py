@@ -7,6 +7,7 @@ end is the same alert.
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,8 @@ from services.alerting.models import (
     rank,
     thread_of,
 )
+
+_FIGURE = re.compile(r"\S*\d\S*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +121,14 @@ def _unseen(
 ) -> tuple[Alert | None, NoteKind | None]:
     if alert is None or not alert.open or at < min(alert.last_at, now):
         return alert, None
-    if alert.condition == "unknown":
+    if alert.condition == "unknown" and same_words(alert.unknown_because, event.said):
         return alert, None
     return replace(alert, condition="unknown", unknown_because=event.said), "unknown"
+
+
+def same_words(one: str, other: str) -> bool:
+    """Return whether two sentences say the same, whatever their figures: these change each look."""
+    return _FIGURE.sub("#", one) == _FIGURE.sub("#", other)
 
 
 def _ended(alert: Alert, event: Event, at: float, now: float) -> tuple[Alert, NoteKind]:

@@ -12,8 +12,9 @@ def inhibited(alerts: Iterable[Alert]) -> dict[str, str]:
 
     An alert explains others while its last evidence said that it fires, acknowledged and silenced
     or not; one that nobody can see now goes on explaining. Where some explain each other and nobody
-    else explains them, the worst, then the oldest of them stays: whoever is inhibited is so, link
-    by link, by one that is not.
+    else explains them, one stays: the worst; of these one that people were told of as it is, so
+    that nobody is told twice; one that is seen now; the oldest. Whoever is inhibited is so, link by
+    link, by one that is not.
     """
     present = sorted((one for one in alerts if one.open), key=_first)
     web = _web(present)
@@ -31,8 +32,9 @@ def inhibited(alerts: Iterable[Alert]) -> dict[str, str]:
     return found
 
 
-def _first(alert: Alert) -> tuple[int, float, str]:
-    return (-rank(alert.severity), alert.since, alert.key)
+def _first(alert: Alert) -> tuple[int, bool, bool, float, str]:
+    told = any(rank(one.severity) >= rank(alert.severity) for one in alert.told.values())
+    return (-rank(alert.severity), not told, alert.condition != "firing", alert.since, alert.key)
 
 
 Links = Mapping[str, Sequence[str]]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from services.alerting.engine import same_words
 from services.alerting.models import CAUSE, Alert, Event, kind_of
 from services.errors import MlopsError
 
@@ -56,7 +57,8 @@ def _repeats(event: Event, alert: Alert | None, now: float) -> bool:
     if not alert.open:
         return event.state != "firing" or event.at <= alert.last_at <= now
     if event.state == "unknown":
-        return alert.condition == "unknown"
+        same = same_words(alert.unknown_because, event.said)
+        return alert.condition == "unknown" and same
     if event.state == "ok" or alert.condition != "firing":
         return False
     if event.labels.get(CAUSE, alert.labels.get(CAUSE)) != alert.labels.get(CAUSE):

@@ -26,10 +26,13 @@ from services.alerting.rules import (
     reports,
     runs,
     serving,
+    unchecked,
 )
 from services.alerting.rules.drift import VerdictSeen
 from services.alerting.rules.monitoring import Rounds
+from services.alerting.rules.unchecked import Unchecked
 from services.causes.following import Follower
+from services.controller.monitoring import answering
 from services.errors import NotFoundError, PlatformError
 from services.home import Home
 from services.mirror.models import RunQuery
@@ -172,7 +175,34 @@ class Sources:
         """Look at the newest verdicts."""
         if self.verdicts is None:
             return ()
-        return drift.events(self.verdicts(), open_keys, self._deployed(), now)
+        said = tuple(self.verdicts())
+        waiting = self._unchecked(said) if open_keys else {}
+        return drift.events(said, open_keys, self._deployed(), now, waiting)
+
+    def _unchecked(self, said: Iterable[VerdictSeen]) -> dict[str, list[Unchecked]]:
+        """Return what answers and has no verdict, by name, the live version first."""
+        seen = record.read(self.home)
+        due = unchecked.due(
+            seen.began, seen.failed_at if seen.failing else None, self.watched_since
+        )
+        paused = self._is_paused()
+        known = {(one.project, one.model, one.version) for one in said}
+        found: dict[str, list[Unchecked]] = {}
+        for one in answering(self.journal):
+            if one in known:
+                continue
+            project, model, version = one
+            looked = seen.looked.get(record.key_of(*one))
+            since = self._since(f"{project}.{model}", version)
+            found.setdefault(f"{project}.{model}", []).append(
+                Unchecked(version, since, due, paused, looked.error if looked else "")
+            )
+        return found
+
+    def _since(self, name: str, version: int) -> float | None:
+        events = deployments.events(self.journal, name, kinds=("live", "canary"))
+        mine = (one.at for one in events if one.version == version)
+        return next(mine, None)
 
     def checks(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
         """Look at how the checks themselves went."""

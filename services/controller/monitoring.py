@@ -140,6 +140,22 @@ class MonitoringWatch:
         )
 
 
+def answering(journal: Journal) -> list[tuple[str, str, int]]:
+    """Return what answers: of each endpoint the live version, and a canary.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    found = []
+    for one in deployments.endpoints(journal):
+        if one.live is None:
+            continue
+        found.append((one.project, one.model, one.live.version))
+        if one.rollout is not None and one.rollout.strategy != "shadow":
+            found.append((one.project, one.model, one.rollout.target.version))
+    return found
+
+
 @dataclass(slots=True)
 class LatestVerdicts:
     """The newest verdicts on the versions that answer, read when there are new ones."""
@@ -159,7 +175,7 @@ class LatestVerdicts:
             JournalError: The journal cannot be read.
             PlatformError: The verdicts cannot be read.
         """
-        versions = frozenset(self._versions())
+        versions = frozenset(answering(self.journal))
         store = self._opened()
         stamp = (versions, *self._changed())
         if stamp != self._stamp:
@@ -174,17 +190,6 @@ class LatestVerdicts:
                     known[one.id] = self._known.get(one.id) or store.verdict(one.id)
             self._known, self._verdicts, self._stamp = known, tuple(known.values()), stamp
         return self._verdicts
-
-    def _versions(self) -> list[tuple[str, str, int]]:
-        """Return what answers: of each endpoint the live version, and a canary."""
-        found = []
-        for one in deployments.endpoints(self.journal):
-            if one.live is None:
-                continue
-            found.append((one.project, one.model, one.live.version))
-            if one.rollout is not None and one.rollout.strategy != "shadow":
-                found.append((one.project, one.model, one.rollout.target.version))
-        return found
 
     @property
     def _path(self) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from services.actions.action import Context
 from services.alerting import store as alerts
-from services.alerting.models import Alert, rank
+from services.alerting.models import Alert, kind_of, rank
 from services.errors import JournalError, MlopsError, NotFoundError
 from services.home import Home
 from services.retraining import asking, bounds, drafting, proposing, steps, store
@@ -122,7 +122,8 @@ class RetrainingWatch:
 
     def _due(self, policies: Mapping[str, Policy], now: float) -> Sequence[Alert]:
         journal = self.context.journal
-        firing = alerts.alerts(journal, kind=proposing.KIND, limit=_ALERTS)
+        kinds = (alerts.alerts(journal, kind=one, limit=_ALERTS) for one in proposing.KINDS)
+        firing = sorted((alert for each in kinds for alert in each), key=lambda one: one.id)
         if not firing:
             return ()
         projects = sorted({one.project for one in firing if one.project})
@@ -130,7 +131,7 @@ class RetrainingWatch:
         for one in store.proposals(journal, projects=projects, limit=_PAST):
             past.setdefault(one.name, []).append(one)
         # The oldest first: the first alert is what a proposal is of, and its thread is the thread.
-        return tuple(proposing.due(reversed(firing), past, policies, now))
+        return tuple(proposing.due(firing, past, policies, now))
 
     # Deciding
 
@@ -168,9 +169,16 @@ class RetrainingWatch:
             with contextlib.suppress(NotFoundError):
                 alert = alerts.alert(self.context.journal, name)
                 severe = rank(alert.severity) >= rank(policy.min_severity)
-                if severe and alert.state in proposing.HEARD:
+                if severe and proposing.is_heard(alert, self._explaining(alert)):
                     return True
         return False
+
+    def _explaining(self, alert: Alert) -> Alert | None:
+        """Return the alert that explains it, if that is one which leads to proposals."""
+        key = alert.inhibited_by
+        if key is None or kind_of(key) not in proposing.KINDS:
+            return None
+        return next(iter(alerts.alerts(self.context.journal, key=key, limit=1)), None)
 
     def _over(self, one: Proposal) -> str:
         """Return what ended its alerts; empty: one has not ended, or is not known."""

@@ -6,7 +6,7 @@ one; both at 95 %. Rows of one request count as one each.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +25,10 @@ from services.predictions import reading
 Metric = Literal["accuracy", "mae"]
 _LEAST = 30
 """Rows with a label from which on a figure is judged."""
+NAMES: Mapping[Metric, str] = {"accuracy": "accuracy", "mae": "mean absolute error"}
 _SURE = 0.975
+_SAME = 1e-9
+"""Two figures that are nearer than this part of one are the same."""
 _LATE = 0.9
 _WORSE = {"accuracy": 0.10, "mae": 0.25}
 """From which loss on it is severe: points of accuracy; share of the mean absolute error."""
@@ -42,6 +45,15 @@ class Quality:
     rows: int
     deviation: float
     """Standard deviation of a row's hit (0 or 1) or absolute error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What is promised of a figure."""
+
+    metric: Metric
+    value: float
+    """The least accuracy, 0 to 1, or the greatest mean absolute error, in the label's unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,42 +172,75 @@ def _figure(one: Quality) -> str:
 def judge(
     now: Quality | None,
     expected: Quality | None,
-    bound: float | None = None,
+    bound: Bound | None = None,
     rules: Rules | None = None,
 ) -> Judged:
-    """Return the verdict on a figure: worse than it was, or beyond what the project allows.
+    """Return the verdict on a figure: worse than it was, or beyond what is promised.
 
     A one-sided test of two means (of hits or absolute errors) at the level of the other verdicts;
-    a bound is broken when the figure is, at the same level.
+    a bound is broken when the figure is, at the same level. What is of another measure than the
+    figure is not held against it, and the sentence says so.
 
     Args:
         now: Of the window.
         expected: Of the evaluation or an earlier window; None: not known.
-        bound: Least accuracy or greatest mean absolute error.
+        bound: What is promised; None: nothing is.
         rules: The default ones when left out.
     """
-    level = (rules or Rules()).level
     if now is None:
         return _judged("unknown", "none", "How right the answers are is not known: no labels yet.")
-    if expected is None and bound is None:
-        said = (
-            f"{_figure(now)} on {now.rows:,} rows; it was not measured before, and no bound is set."
-        )
-        return _judged("unknown", "none", said)
+    past = expected if expected is not None and expected.metric == now.metric else None
+    held = bound if bound is not None and bound.metric == now.metric else None
+    said = f"{_figure(now)} on {now.rows:,} rows"
+    apart = _apart(now, expected, bound)
+    if past is None and held is None:
+        return _judged("unknown", "none", f"{said}; {apart}.")
     if now.rows < _LEAST:
-        return _judged(
-            "too few", "none", f"{_figure(now)} on {now.rows} rows only: {_LEAST} are wanted."
-        )
-    broken = bound is not None and _p_value(now, bound, 0.0) <= level
-    worse = expected is not None and _is_worse(now, expected, level)
+        return _judged("too few", "none", f"{said} only: {_LEAST} are wanted.")
+    broken = held is not None and is_broken(now, held, rules)
+    worse = past is not None and _is_worse(now, past, (rules or Rules()).level)
+    parts = [said]
+    parts += [_beside_bound(now, held, broken=broken)] if held else []
+    parts += [_beside_past(past, worse=worse, alone=not broken)] if past else []
+    more = f"; {apart}" if (past, held) != (expected, bound) else ""
     if not broken and not worse:
-        return _judged("steady", "none", f"{_figure(now)} on {now.rows:,} rows, as expected.")
-    parts = [_figure(now), f"on {now.rows:,} rows"]
-    parts += [f"beyond the bound of {bound:g}"] if broken else []
-    parts += [f"was {expected.value:.4g} on {expected.rows:,} rows"] if expected else []
-    severe = expected is not None and _loss(now, expected) >= _WORSE[now.metric]
+        return _judged("steady", "none", f"{', '.join(parts)}{more}.")
+    severe = past is not None and _loss(now, past) >= _WORSE[now.metric]
     severity: Severity = "high" if broken or severe else "medium"
-    return _judged("drifted", severity, f"{', '.join(parts)}; severity {severity}.")
+    return _judged("drifted", severity, f"{', '.join(parts)}{more}; severity {severity}.")
+
+
+def is_broken(now: Quality, bound: Bound, rules: Rules | None = None) -> bool:
+    """Return whether a figure is beyond a bound of its measure, at the level of the verdicts."""
+    return _p_value(now, bound.value, 0.0) <= (rules or Rules()).level
+
+
+def _apart(now: Quality, expected: Quality | None, bound: Bound | None) -> str:
+    """Return what a figure is not held against, and why."""
+    parts = []
+    if expected is None:
+        parts.append("it was not measured before")
+    elif expected.metric != now.metric:
+        parts.append(f"its evaluation data has a figure of {NAMES[expected.metric]}")
+    if bound is None:
+        parts.append("no bound is set")
+    elif bound.metric != now.metric:
+        parts.append(
+            f"the bound that is set is one of {NAMES[bound.metric]}, which these labels do not give"
+        )
+    return ", and ".join(parts)
+
+
+def _beside_bound(now: Quality, bound: Bound, *, broken: bool) -> str:
+    beyond = now.value < bound.value if now.metric == "accuracy" else now.value > bound.value
+    if broken or not beyond:
+        return f"{'beyond' if broken else 'within'} the bound of {bound.value:g}"
+    return f"beyond the bound of {bound.value:g}, which may be chance"
+
+
+def _beside_past(past: Quality, *, worse: bool, alone: bool) -> str:
+    was = f"was {past.value:.4g} on {past.rows:,} rows"
+    return was if worse or not alone else f"as expected (it {was})"
 
 
 def _judged(state: VerdictState, severity: Severity, said: str) -> Judged:
@@ -212,14 +257,17 @@ def _p_value(now: Quality, value: float, variance: float) -> float:
     """Return the one-sided p-value of being as good as ``value``; of hits by their variance there.
 
     A row of every kind is added (Agresti and Caffo 2000), so that a perfect past is no certainty.
+    Of errors that are all the same the mean is certain, but for what floating point makes of it.
     """
     worse = value - now.value if now.metric == "accuracy" else now.value - value
+    if worse <= _SAME * abs(value):
+        return 1.0
     spread = now.deviation**2
     if now.metric == "accuracy":
         expected = (value * now.rows + 1) / (now.rows + 2)
         spread = max(spread, expected * (1 - expected))
     whole = spread / now.rows + variance
-    return 1.0 if whole <= 0 else float(ndtr(-worse / math.sqrt(whole)))
+    return 0.0 if whole <= 0 else float(ndtr(-worse / math.sqrt(whole)))
 
 
 def _loss(now: Quality, expected: Quality) -> float:

@@ -19,6 +19,7 @@ from services.engines.registry import build_engines
 from services.errors import MlopsError, NotFoundError, PlatformError
 from services.home import Home
 from services.monitoring import baselines, deployed, record
+from services.monitoring.accuracy import Bound
 from services.monitoring.computing import Checked, Monitor
 from services.monitoring.deployed import Deployed
 from services.monitoring.models import Baseline
@@ -159,32 +160,37 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
             known = before.looked.get(record.key_of(*one))
             choice = chosen.get(f"{one[0]}.{one[1]}")
             wanted = asked.baseline or (choice.baseline if choice is not None else Baseline())
+            bound = _bound(objectives.of(promised, one[0], one[1]))
             at = time.time()
             try:
-                if not asked.names and known is not None and not _is_due(home, known, wanted, at):
+                due = bool(asked.names) or known is None or known.bound != _word(bound)
+                if known is not None and not due and not _is_due(home, known, wanted, at):
                     quiet.append(one)
                     looked[known.key] = replace(known, at=at)
                     continue
                 checked[one] = monitor.check(
-                    *one, baseline=wanted, report=asked.report, now=at,
-                    least_accuracy=_least_accuracy(objectives.of(promised, one[0], one[1])),
-                )  # fmt: skip
+                    *one, baseline=wanted, report=asked.report, bound=bound, now=at
+                )
             except MlopsError as error:
                 checked[one] = error
             except Exception as error:
                 logger.exception("The check of %s failed.", one)
                 checked[one] = _defect(error)
-            after = _looked(one, at, wanted, checked[one], known)
+            after = replace(_looked(one, at, wanted, checked[one], known), bound=_word(bound))
             looked[after.key] = after
         monitor.forget(time.time())
     _note(home, asked, began, looked)
     return Round(checked, tuple(quiet))
 
 
-def _least_accuracy(promised: Sequence[Objective]) -> float | None:
-    """Return the share of right answers that is promised; None: none is."""
-    mine = (one for one in promised if one.kind == "accuracy" and one.metric == "accuracy")
-    return next((one.target for one in mine), None)
+def _bound(promised: Sequence[Objective]) -> Bound | None:
+    """Return what is promised of how right answers are; None: nothing is."""
+    mine = (one for one in promised if one.kind == "accuracy")
+    return next((Bound(one.metric, one.target) for one in mine), None)
+
+
+def _word(bound: Bound | None) -> str:
+    return "" if bound is None else f"{bound.metric} {bound.value:g}"
 
 
 class _LateMLflow:

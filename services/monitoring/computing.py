@@ -24,7 +24,7 @@ from services.monitoring import (
     reference,
     windows,
 )
-from services.monitoring.accuracy import Quality
+from services.monitoring.accuracy import Bound, Quality
 from services.monitoring.limits import REPORT_DAYS, VERDICT_DAYS
 from services.monitoring.models import Family, Verdict
 from services.monitoring.reference import ANSWER, LABEL, Baseline, Reference
@@ -96,7 +96,7 @@ class Monitor:
         *,
         baseline: Baseline | None = None,
         report: bool | None = None,
-        least_accuracy: float | None = None,
+        bound: Bound | None = None,
         now: float | None = None,
     ) -> Checked:
         """Look at what came since the last check, and keep the verdicts.
@@ -107,8 +107,7 @@ class Monitor:
             version: The one that is looked at.
             baseline: What it is compared with; ``auto`` when left out.
             report: Whether Evidently writes its report; None: where it is worth its seconds.
-            least_accuracy: The share of right answers that is promised, 0 to 1; what its labels
-                measure otherwise is not held against it.
+            bound: What is promised of how right it is; None: nothing is.
             now: The end of the window, seconds since 1970.
 
         Raises:
@@ -121,7 +120,7 @@ class Monitor:
         fault: MlopsError | None
         chosen, window, fault = self._chosen(project, model, version, wanted, last, at)
         judged = self._judged(chosen, window, wanted)
-        right, since = self._accuracy(project, model, version, at, chosen, least_accuracy)
+        right, since = self._accuracy(project, model, version, at, chosen, bound)
         judged.append(right)
         verdicts = _verdicts(judged, (project, model, version), window, chosen, at)
         written = None
@@ -195,7 +194,7 @@ class Monitor:
         version: int,
         at: float,
         chosen: Reference | None,
-        bound: float | None,
+        bound: Bound | None,
     ) -> tuple[Judged, float]:
         """Judge the last day that has labels enough, else a week, by the evaluation's figure.
 
@@ -206,11 +205,7 @@ class Monitor:
         if found.overall is None or found.overall.rows < _LABELS:
             since = at - LONGEST_S
             found = accuracy.read(*of, since, at, _DAY_S, version)
-        # A share of right answers says nothing of a mean error.
-        same = found.overall is not None and found.overall.metric == "accuracy"
-        judged = accuracy.judge(
-            found.overall, _expected(chosen), bound if same else None, self._rules
-        )
+        judged = accuracy.judge(found.overall, _expected(chosen), bound, self._rules)
         return (judged if found.overall else replace(judged, said=found.said)), since
 
     def _wants_report(self, verdicts: Sequence[Verdict], at: float, *, fresh: bool) -> bool:

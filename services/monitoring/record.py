@@ -35,6 +35,8 @@ class Looked:
     fault: str = ""
     """What is missing though it was checked: the report, or the evaluation data."""
     hint: str = ""
+    bound: str = ""
+    """What was promised of how right it is, as ``mae 3.5``; empty: nothing was."""
 
     @property
     def key(self) -> str:

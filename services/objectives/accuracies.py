@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from services.errors import MlopsError
 from services.home import Home
+from services.objectives.lasting import PARTS
 
 if TYPE_CHECKING:
     from services.monitoring.accuracy import Accuracy
 
 EVERY_S = 300.0
-_Asked = tuple[str, str, int]
-Read = Callable[[str, str, float, float], "Accuracy"]
+_Asked = tuple[str, str, int, int | None]
+Read = Callable[[str, str, float, float, int | None], "Accuracy"]
 
 
 @dataclass(slots=True)
@@ -33,20 +34,22 @@ class Accuracies:
         default_factory=lambda: ThreadPoolExecutor(1, "counting labels")
     )
 
-    def __call__(self, project: str, model: str, since: float, until: float) -> "Accuracy | None":
+    def __call__(
+        self, project: str, model: str, since: float, until: float, version: int | None = None, /
+    ) -> "Accuracy | None":
         """Return the last count, None until the first is done.
 
         Raises:
             MlopsError: The last try to count failed; the next one comes in its time.
         """
-        key = project, model, round(until - since)
+        key = project, model, round(until - since), version
         with self._guard:
             now = self.clock()
             begun, future = self._known.get(key, (None, None))
             old = begun is None or now - begun >= self.every_s
             if old and (future is None or future.done()):
                 read = self.read or self._read
-                future = self._beside.submit(read, project, model, since, until)
+                future = self._beside.submit(read, project, model, since, until, version)
                 self._known[key] = now, future
         assert future is not None  # noqa: S101 - there was one, or it was made
         if not future.done():
@@ -62,7 +65,10 @@ class Accuracies:
         """Begin nothing new."""
         self._beside.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, project: str, model: str, since: float, until: float) -> "Accuracy":
+    def _read(
+        self, project: str, model: str, since: float, until: float, version: int | None
+    ) -> "Accuracy":
         from services.monitoring import accuracy
 
-        return accuracy.read(self.home, project, model, since, until, until - since)
+        step_s = (until - since) / PARTS
+        return accuracy.read(self.home, project, model, since, until, step_s, version)

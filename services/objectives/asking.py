@@ -6,14 +6,16 @@ begins anew says the same.
 
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 from services.actions.journal import Journal
-from services.errors import MlopsError, PlatformError
+from services.errors import MlopsError, NotFoundError, PlatformError
 from services.home import Home
 from services.objectives import budget, store
 from services.objectives.budget import Counts
 from services.objectives.counting import Counter, Minutes
+from services.objectives.lasting import PARTS, lasting
 from services.objectives.models import Burn, Objective, Standing, State, share, span
 from services.serving import store as deployments
 
@@ -22,8 +24,19 @@ if TYPE_CHECKING:
 
 FEWEST_LABELS = 30
 """Rows with a label from which on a figure is held against its bound."""
-Measured = Callable[[str, str, float, float], "Accuracy | None"]
-"""(project, model, since, until) → how right the answers were; None: it is being counted."""
+
+
+class Measured(Protocol):
+    """Counts how right answers were."""
+
+    def __call__(
+        self, project: str, model: str, since: float, until: float, version: int | None = None, /
+    ) -> "Accuracy | None":
+        """Return how right a version was, or all of them; None: it is being counted."""
+
+
+LiveVersion = Callable[[str, str], int | None]
+"""(project, model) → the version that answers now."""
 
 
 def standing(
@@ -60,8 +73,18 @@ def standing(
     names = [one for one in names if projects is None or one[0] in projects]
     known = store.said(journal, sorted({one[0] for one in names}))
     ask = measured or _measured(home)
+
+    def live(project: str, model: str) -> int | None:
+        try:
+            found = deployments.endpoint(journal, f"{project}.{model}").live
+        except NotFoundError:
+            return None
+        return None if found is None else found.version
+
     return tuple(
-        found for name in names for found in _of(*name, store.of(known, *name), until, counts, ask)
+        found
+        for name in names
+        for found in _of(*name, store.of(known, *name), until, counts, ask, live)
     )
 
 
@@ -72,6 +95,7 @@ def _of(
     now: float,
     counter: Counter,
     measured: Measured,
+    live: LiveVersion,
 ) -> Iterator[Standing]:
     # One look for all of them: they count the same requests.
     of_requests = [one for one in objectives if one.kind != "accuracy"]
@@ -85,17 +109,25 @@ def _of(
         yield from (counted(project, model, one, minutes, now) for one in of_requests)
     for one in objectives:
         if one.kind == "accuracy":
-            yield _asked(project, model, one, now, measured)
+            yield _asked(project, model, one, now, measured, live)
 
 
 def _asked(
-    project: str, model: str, objective: Objective, now: float, measured: Measured
-) -> Standing:
+    project: str, model: str, objective: Objective, now: float, measured: Measured,
+    live: LiveVersion,
+) -> Standing:  # fmt: skip
+    since = now - objective.window_s
     try:
-        found = measured(project, model, now - objective.window_s, now)
+        found = judged(project, model, objective, measured(project, model, since, now))
+        version = live(project, model) if found.state == "missed" else None
+        if version is None:
+            return found
+        own = measured(project, model, since, now, version)
     except MlopsError as error:
         return Standing(project, model, objective, "unknown", error.message)
-    return judged(project, model, objective, found)
+    lasts, lately = lasting(objective, own, version, FEWEST_LABELS)
+    said = found.said if lasts == "yes" else f"{found.said} {lately}"
+    return replace(found, said=said, lasts=lasts, lately=lately)
 
 
 def counted(
@@ -137,7 +169,14 @@ def judged(project: str, model: str, objective: Objective, found: "Accuracy | No
         project, model, objective, state, f"{said} {found.said}", requests=quality.rows,
         achieved=quality.value if quality.metric == objective.metric else None,
         low=quality.low, high=quality.high,
+        clear=state == "missed" and _is_clear(objective, quality),
     )  # fmt: skip
+
+
+def _is_clear(objective: Objective, now: "Quality") -> bool:
+    from services.monitoring import accuracy  # who has a figure has it already
+
+    return accuracy.is_broken(now, accuracy.Bound(objective.metric, objective.target))
 
 
 def _accuracy(objective: Objective, now: "Quality") -> tuple[State, str]:
@@ -189,7 +228,10 @@ def _in_service(journal: Journal, project: str | None) -> list[tuple[str, str]]:
 def _measured(home: Home) -> Measured:
     from services.monitoring import accuracy  # SciPy with it: for who asks of labels alone
 
-    def ask(project: str, model: str, since: float, until: float) -> "Accuracy | None":
-        return accuracy.read(home, project, model, since, until, until - since)
+    def ask(
+        project: str, model: str, since: float, until: float, version: int | None = None, /
+    ) -> "Accuracy | None":
+        step_s = (until - since) / PARTS
+        return accuracy.read(home, project, model, since, until, step_s, version)
 
     return ask

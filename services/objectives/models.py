@@ -12,6 +12,7 @@ Metric = Literal["accuracy", "mae"]
 State = Literal["met", "at risk", "missed", "unknown"]
 Source = Literal["default", "project", "model"]
 Speed = Literal["critical", "warning"]
+Lasts = Literal["yes", "no", "unknown"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 DAY_S = 86_400.0
@@ -110,6 +111,13 @@ class Standing:
     """The fastest first."""
     since: float | None = None
     """The first request of the window."""
+    clear: bool = False
+    """Of an accuracy that is missed: so clearly that a drift check would say so, too."""
+    lasts: Lasts = "yes"
+    """The same: whether what answers now is beyond the bound, too. ``unknown``: it has too few
+    labels of its own."""
+    lately: str = ""
+    """What ``lasts`` rests on, as a sentence, where it is not ``yes``."""
 
     @property
     def name(self) -> str:

@@ -1,6 +1,7 @@
 """Which alerts lead to a proposal; pure.
 
-Drift of inputs or answers and lost accuracy do. Data of poor quality does not: a column that is
+Drift of inputs or answers and lost accuracy do, and a promised accuracy that is missed. Errors and
+slow answers do not: no training mends them. Data of poor quality does not: a column that is
 missing is mended where it comes from, and training on it would only learn the fault.
 """
 
@@ -10,7 +11,8 @@ from services.alerting.models import Alert, rank
 from services.retraining import drafting, store
 from services.retraining.models import BY_POLICY, Policy, Proposal
 
-KIND = "drift"
+DRIFT, PROMISED = "drift", "accuracy"
+KINDS = (DRIFT, PROMISED)
 _ANSWERED = frozenset({"data", "prediction", "accuracy"})
 HEARD = frozenset({"firing", "acknowledged"})
 _HOUR_S = 3600.0
@@ -33,18 +35,38 @@ def due(
         policies: Of the projects that set one.
         now: Seconds since 1970.
     """
-    for alert in alerts:
+    every = tuple(alerts)
+    by_key = {one.key: one for one in every}
+    for alert in every:
         project, model = alert.project or "", alert.labels.get("model", "")
         policy = policies.get(project, Policy())
-        if _concerns(alert, policy) and model and project:
+        by = by_key.get(alert.inhibited_by or "")
+        if _concerns(alert, by, policy) and model and project:
             mine = past.get(f"{project}.{model}", ())
             if _is_news(alert, mine, policy, now):
                 yield alert
 
 
-def _concerns(alert: Alert, policy: Policy) -> bool:
+def is_heard(alert: Alert, by: Alert | None) -> bool:
+    """Return whether an alert is heard: it fires, and nothing keeps it quiet.
+
+    What another alert of the same accuracy explains is heard while nobody can see that one: it is
+    told once, and it fires all the same.
+
+    Args:
+        alert: One that is open.
+        by: The alert that explains it, of those that lead to proposals; None: none of them does.
+    """
+    if alert.state in HEARD:
+        return True
+    blind = by is not None and by.condition == "unknown" and by.silence is None
+    return alert.state == "inhibited" and blind
+
+
+def _concerns(alert: Alert, by: Alert | None, policy: Policy) -> bool:
     what = alert.key.rpartition("/")[2]
-    heard = alert.kind == KIND and what in _ANSWERED and alert.state in HEARD
+    answered = alert.kind == PROMISED or (alert.kind == DRIFT and what in _ANSWERED)
+    heard = answered and is_heard(alert, by)
     return heard and policy.mode != "off" and rank(alert.severity) >= rank(policy.min_severity)
 
 

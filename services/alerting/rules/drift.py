@@ -5,14 +5,19 @@ worst first, so that a canary that is well hides no live version that is not.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 from urllib.parse import quote
 
 from services.alerting.models import Event, Severity, key_of
+from services.alerting.rules.unchecked import Unchecked, said
 from services.monitoring import weights
 from services.monitoring.weights import Weighed
 
 KIND = "drift"
+TWIN = "accuracy-of"
+"""The label of what is said of a deployment's accuracy, whoever says it: of two alerts that carry
+it one explains the other, and people are told once."""
 _SEVERITY: Mapping[str, Severity] = {
     "none": "info", "low": "info", "medium": "warning", "high": "critical",
 }  # fmt: skip
@@ -98,19 +103,22 @@ def key_for(project: str, model: str, kind: str) -> str:
 
 def events(
     verdicts: Iterable[VerdictSeen],
-    open_keys: Iterable[str] = (),
+    open_keys: Collection[str] = (),
     deployed: Collection[str] | None = None,
     now: float = 0.0,
+    unchecked: Mapping[str, Sequence[Unchecked]] = MappingProxyType({}),
 ) -> tuple[Event, ...]:
     """Return what is to be said of models; of several verdicts on one version the newest counts.
 
-    ``too few`` and ``unknown`` end nothing: that is no evidence.
+    ``too few`` and ``unknown`` end nothing: that is no evidence. Nor do steady ones while another
+    version that answers was not checked.
 
     Args:
         verdicts: On the versions that answer now.
         open_keys: Keys of the alerts of this kind that are open.
         deployed: Names (``PROJECT.MODEL``) of what is in service; None: not known.
         now: Seconds since 1970.
+        unchecked: By name (``PROJECT.MODEL``) what answers and has no verdict at all.
     """
     newest: dict[tuple[str, int], VerdictSeen] = {}
     for verdict in verdicts:
@@ -121,7 +129,19 @@ def events(
     for (name, _), verdict in newest.items():
         if name not in worst or _badness(verdict) > _badness(worst[name]):
             worst[name] = verdict
-    found = tuple(_event(name, one) for name, one in worst.items())
+    waiting = {
+        key_of(KIND, *name.split(".", 1), kind): those[0]
+        for name, those in unchecked.items()
+        for kind in _TITLE
+        if those
+    }
+    blind = {
+        name: Event(name, now, "unknown", said=said(one, now))
+        for name, one in waiting.items()
+        if name in open_keys and (name not in worst or worst[name].state == "steady")
+    }
+    told = (_event(name, one) for name, one in worst.items() if name not in blind)
+    found = (*told, *blind.values())
     if deployed is None:
         return found
     there = {key_of(KIND, *name.split(".", 1), kind) for name in deployed for kind in _TITLE}
@@ -149,6 +169,7 @@ def _event(name: str, verdict: VerdictSeen) -> Event:
     moved = _moved(verdict.columns)
     endpoint = f"{verdict.project}.{verdict.model}"
     evidence = [_evidence(column) for column in moved[:_SHOWN]]
+    twin = {TWIN: endpoint} if verdict.kind == "accuracy" else {}
     return Event(
         name,
         verdict.computed_at,
@@ -162,9 +183,10 @@ def _event(name: str, verdict: VerdictSeen) -> Event:
         f"is asked. If it stays so, have it retrained: `mlops retrain list --project "
         f"{verdict.project}` shows what is proposed.",
         link=f"/monitoring?deployment={quote(endpoint)}&verdict={quote(verdict.id)}",
+        explains=tuple(f"{name}:{value}" for name, value in twin.items()),
         labels={
             "project": verdict.project, "model": verdict.model, "version": str(verdict.version),
-            "endpoint": endpoint, "verdict": verdict.id,
+            "endpoint": endpoint, "verdict": verdict.id, **twin,
         },
         evidence=(*evidence, *_full_report(verdict)),
     )  # fmt: skip

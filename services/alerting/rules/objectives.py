@@ -7,6 +7,7 @@ Workbook, chapter 5, "Multiwindow, Multi-Burn-Rate Alerts".
 from collections.abc import Iterable
 
 from services.alerting.models import Condition, Event
+from services.alerting.rules.drift import TWIN
 from services.objectives.models import Burn, Kind, Standing, share, span
 
 ERRORS, LATENCY, ACCURACY = "errors", "latency", "accuracy"
@@ -45,11 +46,7 @@ def events(
 
 def _event(one: Standing, now: float) -> Event:
     if one.objective.kind == "accuracy":
-        if one.state == "missed":
-            return _firing(one, now)
-        # Below its bound, but perhaps by chance: that is neither trouble nor its end.
-        state: Condition = "ok" if one.state == "met" else "unknown"
-        return Event(key(one), now, state, said=one.said)
+        return _of_accuracy(one, now)
     burn = one.firing
     if burn is not None:
         return _firing(one, now, burn)
@@ -58,22 +55,37 @@ def _event(one: Standing, now: float) -> Event:
     return Event(key(one), now, "unknown", said=f"Too few ask it now to tell. {one.said}")
 
 
+def _of_accuracy(one: Standing, now: float) -> Event:
+    if one.state == "missed":
+        if one.lasts == "yes":
+            return _firing(one, now)
+        # What answers now is another version, or better: the days before it are no trouble of now.
+        over: Condition = "ok" if one.lasts == "no" else "unknown"
+        return Event(key(one), now, over, said=one.lately)
+    # Below its bound, but perhaps by chance: that is neither trouble nor its end.
+    state: Condition = "ok" if one.state == "met" else "unknown"
+    return Event(key(one), now, state, said=one.said)
+
+
 def _firing(one: Standing, now: float, burn: Burn | None = None) -> Event:
     kind = _OF[one.objective.kind]
-    version = {"objective": one.objective.kind}
-    engine = {} if kind == ACCURACY else {"engine": "serving"}
+    tied = {TWIN: one.name} if kind == ACCURACY else {"engine": "serving"}
+    explains = (f"{TWIN}:{one.name}",) if kind == ACCURACY else ()
+    critical = one.clear if burn is None else burn.severity == "critical"
     return Event(
         key(one),
         now,
         "firing",
-        "critical" if burn is not None and burn.severity == "critical" else "warning",
+        "critical" if critical else "warning",
         one.project,
         title=_TITLES[kind].format(one.name),
         said=one.said if burn is None else _burning(one, burn),
         suggestion=_suggestion(one, kind),
         link=f"/monitoring?deployment={one.name}&project={one.project}",
+        explains=explains,
         labels={
-            "project": one.project, "model": one.model, "endpoint": one.name, **version, **engine,
+            "project": one.project, "model": one.model, "endpoint": one.name,
+            "objective": one.objective.kind, **tied,
         },
         evidence=(one.said,) if burn is not None else (),
     )  # fmt: skip
@@ -104,4 +116,7 @@ def _suggestion(one: Standing, kind: str) -> str:
             f"`mlops why` tells what the machine did then; `mlops scale {where} --replicas 1:4` "
             "gives it more model servers."
         )
-    return f"See what changed where {where} is asked; `mlops run {one.project}` trains it anew."
+    return (
+        f"See what changed where {where} is asked; `mlops retrain list --project {one.project}` "
+        "shows whether a retraining is proposed."
+    )

@@ -1,6 +1,7 @@
 """Evidently's own side: only imported in its process."""
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -60,7 +61,7 @@ def _with_trouble(answer: ReportWire, what: str, do: Callable[[], T]) -> T | Non
         return do()
     except Exception as error:
         logger.exception("%s", what)
-        answer.trouble.append(f"{what} could not be written: {error}."[:300])
+        answer.trouble.append(f"{what} could not be written: {_why(error)}."[:300])
         return None
 
 
@@ -73,8 +74,12 @@ def _alone(
         pair = _data(current[[name]], one), _data(reference[[name]], one)
         Document(_metrics(one)).run(*pair)
     except Exception as error:  # noqa: BLE001 - whatever it is, the sentence is for a person
-        return f"Evidently failed on it: {error}."[:300]
+        return f"Evidently failed on it: {_why(error)}."[:300]
     return ""
+
+
+def _why(error: Exception) -> str:
+    return str(error).rstrip(".")
 
 
 def _drawn(
@@ -113,7 +118,7 @@ def _scores(made: "Snapshot") -> list[ScoreWire]:
         if not str(told.get("type", "")).endswith("ValueDrift"):
             continue
         value = metric.get("value")
-        is_known = isinstance(value, int | float) and value == value
+        is_known = isinstance(value, int | float) and math.isfinite(value)
         found.append(
             ScoreWire(
                 name=told["column"],
@@ -128,9 +133,11 @@ def _scores(made: "Snapshot") -> list[ScoreWire]:
 
 def _labels(asked: Question, answer: ReportWire) -> "Snapshot | None":
     """Return the report on predictions beside labels, and keep its figures and its JSON."""
-    made = labelled.drawn(asked)
-    if made is None:
+    found = labelled.drawn(asked)
+    if found is None:
         return None
-    answer.quality.update(labelled.quality(made))
-    asked.json.with_suffix(".labels.json").write_text(made.json(), encoding="utf-8")
-    return made
+    if found.note:
+        answer.trouble.append(found.note)
+    answer.quality.update(found.quality)
+    asked.json.with_suffix(".labels.json").write_text(found.made.json(), encoding="utf-8")
+    return found.made

@@ -1,10 +1,12 @@
 """Which alert explains which, also in circles."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.alerting.inhibiting import inhibited
-from services.alerting.models import Alert
+from services.alerting.models import Alert, Told
 from tests.services.alerting.things import NOW, alert, event, ok
 
 
@@ -29,6 +31,18 @@ def test_of_two_that_explain_each_other_the_worse_then_the_older_stays():
     assert inhibited([one, other]) == {"b": "a"}
     worse = made("b", "y", ("x",), at=NOW + 5, severity="critical")
     assert inhibited([one, worse]) == {"a": "b"}
+
+
+def test_one_that_people_know_of_as_it_is_stays():
+    one = made("a", "x", ("y",), at=NOW)
+    other = made("b", "y", ("x",), at=NOW + 5)
+    known = replace(other, told={"ops": Told(NOW, "warning")})
+    assert inhibited([one, known]) == {"a": "b"}
+    unseen = replace(known, condition="unknown")
+    assert inhibited([one, unseen]) == {"a": "b"}, "nobody is told twice"
+    assert inhibited([one, replace(other, condition="unknown")]) == {"b": "a"}
+    worse = replace(one, severity="critical")
+    assert inhibited([worse, known]) == {"b": "a"}
 
 
 def test_what_has_ended_explains_nothing():

@@ -124,12 +124,6 @@ def test_a_loss_that_can_be_chance_is_steady_and_one_that_cannot_is_drift():
     assert accuracy.judge(quality(1000, 1000), base).state == "steady"  # better is no drift
 
 
-def test_a_bound_is_broken_beyond_chance_alone():
-    assert accuracy.judge(quality(88, 100), None, 0.9).state == "steady"
-    assert accuracy.judge(quality(800, 1000), None, 0.9).severity == "high"
-    assert accuracy.judge(quality(10, 12), None, 0.9).state == "too few"
-
-
 def test_errors_that_grew_are_found():
     rng = np.random.default_rng(2)
     truth = rng.normal(size=400)
@@ -137,7 +131,7 @@ def test_errors_that_grew_are_found():
     after = accuracy.of_values(truth.tolist(), (truth + rng.normal(0, 0.2, 400)).tolist())
     assert accuracy.judge(before, before).state == "steady"
     assert accuracy.judge(after, before).state == "drifted"
-    assert accuracy.judge(after, quality(90, 100)).state == "steady"  # another figure
+    assert accuracy.judge(after, quality(90, 100)).state == "unknown"  # another figure
 
 
 def test_false_alarms_of_accuracy_are_as_rare_as_they_should_be():
