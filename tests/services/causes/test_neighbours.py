@@ -12,7 +12,6 @@ from tests.services.causes.test_gathering import (
     HOUR_S,
     ONSET,
     happened,
-    home,
     mirror,
     requests,
     sampled,
@@ -22,7 +21,7 @@ from tests.services.causes.test_gathering import (
 from tests.services.predictions.records import NOON
 from tests.services.telemetry.recordings import GB, MAC, use
 
-__all__ = ["home", "mirror", "sources"]
+__all__ = ["mirror", "sources"]
 
 
 def short(at: float) -> bool:

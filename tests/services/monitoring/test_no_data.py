@@ -15,11 +15,11 @@ from services.monitoring import reference
 from services.monitoring.computing import Checked, Monitor
 from services.monitoring.reference import Baseline, made
 from services.serving.models import Privacy
-from tests.services.causes.test_gathering import happened, home, mirror, sources
+from tests.services.causes.test_gathering import happened, mirror, sources
 from tests.services.monitoring.predicted import HOUR_S, NOON, asked
 from tests.services.monitoring.test_computing import TrackingServer, by_kind, evaluated
 
-__all__ = ["home", "mirror", "sources"]
+__all__ = ["mirror", "sources"]
 CONTENT = orjson.dumps({**orjson.loads(evaluated()), "ignored": ["order", "place"]})
 
 

@@ -203,7 +203,8 @@ def turns(monkeypatch):
 def test_all_fast_tests_run_on_all_cores(run, turns):
     asked, _ = turns
     assert run("test", "--fast", "--durations=9").exit_code == 0
-    assert asked[0][3:] == ["-n", "2", "--dist", "worksteal", "--durations=9"]
+    fast = ["-m", FAST, "--without-longer", "--hypothesis-profile=fast"]
+    assert asked[0] == [*fast, "-n", "2", "--dist", "worksteal", "--durations=9"]
 
 
 def test_all_tests_run_in_two_turns(run, turns):

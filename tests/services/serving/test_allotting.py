@@ -129,7 +129,7 @@ def test_what_an_earlier_life_held_is_taken_over_or_given_back(path):
 
 
 def test_a_trial_keeps_its_memory_while_its_process_lives(path):
-    living, dead = this_process(), replace(this_process(), created=1.0)
+    living, dead = this_process(), replace(this_process(), start="00000000-1")
     book = LeaseBook(path)
     for name, owner in (("trial of p.a:1", living), ("trial of p.b:1", dead)):
         needs = Needs(100 * MB, 0)
