@@ -1,6 +1,7 @@
 """Whose use of the machine rose, and whose memory: told from the processes of its owners."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from tests.services.causes.test_gathering import (
     HOUR_S,
     ONSET,
     happened,
-    home,
     mirror,
     requests,
     sampled,
@@ -22,7 +22,15 @@ from tests.services.causes.test_gathering import (
 from tests.services.predictions.records import NOON
 from tests.services.telemetry.recordings import GB, MAC, use
 
-__all__ = ["home", "mirror", "sources"]
+__all__ = ["mirror", "sources"]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
+    made = Home.locate()
+    made.create()
+    return made
 
 
 def short(at: float) -> bool:

@@ -1,6 +1,7 @@
 """What training said is no data is left out, whatever a window is compared with, and of causes."""
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,12 +16,20 @@ from services.monitoring import reference
 from services.monitoring.computing import Checked, Monitor
 from services.monitoring.reference import Baseline, made
 from services.serving.models import Privacy
-from tests.services.causes.test_gathering import happened, home, mirror, sources
+from tests.services.causes.test_gathering import happened, mirror, sources
 from tests.services.monitoring.predicted import HOUR_S, NOON, asked
 from tests.services.monitoring.test_computing import TrackingServer, by_kind, evaluated
 
-__all__ = ["home", "mirror", "sources"]
+__all__ = ["mirror", "sources"]
 CONTENT = orjson.dumps({**orjson.loads(evaluated()), "ignored": ["order", "place"]})
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("MLOPS_HOME", str(tmp_path))
+    made = Home.locate()
+    made.create()
+    return made
 
 
 def predicted(home: Home, privacy: Privacy = "full") -> None:
