@@ -151,21 +151,10 @@ class Monitor:
         wanted: Baseline,
         last: float | None,
         at: float,
-    ) -> tuple[Reference | None, Window, EngineError | None]:
-        """Return the reference, the window, and why the first choice of a reference failed."""
+    ) -> tuple[Reference | None, Window, MlopsError | None]:
+        """Return the reference, the window, and why the evaluation data could not be asked for."""
         of = self._home, project, model
-        fault: EngineError | None = None
-        chosen: Reference | None = None
-        no_data: frozenset[str] = frozenset()
-        asked = self._home, self._mlflow, project, model, version
-        try:
-            if wanted.kind in ("auto", "evaluation"):
-                chosen = reference.evaluation(*asked)
-                no_data = chosen.ignored if chosen is not None else no_data
-            else:
-                no_data = reference.skipped(*asked)
-        except EngineError as error:
-            fault = error
+        chosen, no_data, fault = self._logged(project, model, version, wanted)
         window = windows.read(*of, version, at, last)
         if wanted.kind == "auto" and (chosen is None or hashed.is_hashed(window.table)):
             # Not while MLflow is away: another baseline for an hour would look like drift.
@@ -179,6 +168,23 @@ class Monitor:
         if chosen is not None and chosen.until is not None:
             window = windows.read(*of, version, at, last, chosen.until)
         return chosen.leaving_out(no_data) if chosen is not None else None, window, fault
+
+    def _logged(
+        self, project: str, model: str, version: int, wanted: Baseline
+    ) -> tuple[Reference | None, frozenset[str], MlopsError | None]:
+        """Return what training logged, if it is wanted, which of it is no data, and why not."""
+        asked = self._home, self._mlflow, project, model, version
+        nothing = frozenset[str]()
+        if wanted.kind not in ("auto", "evaluation"):
+            try:
+                return None, reference.skipped(*asked), None
+            except MlopsError as error:  # this baseline is there without it
+                return None, nothing, error
+        try:
+            found = reference.evaluation(*asked)
+        except EngineError as error:
+            return None, nothing, error
+        return found, found.ignored if found is not None else nothing, None
 
     def _judged(self, chosen: Reference | None, window: Window, wanted: Baseline) -> list[Judged]:
         if chosen is None:

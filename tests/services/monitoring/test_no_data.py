@@ -9,7 +9,7 @@ import pytest
 
 from services.causes.gathering import Sources, case
 from services.engines.mlflow.models import ArtifactEntry, Version
-from services.errors import EngineUnreachableError
+from services.errors import EngineUnreachableError, PlatformError
 from services.home import Home
 from services.monitoring import reference
 from services.monitoring.computing import Checked, Monitor
@@ -66,10 +66,10 @@ def test_without_evaluation_data_all_is_compared(home: Home, sources: Sources):
 
 def test_while_nobody_can_tell_it_the_check_is_done_and_says_so(home: Home, sources: Sources):
     predicted(home)
-    away = EngineUnreachableError("MLflow does not answer.")
-    found = checked(sources, WINDOW, TrackingServer(away))
-    assert found.fault is away
-    assert by_kind(found)["data"].rows == 2500
+    for away in (EngineUnreachableError("MLflow does not answer."), PlatformError("No token.")):
+        found = checked(sources, WINDOW, TrackingServer(away))
+        assert found.fault is away
+        assert by_kind(found)["data"].rows == 2500
 
 
 class Other(TrackingServer):
