@@ -89,8 +89,8 @@ def _made(task: Task, pairs: Sequence[_Pair]) -> Labelled:
     count = len(pairs)
     none, each = np.full(count, np.nan), np.arange(count)
     if task == "regression":
-        figures = (tuple(_figure(pair[side]) for pair in pairs) for side in (0, 1))
-        return Labelled(task, *figures, none, none, count, 0, 0, each)
+        truths, answers = (tuple(_figure(pair[side]) for pair in pairs) for side in (0, 1))
+        return Labelled(task, truths, answers, none, none, count, 0, 0, each)
     target, prediction = (tuple(_class(pair[side]) for pair in pairs) for side in (0, 1))
     known = set(prediction)
     strange = sum(one not in known for one in target)
