@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from services.engines.evidently.adapter import Evidently
 from services.engines.evidently.models import Report
-from services.errors import EngineError, MlopsError
+from services.errors import EngineError, MlopsError, PlatformError
 from services.home import Home
 from services.monitoring import (
     accuracy,
@@ -87,6 +87,7 @@ class Monitor:
         """
         self._store.prune(now - VERDICT_DAYS * _DAY_S)
         self._store.prune_reports(now - REPORT_DAYS * _DAY_S)
+        folder.drop_reports(self._home, now - REPORT_DAYS * _DAY_S)
 
     def check(
         self,
@@ -130,10 +131,18 @@ class Monitor:
         if chosen is not None and len(window.table) and wanted_report:
             written, failed = self._reported(verdicts[0], chosen, window, since)
             fault = failed or fault
-        if written is not None:
-            verdicts = [one.with_report(self._path(verdicts[0])) for one in verdicts]
-        self._store.record(verdicts)
-        return Checked(tuple(verdicts), written, fault)
+        if written is None:
+            self._store.record(verdicts)
+            return Checked(tuple(verdicts), None, fault)
+        path = self._path(verdicts[0])
+        named = [one.with_report(path) for one in verdicts]
+        try:
+            self._store.record(named)
+        except PlatformError as error:  # the report took the room: a verdict matters more
+            folder.drop_report(self._home, path)
+            self._store.record(verdicts)
+            return Checked(tuple(verdicts), None, error)
+        return Checked(tuple(named), written, fault)
 
     def _looked_at(self, project: str, model: str, version: int) -> float | None:
         """Return until when predictions are judged: what came to nothing is looked at again."""

@@ -10,6 +10,7 @@ Days are UTC.
 """
 
 import contextlib
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -50,6 +51,14 @@ def drop_report(home: Home, report: str) -> None:
     with contextlib.suppress(OSError):
         for one in path.parent.glob(f"{path.stem}.*"):
             one.unlink(missing_ok=True)
+
+
+def drop_reports(home: Home, before: float) -> None:
+    """Remove reports of days before a moment, those too that no verdict names: one was killed."""
+    last = _day(before)
+    for day in (base(home) / "reports").glob("*/*/*"):
+        if day.name < last:
+            shutil.rmtree(day, ignore_errors=True)
 
 
 def write(path: Path, content: bytes) -> None:

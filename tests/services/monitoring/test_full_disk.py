@@ -1,5 +1,6 @@
 """Checks whose disk is full, for real: nothing half is ever read, and the next check covers all."""
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.actions.journal import Journal
+from services.engines.evidently.models import Question, Report
 from services.errors import PlatformError
 from services.home import Home
 from services.monitoring import checking, folder, record
@@ -82,6 +84,46 @@ def test_however_little_room_is_left_a_verdict_is_whole_or_not_there(disk: Small
     store.close()
     assert min(len(faults), came) >= 3
     assert all("Free space" in one.hint for one in faults)
+
+
+class Greedy:
+    """Evidently, whose report takes the last room there is."""
+
+    def __init__(self, disk: SmallDisk) -> None:
+        self.disk = disk
+
+    def report(self, question: Question) -> Report:
+        with contextlib.suppress(OSError), question.html.open("wb", buffering=0) as file:
+            while file.write(b"x" * PAGE) == PAGE:
+                pass
+        question.json.write_bytes(b"")
+        return Report("0.7.23", ())
+
+
+def test_a_verdict_has_room_though_its_report_took_the_last(disk: SmallDisk, home: Home):
+    asked(home, NOW - HOUR_S, 600)
+    store = VerdictStore(home)
+    checks = Monitor(home, store, TrackingServer(evaluated()), Greedy(disk))  # type: ignore[arg-type]
+    checks.check("p", "m", 3, now=NOW, report=False)
+    checked = checks.check("p", "m", 3, now=NOW + 60, report=True)
+    store.close()
+    assert checked.fault is not None
+    assert "Free space" in checked.fault.hint
+    assert {one.report for one in checked.verdicts} == {None}
+    assert kept(home) == ["steady", "steady"]
+    assert list((folder.base(home) / "reports").rglob("*.*")) == []
+
+
+def test_reports_that_no_verdict_names_go_with_their_day(home: Home):
+    store = VerdictStore(home)
+    checks = Monitor(home, store, None, None)
+    days = [folder.reports(home, "p", "m", NOW - age * 86_400) for age in (0, 29, 31, 400)]
+    for day in days:
+        day.mkdir(parents=True, exist_ok=True)
+        (day / "orphan.html").write_text("x")
+    checks.forget(NOW)
+    store.close()
+    assert [day.exists() for day in days] == [True, True, False, False]
 
 
 def test_a_reference_that_does_not_fit_is_fetched_again(disk: SmallDisk, home: Home):
