@@ -24,6 +24,7 @@ from services.mirror.queries import Mirror
 from services.mirror.store import Store
 from services.platform import room
 from services.predictions.log import PredictionLog
+from services.process_identity import Identity
 from services.serving import figures, status
 from services.serving import store as deployments
 from services.serving.figures import Figures
@@ -88,7 +89,7 @@ def test_an_engine_that_is_down_becomes_an_alert_and_ends_when_it_answers(
 ):
     me = {"pid": os.getpid(), "created": psutil.Process().create_time()}
     monkeypatch.setattr(
-        "services.platform.control.running", lambda _home: alerts.states._identity(me)
+        "services.platform.control.running", lambda _home: Identity.noted(me)
     )
     supervised(home, mlflow="failing", dashboard="live")
     watch.turn()
@@ -101,7 +102,7 @@ def test_an_engine_that_is_down_becomes_an_alert_and_ends_when_it_answers(
     watch.turn()
     assert seen(journal) == {"engine/mlflow": "unknown"}
     monkeypatch.setattr(
-        "services.platform.control.running", lambda _home: alerts.states._identity(me)
+        "services.platform.control.running", lambda _home: Identity.noted(me)
     )
     supervised(home, mlflow="live", dashboard="live")
     watch.turn()
