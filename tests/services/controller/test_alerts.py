@@ -88,9 +88,7 @@ def test_an_engine_that_is_down_becomes_an_alert_and_ends_when_it_answers(
     home: Home, journal: Journal, watch: AlertWatch, monkeypatch: pytest.MonkeyPatch
 ):
     me = {"pid": os.getpid(), "created": psutil.Process().create_time()}
-    monkeypatch.setattr(
-        "services.platform.control.running", lambda _home: Identity.noted(me)
-    )
+    monkeypatch.setattr("services.platform.control.running", lambda _home: Identity.noted(me))
     supervised(home, mlflow="failing", dashboard="live")
     watch.turn()
     assert seen(journal) == {"engine/mlflow": "firing"}
@@ -101,9 +99,7 @@ def test_an_engine_that_is_down_becomes_an_alert_and_ends_when_it_answers(
     monkeypatch.setattr("services.platform.control.running", lambda _home: None)
     watch.turn()
     assert seen(journal) == {"engine/mlflow": "unknown"}
-    monkeypatch.setattr(
-        "services.platform.control.running", lambda _home: Identity.noted(me)
-    )
+    monkeypatch.setattr("services.platform.control.running", lambda _home: Identity.noted(me))
     supervised(home, mlflow="live", dashboard="live")
     watch.turn()
     assert seen(journal) == {"engine/mlflow": "resolved"}
