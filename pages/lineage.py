@@ -29,7 +29,7 @@ if ref is None and not access.looked_for():
     landing.draw(here)
 elif ref is not None:
     located.choice("Way", list(access.WAYS), name=WAY, default="Both ways", collapsed=True)
-    thread.draw(here, ref, access.ways(), off)
+    thread.draw(here, ref, access.ways(), off, access.size())
 name = "ID" if ref is None else shlex.quote(ref.id)
 command_line(
     f"mlops lineage {name}",

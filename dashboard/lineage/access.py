@@ -3,11 +3,12 @@
 import streamlit as st
 
 from dashboard import state
-from dashboard.lineage.address import FIND, ID, WAY
+from dashboard.lineage.address import FIND, ID, WAY, WIDE
 from services.home import Home
 from services.lineage.asking import Lineage
 from services.lineage.models import Direction, Ref, ref_of
 from services.lineage.monitored import Monitored
+from services.lineage.walking import LIMITS, Limits
 from services.monitoring.periods import is_there
 
 WAYS: dict[str, tuple[Direction, ...]] = {
@@ -15,6 +16,12 @@ WAYS: dict[str, tuple[Direction, ...]] = {
     "Came from": ("up",),
     "Came of it": ("down",),
 }
+
+
+SIZES: tuple[Limits, ...] = (
+    LIMITS, Limits(depth=48, fan=48, nodes=480), Limits(depth=96, fan=200, nodes=1_000),
+)  # fmt: skip
+"""How far a walk goes when it is asked for more, and for still more."""
 
 
 def lineage() -> Lineage:
@@ -39,6 +46,12 @@ def ways() -> tuple[Direction, ...]:
     """Return which ways the address asks for."""
     said = st.query_params.get(WAY, "").casefold()
     return next((both for name, both in WAYS.items() if name.casefold() == said), ("up", "down"))
+
+
+def size() -> int:
+    """Return how much the address asks for: a place in ``SIZES``."""
+    said = st.query_params.get(WIDE, "")
+    return int(said) if said in {str(number) for number in range(len(SIZES))} else 0
 
 
 def ref() -> Ref | None:

@@ -7,8 +7,8 @@ from dashboard.data.address import to as to_data
 from services.lineage.models import NUMBERED, Link, Node
 from services.lineage.sources.watched import WatchedSource
 
-ID, FIND, WAY = "id", "find", "way"
-"""The thing that is looked at, the words that are looked for, up, down or both."""
+ID, FIND, WAY, WIDE = "id", "find", "way", "wide"
+"""The thing that is looked at, the words that are looked for, up, down or both, and how much."""
 
 
 def to(node_id: str) -> str:

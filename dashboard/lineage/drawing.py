@@ -14,6 +14,7 @@ _COLUMN_PX = 156
 _GAP_PX = 22
 _LANE_PX = 2
 """Where lines lead over boxes: above the first row."""
+_MARKED = frozenset(("bad", "broken", "from bad", "maybe from bad"))
 _Pairs = list[tuple[str, str]]
 
 
@@ -47,7 +48,9 @@ def folded(thread: Thread) -> frozenset[Ref]:
             made.setdefault(one.before, []).append(one.after)
     beside = {run for runs in made.values() if led & set(runs) for run in runs}
     kept = {
-        one.ref for one in thread.nodes if one.mark is not None or one.state != "there" or one.under
+        one.ref
+        for one in thread.nodes
+        if one.mark is not None or one.state != "there" or one.under or one.perhaps
     }
     return frozenset(beside - led - busy - kept - {thread.start.ref})
 
@@ -69,8 +72,8 @@ def _box(node: Node, place: Place, start: Ref, hues: Colours) -> str:
     word = looks.word(node)
     tone = looks.tone(word, hues)
     mine = node.ref == start
-    border = hues.accent if mine else tone if word in {"bad", "broken", "from bad"} else hues.line
-    line = "dashed" if node.state == "gone" else "solid"
+    border = hues.accent if mine else tone if word in _MARKED else hues.line
+    line = "dashed" if node.state == "gone" or word == "maybe from bad" else "solid"
     kind = looks.WORDS[node.ref.kind]
     told = ", ".join(filter(None, (kind, node.title, word, node.said)))
     cut = "white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
@@ -106,16 +109,20 @@ def _lines(
     if not pairs:
         return ""
     spoilt = {one.id for one in nodes if one.mark is not None or one.under}
-    plain = "".join(_line(places[a], places[b]) for a, b in pairs if b not in spoilt)
-    bad = "".join(_line(places[a], places[b]) for a, b in pairs if b in spoilt and a in spoilt)
-    plain += "".join(
-        _line(places[a], places[b]) for a, b in pairs if b in spoilt and a not in spoilt
-    )
+    perhaps = {one.id for one in nodes if one.perhaps} - spoilt
+    bad = {(a, b) for a, b in pairs if a in spoilt and b in spoilt}
+    maybe = {(a, b) for a, b in pairs if b in perhaps and a in spoilt | perhaps}
+
+    def path(some: set[tuple[str, str]]) -> str:
+        return "".join(_line(places[a], places[b]) for a, b in pairs if (a, b) in some)
+
     # A picture, because the page's HTML may not hold SVG itself.
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" fill="none" '
-        f'stroke-width="1.4"><path d="{plain}" stroke="{hues.muted}"/>'
-        f'<path d="{bad}" stroke="{hues.warn}" stroke-width="2.2"/></svg>'
+        f'stroke-width="1.4"><path d="{path(set(pairs) - bad - maybe)}" stroke="{hues.muted}"/>'
+        f'<path d="{path(bad)}" stroke="{hues.warn}" stroke-width="2.2"/>'
+        f'<path d="{path(maybe)}" stroke="{hues.warn}" stroke-width="2" stroke-dasharray="5 4"/>'
+        "</svg>"
     )
     packed = base64.b64encode(svg.encode()).decode()
     return (

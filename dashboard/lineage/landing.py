@@ -79,9 +79,15 @@ def _spoilt(found: tuple[Spoilt, ...]) -> None:
             st.markdown(
                 f":red[:material/flag: bad] {plain(mark.reason, 300)} "
                 f":gray[{plain(mark.by, 60)}, {since}]  \n"
-                f"{':orange[:material/warning: in service]' if one.radius.live else ''} "
+                f"{_in_service(one)} "
                 f"{plain(said(one.radius), 400)}"
             )
+
+
+def _in_service(one: Spoilt) -> str:
+    if one.radius.live:
+        return ":orange[:material/warning: in service]"
+    return ":orange[:material/help: perhaps in service]" if one.radius.maybe_live else ""
 
 
 def _begin(live: list[Ref]) -> None:

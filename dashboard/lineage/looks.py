@@ -21,6 +21,7 @@ ICONS: Mapping[Kind, str] = {
 _LOOKS: Mapping[str, tuple[str, Look]] = {
     "bad": ("⚑", Look("flag", "red", "bad")),
     "from bad": ("⚐", Look("outlined_flag", "orange", "from bad")),
+    "maybe from bad": ("⚐", Look("outlined_flag", "orange", "maybe from bad")),
     "broken": ("✕", Look("link_off", "red", "broken")),
     "unknown": ("?", Look("help", "gray", "unknown")),
     "live": ("●", Look("check_circle", "green", "live")),
@@ -35,6 +36,8 @@ def word(node: Node) -> str:
         return "broken"
     if node.under:
         return "from bad"
+    if node.perhaps:
+        return "maybe from bad"
     if node.state == "unknown":
         return "unknown"
     return "live" if node.live else ""
@@ -52,5 +55,6 @@ def sign(said: str) -> str:
 
 def tone(said: str, hues: Colours) -> str:
     """Return the colour of a word."""
-    tones = {"bad": hues.bad, "broken": hues.bad, "from bad": hues.warn, "live": hues.good}
+    tones = {"bad": hues.bad, "broken": hues.bad, "from bad": hues.warn,
+             "maybe from bad": hues.warn, "live": hues.good}  # fmt: skip
     return tones.get(said, hues.muted)

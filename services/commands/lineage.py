@@ -39,18 +39,30 @@ def lineage() -> None:
 @click.argument("thing", metavar="ID")
 @click.option("--up", "direction", flag_value="up", help="Only what it came from.")
 @click.option("--down", "direction", flag_value="down", help="Only what came of it.")
+@click.option("--depth", type=click.IntRange(1, 500), help="Steps each way. [default: 24]")
+@click.option(
+    "--fan", type=click.IntRange(1, 5_000), help="Of what came of one thing. [default: 12]"
+)
 @click.option(
     "--openlineage", "events", is_flag=True, help="Its runs as OpenLineage events, one a line."
 )
 @json_option
 @sentences
-def show(*, thing: str, direction: str | None, events: bool, as_json: bool) -> None:
+def show(
+    *,
+    thing: str,
+    direction: str | None,
+    depth: int | None,
+    fan: int | None,
+    events: bool,
+    as_json: bool,
+) -> None:
     """Show the thread of a revision, run, version, workflow run, verdict or alert."""
-    from services.lineage.walking import DIRECTIONS
+    from services.lineage.walking import DIRECTIONS, LIMITS, widened
 
     here = _asked()
     ways: tuple[Direction, ...] = tuple(one for one in DIRECTIONS if direction in {None, one})
-    thread = here.thread(_one(here, thing), ways)
+    thread = here.thread(_one(here, thing), ways, widened(LIMITS, depth, fan))
     if events:
         _print_events(thread)
     elif as_json:
@@ -207,7 +219,9 @@ def _print(thread: "Thread") -> None:
     for one in thread.broken:
         say(f"Broken: {one.said} {one.hint}")
     for more in thread.more:
-        say(more.said)
+        say(f"{more.said} (of {more.ref.id})")
+    if thread.more:
+        say("`--fan N` and `--depth N` show more.")
     if thread.hidden:
         say(f"{thread.hidden:,} more are of projects that you do not see.")
     for sentence in thread.unknown:
@@ -220,6 +234,8 @@ def _row(one: "Node", thread: "Thread") -> list[str]:
         word = "bad"
     elif one.under:
         word = f"from bad {one.under[0]}"
+    elif one.perhaps:
+        word = f"maybe from bad {one.perhaps[0]}"
     here = "→" if one.ref == thread.start.ref else ""
     before = ", ".join(link.before.id for link in thread.links if link.after == one.ref)
     how = ", ".join(filter(None, (word, one.said)))
@@ -230,8 +246,8 @@ def _print_radius(found: "Radius") -> None:
     from services.lineage.radius import said
 
     rows = [
-        [one.ref.id, one.serving or "not in service", ", ".join(one.aliases), one.how,
-         _when(one.at)]
+        [one.ref.id, one.serving or "not in service", ", ".join(one.aliases),
+         f"{one.how}: {one.why}" if one.why else one.how, _when(one.at)]
         for one in found.versions
     ]  # fmt: skip
     print_table(["version", "in service", "aliases", "how", "registered"], rows, "")

@@ -37,6 +37,14 @@ class Limits:
 
 
 LIMITS = Limits()
+_NODES_AT_MOST = 20_000
+
+
+def widened(limits: Limits, depth: int | None, fan: int | None) -> Limits:
+    """Return limits with what was asked for; so many more things are walked as the fan is wider."""
+    wide = fan or limits.fan
+    nodes = min(_NODES_AT_MOST, max(limits.nodes, limits.nodes * wide // limits.fan))
+    return Limits(depth or limits.depth, wide, nodes)
 
 
 def walk(

@@ -13,7 +13,7 @@ from services.lineage import marked
 from services.lineage.marked import MARKABLE
 from services.lineage.models import Mark, Ref, numbered
 from services.lineage.radius import affected_by, said
-from services.lineage.walking import Limits
+from services.lineage.walking import LIMITS, Limits, widened
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
 from tests import lineage_seed as seed
@@ -148,7 +148,8 @@ def test_a_list_of_files_that_is_not_here_is_said_and_never_an_all_clear(
 
     monkeypatch.setattr(DataService, "held", fails)
     found = scene().radius(Ref("data", DATA))
-    assert len(found.unknown) == 4 - 1  # GROWN, PART and APART: somebody trained with each
+    for later in (GROWN, PART, APART):  # somebody trained with each
+        assert any(f"the data {later[:12]} hold files of" in one for one in found.unknown)
     assert "There may be more: Whether the data" in said(found)
     assert found.as_json()["unknown"] == list(found.unknown)
     thread = scene().thread(Ref("data", DATA))
@@ -236,3 +237,16 @@ def test_runs_that_a_walk_leaves_out_are_counted(scene: Asker, mirror: Mirror):
     more = [one.said for one in scene().thread(V1, ("down",)).more]
     assert "It was loaded by 19 more runs." in more
     assert dataclasses.asdict(scene().radius(V1))["runs"] == 0
+
+
+def test_a_walk_is_as_wide_and_deep_as_it_is_asked_to_be(scene: Asker, mirror: Mirror):
+    many = [seed.tracked(f"{n:032x}", 5, loaded_version=V1.key) for n in range(1000, 1300)]
+    Store(mirror.engine).write_runs(LORA, many)
+    here = scene()
+    assert len(here.thread(V1, ("down",)).nodes) < 160
+    wide = here.thread(V1, ("down",), widened(LIMITS, None, 400))
+    assert sum(one.how == "was loaded by" for one in wide.links) == 301
+    assert not [one for one in wide.more if one.ref == V1]
+    short = here.thread(V1, ("down",), widened(LIMITS, 1, None))
+    assert {one.before for one in short.links} == {V1}
+    assert any("1 steps are shown" in one.said for one in short.more)
