@@ -44,7 +44,7 @@ def collect(asked: Asked, project: str | None = None) -> Report:
             )
         asked = Asked(
             asked.home, asked.mirror, asked.journal, asked.data, asked.telemetry, asked.window,
-            (project,), whole=False,
+            (project,), whole=False, known=asked.known,
         )  # fmt: skip
         title = asked.mirror.project(project).title
     sections = tuple(_read(asked, *one) for one in SECTIONS)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from services.reports import csvs, drawing, seals
+from services.reports.asking import COMMANDS
 from services.reports.models import Figure, Report, Section, Table
 from services.reports.style import STYLE
 from services.reports.units import told
@@ -54,10 +55,16 @@ def _section(one: Section) -> str:
             else "",
             *map(_table, one.tables),
             *(f'<p class="muted">{html.escape(note)}</p>' for note in one.notes),
+            _commands(one.key),
         )
     )
     key = html.escape(one.key)
     return f'<section id="{key}"><h2>{html.escape(one.title)}</h2>{inner}</section>'
+
+
+def _commands(key: str) -> str:
+    told_by = " ".join(f"<code>mlops {one}</code>" for one in COMMANDS.get(key, ()))
+    return f'<p class="source">As it is now: {told_by}</p>' if told_by else ""
 
 
 def _figure(one: Figure) -> str:

@@ -95,8 +95,10 @@ def asked(home: Home, window: "Window") -> "Asked":
 
     settings = Settings()
     mirror, journal = Mirror.open(settings), Journal.open(settings)
-    projects = tuple(one.id for one in mirror.projects())
-    return Asked(home, mirror, journal, DataService.here(), Store(home.telemetry), window, projects)
+    known = mirror.projects()
+    projects = tuple(one.id for one in known)
+    data, telemetry = DataService.here(), Store(home.telemetry)
+    return Asked(home, mirror, journal, data, telemetry, window, projects, known=known)
 
 
 # In a process of its own

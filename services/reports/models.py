@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from services.actions.journal import Journal
     from services.data.service import DataService
     from services.home import Home
+    from services.mirror.models import ProjectSummary
     from services.mirror.queries import Mirror
     from services.telemetry.models import Telemetry
 
@@ -152,6 +154,19 @@ class Asked:
     """Those the report is of: the asker sees all of them."""
     whole: bool = True
     """Whether it is of the toolkit, not of one project."""
+    known: tuple["ProjectSummary", ...] | None = None
+    """What was read of projects already; None: nothing."""
+
+    @cached_property
+    def summaries(self) -> tuple["ProjectSummary", ...]:
+        """Return the projects with their counts, champions and best results, read once.
+
+        Raises:
+            PlatformError: The mirror cannot be read.
+        """
+        if self.known is not None:
+            return tuple(one for one in self.known if one.id in self.projects)
+        return self.mirror.projects(self.projects)
 
 
 _IN_FILE = 5_000

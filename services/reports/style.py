@@ -12,6 +12,7 @@ h1{font-size:26px;margin:0}h2{font-size:19px;margin:38px 0 12px;border-bottom:1p
 padding-bottom:4px}h3{font-size:14px;margin:22px 0 6px}
 p{margin:8px 0}
 .muted,.source,caption{color:var(--muted)}.source{font-size:11px;margin-top:4px}
+code{margin-right:8px}
 nav{display:flex;flex-wrap:wrap;gap:4px 16px}nav a,a.raw{color:var(--bar)}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(210px,1fr));gap:10px}
 .figure{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 12px;

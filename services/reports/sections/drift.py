@@ -1,7 +1,8 @@
 """Drift and actions: what checks of deployments found, which alerts fired, what was done then."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import median
 
@@ -28,7 +29,7 @@ _KINDS: dict[Family, str] = {
 
 def section(asked: Asked) -> Section:
     """Return the section."""
-    seen, before = _checks(asked, asked.window), _checks(asked, asked.window.before)
+    read = _read(asked)
     fired, fired_before = _alerts(asked, asked.window), _alerts(asked, asked.window.before)
     begins = [asked.window.before.since.timestamp(), *(one.alert.since for one in fired)]
     trained = retrainings.read(asked, min(begins))
@@ -36,13 +37,13 @@ def section(asked: Asked) -> Section:
         "drift",
         "Drift and actions",
         (
-            *_found(seen, before),
+            *_found(read.now, read.before),
             *_times(asked, fired, fired_before),
             *retrainings.figures(asked.window, trained),
         ),
-        (*_drift_per_day(asked), _per_day(asked, fired)),
+        (*_drift_per_day(asked, read), _per_day(asked, fired)),
         (
-            _deployments(asked, seen, before),
+            _deployments(read),
             _happened(asked, fired, trained),
             retrainings.retrainings(asked, trained),
             retrainings.budgets(asked, trained),
@@ -59,14 +60,36 @@ def section(asked: Asked) -> Section:
 
 
 Seen = tuple[Checks, ...]
+_Place = tuple[str, str, Family]
 
 
-def _checks(asked: Asked, window: Window) -> Seen:
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the verdicts of both periods come to."""
+
+    now: Seen = ()
+    before: Seen = ()
+    daily: Mapping[int, tuple[int, int]] | None = None
+    """By day since 1970: checks that could tell, and those that drifted; None: nothing was ever
+    checked."""
+    moved: Mapping[_Place, Sequence[Moved]] = field(default_factory=dict)
+
+
+def _read(asked: Asked) -> _Read:
     store = periods.opened(asked.home)
     if store is None:
-        return ()
+        return _Read()
+    mine, now = asked.projects, _seconds(asked.window)
+    moved: dict[_Place, list[Moved]] = defaultdict(list)
     try:
-        return periods.checks(store, *_seconds(window), asked.projects)
+        for one in periods.moved(store, *now, mine):
+            moved[one.project, one.model, one.kind].append(one)
+        return _Read(
+            periods.checks(store, *now, mine),
+            periods.checks(store, *_seconds(asked.window.before), mine),
+            periods.daily(store, *now, mine),
+            moved,
+        )
     finally:
         store.close()
 
@@ -130,16 +153,11 @@ def _lasted(lived: Sequence[Lived]) -> float | None:
     return median(ended) if ended else None
 
 
-def _drift_per_day(asked: Asked) -> tuple[Chart, ...]:
-    store = periods.opened(asked.home)
-    if store is None:
+def _drift_per_day(asked: Asked, read: _Read) -> tuple[Chart, ...]:
+    if read.daily is None:
         return ()
-    try:
-        found = periods.daily(store, *_seconds(asked.window), asked.projects)
-    finally:
-        store.close()
     days, begun = asked.window.days, datetime(1970, 1, 1, tzinfo=UTC).date()
-    told_of = [found.get((day - begun).days) for day in days]
+    told_of = [read.daily.get((day - begun).days) for day in days]
     shares = tuple(None if one is None else one[1] / one[0] for one in told_of)
     return (Chart("Checks that drifted a day, of those that could tell", days, shares, CHECKS,
                   "ratio"),)  # fmt: skip
@@ -156,12 +174,11 @@ def _per_day(asked: Asked, lived: Sequence[Lived]) -> Chart:
 # Tables
 
 
-def _deployments(asked: Asked, seen: Seen, before: Seen) -> Table:
+def _deployments(read: _Read) -> Table:
     columns = ("deployment", "what", "checks", "drifted", "before", "worst", "most of the columns",
                "what moved", "at the last check")  # fmt: skip
-    then = {(one.project, one.model, one.kind): one for one in before}
-    moved = _moved(asked) if any(one.drifted for one in seen) else {}
-    ordered = sorted(seen, key=lambda one: (-one.drifted / one.checks, one.project, one.model))
+    then = {(one.project, one.model, one.kind): one for one in read.before}
+    ordered = sorted(read.now, key=lambda one: (-one.drifted / one.checks, one.project, one.model))
     rows = []
     for one in ordered:
         place = (one.project, one.model, one.kind)
@@ -172,24 +189,12 @@ def _deployments(asked: Asked, seen: Seen, before: Seen) -> Table:
             "not checked" if was is None else _share(was.drifted, was.checks),
             one.worst if one.drifted else "–",
             "–" if one.most is None or not one.drifted else told(one.most, "ratio"),
-            ", ".join(_named(each) for each in moved.get(place, ())[:_SHOWN]) or "–",
+            ", ".join(_named(each) for each in read.moved.get(place, ())[:_SHOWN]) or "–",
             f"{one.last_state}: {one.last_said}",
         ))  # fmt: skip
     shown, left = first(rows, 60)
     empty = "Nothing was checked: monitoring looks at what is deployed and asked."
     return Table("Deployments", columns, shown, CHECKS, empty, left)
-
-
-def _moved(asked: Asked) -> dict[tuple[str, str, Family], list[Moved]]:
-    store = periods.opened(asked.home)
-    found: dict[tuple[str, str, Family], list[Moved]] = defaultdict(list)
-    if store is not None:
-        try:
-            for one in periods.moved(store, *_seconds(asked.window), asked.projects):
-                found[one.project, one.model, one.kind].append(one)
-        finally:
-            store.close()
-    return found
 
 
 def _named(one: Moved) -> str:

@@ -107,7 +107,7 @@ def _projects(asked: Asked, rows: Sequence[Row[Any]], before: Sequence[Row[Any]]
     now, then = (Counter(row.project for row in some) for some in (rows, before))
     failed = Counter(row.project for row in rows if row.status in {"failed", "lost"})
     found = []
-    for one in asked.mirror.projects(asked.projects):
+    for one in asked.summaries:
         best = one.best
         told = "–" if best is None else f"{best.metric} {best.value:.4g}"
         if best is not None and best.technique:

@@ -13,9 +13,8 @@ from services.telemetry.models import Event, HostState, Series
 SOURCE = "the telemetry of the machines"
 _POWER = ("system_w", "package_w")
 """Of a machine, the first that it tells."""
-_HEAT = ("thermal_level", "gpu_temperature_c")
-_POINTS = 500
-_POWER_POINTS = 11_000
+_METRICS = (*_POWER, "thermal_level", "gpu_temperature_c")
+_POINTS = 11_000
 """A week by the minute: what a stretch holds is taken for all of it, so it must be short."""
 _CHARTS = 9
 Found = Mapping[str, Series]
@@ -64,12 +63,8 @@ def _events(asked: Asked, window: Window) -> Counter[str]:
 
 def _series(asked: Asked, host: str, window: Window) -> Found:
     until = window.until - timedelta(microseconds=1)
-    series = asked.telemetry.series
     try:
-        found = (
-            *series(host, _POWER, window.since, until, _POWER_POINTS),
-            *series(host, _HEAT, window.since, until, _POINTS),
-        )
+        found = asked.telemetry.series(host, _METRICS, window.since, until, _POINTS)
     except (NotFoundError, InputError):  # it was removed in this moment
         return {}
     return {one.metric: one for one in found}

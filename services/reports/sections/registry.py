@@ -57,7 +57,7 @@ def _moves(asked: Asked, window: Window) -> list[tuple[str, ...]]:
 
 def _champions(asked: Asked) -> Table:
     rows = []
-    for one in asked.mirror.projects(asked.projects):
+    for one in asked.summaries:
         if one.champion is None:
             rows.append((one.title, "none", "–", "–", "–"))
             continue

@@ -104,9 +104,7 @@ def retrainings(asked: Asked, found: Sequence[Proposal]) -> Table:
     """Return each that was under way in the period, the newest first."""
     since, until = _seconds(asked.window)
     mine = [one for one in found if one.ended_at is None or one.ended_at >= since]
-    metrics = {
-        one.id: (one.primary_metric, one.goal) for one in asked.mirror.projects(asked.projects)
-    }
+    metrics = {one.id: (one.primary_metric, one.goal) for one in asked.summaries}
     rows = [
         (
             at_of(round(one.created_at * 1000)), f"{one.id}: {one.name}", _short(one.why),

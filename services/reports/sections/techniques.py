@@ -27,7 +27,7 @@ def section(asked: Asked) -> Section:
     """Return the section."""
     judged = [
         Primary(one.id, one.primary_metric, one.goal)
-        for one in asked.mirror.projects(asked.projects)
+        for one in asked.summaries
         if one.primary_metric
     ]
     now = _repeats(asked, judged, asked.window)

@@ -193,3 +193,8 @@ def test_what_carries_the_thread_or_names_the_workflow_run_answers(ask: Ask, jou
         "Launch (mira); Clear (mira); Mark (mira); "
         "meanwhile in the project, not about it: Clear two (mira)"
     )
+
+
+def test_one_that_was_accepted_and_never_launched_took_nothing(ask: Ask, journal: Journal):
+    promoted(journal, DAY, workflow=None, state="failed", took_minutes=None, took_joules=None)
+    assert figures(ask(), "drift")["Retraining took"] == (0.0, 0.0)
