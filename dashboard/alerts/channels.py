@@ -126,7 +126,7 @@ def _does(one: Told) -> str:
         )
     if last is None or last.sent_at is None:
         return f":gray[:material/radio_button_unchecked: No message was sent yet.{waits}]"
-    title = last.title if _may_read(last) else "It told of alerts, or brought a report."
+    title = last.title if _may_read(last) else "It told of what you do not see."
     return (
         f":green[:material/check_circle: The last message arrived {_ago(last.sent_at)}.] "
         f":gray[{plain(title, 160)}]{waits}"
@@ -135,7 +135,7 @@ def _does(one: Told) -> str:
 
 def _may_read(one: Message) -> bool:
     """Return whether a message tells nothing of projects that the person does not see."""
-    return state.visible_projects() is None or not (one.alerts or one.what == "report")
+    return state.visible_projects() is None or one.what == "test"
 
 
 def _ago(at: float) -> str:

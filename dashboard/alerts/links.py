@@ -47,7 +47,8 @@ def way(alert: Alert, *, admin: bool) -> Way | None:
         page, params = "deployments", {k: v for k, v in params.items() if k == "deployment"}
     if page == "admin" and not admin:  # what everybody may see of engines
         return Way("overview", {}, "Engines")
-    return Way(page, params, _WORDS.get(page, page.capitalize())) if navigation.has(page) else None
+    word = "The retraining" if "retraining" in alert.labels else _WORDS.get(page, page.capitalize())
+    return Way(page, params, word) if navigation.has(page) else None
 
 
 def origin(alert: Alert) -> Way | None:
@@ -57,7 +58,9 @@ def origin(alert: Alert) -> Way | None:
     """
     labels = alert.labels
     named = ""
-    if "verdict" in labels:
+    if "retraining" in labels:
+        named = f"retraining:{labels['retraining']}"
+    elif "verdict" in labels:
         named = f"alert:{alert.id}"
     elif "run" in labels:
         named = f"run:{labels['run']}"

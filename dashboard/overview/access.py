@@ -88,7 +88,7 @@ def needed(where: Scope) -> Needed:
     try:
         places = alerts.places(where)
         waiting = foremost(places)
-        mine = needs.of_alerts(alerts.read([one.id for one in waiting[:_MOST]]))
+        mine = needs.of_alerts(alerts.read([one.id for one in waiting[:_MOST]]), state.actor())
     except MlopsError as error:
         unread.append(error)
     found = needs.ordered((*mine, *others(where, places, unread)))

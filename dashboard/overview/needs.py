@@ -18,6 +18,7 @@ from services.actions.retraining import AcceptRetraining
 from services.actions.roles import Actor, at_least, sees
 from services.alerting import inbox
 from services.alerting.models import Alert, Severity, key_of
+from services.alerting.rules import retraining as retrainings
 from services.mirror.models import (
     Freshness,
     ModelVersion,
@@ -68,29 +69,39 @@ def ordered(needs: Iterable[Need]) -> tuple[Need, ...]:
 
 def untold(needs: Iterable[Need], keys: Iterable[str]) -> tuple[Need, ...]:
     """Return the needs that none of the open alerts tells."""
-    told = set()
+    known = set()
     for key in keys:
-        told |= {key, "/".join(key.split("/")[:2]) + "/"}
-    return tuple(need for need in needs if need.same_as not in told)
+        known |= {key, "/".join(key.split("/")[:2]) + "/"}
+    return tuple(need for need in needs if need.same_as not in known)
 
 
-def of_alerts(alerts: Iterable[Alert]) -> tuple[Need, ...]:
-    """Return alerts as needs."""
-    return tuple(
-        Need(
-            one.severity,
-            one.severity if one.state == "firing" else one.state,
-            one.title or one.key,
-            _said(one),
-            datetime.fromtimestamp(one.since, UTC),
-            "alerts",
-            "Look",
-            {"alert": str(one.id)},
-            waits=one.state,
-            number=one.id,
-        )
-        for one in alerts
+def of_alerts(alerts: Iterable[Alert], who: Actor) -> tuple[Need, ...]:
+    """Return alerts as needs; one of a decision leads to where it is made, for who may make it."""
+    approver = at_least(who, AcceptRetraining.role)
+    return tuple(_of_alert(one, approver=approver) for one in alerts)
+
+
+def _of_alert(one: Alert, *, approver: bool) -> Need:
+    page, label, params = "alerts", "Look", {"alert": str(one.id)}
+    if approver and retrainings.is_waiting(one.key):
+        page, label, params = "monitoring", "Decide", _panel(one.labels["endpoint"])
+    return Need(
+        one.severity,
+        one.severity if one.state == "firing" else one.state,
+        one.title or one.key,
+        _said(one),
+        datetime.fromtimestamp(one.since, UTC),
+        page,
+        label,
+        params,
+        waits=one.state,
+        number=one.id,
     )
+
+
+def _panel(name: str) -> Mapping[str, str]:
+    """Return where the retrainings of ``PROJECT.MODEL`` are decided about."""
+    return {"deployment": name, "part": "retraining"}
 
 
 def _said(alert: Alert) -> str:
@@ -277,14 +288,15 @@ def _of_proposal(one: Proposal) -> Need:
     why = why if why.endswith((".", "!", "?", "…")) else f"{why}."
     _, cost, _ = wording.costs(one)
     return Need(
-        "info" if one.severity == "info" else "warning",
+        retrainings.severity(one),
         "waiting",
         f"Retraining of {one.model}",
         f"Waits for an approver: {why} {cost}",
         datetime.fromtimestamp(one.created_at, UTC),
         "monitoring",
         "Decide",
-        {"deployment": one.name, "part": "retraining"},
+        _panel(one.name),
+        same_as=retrainings.waits_key(one),
     )
 
 

@@ -15,8 +15,8 @@ NoteKind = Literal[
     "fired", "again", "worse", "milder", "unknown", "seen", "resolved", "acknowledged", "told",
     "taken-back", "closed",
 ]  # fmt: skip
-What = Literal["firing", "reminder", "resolved", "digest", "test", "report"]
-"""``test`` and ``report`` are about no alert."""
+What = Literal["firing", "reminder", "resolved", "digest", "test", "report", "retraining"]
+"""``test``, ``report`` and ``retraining`` are about no alert."""
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 CAUSE = "cause"

@@ -16,7 +16,7 @@ from services.actions import schema
 from services.actions.journal import Journal
 from services.alerting import hours, store, words
 from services.alerting.channels import channel_of
-from services.alerting.models import Channel, Event, Message, Policy, Severity
+from services.alerting.models import Channel, Event, Message, Policy, Severity, What
 from services.alerting.telling import Draft
 
 _MESSAGES, _CHANNELS = schema.alert_messages, schema.alert_channels
@@ -59,6 +59,7 @@ def announce(
     now: float,
     *,
     group: str,
+    what: What = "report",
 ) -> int:
     """Write a message that is about no alert to some channels, within a transaction.
 
@@ -71,13 +72,14 @@ def announce(
         body: The text.
         now: Seconds since 1970.
         group: What it is about, for the list of messages.
+        what: What kind of message it is.
 
     Returns:
         How many messages were written.
     """
     rows = [
         {
-            "channel": one.name, "what": "report", "severity": "info", "group": group[:300],
+            "channel": one.name, "what": what, "severity": "info", "group": group[:300],
             "title": title, "body": body, "alerts": "[]", "created_ms": round(now * 1000),
             "state": "waiting", "attempts": 0, "error": "",
             "not_before_ms": round(hours.over(one.quiet, now) * 1000),

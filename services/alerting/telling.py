@@ -15,7 +15,7 @@ from services.alerting.models import Alert, Channel, Message, Policy, Told, What
 Group = tuple[What, str, str]
 """What is told, project, kind."""
 _ORDER: Mapping[What, int] = {"firing": 0, "reminder": 1, "resolved": 2, "digest": 3}
-_APART: frozenset[What] = frozenset(("test", "report"))
+_APART: frozenset[What] = frozenset(("test", "report", "retraining"))
 """They are about no alert, and take no room of those that are."""
 PLATFORM = "platform"
 _AHEAD_S = 60.0

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from services.actions.journal import Journal
-from services.alerting import deciding, looking, store
+from services.alerting import asking, deciding, looking, store
 from services.alerting.looking import Rule
 from services.alerting.models import Event, Policy
 from services.alerting.rules import (
@@ -24,6 +24,7 @@ from services.alerting.rules import (
     monitoring,
     objectives,
     reports,
+    retraining,
     runs,
     serving,
     unchecked,
@@ -47,6 +48,7 @@ from services.platform import state as states
 from services.predictions.folder import Folder
 from services.predictions.segments import abandoned
 from services.reports import schedules
+from services.retraining import store as retrainings
 from services.serving import figures
 from services.serving import status as serving_status
 from services.serving import store as deployments
@@ -93,6 +95,7 @@ class Sources:
             Rule(frozenset({runs.RUN}), self.runs),
             Rule(frozenset({runs.WORKFLOW}), self.workflows),
             Rule(frozenset({reports.KIND}), self.reports),
+            Rule(frozenset({retraining.KIND}), self.retrainings),
         )
         of_serving = (
             Rule(frozenset({serving.ENDPOINT}), self.endpoints),
@@ -136,6 +139,22 @@ class Sources:
     def reports(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
         """Look at reports by the calendar."""
         return reports.events(schedules.schedules(self.journal), now, open_keys)
+
+    def retrainings(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at the newest retraining of each model."""
+        newest = retrainings.newest(self.journal)
+        if not newest and not open_keys:
+            return ()
+        bad = retraining.ended_badly(newest, now, open_keys)
+        ids = sorted({name for one in bad for name in one.alerts})
+        live = {
+            one.name: one.live.version
+            for one in deployments.endpoints(self.journal)
+            if one.live is not None
+        }
+        policies = retrainings.policies(self.journal)
+        answered = asking.by_id(self.journal, ids)
+        return retraining.events(newest, policies, answered, live, now, open_keys)
 
     def _deployed(self) -> list[str]:
         return [one.name for one in deployments.endpoints(self.journal) if one.live is not None]

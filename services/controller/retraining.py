@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from sqlalchemy import Connection
+
 from services.actions.action import Context
 from services.alerting import store as alerts
 from services.alerting.models import Alert, kind_of, rank
+from services.controller.alerts import dashboard_url
 from services.errors import JournalError, MlopsError, NotFoundError
 from services.home import Home
-from services.retraining import asking, bounds, drafting, proposing, steps, store
+from services.retraining import asking, bounds, drafting, proposing, steps, store, telling
 from services.retraining.bounds import Decision
 from services.retraining.looking import Looking
 from services.retraining.models import (
@@ -116,7 +119,12 @@ class RetrainingWatch:
         def how(now: Proposal) -> store.Changed:
             return (found.after, found.happened) if now == before else (now, ())
 
-        return store.change(self.context.journal, before.id, how)
+        return store.change(self.context.journal, before.id, how, self._told)
+
+    def _told(self, connection: Connection, after: Proposal) -> None:
+        """Have people be told of a new version in service, in the transaction that notes it."""
+        if after.state == "promoted":
+            telling.promoted(connection, after, self.clock(), dashboard_url(self.home))
 
     # Proposing
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from services import postgres
 from services.actions import audit, database
@@ -25,6 +25,7 @@ from services.retraining.models import (
 
 Changed = tuple[Proposal, Sequence[Happened]]
 How = Callable[[Proposal], Changed]
+Also = Callable[[Connection, Proposal], None]
 _TABLE, _ALERTS = tables.retrainings, tables.retraining_alerts
 _EVENTS, _POLICIES = tables.retraining_events, tables.retraining_policies
 _DECIDED = frozenset({"accepted", "refused"})
@@ -85,8 +86,14 @@ def _merged(connection: Connection, before: Proposal, draft: Proposal) -> Propos
     return after
 
 
-def change(journal: Journal, number: int, how: How) -> Proposal:
+def change(journal: Journal, number: int, how: How, also: Also | None = None) -> Proposal:
     """Change a proposal; ``how`` gets it as it is now and returns it with the lines to be told.
+
+    Args:
+        journal: Where it lies.
+        number: Of the proposal.
+        how: Changes it.
+        also: Writes what belongs to a change of its state, in the same transaction.
 
     Raises:
         NotFoundError: There is none of this id.
@@ -99,6 +106,8 @@ def change(journal: Journal, number: int, how: How) -> Proposal:
         after, happened = how(before)
         if after != before:
             _save(connection, after)
+        if also is not None and after.state != before.state:
+            also(connection, after)
         _write(connection, number, happened)
         for one in happened:
             if one.what in _DECIDED and one.actor == BY_POLICY:
@@ -156,6 +165,18 @@ def proposals(
         query = query.where(_TABLE.c.ended_ms.is_(None) | (_TABLE.c.ended_ms >= _ms(since)))
     with journal.read() as connection:
         return tuple(_proposal(row) for row in connection.execute(query))
+
+
+def newest(journal: Journal) -> tuple[Proposal, ...]:
+    """Return of each model the newest proposal: another one is made only after it has ended.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    last = select(func.max(_TABLE.c.id)).group_by(_TABLE.c.project, _TABLE.c.model)
+    with journal.read() as connection:
+        rows = connection.execute(select(_TABLE).where(_TABLE.c.id.in_(last)))
+        return tuple(_proposal(row) for row in rows)
 
 
 def of_alert(journal: Journal, alert_id: int, limit: int = 50) -> tuple[Proposal, ...]:

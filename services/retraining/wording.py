@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from services.retraining.models import Policy, Proposal, Range
 from services.serving.workbench import SWITCHED_OFF
@@ -22,6 +23,20 @@ def costs(found: Proposal) -> tuple[str, ...]:
         f"It takes {ranged(found.minutes, 'min')} and {ranged(found.joules, 'J')}, by history.",
         gain,
     )
+
+
+def spent(found: Proposal) -> str:
+    """Return what its training took, measured; empty: nothing of it is known."""
+    parts = [
+        *([f"{found.took_minutes:,.3g} min"] if found.took_minutes is not None else []),
+        *([f"{found.took_joules:,.4g} J"] if found.took_joules is not None else []),
+    ]
+    return " and ".join(parts)
+
+
+def link(found: Proposal) -> str:
+    """Return the page of the dashboard that shows it, from its root on."""
+    return f"/monitoring?deployment={quote(found.name)}&part=retraining"
 
 
 def ranged(found: Range | None, unit: str) -> str:

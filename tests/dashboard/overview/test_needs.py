@@ -136,7 +136,7 @@ def test_an_alert_says_what_why_and_who_looks_after_it():
     mine = engine.acknowledged(fired, "ben", "", 1.0)
     away = alert(event(said="Run a failed."), unknown())
 
-    found = needs.of_alerts([replace(fired, id=7), mine, away])
+    found = needs.of_alerts([replace(fired, id=7), mine, away], Actor("ana", "approver"))
 
     assert [n.sentence for n in found] == [
         "Run a failed. Likely cause: Out of memory.",

@@ -217,7 +217,7 @@ def test_whoever_decides_long_rests_a_while(
 
 def test_without_serving_nothing_of_it_is_looked_at(sources: Sources):
     kinds = {kind for rule in sources.rules(serves=False) for kind in rule.kinds}
-    assert kinds == {"engine", "disk", "run", "workflow", "report"}
+    assert kinds == {"engine", "disk", "run", "workflow", "report", "retraining"}
     more = {kind for rule in sources.rules(serves=True) for kind in rule.kinds}
     assert more - kinds == {
         "endpoint", "errors", "latency", "accuracy", "load", "predictions",
