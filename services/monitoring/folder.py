@@ -9,7 +9,6 @@
 Days are UTC.
 """
 
-import contextlib
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,14 +42,6 @@ def reference(home: Home, project: str, model: str, name: str) -> Path:
 def workspace(home: Home) -> Path:
     """Return Evidently's workspace: what ``evidently ui`` shows."""
     return base(home) / "workspace"
-
-
-def drop_report(home: Home, report: str) -> None:
-    """Remove a report and what lies beside it of the same name; what stays is in nobody's way."""
-    path = base(home) / report
-    with contextlib.suppress(OSError):
-        for one in path.parent.glob(f"{path.stem}.*"):
-            one.unlink(missing_ok=True)
 
 
 def drop_reports(home: Home, before: float) -> None:
