@@ -65,6 +65,14 @@ def write(path: Path, content: bytes) -> None:
         raise not_written(path, error) from error
 
 
+def drop_report(home: Home, report: str) -> None:
+    """Remove a report and what lies beside it of the same name; what stays is in nobody's way."""
+    path = base(home) / report
+    with contextlib.suppress(OSError):
+        for one in path.parent.glob(f"{path.stem}.*"):
+            one.unlink(missing_ok=True)
+
+
 def not_written(path: Path, error: OSError) -> PlatformError:
     """Return the sentence of a file that could not be written."""
     return PlatformError(
