@@ -9,6 +9,7 @@
 Days are UTC.
 """
 
+import contextlib
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
