@@ -8,6 +8,7 @@ from dashboard.lineage import address, looks
 from dashboard.text import markup, shortened
 from dashboard.workflows.flow import Place, placed
 from services.lineage.models import Link, Node, Ref, Thread
+from services.lineage.sources.registry import BASED, LOADED
 
 ROW_PX, _BOX_PX = 72, 60
 _COLUMN_PX = 156
@@ -36,23 +37,25 @@ def html(thread: Thread, hues: Colours) -> str:
 
 
 def folded(thread: Thread) -> frozenset[Ref]:
-    """Return the runs that are not drawn: beside one that led to a version, those that did not.
+    """Return the runs that are not drawn: those that led to no version beside one that did.
 
-    A search trains dozens for one version. What is looked at, marked or gone is always drawn.
+    A search trains dozens for one version, and a version is loaded by each evaluation of it. What
+    is looked at, what leads to it, what is marked or gone is always drawn.
     """
     led = {one.before for one in thread.links if one.after.kind == "version"}
     busy = {one.before for one in thread.links if one.after.kind not in {"models", "version"}}
+    busy |= {one.before for one in thread.links if one.after == thread.start.ref}
     made: dict[Ref, list[Ref]] = {}
     for one in thread.links:
         if one.before.kind == "workflow" and one.after.kind == "run":
             made.setdefault(one.before, []).append(one.after)
     beside = {run for runs in made.values() if led & set(runs) for run in runs}
-    kept = {
-        one.ref
-        for one in thread.nodes
-        if one.mark is not None or one.state != "there" or one.under or one.perhaps
-    }
-    return frozenset(beside - led - busy - kept - {thread.start.ref})
+    based = {one.after for one in thread.links if one.how == BASED}
+    loaders = {one.after for one in thread.links if one.how == LOADED} - based
+    nodes = [one for one in thread.nodes if one.mark is None and one.state == "there"]
+    plain = {one.ref for one in nodes if not (one.under or one.perhaps)}
+    tried = {one.ref for one in nodes if not one.under}
+    return frozenset(((beside & plain) | (loaders & tried)) - led - busy - {thread.start.ref})
 
 
 def shown(links: Sequence[Link]) -> _Pairs:

@@ -75,7 +75,7 @@ def _came_from(words: str, marked: tuple[str, ...]) -> None:
 def _left_out(thread: Thread, size: int) -> None:
     told = [one.said for one in thread.more]
     if away := len(drawing.folded(thread)):
-        told.append(f"{counted(away, 'run')} beside them led to no version and are not drawn.")
+        told.append(f"{counted(away, 'run')} that led to no version: in the list, not drawn.")
     if thread.hidden:
         told.append(f"{counted(thread.hidden, 'thing')} of projects that you do not see.")
     if told:

@@ -67,13 +67,18 @@ def served(home: Home, mirror: Mirror, journal: Journal) -> Iterator[Broken]:
 def aliases(mirror: Mirror) -> Iterator[Broken]:
     """Yield aliases of versions that were deleted."""
     known = registered(mirror)
+    newest: dict[tuple[str, str], int] = {}
+    for project, name, number in sorted(known):
+        newest[project, name] = number
     for row in mirror.rows(select(_MODELS)):
         for alias, number in json.loads(row.aliases).items():
             if (row.project, row.name, int(number)) in known:
                 continue
-            one = numbered("version", row.project, row.name, int(number))
+            # Of the model, so that the link on the page leads somewhere.
+            there = newest.get((row.project, row.name), int(number))
             yield Broken(
-                one, one.id, row.project,
+                numbered("version", row.project, row.name, there),
+                numbered("version", row.project, row.name, int(number)).id, row.project,
                 f"The alias {alias} of {row.project}/{row.name} names version {number}, which was "
                 "deleted: whoever asks for it gets an error.",
                 f"Give it to another version: `mlops models promote {row.name} VERSION --project "

@@ -22,7 +22,7 @@ from tests.services.lineage.conftest import Asker
 
 GROWN, PART, APART = (one * 16 for one in ("e", "f", "0"))
 """Later data: DATA and one file more; one file of DATA's three; nothing of DATA, but of PART."""
-GROWN_RUN, PART_RUN, APART_RUN, TUNED, COMPARED, THIRD = (seed.run_id(n) for n in range(20, 26))
+GROWN_RUN, PART_RUN, APART_RUN, TUNED, COMPARED, THIRD, AFTER = map(seed.run_id, range(20, 27))
 V1 = numbered("version", LORA, LORA, 1)
 CONTENT = {
     DATA: {"wrong", "a", "b"}, GROWN: {"wrong", "a", "b", "more"}, PART: {"wrong", "other"},
@@ -66,9 +66,10 @@ def scene(ask: Asker, mirror: Mirror, home) -> Asker:
         seed.tracked(GROWN_RUN, 40, data_revision=GROWN),
         seed.tracked(PART_RUN, 39, data_revision=PART, task=f"{CLIP}.train/part/train/1"),
         seed.tracked(APART_RUN, 38, data_revision=APART),
+        seed.tracked(AFTER, 37, task=f"{LORA}.release/rel/train/1"),
     ))  # fmt: skip
     versions = [seed.version(CLIP, n, run, 30) for n, run in
-                enumerate((seed.SHARED, GROWN_RUN, PART_RUN, APART_RUN), 1)]  # fmt: skip
+                enumerate((seed.SHARED, GROWN_RUN, PART_RUN, APART_RUN, AFTER), 1)]  # fmt: skip
     store.write_registry(CLIP, [seed.Model(CLIP, "", 0, 0, {}, {})], versions)
     store.write_runs(FEDERATED, (
         seed.tracked(seed.CLIENT, 50, data_revision=seed.OTHER_DATA, task=f"{FED}/round/client/1"),
@@ -101,7 +102,9 @@ def test_later_data_that_hold_its_files_are_followed_and_told_apart(scene: Asker
     assert named(4, CLIP) not in by  # files of PART, none of DATA
     written = {one["id"]: one for one in found.as_json()["versions"]}
     assert (written[part.ref.id]["files_held"], written[part.ref.id]["files_of"]) == (1, 3)
-    assert "2 versions may have come from it (for one: it" in said(found)
+    after = by[named(5, CLIP)]
+    assert (after.how, after.why) == ("maybe", f"set off: {LORA}.release/rel")
+    assert "3 versions may have come from it (for one: it" in said(found)
 
 
 def test_earlier_data_did_not_come_of_later(scene: Asker):
@@ -217,7 +220,7 @@ def test_the_page_and_what_is_affected_say_the_same_of_every_version(
 @pytest.fixture
 def every() -> Callable[[Asker], Iterator[Ref]]:
     def all_of(scene: Asker) -> Iterator[Ref]:
-        for project, numbers in ((LORA, (1, 2, 3, 4)), (CLIP, (1, 2, 3, 4)),
+        for project, numbers in ((LORA, (1, 2, 3, 4)), (CLIP, (1, 2, 3, 4, 5)),
                                  (FEDERATED, (1, 2, 3, 4, 5))):  # fmt: skip
             yield from (named(n, project) for n in numbers)
 

@@ -55,6 +55,7 @@ def test_an_alias_of_a_deleted_version_is_broken(ask: Asker, mirror: Mirror):
     found = missing(ask)[f"version:{CLIP}/{CLIP}:9"]
     assert "The alias champion" in found.said
     assert "mlops models promote" in found.hint
+    assert ask().node(found.ref).state == "there"  # what the page leads to
     assert f"version:{CLIP}/{CLIP}:1" not in missing(ask)
     assert CLIP not in str(missing(ask, (LORA,)))
 
