@@ -102,6 +102,8 @@ class Lost:
     files: int
     of: int
     """Of so many that were looked at."""
+    listed: bool = True
+    """Whether the lists that name them are there; else only those were looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,11 +135,12 @@ def _of_versions(mirror: Mirror, journal: Journal) -> Mapping[tuple[str, str], s
 
 def _without_files(one: Ref, version: Version, lost: Lost, why: str) -> Broken:
     files = "1 file" if lost.files == 1 else f"{lost.files:,} files"
-    verb = "is" if lost.files == 1 else "are"
+    verb = "is" if lost.files == 1 or not lost.listed else "are"
+    what = f"{files} of {lost.of:,} looked at" if lost.listed else f"The list of {files}"
     word = "data" if one.kind == "data" else "models"
     return Broken(
         one, "files", version.project,
-        f"{files} of {lost.of:,} looked at of the {word} {one.key[:16]} of {version.project} "
+        f"{what} of the {word} {one.key[:16]} of {version.project} "
         f"{verb} neither in the cache nor, as far as is known, on the remote. {why}",
         f"Where the folder still has them, `mlops data add {version.project}` takes them in again.",
     )  # fmt: skip

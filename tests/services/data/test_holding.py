@@ -64,7 +64,7 @@ def test_what_is_in_the_cache_or_in_the_remotes_folder_is_not_lost(
     assert service.lost(first, 10) == Lost(1, 3)
     assert service.lost(first) is None  # nobody asked for the files themselves
     cached(home, service.project("one").outs(first)[0].md5).unlink()
-    assert service.lost(first) == Lost(3, 3)
+    assert service.lost(first) == Lost(3, 3, listed=False)
 
 
 def test_a_remote_that_is_away_or_over_a_network_is_believed(
@@ -72,14 +72,14 @@ def test_a_remote_that_is_away_or_over_a_network_is_believed(
 ):
     _, first, _ = grown
     shutil.rmtree(home.root / "dvc" / "cache")
-    assert service.lost(first) == Lost(3, 3)
+    assert service.lost(first) == Lost(3, 3, listed=False)
     far = DataService(Remote(home, "s3://bucket/there"))
-    assert far.lost(first) == Lost(3, 3)
+    assert far.lost(first) == Lost(3, 3, listed=False)
     assert far.lost(replace(first, remote="there")) is None
     disk = tmp_path / "disk"
     disk.mkdir()
     there = DataService(Remote(home, str(disk)))
     there.remote.ready()
-    assert there.lost(first) == Lost(3, 3)
+    assert there.lost(first) == Lost(3, 3, listed=False)
     shutil.rmtree(disk)
     assert there.lost(first) is None
