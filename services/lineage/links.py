@@ -43,7 +43,7 @@ def broken(
         PlatformError: The mirror or the journal cannot be read.
     """
     found = [*missing.served(home, mirror, journal), *missing.aliases(mirror)]
-    lost, unknown = missing.files(mirror, journal, known, look) if look else ([], [])
+    lost, unknown = missing.files(mirror, journal, known, look, projects) if look else ([], [])
     found += lost
     found += _versions(mirror)
     found += _revisions(mirror, known, projects)

@@ -12,6 +12,7 @@ from services.errors import MlopsError
 from services.home import Home
 from services.lineage import tags
 from services.lineage.models import Broken, Ref, numbered
+from services.lineage.source import Projects, sees
 from services.lineage.sources.data import Revisions
 from services.lineage.sources.serving import standing, without_bundle
 from services.mirror import schema
@@ -87,15 +88,16 @@ def aliases(mirror: Mirror) -> Iterator[Broken]:
 
 
 def files(
-    mirror: Mirror, journal: Journal, known: Revisions, look: Look
+    mirror: Mirror, journal: Journal, known: Revisions, look: Look, projects: Projects = None
 ) -> tuple[list[Broken], list[str]]:
     """Return revisions in use whose files are nowhere, and sentences: what could not be looked at.
 
+    Only what the asker sees is looked at: a revision may be in projects of others, too.
     In use is what a project's folder holds now, which a retraining reads, and what the versions
     that answer or have an alias were made with, which a repetition of them would read.
     """
     found, unknown = [], []
-    for (kind, revision), version, why in _in_use(mirror, journal, known):
+    for (kind, revision), version, why in _in_use(mirror, journal, known, projects):
         try:
             lost = look(version, _FILES_LOOKED_AT)
         except MlopsError as error:
@@ -107,23 +109,27 @@ def files(
 
 
 def _in_use(
-    mirror: Mirror, journal: Journal, known: Revisions
+    mirror: Mirror, journal: Journal, known: Revisions, projects: Projects
 ) -> Iterator[tuple[tuple[DataKind, str], Version, str]]:
-    wanted = _of_versions(mirror, journal)
-    for key, versions in known.known.items():
+    wanted = _of_versions(mirror, journal, projects)
+    for key, everywhere in known.known.items():
+        versions = [one for one in everywhere if sees(projects, one.project)]
         current = next((one for one in versions if one.current), None)
         if current is not None:
             yield key, current, f"It is what the folder of {current.project} held last."
-        elif key in wanted:
+        elif versions and key in wanted:
             yield key, versions[0], f"{wanted[key]} was made with it."
 
 
-def _of_versions(mirror: Mirror, journal: Journal) -> Mapping[tuple[str, str], str]:
+def _of_versions(
+    mirror: Mirror, journal: Journal, projects: Projects
+) -> Mapping[tuple[str, str], str]:
     """Return the revisions that versions in use were made with, each with one of them."""
     chosen = {(one.project, one.model, number) for one, number, _ in answering(journal)}
     for row in mirror.rows(select(_MODELS)):
         chosen |= {(row.project, row.name, int(n)) for n in json.loads(row.aliases).values()}
-    runs = tags.runs_of_versions(mirror, [numbered("version", *one) for one in sorted(chosen)])
+    mine = [one for one in sorted(chosen) if sees(projects, one[0])]
+    runs = tags.runs_of_versions(mirror, [numbered("version", *one) for one in mine])
     said = tags.of_runs(mirror, list(runs.values()), (tags.DATA, tags.MODELS))
     return {
         (kind, revision): version.key

@@ -92,6 +92,9 @@ def test_files_that_are_nowhere_are_told_of_what_is_in_use(
     assert {revision for revision, _ in asked} == {DATA, MODELS, OTHER_DATA}
     assert all(most > 0 for _, most in asked)
     assert {one.missing for one in ask((CLIP,)).broken()} == {f"bundle:{CLIP}/{CLIP}:1", "files"}
+    for mine in (CLIP, LORA):  # both hold it: each is told of its own, and of no other's
+        (one,) = (one for one in ask((mine,)).broken() if one.ref.id == f"data:{DATA}")
+        assert one.project == mine
 
 
 def test_of_old_revisions_only_those_of_versions_in_use_are_looked_at(
