@@ -181,18 +181,19 @@ def bases(mirror: Mirror, values: Iterable[Mapping[str, tuple[str, str, int]]]) 
 
     Args:
         mirror: What engines said.
-        values: By version: project and id of the newest such run, and how many there are.
+        values: Of each tag, by version: project and id of the newest such run, and how many.
     """
     known = {numbered("version", *one).key for one in registered(mirror)}
-    told: set[str] = set()
+    lost: dict[str, tuple[str, str, int]] = {}
     for some in values:
         for key, (project, run_id, count) in some.items():
-            if key in known or key in told:
-                continue
-            told.add(key)
-            runs = "One run was" if count == 1 else f"{count:,} runs were"
-            yield Broken(
-                Ref("run", run_id), f"version:{key}", project,
-                f"{runs} made from the version {key}, which the registry does not know.",
-                "It was deleted, or never was: what those runs began with cannot be told.",
-            )  # fmt: skip
+            if key not in known:
+                first = lost.get(key, (project, run_id, 0))
+                lost[key] = (first[0], first[1], first[2] + count)
+    for key, (project, run_id, count) in lost.items():
+        runs = "One run was" if count == 1 else f"{count:,} runs were"
+        yield Broken(
+            Ref("run", run_id), f"version:{key}", project,
+            f"{runs} made from the version {key}, which the registry does not know.",
+            "It was deleted, or never was: what those runs began with cannot be told.",
+        )  # fmt: skip
