@@ -58,16 +58,15 @@ def tracking_store(store_uri: str, artifact_uri: str | None = None, **_: object)
 
 
 def registry_store(store_uri: str, **_: object) -> Any:  # noqa: ANN401 - as MLflow's own
-    """Return the store of a server's registry: in a toolkit project it notes what is loaded."""
-    from mlflow.store.model_registry.rest_store import RestStore
+    """Return the store of a server's registry: it notes what a toolkit project loads.
+
+    MLflow keeps it when ``connect`` begins a project later, so it is the same outside of one.
+    """
     from mlflow.utils.credentials import get_default_host_creds
 
-    credentials = partial(get_default_host_creds, store_uri)
-    if current() is None:
-        return RestStore(credentials)
     from mlops_client.registry import NotingStore
 
-    return NotingStore(credentials)
+    return NotingStore(partial(get_default_host_creds, store_uri))
 
 
 def _at_exit() -> None:
