@@ -6,6 +6,7 @@ perhaps did, closed over both. Whoever came both ways surely did.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import orjson
@@ -128,9 +129,23 @@ class _Reaching:
         number = tags.key_ids(self._mirror, (tags.DATA,)).get(tags.DATA)
         query = select(_TAGS.c.value).where(_TAGS.c.key_id == number).distinct()
         found = {str(row.value) for row in self._mirror.rows(query)} if number else set()
-        return found | {
-            own[tags.DATA] for _, own in tags.runless(self._mirror) if own.get(tags.DATA)
-        }
+        return found | {own[tags.DATA] for _, own in self._runless if own.get(tags.DATA)}
+
+    @cached_property
+    def _runless(self) -> list[tuple[Row[Any], dict[str, str]]]:
+        """Read once: each of many later revisions is looked for in it."""
+        return list(tags.runless(self._mirror))
+
+    @cached_property
+    def _made(self) -> list[tuple[Row[Any], str]]:
+        """All versions that a workflow run made, each with that run. Read once, as above.
+
+        Two steps, for in one SQLite would read all versions again for every run.
+        """
+        rows = self._mirror.rows(select(_VERSIONS).where(_VERSIONS.c.run_id.is_not(None)))
+        runs = list(dict.fromkeys(row.run_id for row in rows))
+        made = tags.of_runs(self._mirror, runs, (tags.TASK,))
+        return [(row, _place(made[row.run_id][tags.TASK])) for row in rows if row.run_id in made]
 
     def _of_tag(self, name: str, value: str, way: Way) -> None:
         """Add the versions of all runs whose tag has a value."""
@@ -146,9 +161,7 @@ class _Reaching:
 
     def _of_own_tags(self, name: str, value: str, way: Way) -> None:
         """Add the versions that name it themselves, for their run is gone or never was."""
-        self._found.add(
-            (row for row, own in tags.runless(self._mirror) if own.get(name) == value), way
-        )
+        self._found.add((row for row, own in self._runless if own.get(name) == value), way)
 
     def _of_runs(self, run_ids: list[str]) -> Iterator[Row[Any]]:
         return tags.rows_of(self._mirror, select(_VERSIONS), _VERSIONS.c.run_id, run_ids)
@@ -180,13 +193,9 @@ class _Reaching:
         places = {_place(row.value) for row in self._mirror.rows(query)}
         if not places:
             return set()
-        # Two steps, for in one SQLite would read all versions again for every run.
-        rows = self._mirror.rows(select(_VERSIONS).where(_VERSIONS.c.run_id.is_not(None)))
-        runs = list(dict.fromkeys(row.run_id for row in rows))
-        made = tags.of_runs(self._mirror, runs, (tags.TASK,))
-        beside = {run for run, said in made.items() if _place(said[tags.TASK]) in places}
         how: How = "maybe" if way.how == "maybe" else "beside it"
-        self._found.add((row for row in rows if row.run_id in beside), replace(way, how=how))
+        rows = (row for row, place in self._made if place in places)
+        self._found.add(rows, replace(way, how=how))
         return places
 
     def _set_off(self, flows: set[str]) -> None:
@@ -228,7 +237,7 @@ class _Reaching:
         known = set(keys)
         pairs += [
             (row, own[name])
-            for row, own in tags.runless(self._mirror)
+            for row, own in self._runless
             for name in names
             if own.get(name) in known
         ]
