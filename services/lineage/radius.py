@@ -67,7 +67,7 @@ class Radius:
 
     ref: Ref
     runs: int
-    """Training runs, of the projects that the asker sees."""
+    """Training runs that had to do with it for certain, of the projects that the asker sees."""
     versions: tuple[Affected, ...]
     """Those in service first, then the newest."""
     hidden: int

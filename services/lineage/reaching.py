@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from services.data.models import Held
 from services.errors import InputError
@@ -153,11 +153,15 @@ class _Reaching:
         if number is None:
             return
         here = (_TAGS.c.key_id == number, tags.same(value))
+        if way.how != "maybe":
+            self._found.runs += self._counted(here)
+        self._found.add(self._mirror.rows(_versions_with_tags().where(*here)), way)
+
+    def _counted(self, here: tuple[ColumnElement[bool], ...]) -> int:
         counted = select(func.count()).select_from(_TAGS.join(_RUNS, _RUNS.c.rid == _TAGS.c.rid))
         if self._projects is not None:
             counted = counted.where(_RUNS.c.project.in_(self._projects))
-        self._found.runs += int(self._mirror.rows(counted.where(*here))[0][0])
-        self._found.add(self._mirror.rows(_versions_with_tags().where(*here)), way)
+        return int(self._mirror.rows(counted.where(*here))[0][0])
 
     def _of_own_tags(self, name: str, value: str, way: Way) -> None:
         """Add the versions that name it themselves, for their run is gone or never was."""
