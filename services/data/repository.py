@@ -146,8 +146,9 @@ class Repository:
 
     def _break_locks(self) -> None:
         """Remove the locks of a git that was killed; ours is the only one that writes here."""
-        git, began = self.folder / ".git", time.monotonic()
+        git = self.folder / ".git"
         for lock in (*git.glob("*.lock"), *git.glob("refs/heads/*.lock")):
+            began = time.monotonic()
             try:
                 while time.time() - lock.stat().st_mtime < _STALE_S:  # a person's git, by hand
                     if time.monotonic() - began > _STALE_S:  # made before the clock was set back
