@@ -81,12 +81,12 @@ class _Reaching:
         for data, held in later.items():
             if held.all:
                 flows |= self._of(data, _held("from it", data, held))
-        self._close(tags.BASE)
+        self._close(loaded=False)
         for data, held in later.items():
             if not held.all:
                 flows |= self._of(data, _held("maybe", data, held))
         self._set_off(flows)
-        self._close(tags.LOADED)
+        self._close(loaded=True)
         return self._found
 
     def _of(self, ref: Ref, way: Way) -> set[str]:
@@ -219,13 +219,13 @@ class _Reaching:
                     one = Ref("workflow", key)
                     self._of_flow(key, Way("maybe", f"set off: {key}", one))
 
-    def _close(self, names: tuple[str, ...]) -> None:
+    def _close(self, *, loaded: bool) -> None:
         """Add what was made from what is there, again and again until nothing is new.
 
-        With ``LOADED`` also what loaded it, and what was made from that.
+        Args:
+            loaded: Whether what loaded it is added, too, and what was made from that.
         """
         asked: set[Ref] = set()
-        loaded = names is tags.LOADED
         while new := [one for one in self._found.rows if one not in asked]:
             asked.update(new)
             self._made_from(new, tags.BASE, maybe=False)
