@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -14,13 +13,6 @@ import pytest
 from services.home import Home
 from services.process_identity import start_of
 from services.serving import replicas
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    found = Home(tmp_path / "home")
-    found.create()
-    return found
 
 
 @pytest.fixture
