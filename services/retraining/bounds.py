@@ -42,8 +42,9 @@ def decide(policy: Policy, proposal: Proposal, past: Sequence[Proposal], now: fl
         now: Seconds since 1970.
     """
     numbers: dict[str, Number] = {}
-    mine = [one for one in past if one.id != proposal.id and one.approved_by and _began(one)]
-    week = [one for one in mine if _within(one, now, WEEK_S) and _launched(one)]
+    others = [one for one in past if one.id != proposal.id]
+    mine = [one for one in others if one.approved_by and _began(one)]
+    week = counted(others, now)
     reasons = [
         *_mode(policy),
         *_cooldown(policy, [one for one in mine if one.model == proposal.model], now, numbers),
@@ -52,6 +53,12 @@ def decide(policy: Policy, proposal: Proposal, past: Sequence[Proposal], now: fl
         *_budget("joules", policy.budget_joules, proposal.joules, week, numbers),
     ]
     return Decision(tuple(reasons), numbers)
+
+
+def counted(past: Sequence[Proposal], now: float) -> list[Proposal]:
+    """Return those that count against number and budget of a week at some moment."""
+    begun = (one for one in past if one.approved_by and _began(one))
+    return [one for one in begun if _within(one, now, WEEK_S) and _launched(one)]
 
 
 def longest_s(policy: Policy) -> float:
@@ -115,7 +122,7 @@ def _budget(
 ) -> Iterator[str]:
     if most is None:
         return
-    spent = [_spent(what, one) for one in week]
+    spent = [spent_by(what, one) for one in week]
     known = sum(one for one in spent if one is not None)
     unknown = sum(one is None for one in spent)
     numbers |= {
@@ -138,7 +145,7 @@ def _budget(
         )
 
 
-def _spent(what: str, one: Proposal) -> float | None:
+def spent_by(what: str, one: Proposal) -> float | None:
     """Return what a retraining took; of one that goes on, what it is expected to take."""
     took = one.took_minutes if what == "minutes" else one.took_joules
     if took is not None or one.ended:  # that it was to take less is no measure of one that failed

@@ -8,7 +8,7 @@ from services.mirror.projects import Goal
 from services.reports.models import Asked, Figure, Table, Window, at_of, first
 from services.reports.sections.techniques import gained
 from services.reports.units import told
-from services.retraining import store
+from services.retraining import bounds, store
 from services.retraining.models import BY_POLICY, WEEK_S, Data, Policy, Proposal, Range
 
 JOURNAL = "the retrainings in the journal"
@@ -30,8 +30,9 @@ def read(asked: Asked, since: float) -> tuple[Proposal, ...]:
     Raises:
         JournalError: The journal cannot be read.
     """
-    found = store.proposals(asked.journal, projects=asked.projects, since=since, limit=MOST)
     until = asked.window.until.timestamp()
+    since = min(since, until - WEEK_S)  # budgets are of seven days, however short the period
+    found = store.proposals(asked.journal, projects=asked.projects, since=since, limit=MOST)
     return tuple(one for one in found if one.created_at < until)
 
 
@@ -176,7 +177,7 @@ def budgets(asked: Asked, found: Sequence[Proposal]) -> Table:
     """Return what projects allow, and what of it was spent in seven days."""
     until = min(asked.window.until, datetime.now(UTC)).timestamp()
     known = store.policies(asked.journal)
-    week = _trained(found, until - WEEK_S, until)
+    week = bounds.counted([one for one in found if (one.decided_at or until) < until], until)
     named = sorted({one.project for one in week} | (set(known) & set(asked.projects)))
     rows = [
         _budget(project, known.get(project, Policy()), [w for w in week if w.project == project])
@@ -204,10 +205,12 @@ def _budget(project: str, policy: Policy, week: Sequence[Proposal]) -> tuple[str
 
 
 def _of_budget(what: _What, week: Sequence[Proposal], most: float | None) -> str:
-    spent, known = _sum(what, week)
+    values = [bounds.spent_by(what, one) for one in week]
+    known = [one for one in values if one is not None]
+    spent = sum(known) if known or not week else None
     said = "not known" if spent is None else f"{spent:,.4g}"
     bound = "(no bound)" if most is None else f"of {most:,.6g}"
-    lacking = len(week) - known
+    lacking = len(week) - len(known)
     more = f"; of {lacking:,} not known" if spent is not None and lacking else ""
     return f"{said} {bound}{more}"
 
@@ -216,7 +219,8 @@ def notes(found: Sequence[Proposal]) -> Iterator[str]:
     """Yield what to read the figures by."""
     yield (
         "A retraining counts as proposed when it was, and as promoted, dropped or failed when it "
-        "ended. What it took counts where it was accepted. The change of the metric is that of "
+        "ended. What it took counts where it was accepted; a budget counts what ended in seven "
+        "days and, as expected, what goes on. The change of the metric is that of "
         "the new version minus that of the one before, each by its own evaluation."
     )
     if len(found) >= MOST:

@@ -161,6 +161,20 @@ def test_a_budget_stands_with_what_was_spent_of_it(ask: Ask, journal: Journal):
         (LORA, "the policy itself", "2 of 2", "24 of 60", "650 (no bound); of 1 not known")
     ]
     assert table(ask(CLIP), "drift", title) == []
+    promoted(journal, 5 * DAY)
+    for period in ("24h", "7d"):
+        (row,) = table(ask(period=period), "drift", title)
+        assert row[2:4] == ("3 of 2", "36 of 60"), period
+
+
+def test_one_that_ended_within_seven_days_and_one_that_goes_on_count_as_for_the_policy(
+    ask: Ask, journal: Journal
+):
+    promoted(journal, 9 * DAY, ended_at=NOW - 2 * DAY)
+    promoted(journal, DAY, state="running", took_minutes=None, ended_at=None)
+    title = "Policies, and what was spent in the last seven days"
+    (row,) = table(ask(), "drift", title)
+    assert row[2:4] == ("2 of 3", "22 (no bound)")
 
 
 def test_what_is_of_another_model_answers_no_alert(ask: Ask, journal: Journal):
