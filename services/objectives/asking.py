@@ -49,6 +49,7 @@ def standing(
     now: float | None = None,
     counter: Counter | None = None,
     measured: Measured | None = None,
+    of_now: bool = True,
 ) -> tuple[Standing, ...]:
     """Return how deployments stand, by name, each with its objectives in the order of ``KINDS``.
 
@@ -61,6 +62,8 @@ def standing(
         now: Seconds since 1970; None: now.
         counter: What an earlier call with it counted is not counted again.
         measured: How right answers were; None: counted here, from all labels of the window.
+        of_now: Whether ``now`` is this moment: of a missed accuracy it is told then, too, how the
+            version that answers now stands with it.
 
     One whose predictions or labels cannot be read is unknown and says why; the others stand.
 
@@ -75,6 +78,8 @@ def standing(
     ask = measured or _measured(home)
 
     def live(project: str, model: str) -> int | None:
+        if not of_now:
+            return None
         try:
             found = deployments.endpoint(journal, f"{project}.{model}").live
         except NotFoundError:

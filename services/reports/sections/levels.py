@@ -1,6 +1,6 @@
 """Service levels: what deployments promise, and what of it was kept in the period and before."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from services.errors import PlatformError
 from services.objectives import standing
@@ -14,14 +14,17 @@ _WORDS: dict[State, str] = {
 }  # fmt: skip
 """The worst first."""
 _MOST = 60
+_FRESH = timedelta(hours=1)
+"""A period that ended no longer ago is told with what answers now."""
 
 
 def section(asked: Asked) -> Section:
     """Return the section."""
-    until = min(asked.window.until, datetime.now(UTC)).timestamp()
+    today = datetime.now(UTC)
+    until = min(asked.window.until, today).timestamp()
     counter = Counter(asked.home)
-    now = _standing(asked, until, counter)
-    before = _standing(asked, asked.window.since.timestamp(), counter)
+    now = _standing(asked, until, counter, of_now=today - asked.window.until < _FRESH)
+    before = _standing(asked, asked.window.since.timestamp(), counter, of_now=False)
     return Section(
         "levels",
         "Service levels",
@@ -38,10 +41,12 @@ def section(asked: Asked) -> Section:
     )
 
 
-def _standing(asked: Asked, at: float, counter: Counter) -> tuple[Standing, ...]:
+def _standing(
+    asked: Asked, at: float, counter: Counter, *, of_now: bool
+) -> tuple[Standing, ...]:
     return standing(
-        asked.home, asked.journal, projects=asked.projects, now=at, counter=counter
-    )  # fmt: skip
+        asked.home, asked.journal, projects=asked.projects, now=at, counter=counter, of_now=of_now
+    )
 
 
 def _counted(now: tuple[Standing, ...], before: tuple[Standing, ...], state: State) -> Figure:
