@@ -147,11 +147,12 @@ class Sources:
             return ()
         bad = retraining.ended_badly(newest, now, open_keys)
         ids = sorted({name for one in bad for name in one.alerts})
-        live = {
-            one.name: one.live.version
-            for one in deployments.endpoints(self.journal)
-            if one.live is not None
-        }
+        about = {one.name: one.version for one in newest}
+        live: dict[str, int] = {}
+        for project, model, version in answering(self.journal):
+            name = f"{project}.{model}"
+            if name not in live or version == about.get(name):  # a canary answers, too
+                live[name] = version
         policies = retrainings.policies(self.journal)
         answered = asking.by_id(self.journal, ids)
         return retraining.events(newest, policies, answered, live, now, open_keys)

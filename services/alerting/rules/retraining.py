@@ -68,7 +68,8 @@ def events(
         newest: Of each model the newest one.
         policies: Of the projects that set one.
         answered: By id the alerts that those of ``ended_badly`` answer, as far as they are kept.
-        live: Name (``PROJECT.MODEL``) → the version that answers, of what is in service.
+        live: Name (``PROJECT.MODEL``) → the version that answers, of what is in service; of two
+            that answer the one that the retraining is about.
         now: Seconds since 1970.
         open_keys: Keys of the alerts of this kind that are open.
     """
