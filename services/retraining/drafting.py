@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from services.alerting.rules.drift import REPORT
 from services.errors import MlopsError, NotFoundError
 from services.mirror.models import ModelVersion, RegisteredModel
 from services.retraining import history, store
@@ -36,7 +37,7 @@ class Reason:
 
 def of_alert(alert: "Alert") -> Reason:
     """Return the reason that an alert is: its sentence, and the columns that moved."""
-    columns = tuple(one for one in alert.evidence if not one.endswith(".html"))[:_SHOWN]
+    columns = tuple(one for one in alert.evidence if not one.startswith(REPORT))[:_SHOWN]
     told = Evidence(alert.last_at, alert.said or alert.title, alert.id, alert.severity, columns)
     version = alert.labels.get("version", "")
     return Reason(

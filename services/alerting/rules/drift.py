@@ -15,6 +15,8 @@ from services.monitoring import weights
 from services.monitoring.weights import Weighed
 
 KIND = "drift"
+REPORT = "Evidently's full report: "
+"""So begins the piece of evidence that is no column."""
 TWIN = "accuracy-of"
 """The label of what is said of a deployment's accuracy, whoever says it: of two alerts that carry
 it one explains the other, and people are told once."""
@@ -158,7 +160,7 @@ def _badness(verdict: VerdictSeen) -> tuple[int, int, float]:
 def _full_report(verdict: VerdictSeen) -> tuple[str, ...]:
     if not verdict.report:
         return ()
-    return (f"Evidently's full report: /monitoring/report/{quote(verdict.id)}",)
+    return (f"{REPORT}/monitoring/report/{quote(verdict.id)}",)
 
 
 def _event(name: str, verdict: VerdictSeen) -> Event:

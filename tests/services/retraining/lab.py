@@ -120,7 +120,7 @@ class Lab:
         given: dict[str, Any] = {
             "title": "The inputs of net drifted", "said": "3 of 20 columns drifted.",
             "labels": {"project": PROJECT, "model": MODEL, "version": "2", "verdict": "v1"},
-            "evidence": ("pixels moved by 0.6.", "reports/lora/net/x.html"), "project": PROJECT,
+            "evidence": ("pixels moved by 0.6.", "Evidently's full report: /monitoring/report/x"), "project": PROJECT,
         } if state == "firing" else {"said": "All columns are as they were."}  # fmt: skip
         event = Event(f"drift/{PROJECT}/{MODEL}/{what}", self.now(), state, severity,
                       **{**given, **said})  # fmt: skip
