@@ -8,7 +8,7 @@ from urllib.parse import quote
 from services.reports.models import Table
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"[+-]?[\d.,]+( .*)?")
+_NUMBER = re.compile(r"[+-]?[\d.,]+( [A-Za-z%]+)?")
 
 
 def link(one: Table) -> str:

@@ -87,6 +87,13 @@ def test_csv_holds_every_cell_and_no_formula():
     assert not set('<>"&\n') & set(csvs.link(TABLE))
 
 
+def test_a_number_before_a_formula_makes_it_no_number():
+    cells = ("+0.02, better", "-3 W", "-1 +cmd|' /C calc'!A0", '+1 =HYPERLINK("x")')
+    text = csvs.text(replace(TABLE, columns=("a",), rows=tuple((one,) for one in cells)))
+    (_, *rows) = csv.reader(io.StringIO(text))
+    assert [row[0][0] for row in rows[:4]] == ["+", "-", "'", "'"]
+
+
 def test_rows_that_are_not_shown_are_in_the_file_up_to_a_bound():
     rows = [(str(n),) for n in range(5_003)]
     shown, rest = first(rows)
