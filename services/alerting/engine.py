@@ -24,7 +24,8 @@ from services.alerting.models import (
     thread_of,
 )
 
-_FIGURE = re.compile(r"\S*\d\S*")
+_FIGURE = re.compile(r"(?<!\S)(?<!Version )\S*\d\S*")
+"""Not the number of a version: another version is another thing."""
 
 
 @dataclass(frozen=True, slots=True)
