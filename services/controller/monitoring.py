@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 import psutil
 
 from services.actions.journal import Journal
+from services.alerting.rules.unchecked import GRACE_S as _GRACE_S
+from services.alerting.rules.unchecked import PERIOD_S as _PERIOD_S
+from services.alerting.rules.unchecked import RETRY_S as _RETRY_S
 from services.errors import NotFoundError
 from services.home import Home
 from services.mirror.workflow_queries import Workflows
@@ -28,13 +31,8 @@ if TYPE_CHECKING:
 
 INTERVAL_S = 5.0
 BY = "controller"
-_PERIOD_S = 3600.0
-_GRACE_S = 900.0
-"""So much later than the workflow's turn."""
 _FIRST_S = 60.0
 """After the controller's start, when there was no round yet."""
-_RETRY_S = 600.0
-"""After a round that came to nothing."""
 _YOUNG_S = 3000.0
 _WAIT_S = 900.0
 _AHEAD_S = 60.0

@@ -135,6 +135,6 @@ def _histogram(said: Mapping[str, Any] | None) -> Histogram | None:
     return Histogram(tuple(said["edges"]), tuple(said["labels"]), tuple(said["shares"]))
 
 
-def is_moved(state: State) -> bool:
+def is_moved(state: str) -> bool:
     """Return whether a column in this state is another than its reference."""
     return state in ("drifted", "missing", "new", "constant", "empty", "failed")

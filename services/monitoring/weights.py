@@ -8,7 +8,7 @@ share.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from services.monitoring.models import ColumnVerdict
+from services.monitoring.models import ColumnVerdict, is_moved
 
 FAR = 10.0
 """Thresholds that a lost column counts as, and beyond which a moved one counts no more."""
@@ -71,7 +71,10 @@ def ordered(columns: Sequence[T]) -> tuple[T, ...]:
     """Return columns by need: those that moved first, then by weight, then by name."""
     otherwise = usual(columns)
     return tuple(
-        sorted(columns, key=lambda one: (not _moved(one), -weight(one, otherwise), one.name))
+        sorted(
+            columns,
+            key=lambda one: (not is_moved(one.state), -weight(one, otherwise), one.name),
+        )
     )
 
 
@@ -81,7 +84,7 @@ def shares(columns: Sequence[Weighed]) -> Mapping[str, float]:
     They sum to 1; there are none where nothing moved, or nothing that matters.
     """
     otherwise = usual(columns)
-    moved = {one.name: weight(one, otherwise) for one in ordered(columns) if _moved(one)}
+    moved = {one.name: weight(one, otherwise) for one in ordered(columns) if is_moved(one.state)}
     whole = sum(moved.values())
     return {name: each / whole for name, each in moved.items()} if whole > 0 else {}
 
@@ -100,10 +103,6 @@ def inputs(
         before = found.get(one.name)
         lost = before is not None and before.state in LOST
         more = before is None or weight(one, 1.0) >= weight(before, 1.0)
-        if one.role == "input" and (lost or (more and _moved(one))):
+        if one.role == "input" and (lost or (more and is_moved(one.state))):
             found[one.name] = one
     return tuple(found.values())
-
-
-def _moved(one: Weighed) -> bool:
-    return one.state == "drifted" or one.state in LOST
