@@ -88,7 +88,15 @@ def add(url: str) -> None:
             if said:
                 key = (task.dag_id, task.run_id, task.task_id, task.map_index)
                 store.write_evidence(key, said, settled=run.ended_at is not None)
-    store.write_picture(QUEUE, int(now.timestamp() * 1000), _queue(now))
+    engine.dispose()
+    decide(url, now)
+
+
+def decide(url: str, now: datetime | None = None) -> None:
+    """Have the queue be decided at this moment."""
+    engine, _ = schema.prepare(url)
+    at = now or datetime.now(UTC)
+    WorkflowStore(engine).write_picture(QUEUE, int(at.timestamp() * 1000), _queue(at))
     engine.dispose()
 
 

@@ -42,8 +42,9 @@ def airflow(home: Home, monkeypatch: pytest.MonkeyPatch) -> SmallAirflow:
 
 @pytest.fixture
 def ready(airflow: SmallAirflow, open_page: Open, home: Home) -> None:
-    """A mirror whose training can be launched."""
+    """A mirror whose training can be launched, and whose queue was decided just now."""
     open_page("activity", role="operator", mirror="workflows")
+    seeded.decide(Settings().mirror_url)
     seeded.connect(Settings().mirror_url, home.root / "lora")
 
 

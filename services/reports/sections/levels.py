@@ -41,9 +41,7 @@ def section(asked: Asked) -> Section:
     )
 
 
-def _standing(
-    asked: Asked, at: float, counter: Counter, *, of_now: bool
-) -> tuple[Standing, ...]:
+def _standing(asked: Asked, at: float, counter: Counter, *, of_now: bool) -> tuple[Standing, ...]:
     return standing(
         asked.home, asked.journal, projects=asked.projects, now=at, counter=counter, of_now=of_now
     )
