@@ -78,8 +78,8 @@ def lost(remote: Remote, version: Version, most: int = 0) -> Lost | None:
     outs = project.outs(version)
     lists = [out for out in outs if _gone(out.md5, remote.cache, folder)]
     if lists:
-        files, of = sum(out.files for out in lists), sum(out.files for out in outs)
-        return Lost(files, of, listed=not any(out.is_folder for out in lists))
+        named, of = sum(out.files for out in lists), sum(out.files for out in outs)
+        return Lost(named, of, listed=not any(out.is_folder for out in lists))
     files = _some(project, outs, most)
     gone = sum(1 for md5 in files if _gone(md5, remote.cache, folder))
     return Lost(gone, len(files)) if gone else None

@@ -16,6 +16,7 @@ from services.actions.records import ActionRecord
 from services.actions.roles import Actor
 from services.alerting import deciding
 from services.alerting.models import Event, Policy
+from services.alerting.rules.drift import REPORT
 from services.controller.retraining import RetrainingWatch
 from services.engines.mlflow.models import Metric, Model, Version
 from services.home import Home
@@ -120,7 +121,8 @@ class Lab:
         given: dict[str, Any] = {
             "title": "The inputs of net drifted", "said": "3 of 20 columns drifted.",
             "labels": {"project": PROJECT, "model": MODEL, "version": "2", "verdict": "v1"},
-            "evidence": ("pixels moved by 0.6.", "Evidently's full report: /monitoring/report/x"), "project": PROJECT,
+            "evidence": ("pixels moved by 0.6.", f"{REPORT}/monitoring/report/x"),
+            "project": PROJECT,
         } if state == "firing" else {"said": "All columns are as they were."}  # fmt: skip
         event = Event(f"drift/{PROJECT}/{MODEL}/{what}", self.now(), state, severity,
                       **{**given, **said})  # fmt: skip
