@@ -1,4 +1,4 @@
-"""What people ask of alerts: those that need somebody, those of a time, and what came of one.
+"""What people ask of alerts: those that need somebody, and those of a time.
 
 In a storm thousands are open, and a page shows twenty. So the order of all is decided from a few
 columns (``places``), and the rest is read of those that are shown (``by_id``).
@@ -11,14 +11,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 
-from services.actions import records, schema
+from services.actions import schema
 from services.actions.journal import Journal
-from services.actions.records import ActionRecord
 from services.alerting import outbox, store
 from services.alerting.models import Alert, Message, Severity, State, kind_of
 
-_ALERTS, _ACTIONS, _MESSAGES = schema.alerts, schema.actions, schema.alert_messages
-_DEEDS = 50
+_ALERTS, _MESSAGES = schema.alerts, schema.alert_messages
 _AT_ONCE = 500
 
 
@@ -190,21 +188,6 @@ def _where(projects: Sequence[str] | None, words: str) -> list[ColumnElement[boo
         written = json.dumps(words)[1:-1]
         found.append(_ALERTS.c.body.icontains(written, autoescape=True))
     return found
-
-
-def deeds(journal: Journal, alert: Alert) -> tuple[ActionRecord, ...]:
-    """Return what was done about an alert, oldest first: to it, and under its thread.
-
-    Raises:
-        JournalError: The journal cannot be read.
-    """
-    of = _ACTIONS.c
-    mine = or_(of.subject == f"alert:{alert.id}", of.params.contains(alert.thread, autoescape=True))
-    query = select(of.id).where(of.submitted_ms >= alert.since * 1000, mine)
-    query = query.order_by(of.id.desc()).limit(_DEEDS)
-    with journal.read() as connection:
-        ids = [row.id for row in connection.execute(query)]
-    return tuple(records.record(journal, number) for number in reversed(ids))
 
 
 def last_messages(journal: Journal) -> dict[str, Message]:
