@@ -162,13 +162,38 @@ def history(
     since: float = 0.0,
     before: int | None = None,
     limit: int = 50,
+    severities: Sequence[Severity] = (),
+    kinds: Sequence[str] = (),
+    states: Sequence[State] = (),
+    ended: bool = True,
 ) -> tuple[Alert, ...]:
-    """Return alerts, those that ended too, the newest first; ``before`` pages on by id.
+    """Return alerts, the newest first.
+
+    Args:
+        journal: Where they lie.
+        projects: As for ``places``.
+        words: As for ``places``.
+        since: Seconds since 1970: those that began before are left out.
+        before: Only those older than the alert of this id: the next page.
+        limit: The most of them.
+        severities: Of these alone; () is all.
+        kinds: The same.
+        states: The same.
+        ended: Those that ended, too.
 
     Raises:
         JournalError: The journal cannot be read.
     """
-    query = select(_ALERTS).where(*_where(projects, words), _ALERTS.c.since_ms >= since * 1000)
+    of = _ALERTS.c
+    query = select(_ALERTS).where(*_where(projects, words), of.since_ms >= since * 1000)
+    if severities:
+        query = query.where(of.severity.in_(severities))
+    if kinds:
+        query = query.where(or_(*(of.key.startswith(f"{one}/", autoescape=True) for one in kinds)))
+    if states:
+        query = query.where(of.state.in_(states))
+    if not ended:
+        query = query.where(of.open_key.is_not(None))
     if before is not None:
         query = query.where(_ALERTS.c.id < before)
     return _read(journal, query.order_by(_ALERTS.c.id.desc()).limit(limit))
