@@ -87,7 +87,7 @@ def test_what_is_looked_for_is_found_and_nothing_else(words: str, found: str):
 @pytest.mark.usefixtures("some")
 def test_what_is_no_filter_is_said():
     assert typed("list", "--find", "nowhere").output == "No alert has what is looked for.\n"
-    assert "2h" in typed("list", "--since", "soon", code=1).output
+    assert "2h" in typed("list", "--since", "soon", code=2).output
     for words in (("--severity", "bad"), ("--state", "gone"), ("--inbox", "--kind", "run"),
                   ("--inbox", "--all"), ("--inbox", "--since", "2h")):  # fmt: skip
         typed("list", *words, code=2)
@@ -100,7 +100,9 @@ def test_the_inbox_is_in_the_pages_order_with_the_decisions():
         return [(row["kind"], row["title"], row["act"]) for row in said]
 
     journal = Journal.open(Settings())
-    one = retrainings.put(journal, proposal(0, created_at=time.time() - 70, evidence=()))
+    at = time.time() - 70
+    draft = proposal(0, created_at=at, evidence=(evidence(7, at=at),))
+    one = retrainings.put(journal, draft)
     waits = f"A retraining of {one.model} waits for an approver"
     wanted = [
         ("alert", "drift/lora/net/data", "Acknowledge"),
@@ -157,7 +159,7 @@ def test_it_is_shown_what_an_alert_led_to():
     put = retrainings.put(journal, draft)
     shown = typed("show", str(alert.id)).output
     assert f"It led to retraining {put.id} of net, which is running: It trains." in shown
-    assert "Silence drift/lora/net/data until" in shown
+    assert "drift/lora/net/data, done: silence 1" in shown
     assert "Acknowledge alert" not in shown  # its owner is told already
     said = json.loads(typed("show", str(alert.id), "--json").output)
     assert [(one["id"], one["state"], one["said"]) for one in said["retrainings"]] == [
