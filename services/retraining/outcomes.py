@@ -89,7 +89,8 @@ def _names(
     for one in alerts:
         found[f"alert:{one.id}"].add(one.id)
         for answer in answers.get(one.id, ()):
-            for name in (f"retraining:{answer.id}", *_asked(answer)):
+            named: tuple[Name, ...] = (f"retraining:{answer.id}", *_asked(answer))
+            for name in named:
                 found[name].add(one.id)
     return {name: frozenset(ids) for name, ids in found.items()}
 
