@@ -42,7 +42,9 @@ else:
     )
     if view == "inbox":
         inbox.draw(where, off)
-        command_line("mlops alerts list", "mlops alerts ack ID --note TEXT", "mlops alerts show ID")
+        command_line(
+            "mlops alerts list --inbox", "mlops alerts ack ID… --note TEXT", "mlops alerts show ID"
+        )
     elif view == "timeline":
         timeline.draw(where)
         command_line("mlops alerts list --all")
@@ -56,5 +58,5 @@ else:
         )
     else:
         history.draw(where)
-        command_line("mlops alerts list --all", "mlops alerts show ID")
+        command_line("mlops alerts list --all --find TEXT --since 7d", "mlops alerts show ID")
 inside.follow()

@@ -14,8 +14,6 @@ from services.actions.records import ActionRecord
 from services.alerting.models import Message, Note
 from services.retraining.models import Proposal
 
-_OWN = {"alert-ack", "alert-close"}
-"""Actions that the alert's own lines tell when they were done."""
 _BODY = 1_500
 _TOLD: Mapping[str, str] = {
     "firing": "that it fires",
@@ -44,8 +42,8 @@ def told(story: Story, whole: bool) -> list[Line]:  # noqa: FBT001 - one word, n
     """Return the lines, oldest first; ``whole``: also what messages told of other alerts."""
     lines = [_noted(one) for one in story.notes if not _is_message(one, story.messages)]
     lines += [_message(one, whole=whole) for one in story.messages]
-    lines += [_action(one) for one in story.deeds if one.kind not in _OWN or one.state != "done"]
-    lines += [_answer(one) for one in story.answers]
+    lines += [_action(one) for one in story.led_to.others]
+    lines += [_answer(one) for one in story.led_to.retrainings]
     return sorted(lines, key=lambda line: line.at)
 
 

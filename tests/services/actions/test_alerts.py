@@ -12,7 +12,7 @@ from services.actions.alert_channels import AddChannel, RemoveChannel, TryChanne
 from services.actions.alerts import AcknowledgeAlert, CloseAlert, EndSilence, SilenceAlerts
 from services.actions.executor import ActionRecord, Executor
 from services.actions.roles import Actor
-from services.alerting import asking, channels, deciding, delivery, inbox, outbox, store
+from services.alerting import channels, deciding, delivery, inbox, outbox, store
 from services.alerting.models import Alert, Channel, Event, Message, Policy
 from services.errors import (
     ConflictError,
@@ -24,6 +24,7 @@ from services.errors import (
     PlatformError,
 )
 from services.home import Home
+from services.retraining import outcomes
 from tests.services.actions.conftest import OWNER
 
 ADDRESS = "json://user:hunter2@hooks.example/T0"
@@ -114,14 +115,16 @@ def test_an_operator_closes_what_nobody_can_see_and_nothing_else(
     record = done(executor, CloseAlert(one.id, "p", "It was deleted."), ben)
     assert store.alert(context.journal, one.id).resolution == "ben closed it: It was deleted."
     closed = store.alert(context.journal, one.id)
-    assert [deed.id for deed in asking.deeds(context.journal, closed)][-1] == record.id
+    (found,) = outcomes.of_alerts(context.journal, [closed]).values()
+    assert found.deeds[-1].id == record.id
 
 
 def test_what_carries_an_alerts_thread_is_of_its_story(context: Context, executor: Executor):
     one, other = fired(context), fired(context, "run/p/adam")
     asked = done(executor, SilenceAlerts(one.key, f"See {one.thread}.", time.time() + 600, "p"))
-    assert [deed.id for deed in asking.deeds(context.journal, one)] == [asked.id]
-    assert asking.deeds(context.journal, other) == ()
+    found = outcomes.of_alerts(context.journal, [one, other])
+    assert [deed.id for deed in found[one.id].deeds] == [asked.id]
+    assert found[other.id].deeds == ()
 
 
 # Silences

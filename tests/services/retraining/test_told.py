@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -10,10 +11,12 @@ from services.alerting import channels, outbox, store
 from services.alerting.models import Channel, Message, Silence
 from services.controller import alerts
 from services.controller.alerts import AlertWatch, Sources
+from services.retraining import store as retrainings
 from services.retraining import telling
+from services.retraining.models import Proposal
 from tests.services.alerting.things import channel
 from tests.services.retraining.lab import ANA, PROJECT, Lab
-from tests.services.retraining.things import NOW, ended
+from tests.services.retraining.things import NOW, ended, proposal
 
 
 @pytest.fixture
@@ -160,3 +163,16 @@ def test_a_channel_of_another_project_hears_of_none():
         if telling._wants(each, one)
     }  # fmt: skip
     assert wanted == {"a", "c"}
+
+
+def test_what_belongs_to_a_change_of_state_is_written_with_such_a_change_alone(lab: Lab):
+    journal, told = lab.context.journal, []
+    one = retrainings.put(journal, proposal(0))
+
+    def also(_connection: object, after: Proposal) -> None:
+        told.append(after.state)
+
+    for state, said in (("open", "a"), ("promoted", "b"), ("promoted", "c")):
+        after = replace(one, state=state, said=said, ended_at=None if state == "open" else NOW)
+        retrainings.change(journal, one.id, lambda _, after=after: (after, ()), also)
+    assert told == ["promoted"]
