@@ -4,6 +4,8 @@ Like ``state`` and ``predicted`` a place with ``st.cache_*``: what was counted o
 by all tabs; objectives themselves are read each time, so that one that was set counts at once.
 """
 
+import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from services.objectives.accuracies import Accuracies
     from services.objectives.counting import Counter, Minutes
     from services.objectives.hosts import ByState, Efficiency
+    from services.objectives.levels import Level
     from services.objectives.models import Objective, Standing
 
 
@@ -43,6 +46,39 @@ def standings(project: str, model: str) -> tuple["Standing", ...]:
     return standing(
         Home.locate(), state.journal(), project, model, counter=_counter(), measured=_accuracies()
     )
+
+
+def levels(since: float, step_s: float, count: int) -> Mapping[tuple[str, str], "Level"]:
+    """Return the service level of all that is in service, whoever asks, by (project, model).
+
+    Args:
+        since: Begin of the first stretch of time, seconds since 1970.
+        step_s: Length of each; whole minutes, as ``since``.
+        count: How many there are.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    from services.objectives import store
+
+    return _levels(repr(store.said(state.journal())), since, step_s, count)
+
+
+# Of all projects: each takes out of it what the person may see.
+@st.cache_resource(show_spinner=False, max_entries=8, ttl="15s", refresh_mode="background")
+def _levels(
+    objectives: str, since: float, step_s: float, count: int
+) -> Mapping[tuple[str, str], "Level"]:
+    from services.objectives import asking
+    from services.objectives import levels as over_time
+
+    del objectives  # one that was set counts at once
+    now = time.time()
+    told = asking.told(
+        Home.locate(), state.journal(), now=now, counter=_counter(), measured=_accuracies(),
+        back_s=now - since,
+    )  # fmt: skip
+    return over_time.levels(told, since, step_s, count)
 
 
 def minutes(

@@ -42,8 +42,8 @@ class Level:
 
     @property
     def worst(self) -> Standing | None:
-        """Return the objective that fares worst; of equal ones that with the least budget left."""
-        return max(self.standings, key=_badness, default=None)
+        """Return the objective that fares worst."""
+        return worst(self.standings)
 
     @property
     def state(self) -> State:
@@ -67,10 +67,22 @@ def levels(
             one.standings,
             () if one.minutes is None
             else stretches(one.minutes, one.standings, since, step_s, count),
-            _asked_at(one.minutes),
+            asked_at(one.minutes),
         )
         for one in told
     }  # fmt: skip
+
+
+def worst(standings: Sequence[Standing]) -> Standing | None:
+    """Return the objective that fares worst; of equal ones that with the least budget left."""
+    return max(standings, key=_badness, default=None)
+
+
+def asked_at(minutes: Minutes | None) -> float | None:
+    """Return the begin of the newest minute with a request, seconds since 1970; None: none is."""
+    if minutes is None or not len(minutes.minute):
+        return None
+    return float(minutes.minute[-1]) * MINUTE_S
 
 
 def stretches(
@@ -101,9 +113,3 @@ def stretches(
 
 def _badness(one: Standing) -> tuple[int, float]:
     return STATES.index(one.state), -(1.0 if one.budget_left is None else one.budget_left)
-
-
-def _asked_at(minutes: Minutes | None) -> float | None:
-    if minutes is None or not len(minutes.minute):
-        return None
-    return float(minutes.minute[-1]) * MINUTE_S
