@@ -98,7 +98,7 @@ def _figure(worst: Standing) -> str:
             return kind
         return f"{worst.objective.metric} {number(worst.achieved, 3)}"
     if worst.spent is not None and worst.spent > 1:
-        return f"{kind}, {number(worst.spent, 3)} × spent"
+        return f"{kind}, {worst.spent:.3g} × spent"
     if worst.budget_left is not None:
         return f"{kind}, {percent(worst.budget_left)} left"
     return f"{kind}, {counted(worst.requests, 'request')}" if worst.requests else ""

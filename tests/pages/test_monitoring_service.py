@@ -1,13 +1,17 @@
 """The matrix as the app draws it: objectives, alerts and retrainings beside real checks."""
 
+import threading
 import time
+from typing import Any
 
 import pytest
 
+from dashboard import promised
 from services.actions.journal import Journal
 from services.alerting import deciding
 from services.alerting.models import Event, Policy, Severity
 from services.home import Home
+from services.objectives import asking
 from services.objectives import store as objectives
 from services.objectives.models import Objective
 from services.predictions.folder import Folder
@@ -20,6 +24,12 @@ from tests.services.predictions.records import record, written
 from tests.services.retraining.things import proposal
 
 __all__ = ["laid"]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for what is counted: machines are busy."""
+    monkeypatch.setattr(promised, "PATIENCE_S", 20.0)
 
 
 def failing(home: Home, count: int = 400, bad: int = 40) -> None:
@@ -77,7 +87,7 @@ def alerts(journal: Journal) -> None:
     deciding.decide(journal, told, now, Policy(group_wait_s=0.0))
 
 
-def test_alerts_and_retrainings_are_told_to_who_sees_the_project(laid: Laid, open_page: Open):
+def test_alerts_and_retrainings_stand_below_the_name(laid: Laid, open_page: Open):
     journal = laid()
     alerts(journal)
     project, _, model = LORA.partition(".")
@@ -87,9 +97,35 @@ def test_alerts_and_retrainings_are_told_to_who_sees_the_project(laid: Laid, ope
     assert "◇ 1 alert" in row(app, CLIP)
     assert "◷ retraining waits for a decision" in row(app, LORA)
     assert "retraining" not in row(app, CLIP)
+
+
+def test_a_person_sees_the_alerts_of_their_projects(laid: Laid, open_page: Open):
+    alerts(laid())
     app = opened(open_page, projects=("clip-finetuning",))
+    assert drawn(app).count(" 1 alert<") == 1
     assert "◇ 1 alert" in row(app, CLIP)
-    assert LORA not in drawn(app)
+
+
+def test_until_the_logs_were_counted_the_page_stands_without(
+    laid: Laid, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    laid()
+    going = threading.Event()
+    ask = asking.told
+
+    def slow(*of: Any, **given: Any) -> Any:
+        assert going.wait(20)
+        return ask(*of, **given)
+
+    monkeypatch.setattr(asking, "told", slow)
+    monkeypatch.setattr(promised, "PATIENCE_S", 0.01)
+    app = opened(open_page)
+    assert not app.exception
+    assert "✓ met" not in row(app, LORA)
+    assert "✓ answers" in row(app, LORA)
+    going.set()
+    monkeypatch.setattr(promised, "PATIENCE_S", 20.0)
+    assert "✓ met" in row(app.run(), LORA)
 
 
 def test_a_log_that_cannot_be_read_leaves_the_service_unknown_and_verdicts_stand(
