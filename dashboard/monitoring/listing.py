@@ -33,6 +33,7 @@ _BADGES = {
     "not enough data": ("hourglass_empty", "violet"), "unknown": ("help", "gray"),
     looks.NEVER.word: (looks.NEVER.icon, "gray"), looks.AWAY.word: (looks.AWAY.icon, "gray"),
 }  # fmt: skip
+_TOLD = {MISSED: "missed an objective", AT_RISK: "with an objective at risk"}
 
 
 def draw(where: Scope) -> None:
@@ -105,7 +106,7 @@ def _summary(found: Sequence[Row]) -> None:
             if counts[word]:
                 icon, colour = _BADGES[word]
                 st.badge(
-                    f"{counts[word]:,} {word}", icon=f":material/{icon}:",
+                    f"{counts[word]:,} {_TOLD.get(word, word)}", icon=f":material/{icon}:",
                     color=colour,  # type: ignore[arg-type]  # one of the theme's words
                 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from services.monitoring.courses import Degree
 from services.objectives.levels import Level, Stretch
 from services.objectives.models import Standing, State
 
-MISSED, AT_RISK = "objective missed", "objective at risk"
+MISSED, AT_RISK = "missed", "at risk"
 """The words that filters know them by."""
 _LOOKS: Mapping[State, Look] = {
     "met": Look("check_circle", "✓", "green", "met"),

@@ -133,7 +133,7 @@ class _Drawn:
         href = markup(address.to(self._row.name, part="Objectives"))
         told = markup(promise.told(stands.strip, self._stretch))
         head = self._state(stands.look, stands.said)
-        left = f"{self._quiet(stands.figure)}<br>" if stands.figure else ""
+        left = f"{self._quiet(_unbroken(stands.figure))}<br>" if stands.figure else ""
         return (
             f'<a href="{href}" style="text-decoration:none;color:inherit;display:block">'
             f"{head}{looks.strip(stands.strip, self._hues, told)}</a>{left}{self._now_answers()}"
@@ -143,12 +143,14 @@ class _Drawn:
         """Return how it answers in a line of its own, loud where it fails."""
         service = self._row.service
         shown, hues = service.look, self._hues
-        text = f"{shown.sign} {shown.word}" + (f", {service.figure}" if service.figure else "")
+        if self._row.promise is not None and shown.word == self._row.promise.look.word:
+            return ""  # neither lately nor now: said once
+        text = f"{shown.sign} {shown.word}" + (f", {service.figure}" if service.figure else " now")
         tone = looks.hue(shown, hues) if service.failing else hues.muted
         weight = 600 if service.failing else 400
         return (
             f'<span title="{markup(service.said, 500)}" style="color:{tone};font-size:12px;'
-            f'font-weight:{weight}">{markup(text)}</span>'
+            f'font-weight:{weight}">{markup(_unbroken(text))}</span>'
         )
 
     def _last(self) -> str:
@@ -182,3 +184,8 @@ class _Drawn:
 
     def _quiet(self, text: str) -> str:
         return f'<span style="color:{self._hues.muted};font-size:12px">{markup(text)}</span>'
+
+
+def _unbroken(text: str) -> str:
+    """Return a text that breaks after its commas alone: no figure is parted from its unit."""
+    return text.replace(" ", "\xa0").replace(",\xa0", ", ")

@@ -53,8 +53,8 @@ def test_what_missed_its_objective_hours_ago_says_so_and_is_found(
     assert "availability, 10 × spent" in found
     assert "400 requests of the deployment" in found
     assert "✓ met" in row(app, LORA)
-    assert "1 objective missed" in said(app)
-    app = opened(open_page, role=role, state="objective missed")
+    assert "1 missed an objective" in said(app)
+    app = opened(open_page, role=role, state="missed")
     assert "1 of 7 versions in service" in said(app)
     assert f"deployment={CLIP}" in drawn(app)
 
