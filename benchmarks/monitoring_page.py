@@ -170,6 +170,7 @@ def main() -> None:
             visits(page, traffic, options.visits)
             after_checks(page, home, next(iter(found)), options.visits)
             details(page, list(found)[: options.visits])
+            page.evaluate(IDLE, _OTHER)  # from a deployment to the matrix is no change of the page
             page.evaluate(IDLE, _PAGE)
             page.wait_for_timeout(3_000)
             taken = [hardware_page.share(process, page, options.seconds) for _ in range(3)]
