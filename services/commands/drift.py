@@ -1,4 +1,4 @@
-"""``mlops drift``: how deployments do beside their baselines, across projects."""
+"""``mlops drift``: how deployments do beside their baselines and promises, across projects."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from services.commands.drift_reading import Deployment
     from services.monitoring.models import ColumnVerdict, Verdict
     from services.monitoring.store import Summary
+    from services.objectives.models import Standing
 
 _named = click.argument("name", metavar="PROJECT.MODEL")
 _KINDS = ("data", "prediction", "quality", "accuracy")
@@ -36,7 +37,7 @@ def drift() -> None:
 @json_option
 @sentences
 def list_drift(*, project: str | None, as_json: bool) -> None:
-    """List the deployments of all projects, the worst first, with their newest verdicts."""
+    """List the deployments of all projects, the worst first: verdicts, objectives, freshness."""
     from services.commands import drift_reading
 
     found = drift_reading.deployments(project)
@@ -51,11 +52,17 @@ def list_drift(*, project: str | None, as_json: bool) -> None:
             "–" if one.share is None else f"{one.share:.0%}",
             "–" if one.rows is None else f"{one.rows:,}",
             "–" if one.age_s is None else age(one.age_s),
+            _level(one.level),
+            _ago(one.predicted_at, one.now),
+            _ago(one.labelled_at, one.now),
             one.said,
         ]
         for one in found
     ]
-    columns = ["deployment", "state", "severity", "drifted", "rows", "age", "said"]
+    columns = [
+        "deployment", "state", "severity", "drifted", "rows", "age", "objectives", "asked",
+        "labels", "said",
+    ]  # fmt: skip
     print_table(columns, rows, "Nothing is in service, so nothing is checked.")
 
 
@@ -161,6 +168,19 @@ def age(seconds: float) -> str:
     if seconds < _HOUR_S:
         return f"{max(0.0, seconds) / 60:.0f} min"
     return f"{seconds / _HOUR_S:.0f} h" if seconds < 2 * _DAY_S else f"{seconds / _DAY_S:.0f} d"
+
+
+def _ago(at: float | None, now: float) -> str:
+    return "–" if at is None else age(now - at)
+
+
+def _level(worst: "Standing | None") -> str:
+    """Return how a deployment stands: with that of its objectives which fares worst."""
+    if worst is None:
+        return "–"
+    if worst.state in ("met", "unknown"):
+        return worst.state
+    return f"{worst.state} ({worst.objective.kind})"
 
 
 def verdict_shape(one: "Verdict") -> dict[str, Any]:

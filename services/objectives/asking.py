@@ -5,8 +5,8 @@ begins anew says the same.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from services.actions.journal import Journal
@@ -70,6 +70,44 @@ def standing(
     Raises:
         JournalError: The journal cannot be read.
     """
+    asked = told(
+        home, journal, project, model, projects=projects, now=now, counter=counter,
+        measured=measured,
+    )  # fmt: skip
+    return tuple(each for one in asked for each in one.standings)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One deployment: how it stands, and what that was counted of."""
+
+    project: str
+    model: str
+    standings: tuple[Standing, ...]
+    minutes: Minutes | None
+    """Its requests; None: the log cannot be read."""
+
+
+def told(
+    home: Home,
+    journal: Journal,
+    project: str | None = None,
+    model: str | None = None,
+    *,
+    projects: tuple[str, ...] | None = None,
+    now: float | None = None,
+    counter: Counter | None = None,
+    measured: Measured | None = None,
+    back_s: float = 0.0,
+) -> tuple[Told, ...]:
+    """Return the same as ``standing``, by deployment, with the minutes that it rests on.
+
+    They reach back as far as its longest objective, and ``back_s`` seconds at least: who draws
+    requests over time needs no second look at the log.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
     until = time.time() if now is None else now
     counts = Counter(home) if counter is None else counter
     names = [(project, model)] if project and model else _in_service(journal, project)
@@ -86,35 +124,35 @@ def standing(
             return None
         return None if found is None else found.version
 
-    return tuple(
-        found
-        for name in names
-        for found in _of(*name, store.of(known, *name), until, counts, ask, live)
-    )
+    found = []
+    for name in names:
+        objectives = store.of(known, *name)
+        stand, minutes = _counted(*name, objectives, until, counts, back_s)
+        stand += [
+            _asked(*name, one, until, ask, live) for one in objectives if one.kind == "accuracy"
+        ]
+        found.append(Told(*name, tuple(stand), minutes))
+    return tuple(found)
 
 
-def _of(
+def _counted(
     project: str,
     model: str,
     objectives: tuple[Objective, ...],
     now: float,
     counter: Counter,
-    measured: Measured,
-    live: LiveVersion,
-) -> Iterator[Standing]:
+    back_s: float,
+) -> tuple[list[Standing], Minutes | None]:
     # One look for all of them: they count the same requests.
     of_requests = [one for one in objectives if one.kind != "accuracy"]
     bound = next((one.bound_ms for one in of_requests if one.bound_ms is not None), None)
-    longest = max((one.window_s for one in of_requests), default=0.0)
+    longest = max((back_s, *(one.window_s for one in of_requests)))
     try:
         minutes = counter.minutes(project, model, now - longest, now, bound)
     except PlatformError as error:
-        yield from (Standing(project, model, o, "unknown", error.message) for o in of_requests)
-    else:
-        yield from (counted(project, model, one, minutes, now) for one in of_requests)
-    for one in objectives:
-        if one.kind == "accuracy":
-            yield _asked(project, model, one, now, measured, live)
+        why = error.message
+        return [Standing(project, model, one, "unknown", why) for one in of_requests], None
+    return [counted(project, model, one, minutes, now) for one in of_requests], minutes
 
 
 def _asked(

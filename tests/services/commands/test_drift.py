@@ -102,7 +102,8 @@ def test_all_projects_the_worst_first(home: Home, journal: Journal, verdicts: Ve
         ["q.m", "drifted"], ["p.bad", "failed"], ["p.new", "not checked"], ["p.m", "steady"],
     ]  # fmt: skip
     assert rows[0] == [
-        "q.m", "drifted", "high", "50%", "2,000", "2 min", "The data of 3 is drifted.",
+        "q.m", "drifted", "high", "50%", "2,000", "2 min", "unknown", "2 min", "–",
+        "The data of 3 is drifted.",
     ]  # fmt: skip
     assert rows[1][-1] == "It could not be checked: The log cannot be read."
     only = json.loads(typed("list", "--project", "q", "--json").stdout)
@@ -117,7 +118,8 @@ def test_json_has_the_documented_keys(home: Home, journal: Journal, verdicts: Ve
     assert set(found) == {
         "deployment", "project", "model", "versions", "state", "severity", "kind", "version",
         "verdict", "share", "rows", "columns", "drifted_columns", "said", "computed_at", "age_s",
-        "looked_at", "report", "baseline", "kinds", "faults",
+        "looked_at", "predicted_at", "labelled_at", "objectives", "report", "baseline", "kinds",
+        "faults",
     }  # fmt: skip
     assert (found["drifted_columns"], found["columns"], found["share"]) == (["input.a"], 2, 0.5)
     assert found["computed_at"].endswith("Z")
