@@ -185,6 +185,11 @@ def _accuracy(objective: Objective, now: "Quality") -> tuple[State, str]:
         )
     if now.rows < FEWEST_LABELS:
         return "unknown", f"Only {now.rows} rows have a label: {FEWEST_LABELS} are wanted."
+    if now.size < FEWEST_LABELS:
+        return "unknown", (
+            f"Its {now.rows:,} rows with a label were asked together and are worth {now.size:.0f} "
+            f"that were not: {FEWEST_LABELS} are wanted."
+        )
     from services.monitoring import accuracy  # who has a figure has it already
 
     higher = objective.metric == "accuracy"

@@ -29,7 +29,7 @@ def over(objective: Objective, found: "Accuracy", version: int, least: int) -> s
     """
     for point in reversed(found.points):
         one = point.quality
-        within = _is_within(objective, one) if one.rows >= least else None
+        within = _is_within(objective, one) if one.size >= least else None
         if within:
             return (
                 f"Lately version {version} is within its bound of {objective.target:g}: "
