@@ -99,7 +99,7 @@ def _of_alert(one: Alert, *, approver: bool) -> Need:
     )
 
 
-def _panel(name: str) -> Mapping[str, str]:
+def _panel(name: str) -> dict[str, str]:
     """Return where the retrainings of ``PROJECT.MODEL`` are decided about."""
     return {"deployment": name, "part": "retraining"}
 

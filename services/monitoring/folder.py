@@ -45,14 +45,6 @@ def workspace(home: Home) -> Path:
     return base(home) / "workspace"
 
 
-def drop_report(home: Home, report: str) -> None:
-    """Remove a report and what lies beside it of the same name; what stays is in nobody's way."""
-    path = base(home) / report
-    with contextlib.suppress(OSError):
-        for one in path.parent.glob(f"{path.stem}.*"):
-            one.unlink(missing_ok=True)
-
-
 def drop_reports(home: Home, before: float) -> None:
     """Remove reports of days before a moment, those too that no verdict names: one was killed."""
     last = _day(before)
@@ -72,6 +64,14 @@ def write(path: Path, content: bytes) -> None:
         write_whole(path, content)
     except OSError as error:
         raise not_written(path, error) from error
+
+
+def drop_report(home: Home, report: str) -> None:
+    """Remove a report and what lies beside it of the same name; what stays is in nobody's way."""
+    path = base(home) / report
+    with contextlib.suppress(OSError):
+        for one in path.parent.glob(f"{path.stem}.*"):
+            one.unlink(missing_ok=True)
 
 
 def not_written(path: Path, error: OSError) -> PlatformError:

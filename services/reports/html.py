@@ -12,6 +12,8 @@ from services.reports.units import told
 
 _CELL = 400
 """Characters of a cell at most."""
+_SENTENCE = 45
+"""Characters that the cells of a column have on average, from which on it is of sentences."""
 _SMALL = 0.005
 """A change by less is told, and not judged; of shares every change is: 99.9 % is not 99.5 %."""
 _UNIT = re.compile(r"(?<=\d) (?=%|(?:ms|min|[hsW]|[kM]?J|[kMG]B|GiB|bytes)\b)")
@@ -98,25 +100,39 @@ def change(one: Figure) -> str:
 
 def _table(one: Table) -> str:
     head = f"<h3>{html.escape(one.title)}</h3>"
-    source = f'<div class="source">From {html.escape(one.source)}</div>'
+    source = f"From {html.escape(one.source)}"
     if not one.rows:
-        return f'{head}<p class="muted">{html.escape(one.empty)}</p>{source}'
-    names = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in one.columns)
+        empty = f'<p class="muted">{html.escape(one.empty)}</p>'
+        return f'{head}{empty}<div class="source">{source}</div>'
+    wide = [_is_long(one, place) for place in range(len(one.columns))]
+    names = "".join(
+        f'<th scope="col"{_LONG if long else ""}>{html.escape(name)}</th>'
+        for name, long in zip(one.columns, wide, strict=True)
+    )
     rows = "".join(f"<tr>{_cells(row)}</tr>" for row in one.rows)
+    more = f'<p class="muted">and {one.rest.count:,} more.</p>' if one.rest.count else ""
     return (
         f'{head}<div class="wide"><table><thead><tr>{names}</tr></thead><tbody>{rows}</tbody>'
-        f"</table></div>{_rest(one)}{source}"
+        f'</table></div>{more}<div class="source">{source}{_csv(one)}</div>'
     )
 
 
-def _rest(one: Table) -> str:
-    """Return how many rows are not shown, and the link to all of them."""
+_LONG = ' class="long"'
+
+
+def _is_long(one: Table, place: int) -> bool:
+    """Return whether a column holds sentences, for which a narrow one is no room."""
+    return sum(min(len(row[place]), _CELL) for row in one.rows) > _SENTENCE * len(one.rows)
+
+
+def _csv(one: Table) -> str:
+    """Return the link to all rows that are in the file."""
     there = len(one.rows) + len(one.rest.rows)
-    more = f"and {one.rest.count:,} more. " if one.rest.count else ""
-    all_of = "all" if not one.rest.more else f"the first {there:,} of {there + one.rest.more:,}"
-    saved = f"CSV, {all_of} rows" if there > 1 else "CSV"
-    link = f'<a class="raw" download="{csvs.file_name(one)}" href="{csvs.link(one)}">{saved}</a>'
-    return f'<p class="muted">{more}{link}</p>'
+    all_of = "all rows"
+    if one.rest.more:
+        all_of = f"the first {there:,} of {there + one.rest.more:,} rows"
+    link = f'download="{csvs.file_name(one)}" href="{csvs.link(one)}"'
+    return f'<span class="raw"> · <a {link}>CSV, {all_of}</a></span>'
 
 
 def _cells(row: Sequence[str]) -> str:

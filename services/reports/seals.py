@@ -5,17 +5,18 @@ import re
 
 _FOOT = "<footer"
 _END = re.compile(
-    r'<footer class="muted">[^<]*<code>([0-9a-f]{64})</code>[^<]*</footer></body></html>\s*'
+    r'<footer class="source">[^<]*<code>([0-9a-f]{64})</code>[^<]*<code>[^<]*</code></footer>'
+    r"</body></html>\s*"
 )
 
 
 def sealed(whole: str) -> str:
     """Return a page with its digest and its end; the digest is of all that stands before it."""
     said = (
-        "SHA-256 of all above: <code>{}</code>. `mlops report check FILE` says whether anything "
-        "was changed, and which report of this platform it is."
+        f"SHA-256 of all above: <code>{_of(whole)}</code> Whether anything was changed, and which "
+        "report of this platform it is, says <code>mlops report check FILE</code>"
     )
-    return f'{whole}<footer class="muted">{said.format(_of(whole))}</footer></body></html>\n'
+    return f'{whole}<footer class="source">{said}</footer></body></html>\n'
 
 
 def digest(page: str) -> str | None:

@@ -13,7 +13,7 @@ padding-bottom:4px}h3{font-size:14px;margin:22px 0 6px}
 p{margin:8px 0}
 .muted,.source,caption{color:var(--muted)}.source{font-size:11px;margin-top:4px}
 code{margin-right:8px}
-nav{display:flex;flex-wrap:wrap;gap:4px 16px}nav a,a.raw{color:var(--bar)}
+nav{display:flex;flex-wrap:wrap;gap:4px 16px}nav a,.raw a{color:var(--bar)}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(210px,1fr));gap:10px}
 .figure{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 12px;
 display:flex;flex-direction:column}
@@ -28,6 +28,7 @@ table{border-collapse:collapse;width:100%;font-size:12.5px;font-variant-numeric:
 th,td{text-align:left;vertical-align:top;padding:5px 8px;border-bottom:1px solid var(--line);
 min-width:76px;max-width:340px;overflow-wrap:break-word}
 th{color:var(--muted);font-weight:600;line-height:1.25;vertical-align:bottom}
+th.long{min-width:210px}
 .missing{border:1px solid var(--bad);border-radius:8px;padding:10px 12px}
 svg{display:block;width:100%;height:auto}svg text{fill:var(--muted);font-size:10px}
 footer{margin-top:38px;border-top:1px solid var(--line);padding-top:8px;overflow-wrap:anywhere}
@@ -41,5 +42,5 @@ h2,h3{break-after:avoid}h2{margin-top:22px}h3{font-size:12px;margin-top:14px}
 .figures{grid-template-columns:repeat(5,1fr);gap:6px}.figure{padding:6px 8px}
 .figure b{font-size:16px}.source{font-size:8.5px}.small{grid-template-columns:repeat(3,1fr)}
 .wide{overflow:visible}table{font-size:9.5px}
-th,td{min-width:52px;max-width:none;padding:3px 5px;overflow-wrap:anywhere}}
+th,td{min-width:52px;max-width:none;padding:3px 5px;overflow-wrap:anywhere}th.long{min-width:130px}}
 """

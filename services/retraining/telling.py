@@ -34,7 +34,7 @@ def promoted(connection: Connection, one: Proposal, now: float, base: str) -> in
         return 0
     names = [each.name for each in outbox.channels_of(connection) if _wants(each, one)]
     title, body = words(one, base)
-    return outbox.announce(connection, names, title, body, now, group=key, what=KIND)
+    return outbox.announce(connection, names, title, body, now, group=key, what="retraining")
 
 
 def _wants(channel: Channel, one: Proposal) -> bool:

@@ -282,7 +282,10 @@ def test_from_shifted_predictions_to_the_alert_and_back(
     asked(home, time.time() - 3 * HOUR_S, 2100)
     asked(home, time.time() - HOUR_S, 2000, shift=1.0, seed=1, span_s=HOUR_S - 60)
     shift = [-120.0]
-    rounds = MonitoringWatch(home, journal, None, WORKFLOW, lambda: time.time() + shift[0])
+    rounds = MonitoringWatch(
+        home, journal, None, WORKFLOW, lambda: time.time() + shift[0],
+        ticks=lambda: time.monotonic() + shift[0],
+    )  # fmt: skip
     rounds.turn()
 
     def round_ends() -> None:
