@@ -147,8 +147,11 @@ def _quality(task: Task, errors: Figures, label_of: Codes) -> Quality | None:
     rows = len(errors)
     if not rows:
         return None
-    count = significance.worth(errors, label_of)
     mean, deviation = float(errors.mean()), float(errors.std())
+    # Where all are the same nothing tells how alike the rows of a request are: each counts once.
+    same = bool((errors == errors[0]).all())
+    requests = len(np.unique(label_of))
+    count = float(requests) if same and requests > 1 else significance.worth(errors, label_of)
     z = float(ndtri(_SURE))
     if task == "regression":
         half = z * deviation / math.sqrt(count)

@@ -1,6 +1,7 @@
 """Accuracy below its bound over a real home: labels of the log, verdicts, alerts, messages."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -136,10 +137,14 @@ def test_the_objective_first_then_the_check_is_one_message(lab: Lab):
 def test_the_check_first_then_the_objective_is_one_message(lab: Lab):
     lab.predicted(3, off=4.0)
     lab.checked()
+    asleep = threading.Event()
+    lab.sources._counter = Counter(lab.home)
+    lab.sources._accuracies = Accuracies(lab.home, read=lambda *_: asleep.wait(20) and None)  # type: ignore[arg-type]
     lab.watch.turn()  # labels are being counted still
     lab.ahead_s += 10
     lab.watch.turn()
     assert lab.states() == {DRIFTED: "firing"}
+    asleep.set()
     lab.look()
     assert lab.states() == {PROMISED: "inhibited", DRIFTED: "firing"}
     assert lab.told() == ["firing"]

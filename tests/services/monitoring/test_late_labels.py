@@ -125,6 +125,14 @@ def test_a_loss_is_found_in_them_all_the_same():
     assert accuracy.judge(now, None, accuracy.Bound("accuracy", 0.9)).state == "drifted"
 
 
+def test_requests_that_are_all_wrong_are_as_many_as_they_are():
+    """A model that is right half the time is wrong in five requests of five once in 32 looks."""
+    past = figure(alike(np.random.default_rng(7), 5000, 1, 0.5))
+    now = figure(alike(np.random.default_rng(7), 5, 50, 0.0))
+    assert (now.value, now.rows, now.size) == (0.0, 250, 5.0)
+    assert accuracy.judge(now, past).state == "too few"
+
+
 def test_rows_of_a_few_requests_are_too_few():
     hits = np.repeat([True, False, True, True], 50)
     found = alike(np.random.default_rng(0), 4, 50, 0.5)
