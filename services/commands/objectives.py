@@ -126,6 +126,7 @@ def shape(one: "Standing") -> dict[str, Any]:
         "days": promised.days,
         "source": promised.source,
         "set_by": promised.set_by or None,
+        "version": one.version,
         "state": one.state,
         "achieved": one.achieved,
         "low": one.low,

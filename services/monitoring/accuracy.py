@@ -2,7 +2,8 @@
 
 Labels come late, so the newest predictions have few: a stretch is ``open`` while it is younger than
 nine of ten labels took. Accuracy has Wilson's interval (1927), the mean absolute error the normal
-one; both at 95 %. Rows of one request count as one each.
+one; both at 95 %. Rows that were asked together are alike: an interval and a test go by what they
+are worth (``significance.worth``), as those of drift do.
 """
 
 import math
@@ -14,10 +15,10 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from services.home import Home
-from services.monitoring import labels
+from services.monitoring import labels, significance
 from services.monitoring.labels import Labelled, Task
 from services.monitoring.models import Severity, VerdictState
-from services.monitoring.series import Figures
+from services.monitoring.series import Codes, Figures
 from services.monitoring.verdict import Judged, Rules
 from services.predictions import monitoring as log
 from services.predictions import reading
@@ -45,6 +46,13 @@ class Quality:
     rows: int
     deviation: float
     """Standard deviation of a row's hit (0 or 1) or absolute error."""
+    worth: float | None = None
+    """How many independent rows they are worth; None: each is one."""
+
+    @property
+    def size(self) -> float:
+        """Return of how many independent rows the figure is as sure."""
+        return float(self.rows) if self.worth is None else self.worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +121,11 @@ def measured(
     points = []
     for number in np.unique(place):
         begin = since + float(number) * step_s
-        quality = _quality(found.task, errors[place == number])
+        here = place == number
+        quality = _quality(found.task, errors[here], found.label_of[here])
         if quality is not None:
             points.append(Point(begin, quality, begin + step_s + late > until))
-    overall = _quality(found.task, errors)
+    overall = _quality(found.task, errors, found.label_of)
     delay = float(np.median(found.delay_s)) if len(errors) else None
     said = _said(found, overall, predictions)
     return Accuracy(
@@ -134,19 +143,23 @@ def errors_of(found: Labelled) -> Figures:
     return np.abs(off)
 
 
-def _quality(task: Task, errors: Figures) -> Quality | None:
-    count = len(errors)
-    if not count:
+def _quality(task: Task, errors: Figures, label_of: Codes) -> Quality | None:
+    rows = len(errors)
+    if not rows:
         return None
     mean, deviation = float(errors.mean()), float(errors.std())
+    # Where all are the same nothing tells how alike the rows of a request are: each counts once.
+    same = bool((errors == errors[0]).all())
+    requests = len(np.unique(label_of))
+    count = float(requests) if same and requests > 1 else significance.worth(errors, label_of)
     z = float(ndtri(_SURE))
     if task == "regression":
         half = z * deviation / math.sqrt(count)
-        return Quality("mae", mean, max(0.0, mean - half), mean + half, count, deviation)
+        return Quality("mae", mean, max(0.0, mean - half), mean + half, rows, deviation, count)
     middle = (mean + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(mean * (1 - mean) / count + (z / (2 * count)) ** 2)
     return Quality(
-        "accuracy", mean, max(0.0, middle - half), min(1.0, middle + half), count, deviation
+        "accuracy", mean, max(0.0, middle - half), min(1.0, middle + half), rows, deviation, count
     )
 
 
@@ -195,8 +208,8 @@ def judge(
     apart = _apart(now, expected, bound)
     if past is None and held is None:
         return _judged("unknown", "none", f"{said}; {apart}.")
-    if now.rows < _LEAST:
-        return _judged("too few", "none", f"{said} only: {_LEAST} are wanted.")
+    if now.size < _LEAST:
+        return _judged("too few", "none", f"{said} only{_alike(now)}: {_LEAST} are wanted.")
     broken = held is not None and is_broken(now, held, rules)
     worse = past is not None and _is_worse(now, past, (rules or Rules()).level)
     parts = [said]
@@ -213,6 +226,12 @@ def judge(
 def is_broken(now: Quality, bound: Bound, rules: Rules | None = None) -> bool:
     """Return whether a figure is beyond a bound of its measure, at the level of the verdicts."""
     return _p_value(now, bound.value, 0.0) <= (rules or Rules()).level
+
+
+def _alike(now: Quality) -> str:
+    if now.rows < _LEAST:
+        return ""
+    return f", which were asked together and are worth {now.size:.0f} that were not"
 
 
 def _apart(now: Quality, expected: Quality | None, bound: Bound | None) -> str:
@@ -250,7 +269,7 @@ def _judged(state: VerdictState, severity: Severity, said: str) -> Judged:
 def _is_worse(now: Quality, expected: Quality, level: float) -> bool:
     if now.metric != expected.metric:
         return False
-    return _p_value(now, expected.value, expected.deviation**2 / expected.rows) <= level
+    return _p_value(now, expected.value, expected.deviation**2 / expected.size) <= level
 
 
 def _p_value(now: Quality, value: float, variance: float) -> float:
@@ -264,9 +283,9 @@ def _p_value(now: Quality, value: float, variance: float) -> float:
         return 1.0
     spread = now.deviation**2
     if now.metric == "accuracy":
-        expected = (value * now.rows + 1) / (now.rows + 2)
+        expected = (value * now.size + 1) / (now.size + 2)
         spread = max(spread, expected * (1 - expected))
-    whole = spread / now.rows + variance
+    whole = spread / now.size + variance
     return 0.0 if whole <= 0 else float(ndtr(-worse / math.sqrt(whole)))
 
 
@@ -279,4 +298,4 @@ def _loss(now: Quality, expected: Quality) -> float:
 def of_values(target: Sequence[object], prediction: Sequence[object]) -> Quality | None:
     """Return the figure of labels and answers that are at hand, as of evaluation data."""
     found = labels.of_rows(target, prediction)
-    return _quality(found.task, errors_of(found))
+    return _quality(found.task, errors_of(found), found.label_of)

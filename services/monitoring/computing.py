@@ -21,6 +21,7 @@ from services.monitoring import (
     exporting_labels,
     folder,
     hashed,
+    labels_window,
     reference,
     windows,
 )
@@ -30,14 +31,12 @@ from services.monitoring.models import Family, Verdict
 from services.monitoring.reference import ANSWER, LABEL, Baseline, Reference
 from services.monitoring.store import VerdictStore, verdict_id
 from services.monitoring.verdict import Judged, Rules, judge
-from services.monitoring.windows import LONGEST_S, Window
+from services.monitoring.windows import Window
 
 if TYPE_CHECKING:
     from services.engines.mlflow.adapter import MLflow
 
 _DAY_S = 86_400.0
-_LABELS = 200
-"""Rows with a label in a day from which on older ones are left out."""
 _LOOKED_BACK = 200
 """Checks among which the last that came to something is looked for: a week of them."""
 
@@ -121,7 +120,8 @@ class Monitor:
         fault: MlopsError | None
         chosen, window, fault = self._chosen(project, model, version, wanted, last, at)
         judged = self._judged(chosen, window, wanted)
-        right, since = self._accuracy(project, model, version, at, chosen, bound)
+        of = project, model, version
+        right, of_labels = self._accuracy(*of, at, chosen, bound)
         judged.append(right)
         verdicts = _verdicts(judged, (project, model, version), window, chosen, at)
         written = None
@@ -129,7 +129,7 @@ class Monitor:
         if report is None:
             wanted_report = self._wants_report(verdicts, at, fresh=window.fresh > 0)
         if chosen is not None and len(window.table) and wanted_report:
-            written, failed = self._reported(verdicts[0], chosen, window, since)
+            written, failed = self._reported(verdicts[0], chosen, window, of_labels)
             fault = failed or fault
         if written is None:
             self._store.record(verdicts)
@@ -210,18 +210,16 @@ class Monitor:
         at: float,
         chosen: Reference | None,
         bound: Bound | None,
-    ) -> tuple[Judged, float]:
-        """Judge the last day that has labels enough, else a week, by the evaluation's figure.
+    ) -> tuple[Judged, tuple[float, float]]:
+        """Judge the predictions whose labels came, by the evaluation's figure and the bound.
 
-        Returns the verdict, and since when predictions are judged by it.
+        Returns the verdict, and the stretch of time of the predictions.
         """
-        of, since = (self._home, project, model), at - _DAY_S
-        found = accuracy.read(*of, since, at, _DAY_S, version)
-        if found.overall is None or found.overall.rows < _LABELS:
-            since = at - LONGEST_S
-            found = accuracy.read(*of, since, at, _DAY_S, version)
+        seen = labels_window.read(self._home, project, model, version, at)
+        found = seen.found
         judged = accuracy.judge(found.overall, _expected(chosen), bound, self._rules)
-        return (judged if found.overall else replace(judged, said=found.said)), since
+        said = judged.said if found.overall else found.said
+        return replace(judged, said=seen.told(said)), (seen.since, seen.until)
 
     def _wants_report(self, verdicts: Sequence[Verdict], at: float, *, fresh: bool) -> bool:
         """Return whether a report is worth its seconds: the day's first, and at each change.
@@ -246,11 +244,15 @@ class Monitor:
         )
 
     def _reported(
-        self, verdict: Verdict, chosen: Reference, window: Window, since: float
+        self,
+        verdict: Verdict,
+        chosen: Reference,
+        window: Window,
+        of_labels: tuple[float, float],
     ) -> tuple[Report | None, MlopsError | None]:
         """Have Evidently write its report; a verdict stands without it.
 
-        ``since``: from when on answers are shown beside their labels.
+        ``of_labels``: the stretch of time of which answers are shown beside their labels.
         """
         made = exporting.tables(chosen, window.table)
         if self._evidently is None or not made.columns:
@@ -259,7 +261,7 @@ class Monitor:
         try:
             with tempfile.TemporaryDirectory(prefix="mlops-monitoring-") as place:
                 of = verdict.project, verdict.model, verdict.version
-                found = exporting_labels.read(self._home, *of, since, verdict.computed_at)
+                found = exporting_labels.read(self._home, *of, *of_labels)
                 beside = exporting_labels.tables(found, chosen)
                 asked = exporting.question(self._home, made, verdict, Path(place), *beside)
                 return self._evidently.report(asked), None

@@ -15,7 +15,7 @@ from services.home import Home
 from services.objectives import budget, store
 from services.objectives.budget import Counts
 from services.objectives.counting import Counter, Minutes
-from services.objectives.lasting import PARTS, lasting
+from services.objectives.lasting import PARTS, over
 from services.objectives.models import Burn, Objective, Standing, State, share, span
 from services.serving import store as deployments
 
@@ -160,17 +160,21 @@ def _asked(
     live: LiveVersion,
 ) -> Standing:  # fmt: skip
     since = now - objective.window_s
+    version: int | None = None
     try:
-        found = judged(project, model, objective, measured(project, model, since, now))
-        version = live(project, model) if found.state == "missed" else None
-        if version is None:
-            return found
+        # Of what answers now: labels of a version that is gone, or of a canary, are no trouble now.
+        version = live(project, model)
         own = measured(project, model, since, now, version)
     except MlopsError as error:
-        return Standing(project, model, objective, "unknown", error.message)
-    lasts, lately = lasting(objective, own, version, FEWEST_LABELS)
-    said = found.said if lasts == "yes" else f"{found.said} {lately}"
-    return replace(found, said=said, lasts=lasts, lately=lately)
+        return Standing(project, model, objective, "unknown", error.message, version=version)
+    found = judged(project, model, objective, own)
+    if version is None:
+        return found
+    said = f"Version {version} answers now. {found.said}"
+    if own is None or found.state != "missed":
+        return replace(found, version=version, said=said)
+    why = over(objective, own, version, FEWEST_LABELS)
+    return replace(found, version=version, said=f"{said} {why}".rstrip(), over=why)
 
 
 def counted(
@@ -201,7 +205,8 @@ def counted(
 def judged(project: str, model: str, objective: Objective, found: "Accuracy | None") -> Standing:
     """Return how a deployment stands with a bound of its accuracy; pure.
 
-    It is missed when all of the interval is beyond the bound, at risk when the figure is.
+    It is missed when the figure is beyond the bound at the level of the verdicts of drift checks
+    (it is looked at all day), at risk when it may be so by chance.
     """
     quality = None if found is None else found.overall
     if found is None or quality is None:
@@ -212,14 +217,7 @@ def judged(project: str, model: str, objective: Objective, found: "Accuracy | No
         project, model, objective, state, f"{said} {found.said}", requests=quality.rows,
         achieved=quality.value if quality.metric == objective.metric else None,
         low=quality.low, high=quality.high,
-        clear=state == "missed" and _is_clear(objective, quality),
     )  # fmt: skip
-
-
-def _is_clear(objective: Objective, now: "Quality") -> bool:
-    from services.monitoring import accuracy  # who has a figure has it already
-
-    return accuracy.is_broken(now, accuracy.Bound(objective.metric, objective.target))
 
 
 def _accuracy(objective: Objective, now: "Quality") -> tuple[State, str]:
@@ -230,10 +228,16 @@ def _accuracy(objective: Objective, now: "Quality") -> tuple[State, str]:
         )
     if now.rows < FEWEST_LABELS:
         return "unknown", f"Only {now.rows} rows have a label: {FEWEST_LABELS} are wanted."
+    if now.size < FEWEST_LABELS:
+        return "unknown", (
+            f"Its {now.rows:,} rows with a label were asked together and are worth {now.size:.0f} "
+            f"that were not: {FEWEST_LABELS} are wanted."
+        )
+    from services.monitoring import accuracy  # who has a figure has it already
+
     higher = objective.metric == "accuracy"
-    best = now.high if higher else now.low
-    if best < objective.target if higher else best > objective.target:
-        return "missed", f"It is beyond its bound of {objective.target:g}, with 95 % confidence."
+    if accuracy.is_broken(now, accuracy.Bound(objective.metric, objective.target)):
+        return "missed", f"It is beyond its bound of {objective.target:g}; that is hardly chance."
     if now.value < objective.target if higher else now.value > objective.target:
         return "at risk", f"It is beyond its bound of {objective.target:g}; that may be chance."
     return "met", f"It is within its bound of {objective.target:g}."

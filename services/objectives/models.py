@@ -12,7 +12,6 @@ Metric = Literal["accuracy", "mae"]
 State = Literal["met", "at risk", "missed", "unknown"]
 Source = Literal["default", "project", "model"]
 Speed = Literal["critical", "warning"]
-Lasts = Literal["yes", "no", "unknown"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 DAY_S = 86_400.0
@@ -111,13 +110,11 @@ class Standing:
     """The fastest first."""
     since: float | None = None
     """The first request of the window."""
-    clear: bool = False
-    """Of an accuracy that is missed: so clearly that a drift check would say so, too."""
-    lasts: Lasts = "yes"
-    """The same: whether what answers now is beyond the bound, too. ``unknown``: it has too few
-    labels of its own."""
-    lately: str = ""
-    """What ``lasts`` rests on, as a sentence, where it is not ``yes``."""
+    version: int | None = None
+    """Of accuracy: the one it is of, which answers now; None: all, for none is in service."""
+    over: str = ""
+    """Of an accuracy that is missed over the window: why it is not missed any more, as a sentence;
+    empty where it is."""
 
     @property
     def name(self) -> str:

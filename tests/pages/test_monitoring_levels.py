@@ -123,7 +123,7 @@ def test_labels_are_counted_and_then_told(home: Home, drawn: Callable[..., AppTe
         if "is being counted" not in told:
             break
         time.sleep(0.1)
-    assert "It is beyond its bound of 0.9, with 95 % confidence." in told.replace("\\", "")
+    assert "It is beyond its bound of 0.9; that is hardly chance." in told.replace("\\", "")
 
 
 def test_a_log_that_cannot_be_read_is_said(home: Home, drawn: Callable[..., AppTest]):

@@ -57,11 +57,8 @@ def _event(one: Standing, now: float) -> Event:
 
 def _of_accuracy(one: Standing, now: float) -> Event:
     if one.state == "missed":
-        if one.lasts == "yes":
-            return _firing(one, now)
-        # What answers now is another version, or better: the days before it are no trouble of now.
-        over: Condition = "ok" if one.lasts == "no" else "unknown"
-        return Event(key(one), now, over, said=one.lately)
+        # The days before it became better are no trouble of now.
+        return Event(key(one), now, "ok", said=one.over) if one.over else _firing(one, now)
     # Below its bound, but perhaps by chance: that is neither trouble nor its end.
     state: Condition = "ok" if one.state == "met" else "unknown"
     return Event(key(one), now, state, said=one.said)
@@ -71,7 +68,7 @@ def _firing(one: Standing, now: float, burn: Burn | None = None) -> Event:
     kind = _OF[one.objective.kind]
     tied = {TWIN: one.name} if kind == ACCURACY else {"engine": "serving"}
     explains = (f"{TWIN}:{one.name}",) if kind == ACCURACY else ()
-    critical = one.clear if burn is None else burn.severity == "critical"
+    critical = burn is None or burn.severity == "critical"  # as the verdict on a broken bound
     return Event(
         key(one),
         now,

@@ -110,5 +110,6 @@ def _kept(asked: Asked, one: Standing, window: Window, counter: Counter) -> str:
 def _right(asked: Asked, one: Standing, since: float, until: float) -> str:
     from services.monitoring import accuracy  # SciPy with it: only where accuracy was promised
 
-    found = accuracy.read(asked.home, one.project, one.model, since, until, until - since).overall
+    of = asked.home, one.project, one.model
+    found = accuracy.read(*of, since, until, until - since, one.version).overall
     return "no label" if found is None else f"{found.metric} {found.value:.4g} of {found.rows:,}"

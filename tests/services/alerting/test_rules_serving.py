@@ -119,7 +119,7 @@ def test_a_burn_ends_on_evidence_alone():
 def test_accuracy_fires_when_it_is_surely_below_and_ends_when_it_is_not_below():
     mine = frozenset({"accuracy/lora.net"})
     found = of_objectives(standing(kind="accuracy", state="missed"))["accuracy/lora.net"]
-    assert (found.state, found.severity) == ("firing", "warning")
+    assert (found.state, found.severity) == ("firing", "critical")
     assert "engine" not in found.labels, "an engine that is down makes no answer wrong"
     for state, said in (("met", "ok"), ("at risk", "unknown"), ("unknown", "unknown")):
         one = standing(kind="accuracy", state=state)  # type: ignore[arg-type]

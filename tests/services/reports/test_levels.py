@@ -33,8 +33,8 @@ def labelled(home: Home, project: str, count: int) -> None:
     at = time.time()
     log = PredictionLog.open(home, "labels", reserve_bytes=1 << 16)
     for number in range(count):
-        one = record(at - 600, project=project, model=project, rows=1, inputs={"x": [1]},
-                     outputs={"label": ["yes"]})  # fmt: skip
+        one = record(at - 600, project=project, model=project, version=1, rows=1,
+                     inputs={"x": [1]}, outputs={"label": ["yes"]})  # fmt: skip
         log.append(one)
         log.append_feedback(Feedback(one.id, at - 60, "yes" if number % 2 else "no"))
     log.close()
