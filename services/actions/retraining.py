@@ -350,8 +350,7 @@ def _as_of_now(context: Context, found: Proposal) -> Proposal:
     """
     if found.state != "open":
         return found
-    figures = drafting.figures(context, found.project, found.model, found.version)
-    return found.with_figures(figures)
+    return found.with_figures(drafting.figures_of(context, found))
 
 
 def _numbers(now: Proposal) -> dict[str, Number]:

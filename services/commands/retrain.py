@@ -206,10 +206,11 @@ def shape(one: "Proposal") -> dict[str, object]:
             for e in one.evidence
         ],
         "data": {"revision": one.data.revision, "before": one.data.before,
-                 "newer": one.data.newer, "said": one.data.said},
+                 "newer": one.data.newer, "said": one.data.said, "declared": one.data.declared},
         "minutes": one.minutes,
         "joules": one.joules,
         "gain": one.gain,
+        "again": one.again,
         "requested_by": one.requested_by,
         "created_at": _at(one.created_at),
         "approved_by": one.approved_by,

@@ -89,6 +89,8 @@ class Data:
     newer: bool | None
     """Whether it is other data than that; None: not known."""
     said: str
+    declared: bool = True
+    """Whether the project declares data; one that does not makes its own as it trains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,8 @@ class Figures:
     minutes: Range | None
     joules: Range | None
     gain: Gain | None
+    again: int | None = None
+    """The retraining that answered the same with the same data, and was promoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,8 @@ class Evidence:
     """Those that moved, the one with most weight first, a sentence each."""
     by: str = ""
     """The person whose words these are; empty: an alert's."""
+    key: str = ""
+    """Of the alert: the same cause has it again; empty: it was not noted then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +164,8 @@ class Proposal:
     requested_by: str
     created_at: float
     evidence: tuple[Evidence, ...] = ()
+    again: int | None = None
+    """The retraining that answered the same with the same data, and was promoted."""
     approved_by: str | None = None
     """Who accepted or dismissed it."""
     decided_at: float | None = None
@@ -228,13 +236,14 @@ class Proposal:
     @property
     def figures(self) -> Figures:
         """Return what a decision about it rests on."""
-        return Figures(self.data, self.minutes, self.joules, self.gain)
+        return Figures(self.data, self.minutes, self.joules, self.gain, self.again)
 
     def with_figures(self, found: Figures) -> Self:
         """Return it with what is true now."""
         return replace(
-            self, data=found.data, minutes=found.minutes, joules=found.joules, gain=found.gain
-        )
+            self, data=found.data, minutes=found.minutes, joules=found.joules, gain=found.gain,
+            again=found.again,
+        )  # fmt: skip
 
     @property
     def severity(self) -> Severity:

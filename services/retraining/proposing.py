@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from services.alerting.models import Alert, rank
 from services.retraining import drafting, store
-from services.retraining.models import BY_POLICY, Policy, Proposal
+from services.retraining.models import BY_POLICY, Evidence, Policy, Proposal
 
 KIND = "drift"
 _ANSWERED = frozenset({"data", "prediction", "accuracy"})
@@ -40,6 +40,17 @@ def due(
             mine = past.get(f"{project}.{model}", ())
             if _is_news(alert, mine, policy, now):
                 yield alert
+
+
+def last_of(alert: Alert, past: Mapping[str, Sequence[Proposal]]) -> Proposal | None:
+    """Return the newest proposal that answers an alert; None: none does."""
+    mine = past.get(f"{alert.project or ''}.{alert.labels.get('model', '')}", ())
+    return next((one for one in mine if alert.id in one.alerts), None)
+
+
+def is_told(alert: Evidence, last: Proposal) -> bool:
+    """Return whether a proposal said of an alert, no milder, that there is nothing new to learn."""
+    return last.ended and last.again is not None and not store.worse(alert, last.evidence)
 
 
 def _concerns(alert: Alert, policy: Policy) -> bool:

@@ -17,7 +17,12 @@ def costs(found: Proposal) -> tuple[str, ...]:
             f"{change.median:+.4g} ({change.low:+.4g} to {change.high:+.4g}, {change.count} of "
             "them), each by its own evaluation."
         )
+    again = () if found.again is None else (
+        f"Retraining {found.again} answered the same with the same data and was promoted; the "
+        "cause is there again, so it is not proposed another time unless there is other data.",
+    )  # fmt: skip
     return (
+        *again,
         f"Data: {found.data.said}",
         f"It takes {ranged(found.minutes, 'min')} and {ranged(found.joules, 'J')}, by history.",
         gain,
