@@ -15,6 +15,7 @@ from services.retraining.models import (
     BOUNDS,
     BY_POLICY,
     MODES,
+    PROOFS,
     STRATEGIES,
     Evidence,
     Figures,
@@ -22,6 +23,7 @@ from services.retraining.models import (
     Mode,
     Number,
     Policy,
+    Proof,
     Proposal,
     Strategy,
 )
@@ -256,6 +258,7 @@ class SetRetrainingPolicy:
     judge_minutes: float = 30.0
     judge_requests: int = 200
     patience_h: float = 24.0
+    proof: Proof = "mode"
 
     @property
     def title(self) -> str:
@@ -278,6 +281,7 @@ class SetRetrainingPolicy:
         context.mirror.project(self.project)
         for word, words in (
             (self.mode, MODES), (self.min_severity, SEVERITIES), (self.strategy, STRATEGIES),
+            (self.proof, PROOFS),
         ):  # fmt: skip
             if word not in words:
                 raise InputError(f"{str(word)[:40]!r} is none of {', '.join(words)}.")

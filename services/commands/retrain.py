@@ -158,6 +158,10 @@ def dismiss(*, proposal_id: int, reason: str) -> None:
 @click.option("--judge-minutes", type=float, help="So long beside the live version at least,")
 @click.option("--judge-requests", type=int, help="and so many requests.")
 @click.option("--patience-h", type=float, help="Dropped when they have not come by then.")
+@click.option(
+    "--proof", type=click.Choice(["mode", "told", "needed"]),
+    help="Whether it must be seen that it is good and cures; mode: where nobody is asked.",
+)  # fmt: skip
 @json_option
 @sentences
 def policy(*, project: str, as_json: bool, **given: float | str | None) -> None:

@@ -144,7 +144,7 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
     settings = Settings()
     if mlflow is None:
         mlflow = cast("MLflow", _LateMLflow(home, settings))
-    versions = _versions_of(home, asked.names)
+    answering, copied = _versions_of(home, asked.names), deployed.shadows(home, asked.names)
     with (
         contextlib.closing(Journal.open(settings)) as journal,
         contextlib.closing(VerdictStore(home)) as store,
@@ -155,18 +155,20 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
         checked: dict[Deployed, Checked | MlopsError] = {}
         quiet: list[Deployed] = []
         looked: dict[str, Looked] = {}
-        for one in versions:
+        for one in (*answering, *copied):
             known = before.looked.get(record.key_of(*one))
             choice = chosen.get(f"{one[0]}.{one[1]}")
             wanted = asked.baseline or (choice.baseline if choice is not None else Baseline())
             at = time.time()
             try:
-                if not asked.names and known is not None and not _is_due(home, known, wanted, at):
+                if not asked.names and known is not None and one not in copied and not _is_due(
+                    home, known, wanted, at
+                ):  # fmt: skip
                     quiet.append(one)
                     looked[known.key] = replace(known, at=at)
                     continue
                 checked[one] = monitor.check(
-                    *one, baseline=wanted, report=asked.report, now=at,
+                    *one, baseline=wanted, report=asked.report, now=at, shadow=one in copied,
                     least_accuracy=_least_accuracy(objectives.of(promised, one[0], one[1])),
                 )  # fmt: skip
             except MlopsError as error:

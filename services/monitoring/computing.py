@@ -98,6 +98,7 @@ class Monitor:
         report: bool | None = None,
         least_accuracy: float | None = None,
         now: float | None = None,
+        shadow: bool = False,
     ) -> Checked:
         """Look at what came since the last check, and keep the verdicts.
 
@@ -110,6 +111,7 @@ class Monitor:
             least_accuracy: The share of right answers that is promised, 0 to 1; what its labels
                 measure otherwise is not held against it.
             now: The end of the window, seconds since 1970.
+            shadow: Whether it answers nobody: copies of requests are looked at.
 
         Raises:
             PlatformError: The log cannot be read, or the verdicts cannot be kept.
@@ -119,9 +121,13 @@ class Monitor:
         last = self._looked_at(project, model, version)
         self._say(f"Predictions of version {version} of {model} are read and compared")
         fault: MlopsError | None
-        chosen, window, fault = self._chosen(project, model, version, wanted, last, at)
+        chosen, window, fault = self._chosen(
+            project, model, version, wanted, last, at, shadow=shadow
+        )
         judged = self._judged(chosen, window, wanted)
-        right, since = self._accuracy(project, model, version, at, chosen, least_accuracy)
+        right, since = self._accuracy(
+            project, model, version, at, chosen, least_accuracy, shadow=shadow
+        )
         judged.append(right)
         verdicts = _verdicts(judged, (project, model, version), window, chosen, at)
         written = None
@@ -152,6 +158,8 @@ class Monitor:
         wanted: Baseline,
         last: float | None,
         at: float,
+        *,
+        shadow: bool,
     ) -> tuple[Reference | None, Window, EngineError | None]:
         """Return the reference, the window, and why the first choice of a reference failed."""
         of = self._home, project, model
@@ -162,7 +170,7 @@ class Monitor:
                 chosen = reference.evaluation(self._home, self._mlflow, project, model, version)
             except EngineError as error:
                 fault = error
-        window = windows.read(*of, version, at, last)
+        window = windows.read(*of, version, at, last, shadow=shadow)
         if wanted.kind == "auto" and (chosen is None or hashed.is_hashed(window.table)):
             # Not while MLflow is away: another baseline for an hour would look like drift.
             chosen = None if fault else reference.first(*of, version)
@@ -173,7 +181,7 @@ class Monitor:
         elif wanted.kind == "season":
             chosen = reference.season(*of, window.since or at - 3600.0, at, wanted.weeks)
         if chosen is not None and chosen.until is not None:
-            window = windows.read(*of, version, at, last, chosen.until)
+            window = windows.read(*of, version, at, last, chosen.until, shadow=shadow)
         return chosen, window, fault
 
     def _judged(self, chosen: Reference | None, window: Window, wanted: Baseline) -> list[Judged]:
@@ -191,16 +199,18 @@ class Monitor:
         at: float,
         chosen: Reference | None,
         bound: float | None,
+        *,
+        shadow: bool,
     ) -> tuple[Judged, float]:
         """Judge the last day that has labels enough, else a week, by the evaluation's figure.
 
         Returns the verdict, and since when predictions are judged by it.
         """
         of, since = (self._home, project, model), at - _DAY_S
-        found = accuracy.read(*of, since, at, _DAY_S, version)
+        found = accuracy.read(*of, since, at, _DAY_S, version, shadow=shadow)
         if found.overall is None or found.overall.rows < _LABELS:
             since = at - LONGEST_S
-            found = accuracy.read(*of, since, at, _DAY_S, version)
+            found = accuracy.read(*of, since, at, _DAY_S, version, shadow=shadow)
         # A share of right answers says nothing of a mean error.
         same = found.overall is not None and found.overall.metric == "accuracy"
         judged = accuracy.judge(
