@@ -81,8 +81,13 @@ def decide(one: Proposal, off: str | None) -> None:
 
 
 def _accept(one: Proposal) -> AcceptRetraining:
+    data = st.selectbox(
+        "Data", ["", *access.revisions(one.project)], key="retraining-data",
+        format_func=lambda revision: revision or "as it is proposed",
+        help="A version of the project's data, the newest first.",
+    )  # fmt: skip
     note = _text("Note, for those who look later (optional)", "retraining-note")
-    return AcceptRetraining(one.id, one.project, note)
+    return AcceptRetraining(one.id, one.project, note, data)
 
 
 def _dismiss(one: Proposal) -> DismissRetraining | None:

@@ -117,16 +117,17 @@ def propose(*, name: str, why: str, yes: bool) -> None:
 @retrain.command()
 @click.argument("proposal_id", metavar="ID", type=int)
 @click.option("--note", default="", help="For those who look later.")
+@click.option("--data", default="", metavar="REVISION", help="Train with this version of the data.")
 @_yes
 @sentences
-def accept(*, proposal_id: int, note: str, yes: bool) -> None:
+def accept(*, proposal_id: int, note: str, data: str, yes: bool) -> None:
     """Have a proposed retraining begin; what follows is told first."""
     from services.actions.retraining import AcceptRetraining
     from services.commands.acting import act, context, controller_lives
     from services.retraining import store
 
     found = store.proposal(context().journal, proposal_id)
-    act(AcceptRetraining(proposal_id, found.project, note), yes=yes)
+    act(AcceptRetraining(proposal_id, found.project, note, data), yes=yes)
     if not controller_lives():
         say("It is launched when the platform runs (`mlops up`).", err=True)
 

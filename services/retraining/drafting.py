@@ -167,6 +167,23 @@ def data_of(context: "Context", project: str, before: str | None, whose: str) ->
     return chosen(versions, status, before, whose)
 
 
+def picked(context: "Context", project: str, revision: str, proposed: Data) -> Data:
+    """Return a version of the data that a person chose in place of the proposed one.
+
+    Raises:
+        NotFoundError: The project has no such version of its data.
+        PlatformError: The data repository cannot be read.
+    """
+    found = context.data.find(project, revision)
+    if found.kind != "data":
+        raise NotFoundError(f"{found.revision} is a version of models, none of data.")
+    before = proposed.before
+    said = f"Version {found.revision} of {found.at:%Y-%m-%d %H:%M} UTC, chosen by a person"
+    said += f"; the version before was trained with {before}." if before else "."
+    newer = None if before is None else found.revision != before
+    return Data(found.revision, before, newer, said)
+
+
 def _declares(context: "Context", project: str) -> bool | None:
     """Return whether a project's contract names data; None: it cannot be read."""
     try:
