@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from dashboard import state
 from services.actions import roles
 from services.actions.retraining import AcceptRetraining
+from services.data.service import DataService
+from services.errors import MlopsError
 from services.retraining import store
 from services.retraining.models import Happened, Policy, Proposal
 from services.retraining.threads import thread
@@ -55,6 +57,15 @@ def lines(one: Proposal) -> tuple[Happened, ...]:
         JournalError: The journal cannot be read.
     """
     return thread(state.journal(), one.id)
+
+
+def revisions(project: str) -> tuple[str, ...]:
+    """Return the versions of a project's data, the newest first; none where none can be told."""
+    try:
+        found = DataService.here().versions(project, "data")
+    except MlopsError:  # what is proposed can be accepted all the same
+        return ()
+    return tuple(one.revision for one in sorted(found, key=lambda one: one.at, reverse=True))
 
 
 def why_off() -> str | None:

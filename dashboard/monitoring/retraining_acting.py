@@ -18,7 +18,7 @@ from services.actions.retraining import (
     SetRetrainingPolicy,
 )
 from services.alerting.models import SEVERITIES
-from services.retraining.models import BOUNDS, MODES, STRATEGIES, Policy, Proposal
+from services.retraining.models import BOUNDS, MODES, PROOFS, STRATEGIES, Policy, Proposal
 
 _LONGEST = 2_000
 _MODES = {
@@ -27,6 +27,12 @@ _MODES = {
     "automatic": "automatic: within the bounds nobody is asked",
 }
 _STRATEGIES = {"canary": "canary: a share of the requests", "shadow": "shadow: copies alone"}
+
+_PROOFS = {
+    "mode": "needed where nobody is asked",
+    "told": "told, and nothing waits for it",
+    "needed": "needed, else it is dropped",
+}
 
 
 def propose(project: str, model: str, off: str | None) -> None:
@@ -75,8 +81,13 @@ def decide(one: Proposal, off: str | None) -> None:
 
 
 def _accept(one: Proposal) -> AcceptRetraining:
+    data = st.selectbox(
+        "Data", ["", *access.revisions(one.project)], key="retraining-data",
+        format_func=lambda revision: revision or "as it is proposed",
+        help="A version of the project's data, the newest first.",
+    )  # fmt: skip
     note = _text("Note, for those who look later (optional)", "retraining-note")
-    return AcceptRetraining(one.id, one.project, note)
+    return AcceptRetraining(one.id, one.project, note, data)
 
 
 def _dismiss(one: Proposal) -> DismissRetraining | None:
@@ -165,7 +176,13 @@ def _policy(project: str, now: Policy) -> SetRetrainingPolicy:
             "For hours at most", *_range("patience_h"), now.patience_h, key="retraining-patience",
             help="When the requests have not come by then, it is dropped.",
         )  # fmt: skip
+        proof = st.selectbox(
+            "That it is good and cures is", PROOFS, PROOFS.index(now.proof),
+            format_func=lambda name: _PROOFS[name], key="retraining-proof",
+            help="By labels, gates and the new version's own checks.",
+        )  # fmt: skip
     return SetRetrainingPolicy(
         project, mode or now.mode, severity, float(cooldown), int(most), minutes, joules, strategy,
         float(percent), float(judged), int(requests), float(patience),
+        proof,
     )  # fmt: skip

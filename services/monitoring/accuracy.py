@@ -21,7 +21,7 @@ from services.monitoring.models import Severity, VerdictState
 from services.monitoring.series import Codes, Figures
 from services.monitoring.verdict import Judged, Rules
 from services.predictions import monitoring as log
-from services.predictions import reading
+from services.predictions import reading, shadowed
 
 Metric = Literal["accuracy", "mae"]
 _LEAST = 30
@@ -100,14 +100,20 @@ def read(
     until: float,
     step_s: float,
     version: int | None = None,
+    *,
+    shadow: bool = False,
 ) -> Accuracy:
-    """Return how right a model's answers of a stretch of time were.
+    """Return how right a model's answers of a stretch of time were; of a shadow, its copies'.
 
     Raises:
         PlatformError: The log cannot be read.
     """
-    found = labels.paired(log.labelled(home, project, model, since, until, version))
-    predictions = reading.count(home, project, model, since, until, version)
+    if shadow and version is not None:
+        table = shadowed.labelled(home, project, model, version, since, until)[1]
+    else:
+        table = log.labelled(home, project, model, since, until, version)
+    found = labels.paired(table)
+    predictions = reading.count(home, project, model, since, until, version, shadow=shadow)
     return measured(found, predictions, since, until, step_s)
 
 

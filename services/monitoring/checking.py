@@ -145,7 +145,7 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
     settings = Settings()
     if mlflow is None:
         mlflow = cast("MLflow", _LateMLflow(home, settings))
-    versions = _versions_of(home, asked.names)
+    answering, copied = _versions_of(home, asked.names), deployed.shadows(home, asked.names)
     with (
         contextlib.closing(Journal.open(settings)) as journal,
         contextlib.closing(VerdictStore(home)) as store,
@@ -156,7 +156,7 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
         checked: dict[Deployed, Checked | MlopsError] = {}
         quiet: list[Deployed] = []
         looked: dict[str, Looked] = {}
-        for one in versions:
+        for one in (*answering, *copied):
             known = before.looked.get(record.key_of(*one))
             choice = chosen.get(f"{one[0]}.{one[1]}")
             wanted = asked.baseline or (choice.baseline if choice is not None else Baseline())
@@ -164,13 +164,15 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
             at = time.time()
             try:
                 due = bool(asked.names) or known is None or known.bound != _word(bound)
+                due = due or one in copied
                 if known is not None and not due and not _is_due(home, known, wanted, at):
                     quiet.append(one)
                     looked[known.key] = replace(known, at=at)
                     continue
                 checked[one] = monitor.check(
-                    *one, baseline=wanted, report=asked.report, bound=bound, now=at
-                )
+                    *one, baseline=wanted, report=asked.report, bound=bound, now=at,
+                    shadow=one in copied,
+                )  # fmt: skip
             except MlopsError as error:
                 checked[one] = error
             except Exception as error:

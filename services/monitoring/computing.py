@@ -98,6 +98,7 @@ class Monitor:
         report: bool | None = None,
         bound: Bound | None = None,
         now: float | None = None,
+        shadow: bool = False,
     ) -> Checked:
         """Look at what came since the last check, and keep the verdicts.
 
@@ -109,6 +110,7 @@ class Monitor:
             report: Whether Evidently writes its report; None: where it is worth its seconds.
             bound: What is promised of how right it is; None: nothing is.
             now: The end of the window, seconds since 1970.
+            shadow: Whether it answers nobody: copies of requests are looked at.
 
         Raises:
             PlatformError: The log cannot be read, or the verdicts cannot be kept.
@@ -118,10 +120,12 @@ class Monitor:
         last = self._looked_at(project, model, version)
         self._say(f"Predictions of version {version} of {model} are read and compared")
         fault: MlopsError | None
-        chosen, window, fault = self._chosen(project, model, version, wanted, last, at)
+        chosen, window, fault = self._chosen(
+            project, model, version, wanted, last, at, shadow=shadow
+        )
         judged = self._judged(chosen, window, wanted)
         of = project, model, version
-        right, of_labels = self._accuracy(*of, at, chosen, bound)
+        right, of_labels = self._accuracy(*of, at, chosen, bound, shadow=shadow)
         judged.append(right)
         verdicts = _verdicts(judged, (project, model, version), window, chosen, at)
         written = None
@@ -160,11 +164,13 @@ class Monitor:
         wanted: Baseline,
         last: float | None,
         at: float,
+        *,
+        shadow: bool,
     ) -> tuple[Reference | None, Window, MlopsError | None]:
         """Return the reference, the window, and why the evaluation data could not be asked for."""
         of = self._home, project, model
         chosen, no_data, fault = self._logged(project, model, version, wanted)
-        window = windows.read(*of, version, at, last)
+        window = windows.read(*of, version, at, last, shadow=shadow)
         if wanted.kind == "auto" and (chosen is None or hashed.is_hashed(window.table)):
             # Not while MLflow is away: another baseline for an hour would look like drift.
             chosen = None if fault else reference.first(*of, version)
@@ -175,7 +181,7 @@ class Monitor:
         elif wanted.kind == "season":
             chosen = reference.season(*of, window.since or at - 3600.0, at, wanted.weeks)
         if chosen is not None and chosen.until is not None:
-            window = windows.read(*of, version, at, last, chosen.until)
+            window = windows.read(*of, version, at, last, chosen.until, shadow=shadow)
         return chosen.leaving_out(no_data) if chosen is not None else None, window, fault
 
     def _logged(
@@ -210,12 +216,14 @@ class Monitor:
         at: float,
         chosen: Reference | None,
         bound: Bound | None,
+        *,
+        shadow: bool,
     ) -> tuple[Judged, tuple[float, float]]:
         """Judge the predictions whose labels came, by the evaluation's figure and the bound.
 
         Returns the verdict, and the stretch of time of the predictions.
         """
-        seen = labels_window.read(self._home, project, model, version, at)
+        seen = labels_window.read(self._home, project, model, version, at, shadow=shadow)
         found = seen.found
         judged = accuracy.judge(found.overall, _expected(chosen), bound, self._rules)
         said = judged.said if found.overall else found.said

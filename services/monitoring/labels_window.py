@@ -45,7 +45,9 @@ class Labels:
         )
 
 
-def read(home: Home, project: str, model: str, version: int, at: float) -> Labels:
+def read(
+    home: Home, project: str, model: str, version: int, at: float, *, shadow: bool = False
+) -> Labels:
     """Return the newest predictions of which labels are no longer to be expected.
 
     Args:
@@ -54,6 +56,7 @@ def read(home: Home, project: str, model: str, version: int, at: float) -> Label
         model: Its name.
         version: The one looked at.
         at: Now, in seconds since 1970.
+        shadow: Whether it answers nobody: the labels of the requests it got copies of.
 
     Raises:
         PlatformError: The log cannot be read.
@@ -63,7 +66,7 @@ def read(home: Home, project: str, model: str, version: int, at: float) -> Label
     until = at - late
     for span in _SPANS:
         since = until - span
-        found = accuracy.read(home, project, model, since, until, _DAY_S, version)
+        found = accuracy.read(home, project, model, since, until, _DAY_S, version, shadow=shadow)
         if found.overall is not None and found.overall.rows >= ENOUGH:
             break
         if not delays:  # older ones have none either

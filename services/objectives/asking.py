@@ -62,8 +62,8 @@ def standing(
         now: Seconds since 1970; None: now.
         counter: What an earlier call with it counted is not counted again.
         measured: How right answers were; None: counted here, from all labels of the window.
-        of_now: Whether ``now`` is this moment: of a missed accuracy it is told then, too, how the
-            version that answers now stands with it.
+        of_now: Whether ``now`` is this moment: accuracy is then that of the version that answers,
+            else that of all that answered.
 
     One whose predictions or labels cannot be read is unknown and says why; the others stand.
 
@@ -72,7 +72,7 @@ def standing(
     """
     asked = told(
         home, journal, project, model, projects=projects, now=now, counter=counter,
-        measured=measured,
+        measured=measured, of_now=of_now,
     )  # fmt: skip
     return tuple(each for one in asked for each in one.standings)
 
@@ -99,6 +99,7 @@ def told(
     counter: Counter | None = None,
     measured: Measured | None = None,
     back_s: float = 0.0,
+    of_now: bool = True,
 ) -> tuple[Told, ...]:
     """Return the same as ``standing``, by deployment, with the minutes that it rests on.
 

@@ -133,12 +133,12 @@ def test_one_that_fails_keeps_no_other_from_being_checked(
     asked(home, hour_ago(), 600, span_s=HOUR_S - 10)
     real = windows.read
 
-    def broken(home: Home, project: str, model: str, *rest: object):
+    def broken(home: Home, project: str, model: str, *rest: object, **how: object):
         if model == "broken":
             raise PlatformError("The prediction log cannot be read.", "Mend it.")
         if model == "odd":
             raise ZeroDivisionError("division by zero")
-        return real(home, project, model, *rest)  # type: ignore[arg-type]
+        return real(home, project, model, *rest, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr("services.monitoring.computing.windows.read", broken)
     came = run(home, Asked(report=False))
