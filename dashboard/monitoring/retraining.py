@@ -59,6 +59,8 @@ def _one(one: Proposal, off: str | None) -> None:
             st.caption(_since(one), width="stretch")
             if one.state == "open":
                 acting.decide(one, off)
+            else:
+                acting.stop(one, off)
         _reasons(one)
         for sentence in wording.costs(one):
             st.markdown(f"- {plain(sentence, 500)}")
@@ -127,7 +129,11 @@ def _earlier(found: tuple[Proposal, ...]) -> None:
 def _mark(found: Picture) -> str:
     """Return what tells whether the panel is drawn anew: not for a sentence that changes."""
     now = found.now
-    return "" if now is None else f"{now.id} {now.state} {len(now.evidence)}"
+    return (
+        ""
+        if now is None
+        else f"{now.id} {now.state} {len(now.evidence)} {now.verdict} {now.stopped}"
+    )
 
 
 def _follow(project: str, model: str, drawn: str) -> None:

@@ -17,6 +17,7 @@ from services.actions.retraining import (
     ProposeRetraining,
     SetRetrainingPolicy,
 )
+from services.actions.retraining_stop import StopRetraining
 from services.alerting.models import SEVERITIES
 from services.retraining.models import BOUNDS, MODES, PROOFS, STRATEGIES, Policy, Proposal
 
@@ -78,6 +79,27 @@ def decide(one: Proposal, off: str | None) -> None:
         icon="close",
         off=actions.why_not(DismissRetraining, project=one.project, off=off),
     )  # fmt: skip
+
+
+def stop(one: Proposal, off: str | None) -> None:
+    """Draw the button that ends one that is under way."""
+    made_live = "Its version is being made live." if one.verdict == "promote" else None
+    stopping = "It is being stopped." if one.stopped else made_live
+    actions.button(
+        "Stop",
+        Dialog(
+            f"Stop retraining {one.id}", partial(_stop, one), "Stop it",
+            f"mlops retrain stop {one.id} --reason WHY",
+        ),
+        key="retraining-stop",
+        icon="stop_circle",
+        off=actions.why_not(StopRetraining, project=one.project, off=off or stopping),
+    )  # fmt: skip
+
+
+def _stop(one: Proposal) -> StopRetraining | None:
+    reason = _text("Why? It is remembered.", "retraining-stop-reason")
+    return StopRetraining(one.id, one.project, reason) if reason else None
 
 
 def _accept(one: Proposal) -> AcceptRetraining:

@@ -35,6 +35,7 @@ _STEPS: Mapping[str, Look] = {
     "beside": Look("call_split", "◑", "blue", "Beside live"),
     "waits": Look("schedule", "◷", "violet", "Waits"),
     "verdict": Look("balance", "◇", "blue", "Verdict"),
+    "stopped": Look("stop_circle", "○", "gray", "Stopped"),
     "promoted": Look("check_circle", "✓", "green", "Promoted"),
     "dropped": Look("undo", "▲", "orange", "Dropped"),
     "failed": Look("cancel", "✕", "red", "Failed"),

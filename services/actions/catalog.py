@@ -36,6 +36,7 @@ from services.actions.retraining import (
     ProposeRetraining,
     SetRetrainingPolicy,
 )
+from services.actions.retraining_stop import StopRetraining
 from services.actions.rollout_step import SteerRollout
 from services.actions.scale import Scale
 from services.actions.serving_privacy import SetPrivacy
@@ -104,6 +105,7 @@ ACTIONS: dict[str, type[Any]] = {
         ProposeRetraining,
         AcceptRetraining,
         DismissRetraining,
+        StopRetraining,
         SetRetrainingPolicy,
     )
 }

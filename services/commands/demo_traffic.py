@@ -23,13 +23,15 @@ _BATCH = 50
 _LONGEST_S = 20.0
 """So long one model is asked at most: pictures take their time."""
 _SEEDS = 1 << 31
+_MOST_WORDS = 50
+"""Different ones in a column, from which on they are texts and no categories."""
 
 
 def bring(here: "Context", infos: Sequence["BundleInfo"], say: Say) -> None:
     """Ask each model rows of its own evaluation data, tell what was right, and check its drift.
 
-    A model whose training logged no evaluation data, or that was asked as much before, is left as
-    it is. What cannot be asked or checked is said, and keeps nothing else from it.
+    A model whose training logged no evaluation data, or texts, or that was asked as much before, is
+    left as it is. What cannot be asked or checked is said, and keeps nothing else from it.
     """
     from services.predictions import reading
 
@@ -58,7 +60,12 @@ def _evaluation(here: "Context", info: "BundleInfo") -> Mapping[str, Any] | None
     if all(one.path != ARTIFACT for one in logged):
         return None
     found: dict[str, Any] = orjson.loads(mlflow.artifact(info.project, info.run_id, ARTIFACT))
-    return found
+    # The same texts again are no texts as people write them: a check would say so, rightly.
+    return None if any(map(_are_texts, found["inputs"].values())) else found
+
+
+def _are_texts(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) for value in values) and len(set(values)) > _MOST_WORDS
 
 
 def _asked(here: "Context", info: "BundleInfo", data: Mapping[str, Any]) -> tuple[int, int]:

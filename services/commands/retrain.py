@@ -147,6 +147,21 @@ def dismiss(*, proposal_id: int, reason: str) -> None:
 
 
 @retrain.command()
+@click.argument("proposal_id", metavar="ID", type=int)
+@click.option("--reason", required=True, help="Why; it is remembered.")
+@_yes
+@sentences
+def stop(*, proposal_id: int, reason: str, yes: bool) -> None:
+    """Have a retraining that is under way end; what follows is told first."""
+    from services.actions.retraining_stop import StopRetraining
+    from services.commands.acting import act, context
+    from services.retraining import store
+
+    found = store.proposal(context().journal, proposal_id)
+    act(StopRetraining(proposal_id, found.project, reason), yes=yes)
+
+
+@retrain.command()
 @click.argument("project")
 @click.option("--mode", type=click.Choice(["off", "propose", "automatic"]))
 @click.option("--min-severity", type=click.Choice(["info", "warning", "critical"]))
@@ -229,6 +244,7 @@ def shape(one: "Proposal") -> dict[str, object]:
         "ended_at": _at(one.ended_at),
         "took_minutes": one.took_minutes,
         "took_joules": one.took_joules,
+        "stopped": one.stopped,
         "change": one.change,
     }  # fmt: skip
 

@@ -92,6 +92,8 @@ class RetrainingWatch:
     # Following
 
     def _go_on(self, one: Proposal, now: float) -> None:
+        if one.stopped:
+            one = self._kept(one, Step(asking.begun(self.context, one)))
         try:
             found = steps.step(one, self._looking.look(one, now))
         except NotFoundError as error:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from services.actions.gates import GateResult
 
-Ask = Literal["launch", "tag", "deploy", "promote", "abort", "alias"]
+Ask = Literal["launch", "tag", "deploy", "promote", "abort", "alias", "cancel"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ State = Literal[
     "accepted",  # is about to be launched
     "running",  # trains
     "judging",  # the new version stands beside the live one, or is about to
-    "dismissed",
+    "dismissed",  # by a person: before it began, or stopped on its way
     "promoted",
     "dropped",  # it trained, and the new version was not good enough
     "failed",  # there is no new version
@@ -29,7 +29,7 @@ Proof = Literal["mode", "told", "needed"]
 Cause = Literal["data", "prediction", "accuracy"]
 Happening = Literal[
     "proposed", "merged", "refused", "accepted", "dismissed", "launched", "trained", "gates",
-    "beside", "waits", "verdict", "promoted", "dropped", "failed",
+    "beside", "waits", "verdict", "stopped", "promoted", "dropped", "failed",
 ]  # fmt: skip
 Number = float | int | str | None
 """One that a decision rests on."""
@@ -218,6 +218,10 @@ class Proposal:
     """How it stands, as a sentence."""
     stuck_since: float | None = None
     """Since when the same thing does not work."""
+    stopped: str = ""
+    """Who had it end on its way, and why, as a sentence."""
+    cancel: int | None = None
+    """The action that ends its workflow then."""
     ended_at: float | None = None
     took_minutes: float | None = None
     """Of training, measured."""

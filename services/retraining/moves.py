@@ -21,7 +21,10 @@ class Step:
 
 
 def end(now: Proposal, state: State, said: str, at: float) -> Step:
-    """Return the end of a retraining."""
+    """Return the end of a retraining; of one that a person stopped, that it was."""
+    if now.stopped and state != "promoted":
+        after = replace(now, state="dismissed", said=now.stopped, ended_at=at, stuck_since=None)
+        return Step(after, (Happened(at, "dismissed", now.stopped, BY_POLICY),))
     after = replace(now, state=state, said=said, ended_at=at, stuck_since=None)
     what: Happening = "promoted" if state == "promoted" else (
         "dropped" if state == "dropped" else "failed"

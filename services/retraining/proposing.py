@@ -89,5 +89,6 @@ def _is_news(alert: Alert, past: Sequence[Proposal], policy: Policy, now: float)
     if last is None or store.worse(told, last.evidence):
         return True
     if last.state == "dismissed":
-        return last.approved_by == BY_POLICY  # its alert had ended, and is back
+        # Its alert had ended, and is back; what a person stopped stays so.
+        return last.approved_by == BY_POLICY and not last.stopped
     return now - (last.ended_at or last.created_at) >= policy.cooldown_h * _HOUR_S

@@ -19,7 +19,7 @@ from services.errors import (
     MlopsError,
     NotFoundError,
 )
-from services.retraining import judging
+from services.retraining import judging, stopping
 from services.retraining.known import Ask, Known, Trained
 from services.retraining.models import Proposal, State
 from services.retraining.moves import (
@@ -45,8 +45,8 @@ def step(now: Proposal, known: Known) -> Step:
     """Return what a retraining does next; of one that waits for a person, or has ended, nothing."""
     stages: dict[State, Callable[[Proposal, Known], Step]] = {
         "accepted": _launch,
-        "running": _train,
-        "judging": judging.judge,
+        "running": stopping.train if now.stopped else _train,
+        "judging": stopping.draw_back if now.stopped else judging.judge,
     }
     stage = stages.get(now.state)
     return Step(now) if stage is None else stage(now, known)
@@ -56,7 +56,8 @@ def asked(now: Proposal, ask: Ask, action: int) -> Proposal:
     """Return it with what was asked for written down."""
     if ask == "tag":
         return replace(now, tagged=True, stuck_since=None)
-    field = {"launch": "launch", "deploy": "deploy", "alias": "alias"}.get(ask, "steer")
+    own = ("launch", "deploy", "alias", "cancel")
+    field = ask if ask in own else "steer"
     return replace(now, **{field: action}, stuck_since=None)  # type: ignore[arg-type]  # its own fields
 
 
@@ -88,6 +89,8 @@ def lost(now: Proposal, error: MlopsError, at: float) -> Step:
 
 def _launch(now: Proposal, known: Known) -> Step:
     if now.launch is None:
+        if now.stopped:
+            return end(now, "failed", now.stopped, known.now)
         return Step(now, ask="launch")
     launch = known.launch
     if launch is None:

@@ -131,6 +131,27 @@ def test_a_dismissal_takes_a_reason(panel: Panel, dialog_open: Callable[[str], N
     assert record.params["reason"] == "A broken camera."
 
 
+def test_what_is_under_way_is_stopped_with_a_reason(
+    panel: Panel, dialog_open: Callable[[str], None]
+):
+    dialog_open("retraining-stop")
+    app = panel(replace(waiting(), state="running", workflow=(f"{LORA}.retrain", "r1")))
+    assert f"Its workflow {LORA}.retrain/r1 is cancelled." not in said(app)
+    assert app.button(key="acting-do").disabled
+    app.text_input(key="retraining-stop-reason").input("Other data is on its way.").run()
+    assert f"Its workflow {LORA}.retrain/r1 is cancelled." in said(app)
+    app.button(key="acting-do").click().run()
+    (record,) = state.executor().history(kinds=("retrain-stop",))
+    assert record.params["reason"] == "Other data is on its way."
+
+
+def test_what_is_being_made_live_cannot_be_stopped(panel: Panel):
+    app = panel(replace(waiting(), state="judging", verdict="promote", candidate=3))
+    button = app.button(key="retraining-stop")
+    assert button.disabled
+    assert "being made live" in button.help
+
+
 def test_the_policy_is_set_in_a_dialog_that_says_what_it_means(
     panel: Panel, dialog_open: Callable[[str], None]
 ):

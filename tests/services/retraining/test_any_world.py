@@ -15,7 +15,7 @@ from services.actions.gates import GateResult
 from services.errors import ConflictError, EngineUnreachableError, MlopsError
 from services.retraining import steps
 from services.retraining.known import Ask, Asked, Beside, End, Known, Ran, Trained
-from services.retraining.models import Policy, Proposal
+from services.retraining.models import UNDER_WAY, Policy, Proposal
 from tests.services.retraining.things import NOW, accepted, evidence, proposal
 
 MINUTE = 60.0
@@ -103,15 +103,23 @@ class World(RuleBasedStateMachine):
         if ask not in self.states:
             if ask in {"promote", "abort"} and self.end is not None:
                 raise ConflictError("It ended meanwhile.")
+            if ask == "cancel" and self.run != "active":
+                raise ConflictError("It ended meanwhile.")
             if ask == "promote" and self.one.policy.needs_proof:
                 assert self.proved, "nobody was asked, and nothing tells that it cures"
             self.done[ask] += 1
             self.states[ask] = "under way"
+            if ask == "cancel":
+                self.states[ask], self.run = "done", "failed"
         return list(self.states).index(ask) + 1
 
     @rule(killed=st.sampled_from(["never", "before", "between", "after", "refused"]))
     def turn(self, killed: str) -> None:
         before = self.one
+        if before.stopped and not before.ended:  # what was begun and never noted is noted first
+            whats = [what for what in ("launch", "deploy") if what in self.states]
+            noted = {what: list(self.states).index(what) + 1 for what in whats}
+            before = replace(before, **noted)  # type: ignore[arg-type]  # numbers of actions
         found = steps.step(before, self.known())
         if found.after.verdict != before.verdict:  # by what was known then
             self.proved = bool(self.cured) and self.gated
@@ -191,7 +199,20 @@ class World(RuleBasedStateMachine):
     def alias_ends(self, well: bool) -> None:
         self.states["alias"] = "done" if well else "failed"
 
+    @precondition(lambda self: self.one.state in UNDER_WAY)
+    @rule()
+    def somebody_stops_it(self) -> None:
+        if self.one.verdict != "promote" and not self.one.stopped:
+            self.one = replace(self.one, stopped="Stopped by ann: enough.", stuck_since=None)
+
     # What holds
+
+    @invariant()
+    def what_was_stopped_runs_no_more(self) -> None:
+        if self.one.stopped and self.one.ended:
+            assert self.one.state in {"dismissed", "promoted"}
+            if self.one.state == "dismissed" and "given up" not in self.one.said:
+                assert self.run != "active"
 
     @invariant()
     def everything_is_begun_at_most_once(self) -> None:
