@@ -222,7 +222,7 @@ def main() -> None:
     options = arguments()
     parts = data.load()
     new = collected.load(HERE / "data", tracking.MODEL_NAME, parts)
-    parts["train"] = data.joined(parts["train"], new.train)
+    parts["train"] = collected.added(parts["train"], new.train)
     names = TECHNIQUES if options.technique == "all" else (options.technique,)
     seeds = SEEDS if options.seed is None else (options.seed,)
     splits = {seed: share_out(parts["train"], seed, options) for seed in seeds}

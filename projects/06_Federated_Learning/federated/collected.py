@@ -10,6 +10,7 @@ from federated.data import CLASSES, PIXELS, Digits
 
 _ENOUGH = 50
 """Images that say enough of what is asked now."""
+_MOST_REPEATS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,20 @@ def load(folder: Path, model: str, own: dict[str, Digits]) -> Collected:
         _digits([row for row in rows if not row[2]]),
         _digits(held_out),
         _digits([row for row in held_out if row[3] <= oldest]),
+    )
+
+
+def added(own: Digits, new: Digits) -> Digits:
+    """Return our own digits and the collected ones, these repeated until both are about as many.
+
+    Few new images among many old ones are hardly learned: in a trial with 232 new ones half of the
+    shifted digits were read right with each once, nine in ten with each three times. With eight
+    times the old ones suffered.
+    """
+    times = max(1, min(_MOST_REPEATS, len(own) // max(1, len(new))))
+    return Digits(
+        np.concatenate([own.images, *[new.images] * times]),
+        np.concatenate([own.labels, *[new.labels] * times]),
     )
 
 

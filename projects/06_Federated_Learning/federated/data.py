@@ -43,13 +43,6 @@ def load() -> dict[str, Digits]:
     }
 
 
-def joined(one: Digits, other: Digits) -> Digits:
-    """Return the images of both."""
-    return Digits(
-        np.concatenate([one.images, other.images]), np.concatenate([one.labels, other.labels])
-    )
-
-
 def dirichlet_split(
     labels: np.ndarray, clients: int, alpha: float, generator: np.random.Generator
 ) -> list[np.ndarray]:
