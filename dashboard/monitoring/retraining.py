@@ -36,6 +36,7 @@ def draw(project: str, model: str, version: int | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("#### :material/model_training: Retraining", width="content")
         acting.policy(project, found.policy, off)
+        acting.collect(project, model, off)
     st.caption(" ".join(plain(one, 300) for one in wording.said_of(found.policy)))
     if found.now is None:
         _none(project, model, off)

@@ -4,13 +4,17 @@ The only module of the panel that knows the actions.
 """
 
 import shlex
+from datetime import datetime, timedelta
 from functools import partial
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.components import actions
 from dashboard.components.actions import Proposal as Dialog
+from dashboard.data import work
 from dashboard.monitoring import retraining_access as access
+from services.actions.data_collect import DataCollect
 from services.actions.retraining import (
     AcceptRetraining,
     DismissRetraining,
@@ -115,6 +119,39 @@ def _accept(one: Proposal) -> AcceptRetraining:
 def _dismiss(one: Proposal) -> DismissRetraining | None:
     reason = _text("Why not? It is remembered.", "retraining-reason")
     return DismissRetraining(one.id, one.project, reason) if reason else None
+
+
+def collect(project: str, model: str, off: str | None) -> None:
+    """Draw the button that brings what the model was asked into the project's data."""
+    name = shlex.quote(f"{project}.{model}")
+    actions.button(
+        "Collect rows",
+        Dialog(
+            f"Collect rows that {model} was asked", partial(_collect, project, model),
+            "Collect them", f"mlops data collect {name} --since 7d --labelled",
+            during=partial(work.bar, project),
+        ),
+        key="retraining-collect",
+        icon="dataset",
+        kind="tertiary",
+        off=actions.why_not(DataCollect, project=project, off=off),
+    )  # fmt: skip
+
+
+def _collect(project: str, model: str) -> DataCollect | None:
+    now = datetime.now(state.zone()).replace(second=0, microsecond=0, tzinfo=None)
+    since = st.datetime_input(
+        "Asked since", now - timedelta(days=7), key="retraining-collect-since",
+        help="When the shift began, say: the new version is compared with what is collected.",
+    )  # fmt: skip
+    labelled = st.toggle(
+        "Only rows with a label", value=True, key="retraining-collect-labelled",
+        help="Rows of which somebody told what was right.",
+    )  # fmt: skip
+    if since is None:
+        return None
+    begin = since.replace(tzinfo=state.zone()).timestamp()
+    return DataCollect(project, model, begin, labelled=bool(labelled))
 
 
 def _text(label: str, key: str) -> str:

@@ -12,6 +12,7 @@ from services.actions.archive import ArchiveRun
 from services.actions.archive_version import ArchiveVersion
 from services.actions.data_add import DataAdd
 from services.actions.data_checkout import DataCheckout
+from services.actions.data_collect import DataCollect
 from services.actions.data_prune import DataPrune
 from services.actions.data_pull import DataPull
 from services.actions.data_push import DataPush
@@ -63,6 +64,7 @@ ACTIONS: dict[str, type[Any]] = {
         AddUser,
         ChangeUser,
         DataAdd,
+        DataCollect,
         DataPush,
         DataPull,
         DataCheckout,

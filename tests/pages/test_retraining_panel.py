@@ -228,3 +228,21 @@ def test_a_project_that_lets_alerts_alone_says_so(panel: Panel):
     app = panel()
     store.set_policy(state.journal(), LORA, policy(mode="off"), "ana", NOW)
     assert "Alerts lead to no retraining" in said(app.run())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_rows_are_collected_by_operators(panel: Panel, role: str):
+    button = panel(role=role).button(key="retraining-collect")
+    assert button.disabled == (role == "viewer")
+
+
+def test_what_is_collected_is_said_before_and_what_cannot_be_is_a_sentence(
+    panel: Panel, dialog_open: Callable[[str], None]
+):
+    dialog_open("retraining-collect")
+    app = panel()
+    assert not app.exception
+    assert app.toggle(key="retraining-collect-labelled").value
+    assert "0 requests (0 rows; 0 labels)" in said(app)
+    app.button(key="acting-do").click().run()
+    assert "There is no project 'lora-finetuning' with data." in said(app)
