@@ -20,6 +20,7 @@ from services.actions.data_share import DataShare
 from services.actions.deploy import Deploy
 from services.actions.deploy_rollback import RollbackDeployment
 from services.actions.drift_check import CheckDrift, SetBaseline
+from services.actions.drift_settings import SetDriftSettings
 from services.actions.lineage_mark import MarkBad, UnmarkBad
 from services.actions.machine_offer import OfferMachine
 from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
@@ -90,6 +91,7 @@ ACTIONS: dict[str, type[Any]] = {
         SetPrivacy,
         CheckDrift,
         SetBaseline,
+        SetDriftSettings,
         MarkBad,
         UnmarkBad,
         MakeReport,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from services.commands.drift_settings import settings
 from services.commands.output import (
     json_option,
     moment,
@@ -29,7 +30,7 @@ _HOUR_S, _DAY_S = 3600.0, 86_400.0
 
 @click.group()
 def drift() -> None:
-    """Drift, data quality and accuracy of deployments: list, show, check, baseline."""
+    """Drift, data quality and accuracy of deployments: list, show, check, baseline, settings."""
 
 
 @drift.command("list")
@@ -99,6 +100,9 @@ def show(*, name: str, kind: str | None, history: int | None, as_json: bool) -> 
         rows = [_history_row(each) for each in before]
         columns = ["when", "version", "what", "state", "severity", "drifted", "rows", "said"]
         print_table(columns, rows, "It was not checked yet.")
+
+
+drift.add_command(settings)
 
 
 @drift.command()

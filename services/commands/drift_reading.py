@@ -179,6 +179,7 @@ class Deployment:
                     "kind": one.kind, "version": one.version, "verdict": one.id,
                     "state": one.state, "severity": one.severity, "share": one.share,
                     "rows": one.rows, "said": one.said, "computed_at": _moment(one.computed_at),
+                    "held_to": one.held_to,
                 }
                 for one in self.verdicts
             ],

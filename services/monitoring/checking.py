@@ -19,6 +19,7 @@ from services.engines.registry import build_engines
 from services.errors import MlopsError, NotFoundError, PlatformError
 from services.home import Home
 from services.monitoring import baselines, deployed, record
+from services.monitoring import settings as strictness
 from services.monitoring.accuracy import Bound
 from services.monitoring.computing import Checked, Monitor
 from services.monitoring.deployed import Deployed
@@ -152,7 +153,8 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
     ):
         chosen = baselines.all_chosen(journal)
         promised = objectives.said(journal)
-        monitor = Monitor(home, store, mlflow, Evidently(), say=say)
+        chosen_settings, evidently = strictness.all_said(journal), Evidently()
+        monitor = Monitor(home, store, mlflow, evidently, say=say)
         checked: dict[Deployed, Checked | MlopsError] = {}
         quiet: list[Deployed] = []
         looked: dict[str, Looked] = {}
@@ -161,10 +163,13 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
             choice = chosen.get(f"{one[0]}.{one[1]}")
             wanted = asked.baseline or (choice.baseline if choice is not None else Baseline())
             bound = _bound(objectives.of(promised, one[0], one[1]))
+            held = strictness.of(chosen_settings, one[0], one[1])
+            monitor = Monitor(home, store, mlflow, evidently, held, say)
             at = time.time()
             try:
-                due = bool(asked.names) or known is None or known.bound != _word(bound)
-                due = due or one in copied
+                due = bool(asked.names) or known is None or one in copied or (
+                    (known.bound, known.settings) != (_word(bound), held.as_json())
+                )  # fmt: skip
                 if known is not None and not due and not _is_due(home, known, wanted, at):
                     quiet.append(one)
                     looked[known.key] = replace(known, at=at)
@@ -178,7 +183,10 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
             except Exception as error:
                 logger.exception("The check of %s failed.", one)
                 checked[one] = _defect(error)
-            after = replace(_looked(one, at, wanted, checked[one], known), bound=_word(bound))
+            after = replace(
+                _looked(one, at, wanted, checked[one], known), bound=_word(bound),
+                settings=held.as_json(),
+            )  # fmt: skip
             looked[after.key] = after
         monitor.forget(time.time())
     _note(home, asked, began, looked)

@@ -27,7 +27,7 @@ from services.monitoring import (
 )
 from services.monitoring.accuracy import Bound, Quality
 from services.monitoring.limits import REPORT_DAYS, VERDICT_DAYS
-from services.monitoring.models import Family, Verdict
+from services.monitoring.models import Family, Settings, Verdict
 from services.monitoring.reference import ANSWER, LABEL, Baseline, Reference
 from services.monitoring.store import VerdictStore, verdict_id
 from services.monitoring.verdict import Judged, Rules, judge
@@ -62,7 +62,7 @@ class Monitor:
         store: VerdictStore,
         mlflow: "MLflow | None" = None,
         evidently: Evidently | None = None,
-        rules: Rules | None = None,
+        settings: Settings | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Begin.
@@ -72,11 +72,15 @@ class Monitor:
             store: Where verdicts are kept.
             mlflow: Has the evaluation data; None: only what was fetched before.
             evidently: Writes full reports; None: nobody does.
-            rules: The default ones when left out.
+            settings: How strictly it judges; the default ones when left out.
             say: Is told how far a check is.
         """
         self._home, self._store, self._mlflow = home, store, mlflow
-        self._evidently, self._rules, self._say = evidently, rules or Rules(), say
+        self._evidently, self._say = evidently, say
+        self._settings = settings or Settings()
+        self._rules = Rules(
+            alarms_a_day=self._settings.alarms_a_day, threshold=self._settings.threshold
+        )
 
     def forget(self, now: float) -> None:
         """Forget verdicts older than ``VERDICT_DAYS`` and reports older than ``REPORT_DAYS``.
@@ -127,7 +131,7 @@ class Monitor:
         of = project, model, version
         right, of_labels = self._accuracy(*of, at, chosen, bound, shadow=shadow)
         judged.append(right)
-        verdicts = _verdicts(judged, (project, model, version), window, chosen, at)
+        verdicts = _verdicts(judged, of, window, chosen, at, self._settings)
         written = None
         wanted_report = report
         if report is None:
@@ -182,6 +186,7 @@ class Monitor:
             chosen = reference.season(*of, window.since or at - 3600.0, at, wanted.weeks)
         if chosen is not None and chosen.until is not None:
             window = windows.read(*of, version, at, last, chosen.until, shadow=shadow)
+        no_data |= set(self._settings.ignored)
         return chosen.leaving_out(no_data) if chosen is not None else None, window, fault
 
     def _logged(
@@ -299,12 +304,15 @@ def _verdicts(
     window: Window,
     chosen: Reference | None,
     at: float,
+    settings: Settings,
 ) -> list[Verdict]:
-    said = chosen.said if chosen else ""
+    said, left_out = (chosen.said, sorted(chosen.ignored)) if chosen else ("", [])
+    held = {**settings.as_json(), "ignored": left_out}
     return [
         Verdict(
             verdict_id(at), *of, one.kind, at, said, window.since, window.until,
             len(window.table), one.columns, one.share, one.severity, one.state, one.said,
+            held_to=held,
         )
         for one in judged
     ]  # fmt: skip

@@ -4,8 +4,10 @@ Times: seconds since 1970. None: not measured, or not known.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
+
+from services.monitoring.limits import THRESHOLD
 
 Severity = Literal["none", "low", "medium", "high"]
 State = Literal["steady", "drifted", "too few", "missing", "new", "constant", "empty", "failed"]
@@ -38,6 +40,28 @@ class Baseline:
     def from_json(cls, said: Mapping[str, Any]) -> Self:
         """Return what ``as_json`` wrote."""
         return cls(**{name: said[name] for name in cls.__dataclass_fields__ if name in said})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How strictly a deployment is judged. The defaults are those where nobody said anything."""
+
+    ignored: tuple[str, ...] = ()
+    """Inputs that are not compared, as ``input.NAME``: beside those that training said are none."""
+    threshold: float = THRESHOLD
+    """From which effect on a significant shift of a column counts, in the unit of its measure."""
+    alarms_a_day: float = 0.01
+    """False alarms of a deployment in a day, at most, of undrifted data."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return them as plain values."""
+        return {**asdict(self), "ignored": list(self.ignored)}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """Return what ``as_json`` wrote; unknown keys are of a later version and left out."""
+        known = {name: said[name] for name in cls.__dataclass_fields__ if name in said}
+        return cls(**{**known, "ignored": tuple(known.get("ignored", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +132,9 @@ class Verdict:
     said: str
     report: str | None = None
     """Of the kept HTML, below ``MLOPS_HOME/monitoring``."""
+    held_to: Mapping[str, Any] = field(default_factory=dict)
+    """By which ``Settings`` it was judged; what training left out is among ``ignored``. Empty: not
+    noted."""
 
     def with_report(self, report: str | None) -> "Verdict":
         """Return it with where its full report is kept."""

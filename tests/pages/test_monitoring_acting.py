@@ -112,6 +112,23 @@ def test_every_baseline_can_be_chosen(
     assert ("since=None" in told) != (kind == "window")
 
 
+def test_an_input_is_left_out_in_the_dialog_that_says_what_follows(
+    laid: Laid, open_page: Open, dialog_open: Callable[[str], None]
+):
+    laid()
+    dialog_open(f"monitoring-{acting.SETTINGS}")
+    app = opened(open_page, LORA, role="operator")
+    column = app.multiselect(key="monitoring-ignored").options[0]
+    app.multiselect(key="monitoring-ignored").select(column).run()
+    app.number_input(key="monitoring-threshold").set_value(0.25).run()
+    assert not app.exception
+    assert f"Nobody is told any more when input.{column} drifts." in said(app)
+    app.button(key="acting-do").click().run()
+    (asked,) = state.executor().history(kinds=(acting.SETTINGS,))
+    assert asked.params["ignored"] == [f"input.{column}"]
+    assert (asked.params["threshold"], asked.params["model"]) == (0.25, LORA)
+
+
 def test_an_action_that_this_version_does_not_know_is_off(
     laid: Laid, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ):

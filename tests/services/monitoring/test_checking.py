@@ -1,5 +1,6 @@
 """A round of checks: what is due is compared with what was chosen for it, and noted."""
 
+import contextlib
 import fcntl
 import os
 import time
@@ -11,10 +12,12 @@ from services.actions.journal import Journal
 from services.errors import EngineUnreachableError, NotFoundError, PlatformError
 from services.home import Home
 from services.monitoring import baselines, checking, record, windows
+from services.monitoring import settings as strictness
 from services.monitoring.baselines import Chosen
 from services.monitoring.checking import Asked, Round
 from services.monitoring.computing import Checked
 from services.monitoring.models import Baseline
+from services.monitoring.models import Settings as Strictness
 from services.monitoring.store import VerdictStore
 from services.objectives import store as objectives
 from services.objectives.models import Objective
@@ -190,6 +193,19 @@ def test_a_version_that_left_service_is_forgotten(home: Home):
     assert record.read(home).looked.keys() == {"p.other:1"}
     served(home)
     assert run(home).said == "Nothing takes requests, so there is nothing to check."
+
+
+def test_other_settings_make_a_check_due(home: Home):
+    served(home, M)
+    asked(home, hour_ago(), 600, span_s=HOUR_S - 10)
+    first = run(home, Asked(report=False))
+    assert set(first.checked) == {M}
+    assert run(home, Asked(report=False)).quiet == (M,)
+    with contextlib.closing(Journal.open(Settings())) as journal:
+        strictness.put(journal, "p", "", strictness.Said(Strictness(threshold=0.4), "ana", 1.0))
+    assert set(run(home, Asked(report=False)).checked) == {M}
+    assert record.read(home).looked["p.m:3"].settings["threshold"] == 0.4
+    assert run(home, Asked(report=False)).quiet == (M,)
 
 
 @pytest.mark.parametrize(
