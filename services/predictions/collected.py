@@ -54,7 +54,7 @@ class _Piece:
         if not rows:
             return
         count = len(rows)
-        said = {
+        said: dict[str, list[Any]] = {
             "id": [one.id] * count, "row": rows, "answered_at": [one.at_us] * count,
             "version": [one.version] * count, "label": [truths[place] for place in rows],
             "label_at": [one.said_at_us if one.labels else None] * count,
