@@ -1,5 +1,6 @@
 """The panel of a deployment's retrainings: what waits, who may decide, what became of it."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,15 +9,20 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
+from services.data.remote import Remote
+from services.data.service import DataService
 from services.home import Home
 from services.mirror.workflow_models import WorkflowParam
 from services.mirror.workflow_queries import Workflows
 from services.mirror.workflow_store import WorkflowStore
+from services.predictions.log import PredictionLog
 from services.retraining import store
 from services.retraining.models import BY_POLICY, Happened, Proposal
 from tests.pages.conftest import said
 from tests.pages.moulds import Moulds
 from tests.pages.roles import ROLES
+from tests.services.data.conftest import contract
+from tests.services.predictions.records import record
 from tests.services.retraining.things import NOW, evidence, policy, proposal
 
 LORA = "lora-finetuning"
@@ -54,9 +60,15 @@ def panel(home: Home, moulds: Moulds, signed_in: Callable[..., str]) -> Panel:
     mirror.engine.dispose()
 
     def opened(
-        *kept: Proposal, role: str = "approver", projects: tuple[str, ...] | None = None
+        *kept: Proposal,
+        role: str = "approver",
+        projects: tuple[str, ...] | None = None,
+        data: tuple[str, ...] = (),
     ) -> AppTest:
         signed_in(role, projects)
+        if data:
+            contract(folder, LORA, list(data), [])
+            DataService(Remote(home)).configure(LORA, folder)
         for one in kept:
             store.put(state.journal(), one)
         return AppTest.from_function(script, default_timeout=20).run()
@@ -236,13 +248,28 @@ def test_rows_are_collected_by_operators(panel: Panel, role: str):
     assert button.disabled == (role == "viewer")
 
 
-def test_what_is_collected_is_said_before_and_what_cannot_be_is_a_sentence(
+def test_what_cannot_be_collected_is_a_sentence_in_the_dialog(
     panel: Panel, dialog_open: Callable[[str], None]
 ):
     dialog_open("retraining-collect")
     app = panel()
     assert not app.exception
     assert app.toggle(key="retraining-collect-labelled").value
-    assert "0 requests (0 rows; 0 labels)" in said(app)
+    assert "has no data repository yet" in app.error[0].value
+    assert app.button(key="acting-do").disabled
+
+
+def test_what_is_collected_is_said_before_and_asked_for_once(
+    panel: Panel, home: Home, dialog_open: Callable[[str], None]
+):
+    dialog_open("retraining-collect")
+    log = PredictionLog.open(home, "test", reserve_bytes=1 << 16)
+    log.append(record(time.time() - 60, project=LORA, model=LORA))
+    log.close()
+    app = panel(data=("data/",))
+    app.toggle(key="retraining-collect-labelled").set_value(False).run()
+    assert not app.error, app.error[0].value
+    assert "1 request (2 rows; 0 labels)" in said(app)
     app.button(key="acting-do").click().run()
-    assert "There is no project 'lora-finetuning' with data." in said(app)
+    (made,) = state.executor().history(kinds=("data-collect",))
+    assert (made.params["model"], made.params["labelled"]) == (LORA, False)
