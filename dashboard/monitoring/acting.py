@@ -65,7 +65,8 @@ def _button(
     )
 
 
-def _made(kind: str, **params: object) -> Action:
+def made(kind: str, **params: object) -> Action:
+    """Return the action of this kind, as the catalog makes it."""
     return catalog.load(kind, json.dumps(params))
 
 
@@ -75,7 +76,7 @@ def _check(of: Subject) -> Action:
         help="It takes some seconds; without it the report is written where it is worth them.",
     )  # fmt: skip
     said = {"report": True} if report else {}
-    return _made(CHECK, project=of.project, model=of.model, **said)
+    return made(CHECK, project=of.project, model=of.model, **said)
 
 
 def _baseline(of: Subject) -> Action | None:
@@ -93,7 +94,7 @@ def _baseline(of: Subject) -> Action | None:
         if stretch is None:
             return None
         more |= {"since": stretch[0], "until": stretch[1]}
-    return _made(BASELINE, project=of.project, model=of.model, baseline=kind, **more)
+    return made(BASELINE, project=of.project, model=of.model, baseline=kind, **more)
 
 
 def _stretch() -> tuple[float, float] | None:

@@ -13,7 +13,9 @@ from services.causes.models import Chart
 
 Spec = dict[str, object]
 _THEN, _NOW = "then", "now"
-_LABEL, _NAME = 22, 40
+_LABEL, _NAME = 22, 60
+_NEARLY_ALL = 80.0
+"""From here on an axis of shares ends at 100 %."""
 _BAR_PX, _LEAST_PX, _AROUND_PX = 26, 150, 78
 _WIDE_PX = 320
 
@@ -40,12 +42,9 @@ def draw(chart: Chart, onset: float | None, key: str) -> None:
 
 def _over_time(chart: Chart, onset: float | None, key: str) -> None:
     times = [datetime.fromtimestamp(one + chart.step_s / 2, UTC) for one in chart.begins]
-    panels = [
-        Panel(
-            shortened(chart.title, _NAME), chart.unit,
-            [Line(shortened(one.name, _NAME), times, one.values) for one in chart.courses],
-        ),
-    ]  # fmt: skip
+    lines = [Line(shortened(one.name, _NAME), times, one.values) for one in chart.courses]
+    word = "Share of each" if len(lines) > 1 else "On average"
+    panels = [Panel(word, chart.unit, lines)]
     if any(one is not None for one in chart.outcome_course):
         worse = Line(shortened(chart.outcome, _NAME), times, chart.outcome_course, colour=1)
         panels.append(Panel(shortened(chart.outcome, _NAME), chart.outcome_unit, [worse]))
@@ -88,6 +87,7 @@ def bars(
         }
         for name, values, colour in ((_THEN, then, hues.muted), (_NOW, now, hues.series[0]))
     ]  # fmt: skip
+    most = max((one for one in (*then, *now) if one is not None), default=0.0)
     return {
         "animation": False,
         "grid": {"left": 8, "right": 20, "top": 34, "bottom": 30},
@@ -97,6 +97,7 @@ def bars(
             "type": "value", "name": unit, "nameLocation": "middle", "nameGap": 26,
             "nameTextStyle": {"color": hues.muted}, "axisLabel": {"color": hues.muted},
             "splitNumber": 3, "splitLine": {"lineStyle": {"color": hues.line}},
+            **({"max": 100} if most > _NEARLY_ALL and "%" in unit else {}),
         },
         "yAxis": {
             "type": "category", "inverse": True,

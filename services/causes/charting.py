@@ -170,7 +170,7 @@ def strata_of(
     """Return strata of a column of the rows, and the figure to draw where it has figures."""
     if then.dtype.kind == "f" and now.dtype.kind == "f":
         before, after = then.astype(np.float64), now.astype(np.float64)
-        figure = Figure(f"The input {name}, on average", "", before, after)
+        figure = Figure(f"The input {name}", "", before, after)
         return ranged(binned(before, after), before, after), figure
     return named(then.tolist(), now.tolist()), None
 
