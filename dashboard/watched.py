@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import state
+from services.errors import PlatformError
 from services.home import Home
 from services.monitoring import courses
 from services.monitoring.courses import Check, Degree, Key
@@ -97,6 +98,16 @@ def check(verdict_id: str) -> tuple[Verdict, ...]:
     return state.verdicts().check(verdict_id)
 
 
+@st.cache_resource(show_spinner=False, max_entries=64, ttl="60s")  # old reports are removed
+def reported(project: str, model: str, version: int) -> Summary | None:
+    """Return a verdict of the newest check of a version whose full report is kept.
+
+    Raises:
+        PlatformError: The index cannot be read.
+    """
+    return courses.reported(state.verdicts(), project, model, version)
+
+
 def column(project: str, model: str, version: int, kind: Family, name: str) -> tuple[Effect, ...]:
     """Return how far a column of a version was moved at each check, oldest first.
 
@@ -121,6 +132,17 @@ def begun(project: str, model: str, kind: Family, version: int) -> float | None:
         PlatformError: The index cannot be read.
     """
     return state.verdicts().begun(project, model, kind, version)
+
+
+def screen() -> str:
+    """Return the address of Evidently's own screen, empty where it does not run."""
+    from services.platform import state as states
+
+    try:
+        found = states.load(Home.locate().run / "state.json").engine("evidently")
+    except PlatformError:  # the page of engines says it
+        return ""
+    return found.url if found is not None and found.phase == "live" else ""
 
 
 # Out of the prediction log

@@ -24,7 +24,6 @@ if wanted:
     )
 else:
     st.title("Monitoring")
-    notices.engine_notice("controller")
-    listing.draw(where)
-    command_line("mlops drift list", "mlops drift list --json")
+    listing.draw(where, notices.engine_notice("controller"))
+    command_line("mlops drift list", "mlops drift list --json", "mlops drift check --all")
 inside.follow()

@@ -20,6 +20,7 @@ from services.alerting import channels, delivery, hours
 from services.alerting.models import SEVERITIES, Message
 from services.errors import MlopsError
 from services.home import Home
+from services.platform import public_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +54,11 @@ def draw(off: str | None) -> None:
             "e-mail, to a webhook, and to whatever else Apprise can reach.",
             icon="notifications_off",
             command="mlops alerts channels add NAME",
+        )
+    elif not public_address.known(Home.locate(), state.settings().dashboard_url):
+        st.caption(
+            f"Links in messages lead nowhere from another machine: {public_address.UNKNOWN} "
+            f"{plain(public_address.MEND, 400)}"
         )
     for one in found:
         _card(one, off)

@@ -14,7 +14,7 @@ from dashboard.components import ages
 from dashboard.components.live import live
 from dashboard.numbers import age, counted, duration
 from dashboard.text import plain
-from services.alerting.models import Alert
+from services.alerting.models import WHY, Alert
 
 LIVE_S = 3.0
 
@@ -42,7 +42,7 @@ def _draw(alert_id: int, off: str | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if alert.open:
             _buttons(alert, reasons)
-        for way in (links.way(alert, admin=links.admin()), links.origin(alert)):
+        for way in (links.way(alert, admin=links.admin()), links.why(alert), links.origin(alert)):
             if way is not None and navigation.has(way.page):
                 navigation.link(way.page, way.label, icon="arrow_forward", hover="", **way.params)
     left, right = st.columns([3, 2], gap="medium")
@@ -136,7 +136,8 @@ def _ties(found: Story) -> None:
     alert = found.alert
     with st.container(border=True, gap="xsmall"):
         st.markdown("**What it is tied to**")
-        ties = [("Key", alert.key), ("Thread", alert.thread), *sorted(alert.labels.items())]
+        labels = sorted(pair for pair in alert.labels.items() if pair[0] != WHY)  # a link above
+        ties = [("Key", alert.key), ("Thread", alert.thread), *labels]
         st.html(drawing.pairs(ties, colours()))
     if found.before:
         with st.container(border=True, gap="xsmall"):

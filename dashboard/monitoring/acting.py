@@ -71,7 +71,8 @@ def _button(
     )
 
 
-def _made(kind: str, **params: object) -> Action:
+def made(kind: str, **params: object) -> Action:
+    """Return the action of this kind, as the catalog makes it."""
     return catalog.load(kind, json.dumps(params))
 
 
@@ -81,7 +82,7 @@ def _check(of: Subject) -> Action:
         help="It takes some seconds; without it the report is written where it is worth them.",
     )  # fmt: skip
     said = {"report": True} if report else {}
-    return _made(CHECK, project=of.project, model=of.model, **said)
+    return made(CHECK, project=of.project, model=of.model, **said)
 
 
 def _baseline(of: Subject) -> Action | None:
@@ -99,7 +100,7 @@ def _baseline(of: Subject) -> Action | None:
         if stretch is None:
             return None
         more |= {"since": stretch[0], "until": stretch[1]}
-    return _made(BASELINE, project=of.project, model=of.model, baseline=kind, **more)
+    return made(BASELINE, project=of.project, model=of.model, baseline=kind, **more)
 
 
 def _settings(of: Subject) -> Action | None:

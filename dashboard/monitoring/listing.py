@@ -13,7 +13,7 @@ from dashboard.charts.theme import colours
 from dashboard.components import located, notices
 from dashboard.components.live import live
 from dashboard.deployments import access as serving
-from dashboard.monitoring import access, looks, matrix, table
+from dashboard.monitoring import access, all_checks, looks, matrix, table
 from dashboard.monitoring.access import Stretch
 from dashboard.monitoring.address import FIND, ORDER, STATE
 from dashboard.monitoring.matrix import Beside, Row
@@ -36,8 +36,8 @@ _BADGES = {
 _TOLD = {MISSED: "missed an objective", AT_RISK: "with an objective at risk"}
 
 
-def draw(where: Scope) -> None:
-    """Draw the filters and the matrix."""
+def draw(where: Scope, off: str | None) -> None:
+    """Draw the filters and the matrix; ``off`` says why nothing can be asked for, if so."""
     found, _ = _rows(where, quiet=True)
     if not found:
         _empty(where)
@@ -47,6 +47,7 @@ def draw(where: Scope) -> None:
         located.choice("Order by", matrix.ORDERS, name=ORDER, default=matrix.ORDERS[0])
         there = {word for one in found for word in one.states} | set(st.query_params.get_all(STATE))
         located.several("State", [one for one in matrix.STATES if one in there], name=STATE)
+        all_checks.button(sorted({one.name for one in found}), where.project, off)
     live(_draw, LIVE_S)(where)
 
 

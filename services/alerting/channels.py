@@ -98,6 +98,11 @@ def forget_address(home: Home, reference: str) -> None:
             (home.secrets / _file(reference)).unlink()
 
 
+def are_kept(home: Home) -> bool:
+    """Return whether there is any channel, without the journal."""
+    return any(home.secrets.glob(_file("*")))
+
+
 def _file(reference: str) -> str:
     return f"alert-channel-{reference}.address"
 

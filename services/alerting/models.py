@@ -21,6 +21,8 @@ What = Literal["firing", "reminder", "resolved", "digest", "test", "report", "re
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 CAUSE = "cause"
 """The label of an event whose cause was searched for: what kind of cause it was."""
+WHY = "why"
+"""The label of its chart: a page of the dashboard, from its root on."""
 _KEY_LIMIT = 300
 
 

@@ -106,18 +106,30 @@ drift.add_command(settings)
 
 
 @drift.command()
-@_named
+@click.argument("name", metavar="[PROJECT.MODEL]", required=False)
+@click.option("--all", "every", is_flag=True, help="All that is in service, of all projects.")
+@click.option("--project", help="With --all: of this project alone.")
 @click.option("--report", is_flag=True, help="Have Evidently write its full report, too.")
 @click.option("--wait", is_flag=True, help="Show how far it is, and what it came to.")
 @sentences
-def check(*, name: str, report: bool, wait: bool) -> None:
+def check(*, name: str | None, every: bool, project: str | None, report: bool, wait: bool) -> None:
     """Compare a deployment with its baseline now; exit 1 when that failed, not when it drifted."""
     from services.actions.drift_check import CheckDrift
     from services.commands import drift_reading
     from services.commands.rolling import roll
+    from services.errors import InputError
 
-    project, model = drift_reading.named(name)
-    roll(CheckDrift(project, model, report), wait=wait, see=f"mlops drift show {name}")
+    if (name is None) != every or (project is not None and not every):
+        raise InputError(
+            "Which deployments are to be checked is not clear.",
+            "Write PROJECT.MODEL, or --all, or --all --project ID.",
+        )
+    names = drift_reading.in_service(project) if name is None else [drift_reading.named(name)]
+    if not names:
+        say("Nothing is in service, so nothing is checked.")
+    for of, model in names:
+        see = f"mlops drift show {of}.{model}"
+        roll(CheckDrift(of, model, report), wait=wait, see=see)
 
 
 @drift.command()

@@ -198,12 +198,25 @@ def deployments(project: str | None = None) -> list[Deployment]:
         NotFoundError: There is no such project.
         PlatformError: A store cannot be read.
     """
+    return sorted(_read(_live(project)), key=_order)
+
+
+def in_service(project: str | None = None) -> list[tuple[str, str]]:
+    """Return (project, model) of what is in service, by name.
+
+    Raises:
+        NotFoundError: There is no such project.
+        PlatformError: A store cannot be read.
+    """
+    return sorted((one.project, one.model) for one in _live(project))
+
+
+def _live(project: str | None) -> "list[Endpoint]":
     here = context()
     if project is not None:
         here.mirror.project(project)
     wanted = deployments_store.endpoints(here.journal, None if project is None else [project])
-    found = _read([one for one in wanted if one.live is not None])
-    return sorted(found, key=_order)
+    return [one for one in wanted if one.live is not None]
 
 
 def deployment(name: str) -> Deployment:

@@ -64,6 +64,7 @@ from services.mirror.sync import MirrorSync
 from services.mirror.workflow_queries import Workflows
 from services.mirror.workflow_store import WorkflowStore
 from services.monitoring.store import VerdictStore
+from services.platform import public_address
 from services.platform.files import write_text
 from services.platform.secrets import project_token
 from services.projects.contract import Project
@@ -175,9 +176,13 @@ def build(home: Home, settings: Settings) -> list[Loop]:
     checks = MonitoringWatch(
         home, journal, Workflows(mirror) if settings.airflow_enabled else None, WORKFLOW
     )
-    watching = AlertWatch(home, journal, rules, causes=_causes(home, journal, mirror))
+    public = public_address.known(home, settings.dashboard_url)
+    watching = AlertWatch(
+        home, journal, rules, causes=_causes(home, journal, mirror), public=public
+    )
     patience_s = PATIENCE_S if settings.airflow_enabled else 0.0
-    reporting = ReportWatch(home, journal, partial(alerts.dashboard_url, home), patience_s)
+    retrains = RetrainingWatch(context, home, public=public)
+    reporting = ReportWatch(home, journal, partial(public_address.before, home, public), patience_s)
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
 
     def act() -> bool:
@@ -205,7 +210,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("run use", used.turn, run_use.INTERVAL_S),
         Loop("alerts", watching.turn, alerts.INTERVAL_S),
         *([Loop("monitoring", checks.turn, monitoring.INTERVAL_S)] if serves else []),
-        Loop("retraining", RetrainingWatch(context, home).turn, retraining.INTERVAL_S),
+        Loop("retraining", retrains.turn, retraining.INTERVAL_S),
         Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
         Loop("reports", reporting.turn, reports.INTERVAL_S),
         *_lineage(home, settings, mirror),

@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 from services.actions.action import Context
 from services.alerting import store as alerts
 from services.alerting.models import Alert, kind_of, rank
-from services.controller.alerts import dashboard_url
 from services.errors import JournalError, MlopsError, NotFoundError
 from services.home import Home
+from services.platform import public_address
 from services.retraining import asking, bounds, drafting, proposing, steps, store, telling
 from services.retraining.bounds import Decision
 from services.retraining.looking import Looking
@@ -42,6 +42,8 @@ class RetrainingWatch:
     context: Context
     home: Home
     clock: Callable[[], float] = time.time
+    public: str = ""
+    """Under which address people reach the dashboard; empty: not known."""
     _looking: Looking = field(init=False)
     _renewed_at: dict[int, float] = field(default_factory=dict)
     _looked_at: dict[int, float] = field(default_factory=dict)
@@ -124,7 +126,8 @@ class RetrainingWatch:
     def _told(self, connection: Connection, after: Proposal) -> None:
         """Have people be told of a new version in service, in the transaction that notes it."""
         if after.state == "promoted":
-            telling.promoted(connection, after, self.clock(), dashboard_url(self.home))
+            base = public_address.before(self.home, self.public)
+            telling.promoted(connection, after, self.clock(), base)
 
     # Proposing
 

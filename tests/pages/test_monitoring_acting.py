@@ -97,6 +97,21 @@ def test_a_check_is_asked_for_in_the_dialog(
     assert (asked.actor, asked.state) == ("mira", "pending")
 
 
+def test_all_deployments_are_checked_from_the_matrix(
+    laid: Laid, open_page: Open, known: None, dialog_open: Callable[[str], None]
+):
+    laid()
+    assert opened(open_page, role="viewer").button(key="monitoring-all").disabled
+    dialog_open("monitoring-all")
+    app = opened(open_page, role="operator")
+    assert LORA in said(app)
+    app.button(key="acting-do").click().run()
+    asked = state.executor().history(kinds=(acting.CHECK,))
+    names = {f"{one.params['project']}.{one.params['model']}" for one in asked}
+    assert len(asked) == len(names) > 3
+    assert LORA in names
+
+
 @pytest.mark.parametrize("kind", ["auto", "evaluation", "first", "season", "window"])
 def test_every_baseline_can_be_chosen(
     laid: Laid, open_page: Open, known: None, dialog_open: Callable[[str], None], kind: str

@@ -5,6 +5,7 @@ Workbook, chapter 5, "Multiwindow, Multi-Burn-Rate Alerts".
 """
 
 from collections.abc import Iterable
+from urllib.parse import quote
 
 from services.alerting.models import Condition, Event
 from services.alerting.rules.drift import TWIN
@@ -78,7 +79,7 @@ def _firing(one: Standing, now: float, burn: Burn | None = None) -> Event:
         title=_TITLES[kind].format(one.name),
         said=one.said if burn is None else _burning(one, burn),
         suggestion=_suggestion(one, kind),
-        link=f"/monitoring?deployment={one.name}&project={one.project}",
+        link=f"/monitoring?deployment={quote(one.name)}&part=objectives&project={quote(one.project)}",
         explains=explains,
         labels={
             "project": one.project, "model": one.model, "endpoint": one.name,

@@ -86,7 +86,7 @@ def test_a_budget_that_burns_fires_and_says_how_fast():
         "5 min: 20.0 times what its objective of 99 % allows."
     )
     assert (found.title, found.project) == ("lora.net fails too often", "lora")
-    assert found.link == "/monitoring?deployment=lora.net&project=lora"
+    assert found.link == "/monitoring?deployment=lora.net&part=objectives&project=lora"
     assert found.labels == {
         "project": "lora", "model": "net", "endpoint": "lora.net", "objective": "availability",
         "engine": "serving",

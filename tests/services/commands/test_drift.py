@@ -210,6 +210,19 @@ def test_a_baseline_is_chosen_and_told(journal: Journal):
     assert baselines.baseline_of(journal, "p", "m") == kept
 
 
+def test_all_that_is_in_service_is_checked_at_once(home: Home, journal: Journal):
+    live(journal, "p", "m", 3)
+    live(journal, "q", "n", 1)
+    done = typed("check", "--all")
+    assert done.exit_code == 0, done.output
+    assert "Check m for drift: asked for as action" in done.output
+    assert "Check n for drift: asked for as action" in done.output
+    for wrong in ((), ("p.m", "--all"), ("p.m", "--project", "p")):
+        refused = typed("check", *wrong)
+        assert refused.exit_code == 2
+        assert "Write PROJECT.MODEL, or --all" in refused.output
+
+
 @pytest.mark.slow
 def test_a_check_is_made_while_one_waits(home: Home, journal: Journal):
     live(journal, "p", "m", 3)
