@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.monitoring import distances, significance, spreads, texts
+from services.monitoring import distances, significance, spreads, texts, wholes
 from services.monitoring.models import Histogram, Kind
 from services.monitoring.series import Codes, Figures, Series
 from services.monitoring.significance import effective
@@ -30,6 +30,8 @@ class Difference:
     """``significance.effective`` of what the rows of both are worth."""
     direction: str = ""
     """Of figures: ``up`` or ``down``, by the means; of texts: what of them moved."""
+    shown: tuple[Histogram, Histogram] | None = None
+    """Then and now, where not the values are drawn: of vectors, by what was learned of them."""
 
 
 def compare(reference: Series, current: Series) -> Difference:
@@ -184,9 +186,19 @@ def _texts(reference: Series, current: Series) -> Difference:
     return min(found, key=lambda one: (one.p_value, -one.effect))
 
 
+def _wholes(reference: Series, current: Series) -> Difference:
+    found = wholes.moved(reference, current)
+    return Difference(
+        found.effect, wholes.MEASURE, found.p_value, effective(*found.worth), found.said,
+        found.shown,
+    )  # fmt: skip
+
+
 _KINDS: Mapping[Kind, Callable[[Series, Series], Difference]] = {
     "numeric": _figures,
     "embedding": _figures,
     "category": _categories,
     "text": _texts,
+    "vector": _wholes,
+    "picture": _wholes,
 }
