@@ -69,7 +69,7 @@ def beside(
     some = table.take(chosen)
     texts = raw.read(home, project, model, some["id"], _stretch(some), shadow=shadow)
     places = (some[name].to_pylist() for name in ("id", "version", "row"))
-    found = _rows(texts, list(zip(*places, strict=True)), names)
+    found = texts_read(texts, list(zip(*places, strict=True)), names)
     for name, read in found.items():
         whole: list[_Row | None] = [None] * len(table)
         for place, one in zip(chosen, read, strict=True):
@@ -117,7 +117,7 @@ def _stretch(table: "pa.Table") -> tuple[float, float]:
     return ends["min"].as_py() / 1e6, (ends["max"].as_py() + 1) / 1e6
 
 
-def _rows(
+def texts_read(
     texts: raw.Texts, places: Sequence[tuple[str, int, int]], names: Sequence[str]
 ) -> Mapping[str, list[_Row | None]]:
     """Return the vectors of rows by column; each request is read once, for the rows of it."""
