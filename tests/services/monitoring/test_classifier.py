@@ -30,6 +30,10 @@ def uneven(rng: np.random.Generator, rows: int) -> np.ndarray:
     return rng.normal(size=(rows, WIDE)) * SPREADS
 
 
+def even(rng: np.random.Generator, rows: int) -> np.ndarray:
+    return rng.normal(size=(rows, WIDE))
+
+
 def tailed(rng: np.random.Generator, rows: int) -> np.ndarray:
     return rng.standard_t(2, size=(rows, WIDE))
 
@@ -81,7 +85,7 @@ def moved(change: Callable[[np.ndarray], np.ndarray], draw: Draw, seed: int = 0)
         (lambda rows: rows[:, ::-1], topics(0, 8)),
         (lambda rows: rows @ TURN, uneven),
         (lambda rows: rows[:, np.roll(np.arange(WIDE), 5)], uneven),
-        (lambda rows: rows + 0.5 * (np.arange(WIDE) < 3), lambda rng, n: rng.normal(size=(n, WIDE))),
+        (lambda rows: rows + 0.5 * (np.arange(WIDE) < 3), even),
     ],
     ids=["turned about", "rotated", "elements in other places", "3 of 48 higher"],
 )  # fmt: skip

@@ -37,8 +37,9 @@ def embedded(seed: int, rows: int) -> np.ndarray:
 
 def document(name: str, values: Any) -> bytes:
     answers = [n % 2 for n in range(len(values))]
-    said = {"v": 1, "rows": len(values), "inputs": {name: values}, "outputs": {"label": answers}}
-    return orjson.dumps(said, option=orjson.OPT_SERIALIZE_NUMPY)
+    plain = values if isinstance(values, list) else values.tolist()
+    said = {"v": 1, "rows": len(plain), "inputs": {name: plain}, "outputs": {"label": answers}}
+    return orjson.dumps(said)
 
 
 def evaluation(name: str, values: Any, ignored: tuple[str, ...] = ()) -> Reference:
@@ -78,19 +79,13 @@ def test_elements_in_other_places_are_found_that_no_figure_of_the_vector_shows()
 
 
 def test_undrifted_vectors_raise_no_alarm_in_300_checks():
-    base = evaluation("vector", embedded(0, 300))
-    rows = {name: base.table[name].take(range(300)) for name in base.table.column_names}
+    table = evaluation("vector", embedded(0, 300)).table
     wrong = 0
     for seed in range(300):
-        rng = np.random.default_rng(seed)
-        chosen = rng.permutation(300)
-        one, other = (
-            pa.table({name: column.take(part) for name, column in rows.items()})
-            for part in (chosen[:150], chosen[150:])
-        )
-        judged = judge(Reference(one, "the rows before"), other)
-        wrong += judged[0].state == "drifted"
-    assert wrong <= 1
+        chosen = np.random.default_rng(seed).permutation(300)
+        base = Reference(table.take(chosen[:150]), "the rows before")
+        wrong += judge(base, table.take(chosen[150:]))[0].state == "drifted"
+    assert wrong == 0
 
 
 def pictures(seed: int, rows: int) -> np.ndarray:
@@ -203,8 +198,8 @@ MEANS = ("mean", "std", "min", "max")
 
 def test_a_long_vector_is_sketched_and_still_seen():
     rng = np.random.default_rng(0)
-    centre = rng.normal(size=3000)
-    then, now = (centre + rng.normal(size=(120, 3000)) for _ in range(2))
+    centre = rng.normal(size=1500)
+    then, now = (centre + rng.normal(size=(300, 1500)) for _ in range(2))
     base = evaluation("v", then)
     (kept,) = base.table["vector.input.v"].slice(0, 1).to_pylist()
     assert len(kept) == vectors.ELEMENTS
@@ -220,7 +215,6 @@ def test_of_many_rows_some_are_taken_evenly(monkeypatch):
     assert 400 - found.null_count == 100
     assert found[0].is_valid
     assert found[399].is_valid
-    assert {"v": 1} not in ({},)
 
 
 # With the log
