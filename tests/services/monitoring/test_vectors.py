@@ -11,6 +11,7 @@ import pytest
 from services.errors import EngineUnreachableError
 from services.home import Home
 from services.monitoring import folder, reference, vectors, wholes
+from services.monitoring import pictures as pictured
 from services.monitoring.computing import Monitor
 from services.monitoring.models import ColumnVerdict
 from services.monitoring.reference import Baseline, Reference
@@ -194,6 +195,29 @@ def test_what_is_no_vector_is_left_out(value):
 
 
 MEANS = ("mean", "std", "min", "max")
+
+
+def test_columns_that_are_called_as_figures_of_a_vector_are_none():
+    found = vectors.of_values({"input": {"v.mean": [1.0]}}, [f"input.v.{s}" for s in MEANS], 1)
+    assert found == {}
+
+
+def test_a_vector_that_is_no_vector_any_more_is_compared_by_its_columns_alone():
+    base = evaluation("v", np.random.default_rng(0).normal(size=(300, 4)))
+    judged = judge(base, window("v", [0.5] * 300))
+    assert all(one.name != "input.v" or one.state != "drifted" for one in judged[0].columns)
+    assert line(judged, "input.v[3]", "quality").state == "missing"
+
+
+def test_a_picture_in_colour_is_measured_as_it_is_in_grey():
+    grey = pictures(3, 1)[0]
+    last = np.stack([grey, grey, grey], axis=2)
+    for one in (last, last.transpose(2, 0, 1)):
+        assert pictured.is_one(one)
+        assert pictured.measured(one) == pytest.approx(pictured.measured(grey))
+    assert not pictured.is_one(grey[0])
+    black = pictured.measured(np.zeros((4, 4)))
+    assert black.tolist() == [0, 0, 0, 0.5, 0.5, 1]
 
 
 def test_a_long_vector_is_sketched_and_still_seen():
