@@ -55,8 +55,11 @@ def _effect(said: ColumnVerdict, direction: str) -> str:
     if said.measure.startswith(distances.NORMED_WASSERSTEIN):
         _, _, what = said.measure.partition(distances.NORMED_WASSERSTEIN)
         return f"{said.effect:.2f} standard deviations {direction}{what}"
-    if said.measure == wholes.MEASURE:
-        told = f"a row of now is told from one of then in {0.5 + said.effect / 2:.0%} of pairs"
+    if said.measure.startswith(wholes.MEASURE):
+        what = said.measure.removeprefix(wholes.MEASURE).replace(" in ", " by ")
+        told = (
+            f"a row of now is told from one of then{what} in {0.5 + said.effect / 2:.0%} of pairs"
+        )
         return f"{told} ({direction})" if direction else told
     return f"{said.measure} {said.effect:.2f}"
 
