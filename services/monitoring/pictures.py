@@ -12,7 +12,7 @@ _CHANNELS = 4
 def is_one(values: Figures) -> bool:
     """Return whether a row is a picture: two sides, or three with few channels first or last."""
     if values.ndim == 2:
-        return min(values.shape) > 1
+        return bool(min(values.shape) > 1)
     return values.ndim == 3 and min(values.shape[0], values.shape[2]) <= _CHANNELS
 
 

@@ -41,13 +41,14 @@ def in_words(texts: Sequence[str]) -> Figures:
 
     So no vocabulary is kept (Weinberger and others 2009, "Feature hashing").
     """
-    found = np.zeros((len(texts), WORDS))
+    found: Figures = np.zeros((len(texts), WORDS))
     for row, words in zip(found, _words(texts), strict=True):
         for word in words:
             code = zlib.crc32(word.encode("utf-8", "replace"))
             row[code % WORDS] += 1.0 if code & WORDS else -1.0
     lengths = np.sqrt((found**2).sum(axis=1, keepdims=True))
-    return np.divide(found, lengths, out=found, where=lengths > 0)
+    found /= np.where(lengths > 0, lengths, 1.0)
+    return found
 
 
 def _words(texts: Sequence[str]) -> list[list[str]]:

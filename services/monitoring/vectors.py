@@ -42,7 +42,7 @@ def of_values(sides: Mapping[str, Mapping[str, Any]], names: Sequence[str], rows
         rows: How many there are.
     """
     chosen = frozenset(evenly(rows))
-    made = {}
+    made: dict[str, pa.Array] = {}
     for name in long(names):
         side, _, plain = name.partition(".")
         values = sides[side].get(plain)
@@ -165,7 +165,8 @@ def _sketched(values: Figures) -> Figures:
     if len(values) <= ELEMENTS:
         return values
     places, signs = _dealt(len(values))
-    return np.bincount(places, signs * np.nan_to_num(values), ELEMENTS)
+    found: Figures = np.bincount(places, signs * np.nan_to_num(values), ELEMENTS).astype(float)
+    return found
 
 
 @cache
