@@ -32,6 +32,8 @@ def draw(column: ColumnVerdict, key: str) -> None:
 def unit(column: ColumnVerdict) -> str:
     """Return what is spread along the axis."""
     name = shortened(title(column.name), 40)
+    if column.kind in ("vector", "picture"):
+        return f"score of {name}: higher is more like now"
     return f"words of {name}" if column.kind == "text" else name
 
 

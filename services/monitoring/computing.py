@@ -23,6 +23,7 @@ from services.monitoring import (
     hashed,
     labels_window,
     reference,
+    vectors,
     windows,
 )
 from services.monitoring.accuracy import Bound, Quality
@@ -127,6 +128,10 @@ class Monitor:
         chosen, window, fault = self._chosen(
             project, model, version, wanted, last, at, shadow=shadow
         )
+        named = self._home, project, model
+        window = replace(window, table=vectors.beside(*named, window.table, shadow=shadow))
+        if chosen is not None:
+            chosen = replace(chosen, table=vectors.beside(*named, chosen.table))
         judged = self._judged(chosen, window, wanted)
         of = project, model, version
         right, of_labels = self._accuracy(*of, at, chosen, bound, shadow=shadow)

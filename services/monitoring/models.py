@@ -14,7 +14,8 @@ State = Literal["steady", "drifted", "too few", "missing", "new", "constant", "e
 """Of a column. ``too few``: a large shift would not be seen in so few rows; ``failed``: it cannot
 be compared, the sentence says why."""
 Role = Literal["input", "output"]
-Kind = Literal["numeric", "category", "text", "embedding"]
+Kind = Literal["numeric", "category", "text", "embedding", "vector", "picture"]
+"""``embedding``: a figure of a vector, as an element; ``vector``, ``picture``: a whole one."""
 Family = Literal["data", "prediction", "quality", "accuracy"]
 """``data``: inputs; ``prediction``: outputs; ``quality``: empty, missing, new, of another type."""
 VerdictState = Literal["steady", "drifted", "too few", "unknown"]

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from services.errors import EngineProtocolError
+from services.errors import EngineError, EngineProtocolError
 from services.home import Home
-from services.monitoring import folder, importance, series
+from services.monitoring import folder, importance, series, vectors
 from services.monitoring.models import Baseline as Baseline
 from services.predictions import monitoring as log
 from services.predictions.typed import Builder
@@ -84,8 +84,19 @@ def evaluation(
     """
     path = folder.reference(home, project, model, f"version-{version}")
     kept = _kept(path)
-    if kept is not None or mlflow is None:
+    if mlflow is None or (kept is not None and not vectors.lacks(kept.table)):
         return kept
+    try:
+        return _fetched(path, mlflow, project, model, version)
+    except EngineError:
+        if kept is None:
+            raise
+        return kept  # of a release that kept no vectors: what it has does meanwhile
+
+
+def _fetched(
+    path: Path, mlflow: "MLflow", project: str, model: str, version: int
+) -> Reference | None:
     run_id = mlflow.version_of(project, model, version).run_id
     if run_id is None:
         return None
@@ -147,6 +158,7 @@ def parse(content: bytes) -> "tuple[pa.Table, str]":
         rows = int(said["rows"])
         inputs, outputs = (orjson.dumps(said[side]).decode() for side in ("inputs", "outputs"))
         revision = str(said.get("data_revision") or "")
+        values = {"input": said["inputs"], "output": said["outputs"]}
         beside = _beside(said, rows)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable() from error
@@ -156,8 +168,8 @@ def parse(content: bytes) -> "tuple[pa.Table, str]":
     if table is None:
         raise _unreadable()
     table = table.select(list(series.names(table)))
-    for name, values in beside.items():
-        table = table.append_column(name, [values])
+    for name, column in {**beside, **vectors.of_values(values, table.column_names, rows)}.items():
+        table = table.append_column(name, [column])
     return table, revision
 
 
@@ -217,7 +229,7 @@ def first(home: Home, project: str, model: str, version: int) -> Reference | Non
     table = _oldest(home, project, model, version)
     if table is None:
         return None
-    table = table.sort_by("answered_at").slice(0, FIRST)
+    table = vectors.beside(home, project, model, table.sort_by("answered_at").slice(0, FIRST))
     newest: Any = pc.max(table["answered_at"])
     until = (newest.cast(pa.int64()).as_py() + 1) / 1e6
     said = f"the first {FIRST:,} rows that version {version} was asked (until {_moment(until)} UTC)"

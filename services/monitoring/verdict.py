@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from services.monitoring import comparing, quality, significance, weights, wording
+from services.monitoring import comparing, quality, significance, weights, wholes, wording
 from services.monitoring.comparing import Difference
 from services.monitoring.limits import THRESHOLD
 from services.monitoring.models import ColumnVerdict, Family, Role, Severity, VerdictState, is_moved
@@ -65,13 +65,17 @@ def judge(reference: Reference, window: "pa.Table", rules: Rules | None = None) 
     """
     held = rules or Rules()
     pairs = paired(reference.table, window, held.newest, reference.ignored)
-    known = reference.importance
+    vectors = wholes.paired(reference.table, window, reference.ignored)
+    unseen = wholes.unseen(reference.table, window, reference.ignored)
+    known = {**reference.importance, **wholes.importances(vectors, reference.importance)}
+    compared = [*pairs, *vectors]
+    filled = [*pairs, *(one for one in vectors if one.fault)]
     found = [
-        _family("data", _columns(pairs, "input", known, held), held),
-        _family("prediction", _columns(pairs, "output", known, held), held),
-        _family("quality", quality.columns(pairs, known, held.level, held.threshold), held),
+        _family("data", _columns(compared, "input", known, held), held),
+        _family("prediction", _columns(compared, "output", known, held), held),
+        _family("quality", quality.columns(filled, known, held.level, held.threshold), held),
     ]
-    return [replace(one, said=wording.verdict(one, reference.said)) for one in found]
+    return [replace(one, said=wording.verdict(one, reference.said, unseen)) for one in found]
 
 
 def _columns(
@@ -99,7 +103,9 @@ def _column(
     made = quality.plain(pair, importance)
     if difference is None or p_value is None or pair.reference is None:
         return replace(made, said=wording.column(made, pair))
-    kept = comparing.histograms(pair.reference, pair.looks[0])
+    kept = difference.shown or (None, None)
+    if pair.reference.kind not in ("vector", "picture"):
+        kept = comparing.histograms(pair.reference, pair.looks[0])
     made = replace(
         made, effect=difference.effect, threshold=rules.threshold, measure=difference.measure,
         p_value=p_value, reference=kept[0], current=kept[1],
