@@ -15,11 +15,14 @@ def test_all_of_200_are_surely_more_than_95_of_a_hundred_and_all_of_20_are_not()
     assert Share(200, 200).most == 1.0
 
 
-def test_limits_are_those_of_wilson():
+def test_limits_are_where_the_normal_test_of_a_share_just_refuses():
     one = Share(30, 100)
-    assert (one.least, one.most) == (
-        pytest.approx(0.2302, abs=1e-4),
-        pytest.approx(0.3805, abs=1e-3),
-    )
+    for limit in (one.least, one.most):
+        deviation = (limit * (1 - limit) / one.of) ** 0.5
+        assert abs(one.value - limit) == pytest.approx(1.6449 * deviation)
+    assert one.least < one.value < one.most
+
+
+def test_counts_are_taken_together():
     assert Share(1, 10) + Share(2, 30) == Share(3, 40)
     assert (Share(0, 0).least, Share(0, 0).most) == (0.0, 1.0)
