@@ -1,13 +1,15 @@
 """Who is told what now: alerts become few messages, each to a channel. Pure.
 
-What belongs together (one project, one kind) is one message, a few seconds after its first alert.
-After a burst to a channel all that waits becomes one digest, and that only now and then: a storm of
-ten thousand alerts is a handful of messages, and no alert is left out of them.
+What belongs together (one project, one kind) is one message, a few seconds after its first alert;
+so is the next one of a group that was quiet before. What is more than a channel has room for
+becomes one digest, and that only now and then: a storm of ten thousand alerts is a handful of
+messages, and no alert is left out of them.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from services.alerting import hours
 from services.alerting.models import Alert, Channel, Message, Policy, Told, What, rank
@@ -114,9 +116,10 @@ def _ready(
     if group[0] == "firing" and 0 <= waits < policy.group_wait_s:
         return False
     name = "/".join(group)
-    last = max((one.created_at for one in lane if one.group == name), default=None)
+    lately = [one.created_at for one in lane if one.group == name]
+    # A group that told one thing in the last minutes is quiet: a second one of it is news, too.
     # A clock that was set back must not keep anything waiting until it has caught up.
-    return critical or last is None or not 0 <= now - last < policy.group_interval_s
+    return critical or len(lately) < 2 or not 0 <= now - max(lately) < policy.group_interval_s
 
 
 def _packed(
@@ -126,19 +129,17 @@ def _packed(
     if not ready:
         return []
     lately = [one.created_at for one in lane if 0 <= now - one.created_at < policy.burst_s]
+    digests = {one.created_at for one in lane if one.what == "digest"}
     room = policy.burst - len(lately)
-    if room <= 0 and now - max(lately) < policy.trickle_s:
+    if len(ready) <= room:
+        return [
+            Draft(channel, group[0], critical, "/".join(group), _sorted(members))
+            for group, members in sorted(ready.items(), key=_urgency)
+        ]
+    before = lately if room <= 0 else [at for at in lately if at in digests]
+    if before and now - max(before) < policy.trickle_s:
         return []
-    ordered = sorted(ready.items(), key=_urgency)
-    single = ordered if len(ordered) <= room else ordered[: max(0, room - 1)]
-    found = [
-        Draft(channel, group[0], critical, "/".join(group), _sorted(members))
-        for group, members in single
-    ]
-    rest = [alert for _, members in ordered[len(single) :] for alert in members]
-    if rest:
-        found.append(Draft(channel, "digest", critical, "digest", _sorted(rest)))
-    return found
+    return [Draft(channel, "digest", critical, "digest", _sorted(chain(*ready.values())))]
 
 
 def _urgency(item: tuple[Group, list[Alert]]) -> tuple[int, int, float]:

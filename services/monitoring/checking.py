@@ -177,6 +177,7 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
                 checked[one] = monitor.check(
                     *one, baseline=wanted, report=asked.report, bound=bound, now=at,
                     shadow=one in copied,
+                    versions=max(1, sum(other[:2] == one[:2] for other in answering)),
                 )  # fmt: skip
             except MlopsError as error:
                 checked[one] = error

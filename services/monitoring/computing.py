@@ -104,6 +104,7 @@ class Monitor:
         bound: Bound | None = None,
         now: float | None = None,
         shadow: bool = False,
+        versions: int = 1,
     ) -> Checked:
         """Look at what came since the last check, and keep the verdicts.
 
@@ -116,10 +117,12 @@ class Monitor:
             bound: What is promised of how right it is; None: nothing is.
             now: The end of the window, seconds since 1970.
             shadow: Whether it answers nobody: copies of requests are looked at.
+            versions: How many of the deployment answer: they share its false alarms.
 
         Raises:
             PlatformError: The log cannot be read, or the verdicts cannot be kept.
         """
+        rules = replace(self._rules, versions=versions)
         at = time.time() if now is None else now
         wanted = baseline or Baseline()
         last = self._looked_at(project, model, version)
@@ -132,9 +135,9 @@ class Monitor:
         window = replace(window, table=vectors.beside(*named, window.table, shadow=shadow))
         if chosen is not None:
             chosen = replace(chosen, table=vectors.beside(*named, chosen.table))
-        judged = self._judged(chosen, window, wanted)
+        judged = self._judged(chosen, window, wanted, rules)
         of = project, model, version
-        right, of_labels = self._accuracy(*of, at, chosen, bound, shadow=shadow)
+        right, of_labels = self._accuracy(*of, at, chosen, bound, rules, shadow=shadow)
         judged.append(right)
         verdicts = _verdicts(judged, of, window, chosen, at, self._settings)
         written = None
@@ -211,12 +214,14 @@ class Monitor:
             return None, nothing, error
         return found, found.ignored if found is not None else nothing, None
 
-    def _judged(self, chosen: Reference | None, window: Window, wanted: Baseline) -> list[Judged]:
+    def _judged(
+        self, chosen: Reference | None, window: Window, wanted: Baseline, rules: Rules
+    ) -> list[Judged]:
         if chosen is None:
             return [_unknown(kind, _nothing_to_compare(wanted)) for kind in _KINDS]
         if not len(window.table):
             return [_unknown(kind, _NOBODY) for kind in _KINDS]
-        return judge(chosen, window.table, self._rules)
+        return judge(chosen, window.table, rules)
 
     def _accuracy(
         self,
@@ -226,6 +231,7 @@ class Monitor:
         at: float,
         chosen: Reference | None,
         bound: Bound | None,
+        rules: Rules,
         *,
         shadow: bool,
     ) -> tuple[Judged, tuple[float, float]]:
@@ -235,7 +241,7 @@ class Monitor:
         """
         seen = labels_window.read(self._home, project, model, version, at, shadow=shadow)
         found = seen.found
-        judged = accuracy.judge(found.overall, _expected(chosen), bound, self._rules)
+        judged = accuracy.judge(found.overall, _expected(chosen), bound, rules)
         said = judged.said if found.overall else found.said
         return replace(judged, said=seen.told(said)), (seen.since, seen.until)
 

@@ -33,14 +33,16 @@ class Rules:
     alarms_a_day: float = 0.01
     """False alarms of a deployment in a day, at most, of undrifted data."""
     checks_a_day: float = 24.0
+    versions: int = 1
+    """Of the deployment that answer and are checked: beside a canary two share its alarms."""
     threshold: float = THRESHOLD
     newest: int = 2000
     """Rows of the second look: a shift that is younger than the window shows in the newest."""
 
     @property
     def level(self) -> float:
-        """Return the significance level of one verdict: the four of a check share a day's."""
-        return self.alarms_a_day / self.checks_a_day / 4
+        """Return the significance level of one verdict: all of a deployment's share a day's."""
+        return self.alarms_a_day / self.checks_a_day / self.versions / 4
 
 
 @dataclass(frozen=True, slots=True)
