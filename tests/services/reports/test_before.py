@@ -152,9 +152,10 @@ def test_techniques_tell_their_gain_the_period_before_and_what_beats_nothing(ask
 def test_machines_tell_power_and_energy_before(ask: Ask, home: Home):
     store = Telemetry(home.telemetry, merge_in_background=False)
     store.introduce(hardware_seed.STUDIO, ())
-    for ago, watts in ((9 * DAY, 10.0), (HOUR, 30.0)):
+    noon = NOW // DAY * DAY - DAY / 2  # nothing of it crosses a day
+    for ago, watts in ((9 * DAY, 10.0), (0.0, 30.0)):
         for second in range(0, 1200, 30):
-            at = datetime.fromtimestamp(NOW - ago, UTC) + timedelta(seconds=second)
+            at = datetime.fromtimestamp(noon - ago, UTC) + timedelta(seconds=second)
             said = (measured("system_w", watts, "macmon", window_s=30.0),)
             store.append(Sample(hardware_seed.STUDIO.host, at, 30.0, said))
     store.close()
