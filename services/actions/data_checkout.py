@@ -50,12 +50,13 @@ class DataCheckout:
         version = data.allowed(context, self.project, self.revision)
         project = context.data.project(self.project)
         current = project.current(version.kind)
+        bad = flags.told(context, Ref(version.kind, version.revision), self.project)
         if current is not None and current.revision == version.revision:
-            return (f"The folder is at this version of {version.kind} already.",)
+            return (*bad, f"The folder is at this version of {version.kind} already.")
         found = changes(project, version, current)
         counts = f"{found.added} added, {found.changed} changed, {found.removed} removed"
         return (
-            *flags.told(context, Ref(version.kind, version.revision), self.project),
+            *bad,
             f"The project's {version.kind} becomes version {version.revision}: files {counts}.",
             _back(current),
         )
