@@ -1,6 +1,5 @@
 """``mlops models``: the registry of all projects."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +19,8 @@ from services.mirror.models import RegisteredModel
 from services.mirror.queries import Mirror
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from services.lineage.flagged import Flags
 
 
