@@ -133,7 +133,8 @@ def test_a_retraining_leads_to_its_thread_and_says_that_its_data_is_bad(
     data = Data(DATA, DATA, None, "Version one.", bad=bad)
     one = replace(proposal(0), project=LORA, model=LORA, version=1, data=data)
     kept = retraining.put(state.journal(), one)
-    app = open_page("monitoring", mirror="mine", deployment=f"{LORA}.{LORA}")
+    query = {"deployment": f"{LORA}.{LORA}", "part": "retraining"}
+    app = open_page("monitoring", mirror="mine", **query)
     assert not app.exception
     assert f"retraining:{kept.id}" in threads(app)
     assert bad in said(app)
