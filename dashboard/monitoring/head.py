@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import navigation, state, watched
+from dashboard import marked, navigation, state, watched
 from dashboard.components import located
 from dashboard.monitoring import access, address, looks
 from dashboard.monitoring.access import Seen, Subject
@@ -29,6 +29,7 @@ def draw(of: Subject, seen: Seen | None, number: int | None) -> None:
         else:
             looks.badge(looks.overall(_worst(seen)))
         _version(of, number)
+        marked.badge(marked.of_version(of.project, of.model, number), of.project)
         _links(of, seen, number)
     if seen is not None:
         _sentence(of, seen)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import marked, state
 from dashboard.charts.theme import colours
 from dashboard.components import dialogs, notices
 from dashboard.deployments import looks as badges
@@ -57,6 +57,7 @@ def _one(one: Proposal, off: str | None) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             badges.badge(looks.look(one.state), why=one.said)
             st.markdown(f"**Retraining {one.id}**", width="content")
+            marked.lineage(f"retraining:{one.id}")
             st.caption(_since(one), width="stretch")
             if one.state == "open":
                 acting.decide(one, off)

@@ -151,7 +151,7 @@ class AcceptRetraining:
         endpoint = serving.endpoint_of(context, found.project, found.model)
         live = endpoint.live.version if endpoint and endpoint.live else None
         after = wording.after(found, policy, live, serves=context.serving.enabled)
-        return (*wording.costs(found), *launch, *after)
+        return tuple(dict.fromkeys((*wording.costs(found), *launch, *after)))
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
         """Return the steps; data, cost and policy are those of this moment."""

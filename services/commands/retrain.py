@@ -226,7 +226,8 @@ def shape(one: "Proposal") -> dict[str, object]:
             for e in one.evidence
         ],
         "data": {"revision": one.data.revision, "before": one.data.before,
-                 "newer": one.data.newer, "said": one.data.said, "declared": one.data.declared},
+                 "newer": one.data.newer, "said": one.data.said, "declared": one.data.declared,
+                 "bad": one.data.bad},
         "minutes": one.minutes,
         "joules": one.joules,
         "gain": one.gain,

@@ -21,6 +21,7 @@ from services.alerting.rules import (
     disk,
     drift,
     engines,
+    lineage,
     monitoring,
     objectives,
     reports,
@@ -33,6 +34,7 @@ from services.alerting.rules.drift import VerdictSeen
 from services.alerting.rules.monitoring import Rounds
 from services.alerting.rules.unchecked import Unchecked
 from services.causes.following import Follower
+from services.controller.marks import MarkedLive
 from services.controller.monitoring import answering
 from services.errors import NotFoundError
 from services.home import Home
@@ -85,6 +87,7 @@ class Sources:
     """Since when checks are looked for, in seconds since 1970."""
     _counter: Counter | None = None
     _accuracies: Accuracies | None = None
+    _marked: MarkedLive | None = None
 
     def rules(self, *, serves: bool) -> tuple[Rule, ...]:
         """Return the rules of this installation; ``serves``: whether models are served at all."""
@@ -101,6 +104,7 @@ class Sources:
             Rule(frozenset({serving.LOAD}), self.load),
             Rule(objectives.KINDS, self.levels),
             Rule(frozenset({backlog.KIND}), self.backlog),
+            Rule(frozenset({lineage.KIND}), self.marks),
         )
         of_drift = (
             Rule(frozenset({drift.KIND}), self.drift),
@@ -189,6 +193,12 @@ class Sources:
                     os.close(handle)
                     waiting.append(path.stat().st_mtime)
         return backlog.events(waiting, now)
+
+    def marks(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at what is in service and came from what is marked as bad."""
+        if self._marked is None:
+            self._marked = MarkedLive(self.home, self.journal, self.mirror)
+        return self._marked.events(now, open_keys)
 
     def drift(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
         """Look at the newest verdicts."""

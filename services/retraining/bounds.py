@@ -89,6 +89,8 @@ def _mode(policy: Policy) -> Iterator[str]:
 
 def _data(proposal: Proposal) -> Iterator[str]:
     """Refuse what would learn nothing new: only a person can know that it helps all the same."""
+    if proposal.data.bad:
+        yield f"{proposal.data.bad} A person decides."
     if proposal.data.newer is False:
         yield "There is no other data than the version in service learned from: a person decides."
     elif proposal.data.newer is None and proposal.data.declared:

@@ -1,11 +1,12 @@
 """A proposal is made: why, of which version, with which data, for how much, for what gain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.alerting.rules.drift import REPORT
 from services.errors import MlopsError, NotFoundError
+from services.lineage.models import Ref
 from services.mirror.models import ModelVersion, RegisteredModel
 from services.projects.contract import look
 from services.retraining import history, store
@@ -116,6 +117,7 @@ def figures(
     trainings = history.trainings(context.mirror, project_id)
     minutes, joules, _ = history.cost(trainings, about.technique if about else None)
     data = data_of(context, project_id, beside.data_revision if beside else None, whose)
+    data = replace(data, bad=_bad(context, project_id, data.revision))
     return Figures(
         data, minutes, joules, history.gain(past, project.primary_metric, project.goal),
         history.answered(past, evidence, data),
@@ -183,6 +185,14 @@ def picked(context: "Context", project: str, revision: str, proposed: Data) -> D
     said += f"; the version before was trained with {before}." if before else "."
     newer = None if before is None else found.revision != before
     return Data(found.revision, before, newer, said)
+
+
+def _bad(context: "Context", project: str, revision: str | None) -> str:
+    from services.actions import flags
+
+    return "" if revision is None else next(
+        flags.told(context, Ref("data", revision), project), ""
+    )  # fmt: skip
 
 
 def _declares(context: "Context", project: str) -> bool | None:

@@ -99,6 +99,8 @@ class Data:
     said: str
     declared: bool = True
     """Whether the project declares data; one that does not makes its own as it trains."""
+    bad: str = ""
+    """Why it is marked as bad or came from what is, as a sentence; empty: nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)

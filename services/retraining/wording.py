@@ -25,6 +25,7 @@ def costs(found: Proposal) -> tuple[str, ...]:
     return (
         *again,
         f"Data: {found.data.said}",
+        *((found.data.bad,) if found.data.bad else ()),
         f"It takes {ranged(found.minutes, 'min')} and {ranged(found.joules, 'J')}, by history.",
         gain,
     )
