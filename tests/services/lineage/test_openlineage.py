@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,10 @@ def ended(mirror: Mirror) -> tuple[Ended]:
     return (Ended(mirror),)
 
 
+def named(datasets: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(one["name"], one["facets"]["version"]["datasetVersion"]) for one in datasets}
+
+
 def test_every_event_is_as_the_spec_says(mirror: Mirror):
     found = list(runs.events(mirror, [RUN, NEXT, seed.CLIENT, seed.SERVER, "0" * 32]))
     assert len(found) == 8
@@ -38,10 +43,6 @@ def test_a_run_is_told_with_its_data_its_versions_and_its_workflow(mirror: Mirro
     assert start["job"]["name"] == f"{TRAIN}.train"
     assert start["run"]["facets"]["parent"]["job"]["name"] == TRAIN
     assert start["run"]["runId"] == end["run"]["runId"] == str(uuid.UUID(hex=RUN))
-
-    def named(events: list) -> set[tuple[str, str]]:
-        return {(e["name"], e["facets"]["version"]["datasetVersion"]) for e in events}
-
     assert named(end["inputs"]) == {(f"{LORA}/data", DATA)}
     assert named(end["outputs"]) == {(f"{LORA}/{LORA}", "1"), (f"{LORA}/models", MODELS)}
 
