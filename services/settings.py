@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     """Its preferred port, on this machine alone."""
 
     openlineage_to: str = ""
-    """Where OpenLineage events of runs that ended go: a file, or an address that takes them, e.g.
+    """Where OpenLineage events go: a file, or an address that takes them, e.g.
     ``https://marquez.example/api/v1/lineage``; empty: nowhere."""
 
     openlineage_private: bool = False

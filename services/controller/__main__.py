@@ -213,17 +213,17 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("retraining", retrains.turn, retraining.INTERVAL_S),
         Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
         Loop("reports", reporting.turn, reports.INTERVAL_S),
-        *_lineage(home, settings, mirror),
+        *_lineage(home, settings, mirror, journal),
         *flows,
     ]
 
 
-def _lineage(home: Home, settings: Settings, mirror: Mirror) -> list[Loop]:
+def _lineage(home: Home, settings: Settings, mirror: Mirror, journal: Journal) -> list[Loop]:
     """Return the loop that sends OpenLineage events; none where nothing says where to."""
     to = settings.openlineage_to
     if not to:
         return []
-    sending = lineage.watch(home, mirror, to, private=settings.openlineage_private)
+    sending = lineage.watch(home, mirror, journal, to, private=settings.openlineage_private)
     return [Loop("lineage", sending.turn, lineage.INTERVAL_S)]
 
 
