@@ -126,7 +126,7 @@ def _settings(of: Subject) -> Action | None:
         f"All models of {of.project} that have nothing of their own", key="monitoring-everywhere"
     )
     model = "" if everywhere else of.model
-    return _made(
+    return made(
         SETTINGS, project=of.project, model=model, ignored=ignored, threshold=threshold,
         alarms_a_day=alarms,
     )  # fmt: skip
