@@ -95,7 +95,7 @@ def stretches(
     watched: Watched | None = None,
 ) -> tuple[Stretch, ...]:
     """Return what was asked, and how fast budgets were spent, in each stretch of time; pure."""
-    times = since + step_s * np.arange(count + 1)
+    times = since + step_s * np.arange(count + 1, dtype=np.float64)
     edges = np.round(times / MINUTE_S).astype(np.int64)
     places = np.searchsorted(minutes.minute, edges, "left")
 

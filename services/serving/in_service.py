@@ -90,7 +90,7 @@ def read(home: Home) -> Runs:
     """
     try:
         said = orjson.loads(path(home).read_bytes())
-        deployments = said["deployments"] if said["v"] == FORMAT else None  # of a later one
+        deployments = said["deployments" if said["v"] == FORMAT else f"format {FORMAT}"]
         return {
             str(name): tuple(Run(float(one[0]), float(one[1]), one[2]) for one in runs)
             for name, runs in deployments.items()

@@ -72,8 +72,8 @@ def test_a_gateway_that_is_gone_for_ten_minutes_costs_ten_minutes(stage: Stage):
     lost = stage.stands()
     assert (lost.state, lost.requests, lost.bad, lost.unwatched) == ("missed", 70, 10, 0)
     assert lost.said.startswith(
-        "It was in service 86.3636 % of the 70 minutes that were watched in the last day, and out "
-        "of service 9.5 of them; 99 % are promised, 1364 % of the budget is spent; it burns"
+        "It was in service 86.3309 % of the 70 minutes that were watched in the last day, and out "
+        "of service 9.5 of them; 99 % are promised, 1367 % of the budget is spent; it burns"
     ), "the file is half a minute behind"
     (event,) = rule.events([lost], [NAME], stage.now, frozenset())
     assert (event.key, event.severity) == (f"availability/{NAME}", "critical")
