@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from services.objectives.hosts import ByState, Efficiency
     from services.objectives.levels import Level
     from services.objectives.models import Objective, Standing
+    from services.objectives.watched import Watched
 
     Levels = Mapping[tuple[str, str], Level]
 
@@ -123,6 +124,18 @@ def minutes(
         PlatformError: The prediction log cannot be read.
     """
     return _counter().minutes(project, model, since, until, bound_ms)
+
+
+def watched(project: str, model: str) -> "Watched":
+    """Return when a deployment was in service.
+
+    Raises:
+        PlatformError: The file cannot be read.
+    """
+    from services.objectives.watched import watched
+    from services.serving import in_service
+
+    return watched(in_service.read(Home.locate()).get(f"{project}.{model}", ()))
 
 
 def own(project: str, model: str) -> dict[str, "Objective"]:

@@ -8,7 +8,7 @@ from dashboard.monitoring import looks
 from dashboard.numbers import counted, number, percent
 from services.monitoring.courses import Degree
 from services.objectives.levels import Level, Stretch
-from services.objectives.models import Standing, State
+from services.objectives.models import OF_REQUESTS, Standing, State
 
 MISSED, AT_RISK = "missed", "at risk"
 """The words that filters know them by."""
@@ -84,7 +84,7 @@ def _capital(text: str) -> str:
 def _look(level: Level, worst: Standing | None) -> Look:
     if worst is None:
         return looks.AWAY
-    if worst.state == "unknown" and worst.objective.kind != "accuracy":
+    if worst.state == "unknown" and worst.objective.kind in OF_REQUESTS:
         if not level.stretches:
             return looks.AWAY
         return _FEW if worst.requests else _UNASKED
@@ -101,7 +101,8 @@ def _figure(worst: Standing) -> str:
         return f"{kind}, {worst.spent:.3g} × spent"
     if worst.budget_left is not None:
         return f"{kind}, {percent(worst.budget_left)} left"
-    return f"{kind}, {counted(worst.requests, 'request')}" if worst.requests else ""
+    what = "minute" if kind == "availability" else "request"
+    return f"{kind}, {counted(worst.requests, what)}" if worst.requests else ""
 
 
 def _degree(one: Stretch) -> Degree | None:

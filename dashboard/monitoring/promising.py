@@ -11,7 +11,7 @@ from dashboard.components import actions
 from dashboard.components.actions import Proposal
 from services.actions.objectives import RemoveObjective, SetObjective
 from services.objectives.models import (
-    AVAILABILITY,
+    ANSWERED_SHARE,
     DAYS,
     KINDS,
     LEAST_MS,
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from services.objectives.models import Standing
 
 _WORDS: dict[Kind, str] = {
-    "availability": "Availability", "latency": "Latency", "accuracy": "Accuracy",
+    "errors": "Errors", "availability": "Availability", "latency": "Latency",
+    "accuracy": "Accuracy",
 }  # fmt: skip
 _METRICS = {"accuracy": "Accuracy, at least", "mae": "Mean absolute error, at most"}
 _BOUND_MS = 250.0
@@ -48,7 +49,7 @@ def set_button(project: str, model: str, off: str | None) -> None:
             f"What {model} promises",
             partial(_fields, project, model),
             "Set it",
-            f"mlops objectives set {shlex.quote(f'{project}/{model}')} --availability 99.5",
+            f"mlops objectives set {shlex.quote(f'{project}/{model}')} --errors 0.5",
         ),
         key="objective-set",
         icon="flag",
@@ -81,12 +82,13 @@ def remove_button(one: "Standing", off: str | None) -> None:
 
 def _fields(project: str, model: str) -> SetObjective | None:
     kind = st.segmented_control(
-        "Objective", list(KINDS), default="availability", required=True, key="objective-kind",
+        "Objective", list(KINDS), default="errors", required=True, key="objective-kind",
         format_func=word,
     )  # fmt: skip
     before = promised.own(project, model).get(kind)
     made = {
-        "availability": _availability, "latency": _latency, "accuracy": _accuracy,
+        "errors": _errors, "availability": _availability, "latency": _latency,
+        "accuracy": _accuracy,
     }[kind](before)  # fmt: skip
     days = st.number_input(
         "Counted over the last days", 1, DAYS, before.days if before else DAYS,
@@ -106,9 +108,15 @@ def _percent(label: str, value: float, key: str) -> float:
     return round(float(found) / 100, 8)
 
 
-def _availability(before: Objective | None) -> Objective:
-    value = before.target if before else AVAILABILITY
+def _errors(before: Objective | None) -> Objective:
+    value = before.target if before else ANSWERED_SHARE
     said = "Of the requests that are answered without an error of ours, in percent"
+    return Objective("errors", _percent(said, value, "objective-errors"))
+
+
+def _availability(before: Objective | None) -> Objective:
+    value = before.target if before else ANSWERED_SHARE
+    said = "Of the minutes that are watched, in service, in percent"
     return Objective("availability", _percent(said, value, "objective-availability"))
 
 

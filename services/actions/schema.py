@@ -338,7 +338,7 @@ objectives = Table(
     metadata,
     Column("project", String(64), primary_key=True),
     Column("model", String(256), primary_key=True),  # empty: all models of the project
-    Column("kind", String(20), primary_key=True),  # services.objectives.models.Kind
+    Column("kind", String(20), primary_key=True),  # as services.objectives.store names them
     Column("body", Text, nullable=False),  # JSON: target, days, bound_ms, metric
     Column("set_by", String(120), nullable=False),
     Column("set_ms", BigInteger, nullable=False),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from services.actions.objectives import SetObjective
     from services.objectives.models import Standing
 
-_KIND = click.Choice(["availability", "latency", "accuracy"])
+_KIND = click.Choice(["errors", "availability", "latency", "accuracy"])
 _named = click.argument("name", metavar="PROJECT[/MODEL]")
 
 
@@ -47,7 +47,9 @@ def show(*, project: str | None, as_json: bool) -> None:
 
 @objectives.command("set")
 @_named
-@click.option("--availability", type=float, metavar="PERCENT", help="Of requests answered.")
+@click.option("--errors", type=float, metavar="PERCENT", help="The most of requests that may fail.")
+@click.option("--availability", type=float, metavar="PERCENT",
+              help="The least of minutes in service.")  # fmt: skip
 @click.option("--latency", type=float, metavar="MS", help="Within which answers must come.")
 @click.option("--quantile", type=float, default=95.0, show_default=True, metavar="PERCENT",
               help="Of answers that must come within --latency.")  # fmt: skip
@@ -58,6 +60,7 @@ def show(*, project: str | None, as_json: bool) -> None:
 def put(
     *,
     name: str,
+    errors: float | None,
     availability: float | None,
     latency: float | None,
     quantile: float,
@@ -70,11 +73,12 @@ def put(
     from services.errors import InputError
 
     given = {
-        "availability": availability, "latency": latency, "accuracy": accuracy, "mae": mae,
+        "errors": errors, "availability": availability, "latency": latency,
+        "accuracy": accuracy, "mae": mae,
     }  # fmt: skip
     said = [(kind, value) for kind, value in given.items() if value is not None]
     if len(said) != 1:
-        raise InputError("Name one of --availability, --latency, --accuracy and --mae.")
+        raise InputError("Name one of --errors, --availability, --latency, --accuracy and --mae.")
     act(_action(name, *said[0], quantile, days))
 
 
@@ -104,6 +108,8 @@ def _action(name: str, kind: str, value: float, quantile: float, days: int) -> "
     from services.actions.objectives import SetObjective
 
     project, model = _split(name)
+    if kind == "errors":
+        return SetObjective(project, "errors", round(1 - value / 100, 8), model, days)
     if kind == "availability":
         return SetObjective(project, "availability", round(value / 100, 8), model, days)
     if kind == "latency":
@@ -133,6 +139,7 @@ def shape(one: "Standing") -> dict[str, Any]:
         "high": one.high,
         "requests": one.requests,
         "bad": one.bad,
+        "unwatched": one.unwatched,
         "budget_left": one.budget_left,
         "spent": one.spent,
         "burns": [

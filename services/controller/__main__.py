@@ -27,6 +27,7 @@ from services.causes.following import Asked, Follower
 from services.controller import (
     airflow,
     alerts,
+    in_service,
     lineage,
     monitoring,
     queue,
@@ -39,6 +40,7 @@ from services.controller import (
 )
 from services.controller.airflow import AirflowWatch
 from services.controller.alerts import WORKFLOW, AlertWatch, Sources
+from services.controller.in_service import InServiceWatch
 from services.controller.known import Known
 from services.controller.loops import Loop
 from services.controller.monitoring import LatestVerdicts, MonitoringWatch
@@ -173,6 +175,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
     serves = settings.serving_enabled
     verdicts = LatestVerdicts(home, journal) if serves else None
     rules = Sources(home, journal, mirror, verdicts).rules(serves=serves)
+    noting = InServiceWatch(home, journal)
     checks = MonitoringWatch(
         home, journal, Workflows(mirror) if settings.airflow_enabled else None, WORKFLOW
     )
@@ -209,6 +212,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("endpoints", served.turn, serving.INTERVAL_S),
         Loop("run use", used.turn, run_use.INTERVAL_S),
         Loop("alerts", watching.turn, alerts.INTERVAL_S),
+        *([Loop("in service", noting.turn, in_service.INTERVAL_S)] if serves else []),
         *([Loop("monitoring", checks.turn, monitoring.INTERVAL_S)] if serves else []),
         Loop("retraining", retrains.turn, retraining.INTERVAL_S),
         Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),

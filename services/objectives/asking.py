@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Protocol
 from services.actions.journal import Journal
 from services.errors import MlopsError, NotFoundError, PlatformError
 from services.home import Home
-from services.objectives import budget, store
+from services.objectives import available, budget, saying, store
 from services.objectives.budget import Counts
 from services.objectives.counting import Counter, Minutes
 from services.objectives.lasting import PARTS, over
-from services.objectives.models import Burn, Objective, Standing, State, share, span
+from services.objectives.models import KINDS, OF_REQUESTS, Objective, Standing, State
+from services.objectives.watched import Watched, watched
+from services.serving import in_service
 from services.serving import store as deployments
 
 if TYPE_CHECKING:
@@ -86,6 +88,8 @@ class Told:
     standings: tuple[Standing, ...]
     minutes: Minutes | None
     """Its requests; None: the log cannot be read."""
+    watched: Watched | None = None
+    """When it was in service; None: nothing of it promises that, or it cannot be read."""
 
 
 def told(
@@ -125,15 +129,38 @@ def told(
             return None
         return None if found is None else found.version
 
+    looked = _Looked(home)
     found = []
     for name in names:
         objectives = store.of(known, *name)
         stand, minutes = _counted(*name, objectives, until, counts, back_s)
-        stand += [
-            _asked(*name, one, until, ask, live) for one in objectives if one.kind == "accuracy"
-        ]
-        found.append(Told(*name, tuple(stand), minutes))
+        mine = looked.of(*name) if any(one.kind == "availability" for one in objectives) else None
+        for one in objectives:
+            if one.kind == "availability":
+                stand.append(available.stands(*name, one, mine, until, looked.trouble))
+            elif one.kind == "accuracy":
+                stand.append(_asked(*name, one, until, ask, live))
+        stand.sort(key=lambda one: KINDS.index(one.objective.kind))
+        found.append(Told(*name, tuple(stand), minutes, mine))
     return tuple(found)
+
+
+@dataclass(slots=True)
+class _Looked:
+    """What the controller saw of deployments; read when it is first asked for."""
+
+    home: Home
+    trouble: str = ""
+    """Why it cannot be read, as a sentence."""
+    _runs: in_service.Runs | None = None
+
+    def of(self, project: str, model: str) -> Watched | None:
+        if self._runs is None:
+            try:
+                self._runs = in_service.read(self.home)
+            except PlatformError as error:
+                self._runs, self.trouble = {}, error.message
+        return None if self.trouble else watched(self._runs.get(f"{project}.{model}", ()))
 
 
 def _counted(
@@ -145,7 +172,7 @@ def _counted(
     back_s: float,
 ) -> tuple[list[Standing], Minutes | None]:
     # One look for all of them: they count the same requests.
-    of_requests = [one for one in objectives if one.kind != "accuracy"]
+    of_requests = [one for one in objectives if one.kind in OF_REQUESTS]
     bound = next((one.bound_ms for one in of_requests if one.bound_ms is not None), None)
     longest = max((back_s, *(one.window_s for one in of_requests)))
     try:
@@ -195,7 +222,7 @@ def counted(
     few = budget.is_few(total, target)
     state = budget.state(total, target, found)
     return Standing(
-        project, model, objective, state, _said(objective, total, state, found),
+        project, model, objective, state, saying.of_requests(objective, total, state, found),
         requests=total.requests, bad=total.bad,
         achieved=1.0 - total.bad / total.requests if total.requests else None,
         budget_left=None if few else budget.left(total, target),
@@ -242,30 +269,6 @@ def _accuracy(objective: Objective, now: "Quality") -> tuple[State, str]:
     if now.value < objective.target if higher else now.value > objective.target:
         return "at risk", f"It is beyond its bound of {objective.target:g}; that may be chance."
     return "met", f"It is within its bound of {objective.target:g}."
-
-
-def _said(objective: Objective, total: Counts, state: State, burns: tuple[Burn, ...]) -> str:
-    days = objective.days
-    stretch = "in the last day" if days == 1 else f"in the last {days} days"
-    if not total.requests:
-        return f"Nobody asked it {stretch}."
-    achieved = share(1.0 - total.bad / total.requests)
-    if objective.kind == "availability":
-        said = f"{achieved} of {total.requests:,} requests {stretch} were answered"
-    else:
-        said = (
-            f"{achieved} of {total.requests:,} answers {stretch} came within "
-            f"{objective.bound_ms:g} ms"
-        )
-    if state == "unknown":
-        least = budget.least_requests(objective.target)
-        return f"{said}: too few to say, {least:,} are wanted for {share(objective.target)}."
-    spent = (budget.rate(total, objective.target) or 0.0) * 100
-    said += f"; {share(objective.target)} are promised, {spent:.0f} % of the budget is spent"
-    worst = next((one for one in burns if one.state == "firing"), None)
-    if worst is not None:
-        said += f"; it burns {worst.long or 0.0:.3g} times too fast over {span(worst.long_s)}"
-    return f"{said}."
 
 
 def _in_service(journal: Journal, project: str | None) -> list[tuple[str, str]]:

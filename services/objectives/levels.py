@@ -9,7 +9,8 @@ import numpy as np
 from services.objectives import budget
 from services.objectives.budget import Counts
 from services.objectives.counting import MINUTE_S, Minutes
-from services.objectives.models import Standing, State
+from services.objectives.models import OF_REQUESTS, Standing, State
+from services.objectives.watched import STEP_S, Watched
 
 if TYPE_CHECKING:
     from services.objectives.asking import Told
@@ -66,7 +67,7 @@ def levels(
         (one.project, one.model): Level(
             one.standings,
             () if one.minutes is None
-            else stretches(one.minutes, one.standings, since, step_s, count),
+            else stretches(one.minutes, one.standings, since, step_s, count, one.watched),
             asked_at(one.minutes),
         )
         for one in told
@@ -86,10 +87,16 @@ def asked_at(minutes: Minutes | None) -> float | None:
 
 
 def stretches(
-    minutes: Minutes, standings: Sequence[Standing], since: float, step_s: float, count: int
+    minutes: Minutes,
+    standings: Sequence[Standing],
+    since: float,
+    step_s: float,
+    count: int,
+    watched: Watched | None = None,
 ) -> tuple[Stretch, ...]:
     """Return what was asked, and how fast budgets were spent, in each stretch of time; pure."""
-    edges = np.round((since + step_s * np.arange(count + 1)) / MINUTE_S).astype(np.int64)
+    times = since + step_s * np.arange(count + 1, dtype=np.float64)
+    edges = np.round(times / MINUTE_S).astype(np.int64)
     places = np.searchsorted(minutes.minute, edges, "left")
 
     def parts(column: np.ndarray) -> list[int]:
@@ -97,11 +104,21 @@ def stretches(
         return [int(one) for one in np.diff(sums[places])]
 
     asked = parts(minutes.requests)
-    of_requests = [one.objective for one in standings if one.objective.kind != "accuracy"]
+    of_requests = [one.objective for one in standings if one.objective.kind in OF_REQUESTS]
     by_kind = [
         (one.target, [*zip(*map(parts, minutes.counted(one.kind)), strict=True)])
         for one in of_requests
     ]
+    if watched is not None:
+        of_time = [
+            tuple(np.round(np.diff(one) / STEP_S).astype(int).tolist())
+            for one in watched.until(times)
+        ]
+        by_kind += [
+            (one.objective.target, [*zip(*of_time, strict=True)])
+            for one in standings
+            if one.objective.kind == "availability"
+        ]
     found = []
     for place, requests in enumerate(asked):
         counts = [(Counts(*column[place]), target) for target, column in by_kind]

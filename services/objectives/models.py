@@ -7,17 +7,19 @@ from typing import Literal, get_args
 
 from services.errors import InputError
 
-Kind = Literal["availability", "latency", "accuracy"]
+Kind = Literal["errors", "availability", "latency", "accuracy"]
 Metric = Literal["accuracy", "mae"]
 State = Literal["met", "at risk", "missed", "unknown"]
 Source = Literal["default", "project", "model"]
 Speed = Literal["critical", "warning"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+OF_REQUESTS: tuple[Kind, ...] = ("errors", "latency")
+"""Counted from the requests of the prediction log."""
 DAY_S = 86_400.0
 DAYS = 30
 """The longest window, and the one that is taken where none is said."""
-AVAILABILITY = 0.99
+ANSWERED_SHARE = 0.99
 QUANTILE = 0.95
 LEAST_SHARE, MOST_SHARE = 0.5, 0.9999
 LEAST_MS, MOST_MS = 0.1, 600_000.0
@@ -31,9 +33,10 @@ class Objective:
 
     kind: Kind
     target: float
-    """Share of requests that are answered without an error of ours (availability), or of answers
-    that come within ``bound_ms`` (latency); the least accuracy, or the greatest mean absolute error
-    in the label's unit (accuracy)."""
+    """Share of requests that are answered without an error of ours (errors), of the minutes that
+    were watched in which it is in service (availability), or of answers that come within
+    ``bound_ms`` (latency); the least accuracy, or the greatest mean absolute error in the label's
+    unit (accuracy)."""
     days: int = DAYS
     bound_ms: float | None = None
     """Of latency alone."""
@@ -53,15 +56,17 @@ class Objective:
     def said(self) -> str:
         """Return it as a phrase."""
         over = "a day" if self.days == 1 else f"{self.days} days"
-        if self.kind == "availability":
+        if self.kind == "errors":
             return f"{share(self.target)} of requests answered, over {over}"
+        if self.kind == "availability":
+            return f"{share(self.target)} of minutes in service, over {over}"
         if self.kind == "latency":
             return f"{share(self.target)} of answers within {self.bound_ms or 0:g} ms, over {over}"
         word = "accuracy of at least" if self.metric == "accuracy" else "mean absolute error up to"
         return f"{word} {self.target:g}, over {over}"
 
 
-AVAILABLE = Objective("availability", AVAILABILITY)
+ANSWERED = Objective("errors", ANSWERED_SHARE)
 """What counts where nothing was said."""
 
 
@@ -80,7 +85,7 @@ class Burn:
     state: Literal["firing", "quiet", "unknown"]
     """``unknown``: there were too few requests to say that it does not fire."""
     requests: int = 0
-    """In the long window."""
+    """In the long window; of availability tens of seconds, as those below."""
     bad: int = 0
     short_bad: int = 0
 
@@ -95,7 +100,7 @@ class Standing:
     state: State
     said: str
     requests: int = 0
-    """That count, in the window; of accuracy: rows with a label."""
+    """That count, in the window; of accuracy: rows with a label, of availability: minutes."""
     bad: int = 0
     achieved: float | None = None
     """As ``objective.target`` is meant."""
@@ -109,7 +114,9 @@ class Standing:
     burns: tuple[Burn, ...] = ()
     """The fastest first."""
     since: float | None = None
-    """The first request of the window."""
+    """The first request of the window, or the first look."""
+    unwatched: int | None = None
+    """Of availability alone: minutes of the window of which nothing is known."""
     version: int | None = None
     """Of accuracy: the one it is of, which answers now; None: all, for none is in service."""
     over: str = ""
@@ -155,8 +162,8 @@ def check(one: Objective) -> None:
         _check_accuracy(one)
     elif not LEAST_SHARE <= one.target <= MOST_SHARE:  # NaN is in no range
         raise InputError(
-            f"A share of requests is {share(LEAST_SHARE)} to {share(MOST_SHARE)}.",
-            "With 100 % there is no budget: one failed request would be an alert for ever.",
+            f"A share of requests or minutes is {share(LEAST_SHARE)} to {share(MOST_SHARE)}.",
+            "With 100 % there is no budget: one that fails would be an alert for ever.",
         )
     if one.kind == "latency" and not (one.bound_ms and LEAST_MS <= one.bound_ms <= MOST_MS):
         raise InputError(f"A bound of latency is {LEAST_MS:g} to {MOST_MS:,.0f} ms.")

@@ -54,8 +54,8 @@ def test_a_policy_at_either_end_opens_in_its_dialog(
     [Objective("accuracy", 0.001), Objective("accuracy", 1e-12), Objective("accuracy", 1.0),
      Objective("accuracy", 1e-15, metric="mae"), Objective("accuracy", 1e9, metric="mae"),
      Objective("latency", LEAST_SHARE, bound_ms=LEAST_MS),
-     Objective("latency", MOST_SHARE, bound_ms=MOST_MS), Objective("availability", LEAST_SHARE),
-     Objective("availability", MOST_SHARE)],
+     Objective("latency", MOST_SHARE, bound_ms=MOST_MS), Objective("errors", LEAST_SHARE),
+     Objective("errors", MOST_SHARE)],
 )  # fmt: skip
 def test_an_objective_that_may_be_set_opens_in_its_dialog_as_it_is(
     drawn: Callable[..., AppTest], dialog_open: Callable[[str], None], kept: Objective

@@ -81,7 +81,7 @@ def test_budgets_burns_and_the_machine_are_told(home: Home, drawn: Callable[...,
     assert "400 predictions took 200 J, 500 J a thousand: 2 a second per watt" in told
     charts = [one.proto.spec for one in app.get("echarts_chart")]
     assert len(charts) == 2
-    assert "Budget of availability" in charts[0]
+    assert "Budget of errors" in charts[0]
     assert "Budget of latency" in charts[0]
     assert "Predictions a second per watt" in charts[1]
 
@@ -145,9 +145,9 @@ def test_a_log_that_cannot_be_read_is_said(home: Home, drawn: Callable[..., AppT
 @pytest.mark.parametrize(
     ("fill", "wanted"),
     [
-        ({}, Objective("availability", 0.99)),
-        ({"objective-availability": 99.5, "objective-days-availability": 7},
-         Objective("availability", 0.995, 7)),
+        ({}, Objective("errors", 0.99)),
+        ({"objective-errors": 99.5, "objective-days-errors": 7},
+         Objective("errors", 0.995, 7)),
         ({"kind": "latency", "objective-bound": 120.0, "objective-quantile": 90.0},
          Objective("latency", 0.9, 30, 120.0)),
         ({"kind": "accuracy", "objective-floor": 0.8}, Objective("accuracy", 0.8)),
@@ -193,8 +193,8 @@ def test_one_is_set_for_the_project_and_taken_back(
 def test_one_is_taken_back(
     drawn: Callable[..., AppTest], dialog_open: Callable[[str], None], carry_out: Callable[[], int]
 ):
-    objectives.put(state.journal(), PROJECT, MODEL, Objective("availability", 0.9))
-    dialog_open("objective-remove-availability")
+    objectives.put(state.journal(), PROJECT, MODEL, Objective("errors", 0.9))
+    dialog_open("objective-remove-errors")
     app = drawn()
     assert "Then it promises 99 % of requests answered" in words(app).replace("\\", "")
     app.button(key="acting-do").click().run()
@@ -203,7 +203,7 @@ def test_one_is_taken_back(
 
 
 def test_a_viewer_may_not(drawn: Callable[..., AppTest]):
-    objectives.put(state.journal(), PROJECT, MODEL, Objective("availability", 0.9))
+    objectives.put(state.journal(), PROJECT, MODEL, Objective("errors", 0.9))
     app = drawn(role="viewer")
-    for key in ("objective-set", "objective-remove-availability"):
+    for key in ("objective-set", "objective-remove-errors"):
         assert app.button(key=key).disabled

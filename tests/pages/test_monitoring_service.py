@@ -50,7 +50,7 @@ def test_what_missed_its_objective_hours_ago_says_so_and_is_found(
     assert not app.exception
     found = row(app, CLIP)
     assert "✕ missed" in found
-    assert "availability, 10 × spent" in found
+    assert "errors, 10 × spent" in found
     assert "400 requests of the deployment" in found
     assert "✓ met" in row(app, LORA)
     assert "1 missed an objective" in said(app)

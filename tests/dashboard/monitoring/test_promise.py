@@ -11,7 +11,7 @@ from dashboard.monitoring import looks, matrix, promise, table
 from dashboard.monitoring.matrix import Beside
 from services.alerting.asking import Count
 from services.objectives.levels import Level, Stretch
-from services.objectives.models import AVAILABLE, Objective, Standing, State
+from services.objectives.models import ANSWERED, Objective, Standing, State
 from tests.dashboard.monitoring.test_matrix import NOW, board, deployment, version
 
 HUES = Colours(("#000010", "#000011"), (), (), *(f"#{n:06x}" for n in range(9)))
@@ -21,7 +21,7 @@ CALM = Stretch(300, 0.5, few=False)
 
 
 def level(
-    state: State, objective: Objective = AVAILABLE, *, strip: tuple[Stretch, ...] = (CALM,),
+    state: State, objective: Objective = ANSWERED, *, strip: tuple[Stretch, ...] = (CALM,),
     asked_at: float | None = NOW - 30, **more: Any,
 ) -> Level:  # fmt: skip
     standing = Standing("p", "m", objective, state, "It is said.", **{"requests": 300, **more})
@@ -40,11 +40,11 @@ def row(found: Level | None, state: str = "steady", severity: str = "none", **mo
 @pytest.mark.parametrize(
     ("found", "word", "figure"),
     [
-        (level("met", budget_left=0.634), "met", "availability, 63 % left"),
+        (level("met", budget_left=0.634), "met", "errors, 63 % left"),
         (level("at risk", LATENCY, budget_left=0.1), "at risk", "latency, 10 % left"),
         (level("missed", LATENCY, spent=2.42, budget_left=0.0), "missed", "latency, 2.42 × spent"),
         (level("missed", ACCURACY, achieved=0.8712), "missed", "accuracy 0.871"),
-        (level("unknown", requests=7), "too few requests", "availability, 7 requests"),
+        (level("unknown", requests=7), "too few requests", "errors, 7 requests"),
         (level("unknown", requests=0), "not asked", ""),
         (level("unknown", ACCURACY), "unknown", "accuracy"),
         (level("unknown", requests=0, strip=()), "not known", ""),
@@ -145,7 +145,7 @@ def test_the_cell_has_the_standing_the_strip_the_budget_and_now(monkeypatch: pyt
     text = drawn(beside, monkeypatch, errors=30)
     assert "✕&nbsp;missed" in text
     text = text.replace("\xa0", " ")
-    assert "availability, 2 × spent" in text
+    assert "errors, 2 × spent" in text
     assert "50.0 % errors" in text
     assert "spent too fast in 1 of 2 stretches" in text
     assert "150 requests of the deployment" in text

@@ -59,7 +59,7 @@ def test_a_gateway_that_is_silent_ends_nothing():
 
 
 def standing(
-    *burns: str, kind: Kind = "availability", state: State = "met", severity: Speed = "critical"
+    *burns: str, kind: Kind = "errors", state: State = "met", severity: Speed = "critical"
 ) -> Standing:
     bound_ms = 250.0 if kind == "latency" else None
     pairs = ((3600.0, 300.0), (21_600.0, 1800.0))
@@ -88,7 +88,7 @@ def test_a_budget_that_burns_fires_and_says_how_fast():
     assert (found.title, found.project) == ("lora.net fails too often", "lora")
     assert found.link == "/monitoring?deployment=lora.net&part=objectives&project=lora"
     assert found.labels == {
-        "project": "lora", "model": "net", "endpoint": "lora.net", "objective": "availability",
+        "project": "lora", "model": "net", "endpoint": "lora.net", "objective": "errors",
         "engine": "serving",
     }  # fmt: skip
     mild = of_objectives(standing("unknown", "firing", severity="warning"))

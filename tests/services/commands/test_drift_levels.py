@@ -50,7 +50,7 @@ def test_a_missed_objective_comes_first_though_its_checks_are_steady(
     assert done.exit_code == 0, done.output
     rows = [line.split("\t") for line in done.output.splitlines()]
     assert [[row[0], row[1], *row[6:9]] for row in rows] == [
-        ["p.m", "steady", "missed (availability)", "2 min", "–"],
+        ["p.m", "steady", "missed (errors)", "2 min", "–"],
         ["q.m", "drifted", "met", "2 min", "–"],
     ]  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_json_says_how_objectives_stand_and_how_fresh_it_is(home: Home, journal:
     compacted(home, now)
     (found,) = json.loads(typed("list", "--json").stdout)
     assert [(one["objective"], one["state"]) for one in found["objectives"]] == [
-        ("availability", "met"), ("latency", "missed"),
+        ("errors", "met"), ("latency", "missed"),
     ]  # fmt: skip
     assert at(found["labelled_at"]) == pytest.approx(now - 600, abs=1)
     assert at(found["predicted_at"]) == pytest.approx(now - 7200, abs=60)

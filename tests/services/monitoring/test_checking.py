@@ -214,7 +214,7 @@ def test_other_settings_make_a_check_due(home: Home):
         (None, "steady"), (Objective("accuracy", 0.9), "drifted"),
         (Objective("accuracy", 0.5), "steady"),
         (Objective("accuracy", 0.9, metric="mae"), "steady"),  # it has no such figure
-        (Objective("availability", 0.9999), "steady"),
+        (Objective("errors", 0.9999), "steady"),
     ],
 )  # fmt: skip
 def test_answers_are_held_against_the_accuracy_that_is_promised(

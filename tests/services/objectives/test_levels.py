@@ -8,7 +8,7 @@ from services.home import Home
 from services.objectives import asking, store
 from services.objectives.counting import MINUTE_S, Counter, Minutes
 from services.objectives.levels import Level, Stretch, levels, stretches
-from services.objectives.models import AVAILABLE, Objective, Standing, State
+from services.objectives.models import ANSWERED, Objective, Standing, State
 from services.predictions.folder import Folder
 from tests.services.objectives.test_asking import CLIP, NET, asked, live
 from tests.services.predictions.records import NOON
@@ -24,7 +24,7 @@ def minutes(*rows: tuple[float, int, int, int]) -> Minutes:
 
 
 def standing(
-    objective: Objective = AVAILABLE, state: State = "met", left: float | None = None
+    objective: Objective = ANSWERED, state: State = "met", left: float | None = None
 ) -> Standing:
     return Standing("p", "m", objective, state, "said", budget_left=left)
 
@@ -62,7 +62,7 @@ def test_the_worst_is_missed_before_all_and_what_is_unknown_is_not_well():
 
 def test_all_deployments_have_their_level_of_one_look_at_the_log(home: Home, journal: Journal):
     live(journal, CLIP, NET)
-    store.put(journal, NET[0], "", Objective("availability", 0.99, 1))
+    store.put(journal, NET[0], "", Objective("errors", 0.99, 1))
     asked(home, 1000, 30, ago_s=300.0)
     asked(home, 500, 0, ago_s=49 * HOUR_S, project=NET[0], model=NET[1])
     counter = Counter(home)

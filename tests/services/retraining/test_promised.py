@@ -52,7 +52,7 @@ def test_a_promise_that_is_missed_is_proposed_for_before_any_check(lab: Lab):
     assert (one.version, one.why) == (2, "Mean absolute error 4.")
 
 
-@pytest.mark.parametrize("kind", ["availability", "latency"])
+@pytest.mark.parametrize("kind", ["errors", "latency"])
 def test_errors_and_slow_answers_are_not_trained_away(lab: Lab, kind: str):
     bound_ms = 250.0 if kind == "latency" else None
     burn = Burn(3600.0, 300.0, 14.4, "critical", 20.0, 30.0, "firing", 1000, 200, 25)
