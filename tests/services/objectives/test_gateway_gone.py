@@ -15,8 +15,8 @@ from services.serving.models import EndpointStatus
 from services.serving.status import ServingStatus
 from services.settings import Settings
 from tests.live import eventually
-from tests.serving_whole import engine, free_port
 from tests.services.objectives.test_asking import NET, live
+from tests.serving_whole import engine, free_port
 
 NAME = "lora.net"
 
