@@ -237,7 +237,7 @@ def _by_pattern(project: str | None) -> SilenceAlerts | None:
         max_chars=300,
         placeholder="run/lora-finetuning/*",
         help="Each alert shows its key. The first word is its kind: engine, disk, run, workflow, "
-        "endpoint, errors, load, predictions, drift, channel.",
+        "endpoint, errors, availability, latency, accuracy, load, predictions, drift, channel.",
     ).strip()
     if project is not None:
         st.caption(f"Of the project {plain(project)} alone: it is the one you look at.")

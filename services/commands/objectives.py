@@ -95,6 +95,52 @@ def remove(*, name: str, objective: str) -> None:
     act(RemoveObjective(project, objective, model))  # type: ignore[arg-type]  # click let one of them pass
 
 
+@objectives.command()
+@click.argument("name", metavar="PROJECT/MODEL")
+@click.option("--days", type=click.IntRange(1, 30), default=30, show_default=True)
+@json_option
+@sentences
+def hardware(*, name: str, days: int, as_json: bool) -> None:
+    """What the machine did to answers: latency and energy by its thermal level, memory, power."""
+    import time
+    from dataclasses import asdict
+
+    from services.commands.acting import context
+    from services.commands.endpoint_names import endpoint
+    from services.home import Home
+    from services.objectives import hosts
+
+    asked = endpoint(name)
+    context().mirror.project(asked.project)
+    home, of, now = Home.locate(), (asked.project, asked.model), time.time()
+    since = now - days * 86_400.0
+    states = hosts.by_state(home, *of, since, now)
+    spent = hosts.efficiency(home, *of, since, now, now - since)
+    whole = spent[0] if spent else hosts.Efficiency(since, 0, None, 0)
+    why = {factor: states.why_none(factor) for factor in hosts.FACTORS if not states.of(factor)}
+    if as_json:
+        levels = [asdict(one) | {"word": one.word} for one in states.levels]
+        energy = {"rows": whole.rows, "energy_j": whole.energy_j, "energy_rows": whole.energy_rows}
+        more = {"per_watt": whole.per_watt, "per_thousand_j": whole.per_thousand_j}
+        told = {"requests": states.requests, "levels": levels, "unavailable": why}
+        print_json(told | energy | more)
+        return
+    columns = ["state of the machine", "level", "answers", "p50 ms", "p95 ms", "J of 1,000"]
+    rows = [
+        [hosts.FACTORS[one.factor], f"{one.level} ({one.word})", f"{one.requests:,}",
+         f"{one.p50_ms:.3g}", f"{one.p95_ms:.3g}",
+         "–" if one.energy_j is None else f"{one.energy_j * 1000:.3g}"]
+        for one in states.levels
+    ]  # fmt: skip
+    print_table(columns, rows, "No answer says how its machine was.")
+    for factor, said in why.items():
+        click.echo(f"{hosts.FACTORS[factor]}: unavailable, because {said}")
+    if whole.per_watt is None:
+        click.echo(f"Throughput per watt: unavailable, because {hosts.NO_ENERGY}")
+    else:
+        click.echo(f"Throughput per watt: {whole.per_watt:.3g} predictions a second.")
+
+
 def _split(name: str) -> tuple[str, str]:
     from services.commands.endpoint_names import endpoint
 

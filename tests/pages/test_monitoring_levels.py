@@ -13,6 +13,8 @@ from services.objectives import store as objectives
 from services.objectives.models import Objective
 from services.predictions.log import PredictionLog
 from services.predictions.models import Feedback, Record
+from services.serving import in_service
+from services.serving.in_service import Run
 from tests import seed
 from tests.pages.conftest import said, words
 from tests.pages.moulds import Moulds
@@ -84,6 +86,21 @@ def test_budgets_burns_and_the_machine_are_told(home: Home, drawn: Callable[...,
     assert "Budget of errors" in charts[0]
     assert "Budget of latency" in charts[0]
     assert "Predictions a second per watt" in charts[1]
+
+
+def test_minutes_in_service_are_told_with_the_outages(home: Home, drawn: Callable[..., AppTest]):
+    now = time.time()
+    runs = (Run(now - 7200, now - 4200, "up"), Run(now - 4200, now - 3600, "down"),
+            Run(now - 3600, now, "up"))  # fmt: skip
+    in_service.write(home, {f"{PROJECT}.{MODEL}": runs})
+    objectives.put(state.journal(), PROJECT, MODEL, Objective("availability", 0.99))
+    app = drawn()
+    told = said(app)
+    assert "91.6667 % of the 120 minutes that were watched" in told
+    assert "Out of service: " in told
+    assert "10 min" in told
+    (chart,) = [one.proto.spec for one in app.get("echarts_chart")]
+    assert "Budget of availability" in chart
 
 
 def test_what_this_machine_cannot_measure_is_unavailable(home: Home, drawn: Callable[..., AppTest]):

@@ -88,3 +88,30 @@ def test_objectives_are_listed_set_and_removed(typed: Typed):
 )
 def test_what_is_wrong_is_a_sentence(typed: Typed, words: tuple[str, ...], code: int, said: str):
     assert said in typed(*words, code=code).output
+
+
+def test_what_the_machine_did_to_answers_is_told(typed: Typed):
+    told = typed("hardware", "lora/net").output
+    assert "Thermal level: unavailable, because none of the 200 answers" in told
+    assert "Throughput per watt: 16 predictions a second." in told
+    hot = {"host_state": {"thermal_level": 2}, "latency_ms": 80.0, "energy_j": 0.5, "rows": 1}
+    mine = {"project": "lora", "model": "net", "inputs": None, "outputs": None}
+    written(Home.locate(), *(record(time.time() - 60, **mine, **hot) for _ in range(50)))
+    told = typed("hardware", "lora/net").output
+    assert "Thermal level\t2 (heavy)\t50\t80\t80\t500" in told
+    found = json.loads(typed("hardware", "lora/net", "--json").output)
+    (level,) = found["levels"]
+    assert (level["factor"], level["word"], level["requests"]) == ("thermal_level", "heavy", 50)
+    assert set(found["unavailable"]) == {"memory_pressure", "low_power_mode"}
+    assert found["requests"] == 250
+
+
+def test_minutes_in_service_are_promised_and_errors_beside_them(typed: Typed):
+    typed("set", "lora/net", "--availability", "99.9", "--days", "7")
+    errors, minutes = json.loads(typed("--json").output)
+    assert (errors["objective"], errors["source"]) == ("errors", "default")
+    assert (minutes["objective"], minutes["target"]) == ("availability", 0.999)
+    assert (minutes["state"], minutes["unwatched"]) == ("unknown", 0)
+    assert "Nobody watched in the last 7 days" in minutes["said"]
+    typed("remove", "lora/net", "availability")
+    assert len(json.loads(typed("--json").output)) == 1

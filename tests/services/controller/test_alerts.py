@@ -219,5 +219,6 @@ def test_without_serving_nothing_of_it_is_looked_at(sources: Sources):
     assert kinds == {"engine", "disk", "run", "workflow", "report", "retraining"}
     more = {kind for rule in sources.rules(serves=True) for kind in rule.kinds}
     assert more - kinds == {
-        "endpoint", "errors", "latency", "accuracy", "load", "predictions", "lineage",
+        "endpoint", "errors", "availability", "latency", "accuracy", "load", "predictions",
+        "lineage",
     }  # fmt: skip

@@ -4,7 +4,6 @@ import json
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from services.actions.journal import Journal
@@ -43,10 +42,11 @@ def test_a_gateway_that_is_stopped_puts_its_deployments_out_of_service(
         eventually(lambda: (f := figures.read(home)) and not f.stale())
         assert states() == ["up"]
         # One that writes nothing, as on a full disk, and answers is up.
-        url = f"http://127.0.0.1:{port}"
-        assert httpx.get(f"{url}/healthz", trust_env=False).is_success
-        engines = [{"name": "gateway", "url": url, "phase": "running"}]
+        engines = [{"name": "gateway", "url": f"http://127.0.0.1:{port}", "phase": "running"}]
         (home.run / "state.json").write_text(json.dumps({"engines": engines}))
+        watch.clock = lambda: time.time() + figures.STALE_S + 5.0
+        assert states() == ["up"]
+        watch.clock = time.time
     eventually(lambda: (f := figures.read(home)) and f.stale())
     assert states() == ["up", "down"]
     journal.close()
