@@ -97,11 +97,15 @@ def test_a_check_is_asked_for_in_the_dialog(
     assert (asked.actor, asked.state) == ("mira", "pending")
 
 
+def test_who_may_not_check_cannot_check_all(laid: Laid, open_page: Open, known: None):
+    laid()
+    assert opened(open_page, role="viewer").button(key="monitoring-all").disabled
+
+
 def test_all_deployments_are_checked_from_the_matrix(
     laid: Laid, open_page: Open, known: None, dialog_open: Callable[[str], None]
 ):
     laid()
-    assert opened(open_page, role="viewer").button(key="monitoring-all").disabled
     dialog_open("monitoring-all")
     app = opened(open_page, role="operator")
     assert LORA in said(app)
