@@ -124,10 +124,10 @@ class Monitor:
         chosen, window, fault = self._chosen(
             project, model, version, wanted, last, at, shadow=shadow
         )
-        named = self._home, project, model
-        window = replace(window, table=vectors.beside(*named, window.table, shadow=shadow))
+        mine = self._home, project, model
+        window = replace(window, table=vectors.beside(*mine, window.table, shadow=shadow))
         if chosen is not None:
-            chosen = replace(chosen, table=vectors.beside(*named, chosen.table))
+            chosen = replace(chosen, table=vectors.beside(*mine, chosen.table))
         judged = self._judged(chosen, window, wanted)
         of = project, model, version
         right, of_labels = self._accuracy(*of, at, chosen, bound, shadow=shadow)
