@@ -131,10 +131,10 @@ class Monitor:
         chosen, window, fault = self._chosen(
             project, model, version, wanted, last, at, shadow=shadow
         )
-        logged = self._home, project, model
-        window = replace(window, table=vectors.beside(*logged, window.table, shadow=shadow))
+        mine = self._home, project, model
+        window = replace(window, table=vectors.beside(*mine, window.table, shadow=shadow))
         if chosen is not None:
-            chosen = replace(chosen, table=vectors.beside(*logged, chosen.table))
+            chosen = replace(chosen, table=vectors.beside(*mine, chosen.table))
         judged = self._judged(chosen, window, wanted, rules)
         of = project, model, version
         right, of_labels = self._accuracy(*of, at, chosen, bound, rules, shadow=shadow)
