@@ -18,7 +18,7 @@ from services.monitoring.labels import Labelled, Task
 from services.monitoring.measures import Quality as Quality
 from services.monitoring.metrics import NAMES as NAMES
 from services.monitoring.metrics import Metric as Metric
-from services.monitoring.models import Severity, VerdictState
+from services.monitoring.models import Figure, Severity, VerdictState
 from services.monitoring.series import Figures
 from services.monitoring.verdict import Judged, Rules
 from services.predictions import monitoring as log
@@ -90,13 +90,29 @@ def read(
     Raises:
         PlatformError: The log cannot be read.
     """
-    if shadow and version is not None:
-        table = shadowed.labelled(home, project, model, version, since, until)[1]
-    else:
-        table = log.labelled(home, project, model, since, until, version)
-    found = labels.paired(table)
+    found = labelled(home, project, model, since, until, version, shadow=shadow)
     predictions = reading.count(home, project, model, since, until, version, shadow=shadow)
     return measured(found, predictions, since, until, step_s, metric)
+
+
+def labelled(
+    home: Home,
+    project: str,
+    model: str,
+    since: float,
+    until: float,
+    version: int | None = None,
+    *,
+    shadow: bool = False,
+) -> Labelled:
+    """Return the rows of a stretch of time that have a label; of a shadow, its copies'.
+
+    Raises:
+        PlatformError: The log cannot be read.
+    """
+    if shadow and version is not None:
+        return labels.paired(shadowed.labelled(home, project, model, version, since, until)[1])
+    return labels.paired(log.labelled(home, project, model, since, until, version))
 
 
 def measured(
@@ -178,15 +194,20 @@ def judge(
         rules: The default ones when left out.
     """
     if now is None:
-        return _judged("unknown", "none", "How right the answers are is not known: no labels yet.")
+        said = "How right the answers are is not known: no labels yet."
+        return Judged("accuracy", (), None, "none", "unknown", said)
     past = expected if expected is not None and expected.metric == now.metric else None
     held = bound if bound is not None and bound.metric == now.metric else None
     said = f"{_figure(now)} on {now.rows:,} rows"
     apart = _apart(now, expected, bound)
+
+    def judged(state: VerdictState, severity: Severity, said: str) -> Judged:
+        return Judged("accuracy", (), None, severity, state, said, _told(now, past, held))
+
     if past is None and held is None:
-        return _judged("unknown", "none", f"{said}; {apart}.")
+        return judged("unknown", "none", f"{said}; {apart}.")
     if now.size < _LEAST:
-        return _judged("too few", "none", f"{said} only{alike(now)}: {_LEAST} are wanted.")
+        return judged("too few", "none", f"{said} only{alike(now)}: {_LEAST} are wanted.")
     broken = held is not None and is_broken(now, held, rules)
     worse = past is not None and _is_worse(now, past, (rules or Rules()).level)
     parts = [said]
@@ -194,10 +215,10 @@ def judge(
     parts += [_beside_past(past, worse=worse, alone=not broken)] if past else []
     more = f"; {apart}" if (past, held) != (expected, bound) else ""
     if not broken and not worse:
-        return _judged("steady", "none", f"{', '.join(parts)}{more}.")
+        return judged("steady", "none", f"{', '.join(parts)}{more}.")
     severe = past is not None and _is_severe(now, past)
     severity: Severity = "high" if broken or severe else "medium"
-    return _judged("drifted", severity, f"{', '.join(parts)}{more}; severity {severity}.")
+    return judged("drifted", severity, f"{', '.join(parts)}{more}; severity {severity}.")
 
 
 def is_broken(now: Quality, bound: Bound, rules: Rules | None = None) -> bool:
@@ -242,8 +263,11 @@ def _beside_past(past: Quality, *, worse: bool, alone: bool) -> str:
     return was if worse or not alone else f"as expected (it {was})"
 
 
-def _judged(state: VerdictState, severity: Severity, said: str) -> Judged:
-    return Judged("accuracy", (), None, severity, state, said)
+def _told(now: Quality, past: Quality | None, held: Bound | None) -> Figure:
+    return Figure(
+        now.metric, now.value, now.low, now.high, now.rows,
+        None if past is None else past.value, None if held is None else held.value,
+    )  # fmt: skip
 
 
 def _is_worse(now: Quality, expected: Quality, level: float) -> bool:
