@@ -6,6 +6,8 @@ DEPLOYMENT = "deployment"
 """``PROJECT.MODEL``: the deployment that is looked at."""
 VERSION, VERDICT, COLUMN, PART = "version", "verdict", "column", "part"
 """Of it: which version's checks, a verdict of the check, the column, the part."""
+METRIC = "metric"
+"""Of the part Accuracy: what is measured."""
 FIND, STATE, ORDER = "find", "state", "order"
 """Of all: what is looked for, what it came to, what comes first."""
 

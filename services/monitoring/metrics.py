@@ -55,4 +55,9 @@ def of_name(name: str | None) -> Metric | None:
     """Return the measure that a project's main metric is, as ``val_f1``; None: none of these."""
     plain = (name or "").lower()
     plain = next((plain.removeprefix(one) for one in _SPLITS if plain.startswith(one)), plain)
-    return next((one for one in METRICS if one == plain), _ALIASES.get(plain))
+    return known(plain) or _ALIASES.get(plain)
+
+
+def known(name: str) -> Metric | None:
+    """Return the measure of exactly this name; None: there is none."""
+    return next((one for one in METRICS if one == name), None)

@@ -20,15 +20,16 @@ def metrics_of(projects: Collection[str], settings: "Settings") -> Mapping[str, 
     """
     mirror = Mirror.open(settings)
     try:
-        return of_mirror(mirror, projects)
+        known = of_mirror(mirror)
     except PlatformError:
         return {}
     finally:
         mirror.engine.dispose()
+    return {one: metric for one, metric in known.items() if one in projects}
 
 
-def of_mirror(mirror: Mirror, projects: Collection[str]) -> Mapping[str, Metric]:
-    """Return the same of a mirror.
+def of_mirror(mirror: Mirror) -> Mapping[str, Metric]:
+    """Return the same of all projects of a mirror.
 
     Raises:
         PlatformError: It cannot be read.
@@ -36,4 +37,4 @@ def of_mirror(mirror: Mirror, projects: Collection[str]) -> Mapping[str, Metric]
     with mirror.connect() as connection:
         declared = main_metric.primaries(connection)
     known = {one.project: metrics.of_name(one.metric) for one in declared}
-    return {one: metric for one, metric in known.items() if one in projects and metric is not None}
+    return {one: metric for one, metric in known.items() if metric is not None}
