@@ -127,8 +127,9 @@ class Monitor:
             project, model, version, wanted, last, at, shadow=shadow
         )
         metric = metric if bound is None else bound.metric
-        named = self._home, project, model, version
-        seen = labelled.read(*named, at, chosen, metric=metric, shadow=shadow)
+        seen = labelled.read(
+            self._home, project, model, version, at, chosen, metric=metric, shadow=shadow
+        )
         judged = self._judged(chosen, window, wanted, seen)
         judged.append(seen.judged(bound, self._rules))
         of_labels = seen.window.since, seen.window.until

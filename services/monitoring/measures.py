@@ -73,7 +73,8 @@ class Rows:
         """Return a figure a row: 1 for a hit and 0 else, or the absolute error."""
         if self.task == "classification":
             return (self.truth == self.answer).astype(float)
-        return np.abs(self.answer - self.truth)
+        off: Figures = np.abs(self.answer - self.truth)
+        return off
 
     @property
     def counts(self) -> tuple[Figures, Figures, Figures]:
@@ -88,8 +89,8 @@ class Rows:
 def rows_of(found: Labelled) -> Rows:
     """Return rows with a label as numbers."""
     if found.task == "regression":
-        pair = (np.array(side, dtype=float) for side in (found.target, found.prediction))
-        return Rows(found.task, *pair, found.label_of)
+        labels = np.array(found.target, dtype=float)
+        return Rows(found.task, labels, np.array(found.prediction, dtype=float), found.label_of)
     names = tuple(sorted({*found.target, *found.prediction}))
     place = {name: number for number, name in enumerate(names)}
     truth, answer = (

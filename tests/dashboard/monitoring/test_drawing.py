@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dashboard.charts.theme import Colours
-from dashboard.monitoring import detailed, columns, looks, moved, right, spread
+from dashboard.monitoring import columns, detailed, looks, moved, right, spread
 from services.monitoring import breakdown, labels
 from services.monitoring.accuracy import Accuracy, Point, Quality
 from services.monitoring.models import ColumnVerdict, Histogram

@@ -10,6 +10,8 @@ from services.monitoring import accuracy, labels, measures, metrics
 from services.monitoring.accuracy import Bound, Quality
 from services.monitoring.labels import Labelled
 from services.monitoring.metrics import Metric
+from services.objectives import asking, lasting
+from services.objectives.models import Objective
 
 RNG = np.random.default_rng
 
@@ -175,3 +177,21 @@ def test_the_same_rows_give_the_same_figures_and_many_cost_no_more_than_few():
 )  # fmt: skip
 def test_a_main_metric_is_known_by_its_name(name, metric):
     assert metrics.of_name(name) == metric
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "within"),
+    [(-1.0, 1.5, True), (2.5, 3.0, False), (-3.0, -2.5, False), (-3.0, 1.0, None),
+     (1.0, 3.0, None), (-3.0, 3.0, None)],
+)  # fmt: skip
+def test_a_bias_is_within_its_bound_on_both_sides_or_beyond_it_on_one(low, high, within):
+    one = Quality("bias", (low + high) / 2, low, high, 100, 1.0)
+    assert lasting._is_within(Objective("accuracy", 2.0, metric="bias"), one) is within
+
+
+def test_an_objective_of_a_measure_is_missed_met_or_at_risk():
+    objective = Objective("accuracy", 0.8, metric="f1")
+    for right, rows, state in ((0.5, 400, "missed"), (0.95, 400, "met"), (0.77, 60, "at risk")):
+        found = figure(classes(RNG(13), (0.5, 0.5), (right, right), rows), "f1")
+        stands = asking._accuracy(objective, found)
+        assert stands[0] == state, (found, stands)
