@@ -8,6 +8,8 @@ VERSION, VERDICT, COLUMN, PART = "version", "verdict", "column", "part"
 """Of it: which version's checks, a verdict of the check, the column, the part."""
 SYMPTOM, CAUSE, SINCE, UNTIL = "symptom", "cause", "since", "until"
 """Of its causes: what got worse, which cause's chart, and of which time (seconds since 1970)."""
+METRIC = "metric"
+"""Of the part Accuracy: what is measured."""
 FIND, STATE, ORDER = "find", "state", "order"
 """Of all: what is looked for, what it came to, what comes first."""
 

@@ -7,6 +7,7 @@ from dashboard.deployments.looks import Look
 from dashboard.monitoring import looks
 from dashboard.numbers import counted, number, percent
 from services.monitoring.courses import Degree
+from services.monitoring.metrics import NAMES
 from services.objectives.levels import Level, Stretch
 from services.objectives.models import OF_REQUESTS, Standing, State
 
@@ -96,7 +97,7 @@ def _figure(worst: Standing) -> str:
     if kind == "accuracy":
         if worst.achieved is None:
             return kind
-        return f"{worst.objective.metric} {number(worst.achieved, 3)}"
+        return f"{NAMES[worst.objective.metric]} {number(worst.achieved, 3)}"
     if worst.spent is not None and worst.spent > 1:
         return f"{kind}, {worst.spent:.3g} × spent"
     if worst.budget_left is not None:

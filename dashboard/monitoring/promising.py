@@ -10,6 +10,8 @@ from dashboard import promised
 from dashboard.components import actions
 from dashboard.components.actions import Proposal
 from services.actions.objectives import RemoveObjective, SetObjective
+from services.monitoring import metrics
+from services.monitoring.metrics import METRICS, Metric
 from services.objectives.models import (
     ANSWERED_SHARE,
     DAYS,
@@ -17,7 +19,6 @@ from services.objectives.models import (
     LEAST_MS,
     LEAST_SHARE,
     MOST_MS,
-    MOST_OF,
     MOST_SHARE,
     QUANTILE,
     Kind,
@@ -31,9 +32,8 @@ _WORDS: dict[Kind, str] = {
     "errors": "Errors", "availability": "Availability", "latency": "Latency",
     "accuracy": "Accuracy",
 }  # fmt: skip
-_METRICS = {"accuracy": "Accuracy, at least", "mae": "Mean absolute error, at most"}
 _BOUND_MS = 250.0
-_FLOOR = 0.9
+_FLOOR, _CEILING = 0.9, 1.0
 
 
 def word(kind: Kind) -> str:
@@ -132,19 +132,21 @@ def _latency(before: Objective | None) -> Objective:
 
 
 def _accuracy(before: Objective | None) -> Objective:
-    metric = st.segmented_control(
-        "Measure", list(_METRICS), default=before.metric if before else "accuracy", required=True,
-        key="objective-metric", format_func=lambda one: _METRICS[one],
-    )  # fmt: skip
-    same = before is not None and before.metric == metric
-    value = before.target if before is not None and same else _FLOOR
-    if metric == "accuracy":
-        bound = st.number_input(
-            "Share of right answers", 0.0, MOST_OF["accuracy"], value, 0.01, format="%g",
-            key="objective-floor",
-        )  # fmt: skip
-        return Objective("accuracy", float(bound))
-    bound = st.number_input(
-        "In the unit of the labels", 0.0, None, value, format="%g", key="objective-mae"
+    known = before.metric if before else "accuracy"
+    metric: Metric = st.selectbox(
+        "Measure", METRICS, index=METRICS.index(known), key="objective-metric", format_func=_bound
     )
-    return Objective("accuracy", float(bound), metric="mae")
+    share = metrics.is_share(metric)
+    same = before is not None and before.metric == metric
+    value = before.target if before is not None and same else _FLOOR if share else _CEILING
+    bound = st.number_input(
+        "At least, 0 to 1" if share else "At most, in the unit of the labels",
+        0.0, 1.0 if share else None, value, 0.01 if share else None, format="%g",
+        key=f"objective-bound-{metric}",
+    )  # fmt: skip
+    return Objective("accuracy", float(bound), metric=metric)
+
+
+def _bound(metric: Metric) -> str:
+    name = metrics.NAMES[metric]
+    return f"{name[:1].upper()}{name[1:]}, at {'least' if metrics.is_share(metric) else 'most'}"

@@ -8,10 +8,11 @@ from services.actions.action import Context, Deed, Step
 from services.actions.roles import Actor, Role
 from services.errors import InputError, NotFoundError
 from services.home import Home
+from services.monitoring.metrics import Metric
 from services.objectives import available, store
 from services.objectives.asking import counted
 from services.objectives.counting import Counter
-from services.objectives.models import ANSWERED, DAYS, KINDS, Kind, Metric, Objective, check, share
+from services.objectives.models import ANSWERED, DAYS, KINDS, Kind, Objective, check, share
 from services.objectives.watched import watched
 from services.serving import in_service
 from services.serving.store import endpoints

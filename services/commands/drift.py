@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from services.commands.drift_accuracy import accuracy_of
 from services.commands.drift_settings import settings
 from services.commands.output import (
     json_option,
@@ -158,6 +159,9 @@ def baseline(
         project, model, kind, Baseline().weeks if weeks is None else weeks, at(since), at(until)
     )
     act(chosen, yes=yes)
+
+
+drift.add_command(accuracy_of)
 
 
 def at(text: str | None) -> float | None:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from services.commands.output import json_option, print_json, print_table, sentences
+from services.monitoring.metrics import METRICS
 
 if TYPE_CHECKING:
     from services.actions.objectives import SetObjective
+    from services.monitoring.metrics import Metric
     from services.objectives.models import Standing
 
 _KIND = click.Choice(["errors", "availability", "latency", "accuracy"])
@@ -55,6 +57,10 @@ def show(*, project: str | None, as_json: bool) -> None:
               help="Of answers that must come within --latency.")  # fmt: skip
 @click.option("--accuracy", type=float, metavar="SHARE", help="The least accuracy, 0 to 1.")
 @click.option("--mae", type=float, metavar="FIGURE", help="The greatest mean absolute error.")
+@click.option("--metric", type=click.Choice(METRICS), help="Of --least or --most.")
+@click.option("--least", type=float, metavar="SHARE", help="The least of --metric, 0 to 1.")
+@click.option("--most", type=float, metavar="FIGURE",
+              help="The greatest of --metric, in the label's unit.")  # fmt: skip
 @click.option("--days", type=int, default=30, show_default=True, help="Over which it counts.")
 @sentences
 def put(
@@ -66,6 +72,9 @@ def put(
     quantile: float,
     accuracy: float | None,
     mae: float | None,
+    metric: "Metric | None",
+    least: float | None,
+    most: float | None,
     days: int,
 ) -> None:
     """Set what a model promises, or all models of a project that have nothing of their own."""
@@ -74,12 +83,20 @@ def put(
 
     given = {
         "errors": errors, "availability": availability, "latency": latency,
-        "accuracy": accuracy, "mae": mae,
+        "accuracy": accuracy, "mae": mae, "least": least, "most": most,
     }  # fmt: skip
     said = [(kind, value) for kind, value in given.items() if value is not None]
     if len(said) != 1:
-        raise InputError("Name one of --errors, --availability, --latency, --accuracy and --mae.")
-    act(_action(name, *said[0], quantile, days))
+        raise InputError(
+            "Name one of --errors, --availability, --latency, --accuracy, --mae, and --metric "
+            "with --least or --most."
+        )
+    kind, value = said[0]
+    if kind in ("least", "most"):
+        kind = _of_bound(metric, kind)
+    elif metric is not None:
+        raise InputError("--metric goes with --least or --most.")
+    act(_action(name, kind, value, quantile, days))
 
 
 @objectives.command()
@@ -150,6 +167,24 @@ def _split(name: str) -> tuple[str, str]:
     return found.project, found.model
 
 
+def _of_bound(metric: "Metric | None", way: str) -> str:
+    """Return the measure that a bound is of.
+
+    Raises:
+        InputError: There is none, or it is better the other way.
+    """
+    from services.errors import InputError
+    from services.monitoring import metrics
+
+    if metric is None:
+        raise InputError(f"--{way} says nothing without --metric.", "One of " + ", ".join(METRICS))
+    right = "least" if metrics.is_share(metric) else "most"
+    if way != right:
+        better = "More" if right == "least" else "Less"
+        raise InputError(f"{better} {metrics.NAMES[metric]} is better.", f"Say --{right}.")
+    return metric
+
+
 def _action(name: str, kind: str, value: float, quantile: float, days: int) -> "SetObjective":
     from services.actions.objectives import SetObjective
 
@@ -160,8 +195,7 @@ def _action(name: str, kind: str, value: float, quantile: float, days: int) -> "
         return SetObjective(project, "availability", round(value / 100, 8), model, days)
     if kind == "latency":
         return SetObjective(project, "latency", round(quantile / 100, 8), model, days, value)
-    metric = "mae" if kind == "mae" else "accuracy"
-    return SetObjective(project, "accuracy", value, model, days, metric=metric)  # type: ignore[arg-type]  # one of two
+    return SetObjective(project, "accuracy", value, model, days, metric=kind)  # type: ignore[arg-type]  # a measure, as click let it pass
 
 
 def shape(one: "Standing") -> dict[str, Any]:

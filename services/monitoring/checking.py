@@ -18,7 +18,7 @@ from services.engines.evidently.adapter import Evidently
 from services.engines.registry import build_engines
 from services.errors import MlopsError, NotFoundError, PlatformError
 from services.home import Home
-from services.monitoring import baselines, deployed, record
+from services.monitoring import baselines, deployed, primaries, record
 from services.monitoring import settings as strictness
 from services.monitoring.accuracy import Bound
 from services.monitoring.computing import Checked, Monitor
@@ -153,6 +153,7 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
     ):
         chosen = baselines.all_chosen(journal)
         promised = objectives.said(journal)
+        main = primaries.metrics_of({one[0] for one in (*answering, *copied)}, settings)
         chosen_settings, evidently = strictness.all_said(journal), Evidently()
         monitor = Monitor(home, store, mlflow, evidently, say=say)
         checked: dict[Deployed, Checked | MlopsError] = {}
@@ -175,8 +176,8 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
                     looked[known.key] = replace(known, at=at)
                     continue
                 checked[one] = monitor.check(
-                    *one, baseline=wanted, report=asked.report, bound=bound, now=at,
-                    shadow=one in copied,
+                    *one, baseline=wanted, report=asked.report, bound=bound,
+                    metric=main.get(one[0]), now=at, shadow=one in copied,
                     versions=max(1, sum(other[:2] == one[:2] for other in answering)),
                 )  # fmt: skip
             except MlopsError as error:

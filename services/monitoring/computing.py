@@ -16,20 +16,21 @@ from services.engines.evidently.models import Report
 from services.errors import EngineError, MlopsError, PlatformError
 from services.home import Home
 from services.monitoring import (
-    accuracy,
     exporting,
     exporting_labels,
     folder,
     hashed,
-    labels_window,
+    labelled,
     reference,
     vectors,
     windows,
 )
-from services.monitoring.accuracy import Bound, Quality
+from services.monitoring.accuracy import Bound
+from services.monitoring.labelled import Seen
 from services.monitoring.limits import REPORT_DAYS, VERDICT_DAYS
+from services.monitoring.metrics import Metric
 from services.monitoring.models import Family, Settings, Verdict
-from services.monitoring.reference import ANSWER, LABEL, Baseline, Reference
+from services.monitoring.reference import Baseline, Reference
 from services.monitoring.store import VerdictStore, verdict_id
 from services.monitoring.verdict import Judged, Rules, judge
 from services.monitoring.windows import Window
@@ -102,6 +103,7 @@ class Monitor:
         baseline: Baseline | None = None,
         report: bool | None = None,
         bound: Bound | None = None,
+        metric: Metric | None = None,
         now: float | None = None,
         shadow: bool = False,
         versions: int = 1,
@@ -115,6 +117,7 @@ class Monitor:
             baseline: What it is compared with; ``auto`` when left out.
             report: Whether Evidently writes its report; None: where it is worth its seconds.
             bound: What is promised of how right it is; None: nothing is.
+            metric: What that is measured by where nothing is promised; None: what labels give.
             now: The end of the window, seconds since 1970.
             shadow: Whether it answers nobody: copies of requests are looked at.
             versions: How many of the deployment answer: they share its false alarms.
@@ -132,13 +135,15 @@ class Monitor:
             project, model, version, wanted, last, at, shadow=shadow
         )
         mine = self._home, project, model
+        metric = metric if bound is None else bound.metric
+        seen = labelled.read(*mine, version, at, chosen, metric=metric, shadow=shadow)
         window = replace(window, table=vectors.beside(*mine, window.table, shadow=shadow))
         if chosen is not None:
             chosen = replace(chosen, table=vectors.beside(*mine, chosen.table))
-        judged = self._judged(chosen, window, wanted, rules)
+        judged = self._judged(chosen, window, wanted, seen, rules)
+        judged.append(seen.judged(bound, rules))
+        of_labels = seen.window.since, seen.window.until
         of = project, model, version
-        right, of_labels = self._accuracy(*of, at, chosen, bound, rules, shadow=shadow)
-        judged.append(right)
         verdicts = _verdicts(judged, of, window, chosen, at, self._settings)
         written = None
         wanted_report = report
@@ -215,35 +220,18 @@ class Monitor:
         return found, found.ignored if found is not None else nothing, None
 
     def _judged(
-        self, chosen: Reference | None, window: Window, wanted: Baseline, rules: Rules
+        self,
+        chosen: Reference | None,
+        window: Window,
+        wanted: Baseline,
+        seen: Seen,
+        rules: Rules,
     ) -> list[Judged]:
         if chosen is None:
             return [_unknown(kind, _nothing_to_compare(wanted)) for kind in _KINDS]
         if not len(window.table):
             return [_unknown(kind, _NOBODY) for kind in _KINDS]
-        return judge(chosen, window.table, rules)
-
-    def _accuracy(
-        self,
-        project: str,
-        model: str,
-        version: int,
-        at: float,
-        chosen: Reference | None,
-        bound: Bound | None,
-        rules: Rules,
-        *,
-        shadow: bool,
-    ) -> tuple[Judged, tuple[float, float]]:
-        """Judge the predictions whose labels came, by the evaluation's figure and the bound.
-
-        Returns the verdict, and the stretch of time of the predictions.
-        """
-        seen = labels_window.read(self._home, project, model, version, at, shadow=shadow)
-        found = seen.found
-        judged = accuracy.judge(found.overall, _expected(chosen), bound, rules)
-        said = judged.said if found.overall else found.said
-        return replace(judged, said=seen.told(said)), (seen.since, seen.until)
+        return judge(chosen, window.table, rules, seen.truth)
 
     def _wants_report(self, verdicts: Sequence[Verdict], at: float, *, fresh: bool) -> bool:
         """Return whether a report is worth its seconds: the day's first, and at each change.
@@ -323,18 +311,10 @@ def _verdicts(
         Verdict(
             verdict_id(at), *of, one.kind, at, said, window.since, window.until,
             len(window.table), one.columns, one.share, one.severity, one.state, one.said,
-            held_to=held,
+            held_to=held, figure=one.figure,
         )
         for one in judged
     ]  # fmt: skip
-
-
-def _expected(chosen: Reference | None) -> Quality | None:
-    """Return how right the model was on its evaluation data, where labels were logged with it."""
-    if chosen is None or not {LABEL, ANSWER} <= set(chosen.table.column_names):
-        return None
-    pair = (chosen.table[name].to_pylist() for name in (LABEL, ANSWER))
-    return accuracy.of_values(*pair)
 
 
 def _nothing_to_compare(wanted: Baseline) -> str:

@@ -14,7 +14,10 @@ import numpy as np
 from services.home import Home
 from services.monitoring import accuracy
 from services.monitoring.accuracy import Accuracy
+from services.monitoring.labels import Labelled
+from services.monitoring.metrics import Metric
 from services.predictions import monitoring as log
+from services.predictions import reading
 
 ENOUGH = 200
 """Rows with a label from which on older ones are left out."""
@@ -29,7 +32,9 @@ _TOLD_S = 3600.0
 class Labels:
     """How right the predictions of a stretch of time were."""
 
+    rows: Labelled
     found: Accuracy
+    """What they come to."""
     since: float
     until: float
     late_s: float
@@ -46,8 +51,9 @@ class Labels:
 
 
 def read(
-    home: Home, project: str, model: str, version: int, at: float, *, shadow: bool = False
-) -> Labels:
+    home: Home, project: str, model: str, version: int, at: float, *, shadow: bool = False,
+    metric: Metric | None = None,
+) -> Labels:  # fmt: skip
     """Return the newest predictions of which labels are no longer to be expected.
 
     Args:
@@ -57,6 +63,7 @@ def read(
         version: The one looked at.
         at: Now, in seconds since 1970.
         shadow: Whether it answers nobody: the labels of the requests it got copies of.
+        metric: What is measured; None: what the labels give.
 
     Raises:
         PlatformError: The log cannot be read.
@@ -66,12 +73,13 @@ def read(
     until = at - late
     for span in _SPANS:
         since = until - span
-        found = accuracy.read(home, project, model, since, until, _DAY_S, version, shadow=shadow)
-        if found.overall is not None and found.overall.rows >= ENOUGH:
+        of = home, project, model, since, until, version
+        rows = accuracy.labelled(*of, shadow=shadow)
+        if len(rows.target) >= ENOUGH or not delays:  # without any older ones have none either
             break
-        if not delays:  # older ones have none either
-            break
-    return Labels(found, since, until, late)
+    predictions = reading.count(*of, shadow=shadow)
+    found = accuracy.measured(rows, predictions, since, until, _DAY_S, metric)
+    return Labels(rows, found, since, until, late)
 
 
 def _word(at: float) -> str:

@@ -110,6 +110,22 @@ class ColumnVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """How right answers were, in a measure of ``services.monitoring.metrics``."""
+
+    metric: str
+    value: float
+    low: float
+    """Between this and ``high`` it lies with 95 %."""
+    high: float
+    rows: int
+    expected: float | None
+    """The same of the baseline; None: it has no labels of this kind."""
+    bound: float | None
+    """What is promised of it; None: nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a window of predictions says beside its baseline."""
 
@@ -136,6 +152,8 @@ class Verdict:
     held_to: Mapping[str, Any] = field(default_factory=dict)
     """By which ``Settings`` it was judged; what training left out is among ``ignored``. Empty: not
     noted."""
+    figure: Figure | None = None
+    """Of ``accuracy``; None while no label came."""
 
     def with_report(self, report: str | None) -> "Verdict":
         """Return it with where its full report is kept."""
@@ -150,6 +168,8 @@ class Verdict:
         """Return what ``as_json`` wrote; unknown keys are of a later version and left out."""
         known = {name: said[name] for name in cls.__dataclass_fields__ if name in said}
         known["columns"] = tuple(ColumnVerdict.from_json(one) for one in known["columns"])
+        figure = known.get("figure")
+        known["figure"] = None if figure is None else Figure(**figure)
         return cls(**known)
 
     def named(self, state: State) -> tuple[str, ...]:

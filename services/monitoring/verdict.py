@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 from services.monitoring import comparing, quality, significance, weights, wholes, wording
 from services.monitoring.comparing import Difference
 from services.monitoring.limits import THRESHOLD
-from services.monitoring.models import ColumnVerdict, Family, Role, Severity, VerdictState, is_moved
+from services.monitoring.models import (
+    ColumnVerdict,
+    Family,
+    Figure,
+    Role,
+    Severity,
+    VerdictState,
+    is_moved,
+)
 from services.monitoring.pairs import Pair, paired
 from services.monitoring.reference import Reference
 
@@ -55,15 +63,20 @@ class Judged:
     severity: Severity
     state: VerdictState
     said: str
+    figure: Figure | None = None
+    """Of how right answers were."""
 
 
-def judge(reference: Reference, window: "pa.Table", rules: Rules | None = None) -> list[Judged]:
+def judge(
+    reference: Reference, window: "pa.Table", rules: Rules | None = None, truth: Pair | None = None
+) -> list[Judged]:
     """Return the verdicts on inputs, outputs and quality.
 
     Args:
         reference: What the columns are to be like.
         window: The predictions looked at, oldest first: ``predictions.monitoring.features``.
         rules: The default ones when left out.
+        truth: What ought to have been answered, where labels came: one more output.
     """
     held = rules or Rules()
     pairs = paired(reference.table, window, held.newest, reference.ignored)
@@ -72,9 +85,10 @@ def judge(reference: Reference, window: "pa.Table", rules: Rules | None = None) 
     known = {**reference.importance, **wholes.importances(vectors, reference.importance)}
     compared = [*pairs, *vectors]
     filled = [*pairs, *(one for one in vectors if one.fault)]
+    answers = [*compared, truth] if truth is not None else compared
     found = [
         _family("data", _columns(compared, "input", known, held), held),
-        _family("prediction", _columns(compared, "output", known, held), held),
+        _family("prediction", _columns(answers, "output", known, held), held),
         _family("quality", quality.columns(filled, known, held.level, held.threshold), held),
     ]
     return [replace(one, said=wording.verdict(one, reference.said, unseen)) for one in found]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from services.actions.journal import Journal
 from services.errors import MlopsError, NotFoundError, PlatformError
 from services.home import Home
+from services.monitoring import metrics
 from services.objectives import available, budget, saying, store
 from services.objectives.budget import Counts
 from services.objectives.counting import Counter, Minutes
@@ -23,6 +24,7 @@ from services.serving import store as deployments
 
 if TYPE_CHECKING:
     from services.monitoring.accuracy import Accuracy, Quality
+    from services.monitoring.metrics import Metric
 
 FEWEST_LABELS = 30
 """Rows with a label from which on a figure is held against its bound."""
@@ -32,8 +34,9 @@ class Measured(Protocol):
     """Counts how right answers were."""
 
     def __call__(
-        self, project: str, model: str, since: float, until: float, version: int | None = None, /
-    ) -> "Accuracy | None":
+        self, project: str, model: str, since: float, until: float, version: int | None = None,
+        metric: "Metric | None" = None, /,
+    ) -> "Accuracy | None":  # fmt: skip
         """Return how right a version was, or all of them; None: it is being counted."""
 
 
@@ -192,7 +195,7 @@ def _asked(
     try:
         # Of what answers now: labels of a version that is gone, or of a canary, are no trouble now.
         version = live(project, model)
-        own = measured(project, model, since, now, version)
+        own = measured(project, model, since, now, version, objective.metric)
     except MlopsError as error:
         return Standing(project, model, objective, "unknown", error.message, version=version)
     found = judged(project, model, objective, own)
@@ -251,22 +254,26 @@ def judged(project: str, model: str, objective: Objective, found: "Accuracy | No
 def _accuracy(objective: Objective, now: "Quality") -> tuple[State, str]:
     if now.metric != objective.metric:
         return "unknown", (
-            f"Its labels give a figure of {now.metric}, and the objective is one of "
-            f"{objective.metric}."
+            f"Its labels give a figure of {metrics.NAMES[now.metric]}, and the objective is one of "
+            f"{metrics.NAMES[objective.metric]}."
         )
     if now.rows < FEWEST_LABELS:
         return "unknown", f"Only {now.rows} rows have a label: {FEWEST_LABELS} are wanted."
     if now.size < FEWEST_LABELS:
+        if now.classes:
+            return "unknown", (
+                f"Its {now.rows:,} rows with a label are of classes so rare that they are worth "
+                f"{now.size:.0f} of an even mix: {FEWEST_LABELS} are wanted."
+            )
         return "unknown", (
             f"Its {now.rows:,} rows with a label were asked together and are worth {now.size:.0f} "
             f"that were not: {FEWEST_LABELS} are wanted."
         )
     from services.monitoring import accuracy  # who has a figure has it already
 
-    higher = objective.metric == "accuracy"
     if accuracy.is_broken(now, accuracy.Bound(objective.metric, objective.target)):
         return "missed", f"It is beyond its bound of {objective.target:g}; that is hardly chance."
-    if now.value < objective.target if higher else now.value > objective.target:
+    if metrics.is_beyond(now.metric, now.value, objective.target):
         return "at risk", f"It is beyond its bound of {objective.target:g}; that may be chance."
     return "met", f"It is within its bound of {objective.target:g}."
 
@@ -280,9 +287,10 @@ def _measured(home: Home) -> Measured:
     from services.monitoring import accuracy  # SciPy with it: for who asks of labels alone
 
     def ask(
-        project: str, model: str, since: float, until: float, version: int | None = None, /
-    ) -> "Accuracy | None":
+        project: str, model: str, since: float, until: float, version: int | None = None,
+        metric: "Metric | None" = None, /,
+    ) -> "Accuracy | None":  # fmt: skip
         step_s = (until - since) / PARTS
-        return accuracy.read(home, project, model, since, until, step_s, version)
+        return accuracy.read(home, project, model, since, until, step_s, version, metric=metric)
 
     return ask

@@ -6,6 +6,7 @@ accuracy is trouble of now while no newer labels surely say otherwise.
 
 from typing import TYPE_CHECKING
 
+from services.monitoring import metrics
 from services.objectives.models import Objective
 
 if TYPE_CHECKING:
@@ -42,9 +43,6 @@ def over(objective: Objective, found: "Accuracy", version: int, least: int) -> s
 
 def _is_within(objective: Objective, now: "Quality") -> bool | None:
     """Return whether a whole interval is within the bound, or beyond it; None: it is on both."""
-    best, worst, bound = now.high, now.low, objective.target
-    if objective.metric != "accuracy":
-        best, worst, bound = -now.low, -now.high, -bound
-    if worst >= bound:
-        return True
-    return False if best < bound else None
+    sides = {metrics.is_beyond(now.metric, one, objective.target) for one in (now.low, now.high)}
+    apart = now.metric == "bias" and now.low < 0 < now.high  # each end may be beyond its own side
+    return None if len(sides) > 1 or (apart and sides == {True}) else sides == {False}

@@ -1,14 +1,15 @@
 """What objectives are made of. Times: seconds since 1970; shares: 0 to 1; None: not known."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from services.errors import InputError
+from services.monitoring import metrics
+from services.monitoring.metrics import METRICS, Metric
 
 Kind = Literal["errors", "availability", "latency", "accuracy"]
-Metric = Literal["accuracy", "mae"]
 State = Literal["met", "at risk", "missed", "unknown"]
 Source = Literal["default", "project", "model"]
 Speed = Literal["critical", "warning"]
@@ -23,8 +24,6 @@ ANSWERED_SHARE = 0.99
 QUANTILE = 0.95
 LEAST_SHARE, MOST_SHARE = 0.5, 0.9999
 LEAST_MS, MOST_MS = 0.1, 600_000.0
-MOST_OF: Mapping[Metric, float] = {"accuracy": 1.0, "mae": math.inf}
-"""The most that can be promised of a measure; the least is more than 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,8 @@ class Objective:
     target: float
     """Share of requests that are answered without an error of ours (errors), of the minutes that
     were watched in which it is in service (availability), or of answers that come within
-    ``bound_ms`` (latency); the least accuracy, or the greatest mean absolute error in the label's
-    unit (accuracy)."""
+    ``bound_ms`` (latency); the least share, or the greatest error in the label's unit, of
+    ``metric`` (accuracy)."""
     days: int = DAYS
     bound_ms: float | None = None
     """Of latency alone."""
@@ -62,8 +61,9 @@ class Objective:
             return f"{share(self.target)} of minutes in service, over {over}"
         if self.kind == "latency":
             return f"{share(self.target)} of answers within {self.bound_ms or 0:g} ms, over {over}"
-        word = "accuracy of at least" if self.metric == "accuracy" else "mean absolute error up to"
-        return f"{word} {self.target:g}, over {over}"
+        word = "of at least" if metrics.is_share(self.metric) else "up to"
+        ways = " either way" if self.metric == "bias" else ""
+        return f"{metrics.NAMES[self.metric]} {word} {self.target:g}{ways}, over {over}"
 
 
 ANSWERED = Objective("errors", ANSWERED_SHARE)
@@ -172,10 +172,13 @@ def check(one: Objective) -> None:
 
 
 def _check_accuracy(one: Objective) -> None:
-    if one.metric not in MOST_OF:
-        raise InputError(f"{str(one.metric)[:40]!r} is no measure.", "accuracy or mae.")
-    if not (0 < one.target <= MOST_OF[one.metric] and math.isfinite(one.target)):
-        known = "more than 0 and up to 1" if one.metric == "accuracy" else "more than 0"
+    if one.metric not in METRICS:
+        raise InputError(
+            f"{str(one.metric)[:40]!r} is no measure.", f"There are {_listed(METRICS)}."
+        )
+    share = metrics.is_share(one.metric)
+    if not (0 < one.target <= (1.0 if share else math.inf) and math.isfinite(one.target)):
+        known = "more than 0 and up to 1" if share else "more than 0"
         raise InputError(f"A bound of {one.metric} is {known}.")
 
 

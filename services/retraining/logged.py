@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.actions import serving
 from services.errors import MlopsError
+from services.monitoring.metrics import NAMES
 from services.retraining.models import Proposal
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _apart(
         return
     judged = accuracy.judge(mine, theirs)
     found.said = (
-        f"By labels its {_word(mine.metric)} is {mine.value:.4g} on {mine.rows:,} rows, that "
+        f"By labels its {NAMES[mine.metric]} is {mine.value:.4g} on {mine.rows:,} rows, that "
         f"of version {live} {theirs.value:.4g} on {theirs.rows:,}."
     )
     found.worse = found.said if judged.state == "drifted" else ""
@@ -91,7 +92,7 @@ def _paired(
     if both is None:
         return
     found.said = (
-        f"By labels of the same {both.rows:,} rows its {_word(both.metric)} is {both.mine:.4g}, "
+        f"By labels of the same {both.rows:,} rows its {NAMES[both.metric]} is {both.mine:.4g}, "
         f"that of version {live} {both.theirs:.4g}."
     )
     worse = both.is_worse()
@@ -120,7 +121,3 @@ def _verdicts(home: "Home", one: Proposal, since: float, found: Logged) -> None:
     found.own = " ".join(
         f"Its own verdict on {_WORDS[said.kind]} is {said.state}: {said.said}" for said in mine
     )
-
-
-def _word(metric: str) -> str:
-    return "accuracy" if metric == "accuracy" else "mean absolute error"

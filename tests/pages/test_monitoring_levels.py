@@ -167,9 +167,11 @@ def test_a_log_that_cannot_be_read_is_said(home: Home, drawn: Callable[..., AppT
          Objective("errors", 0.995, 7)),
         ({"kind": "latency", "objective-bound": 120.0, "objective-quantile": 90.0},
          Objective("latency", 0.9, 30, 120.0)),
-        ({"kind": "accuracy", "objective-floor": 0.8}, Objective("accuracy", 0.8)),
-        ({"kind": "accuracy", "objective-metric": "mae", "objective-mae": 2.5},
+        ({"kind": "accuracy", "objective-bound-accuracy": 0.8}, Objective("accuracy", 0.8)),
+        ({"kind": "accuracy", "objective-metric": "mae", "objective-bound-mae": 2.5},
          Objective("accuracy", 2.5, metric="mae")),
+        ({"kind": "accuracy", "objective-metric": "f1", "objective-bound-f1": 0.7},
+         Objective("accuracy", 0.7, metric="f1")),
     ],
 )  # fmt: skip
 def test_an_operator_sets_one(
@@ -181,7 +183,7 @@ def test_an_operator_sets_one(
     if "kind" in fill:
         app.button_group(key="objective-kind").set_value(fill["kind"]).run()
     if "objective-metric" in fill:
-        app.button_group(key="objective-metric").set_value(fill["objective-metric"]).run()
+        app.selectbox(key="objective-metric").set_value(fill["objective-metric"]).run()
     for key, value in fill.items():
         if key not in {"kind", "objective-metric"}:
             app.number_input(key=key).set_value(value).run()

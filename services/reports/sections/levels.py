@@ -123,5 +123,6 @@ def _right(asked: Asked, one: Standing, since: float, until: float) -> str:
     from services.monitoring import accuracy  # SciPy with it: only where accuracy was promised
 
     of = asked.home, one.project, one.model
-    found = accuracy.read(*of, since, until, until - since, one.version).overall
+    wanted = one.objective.metric
+    found = accuracy.read(*of, since, until, until - since, one.version, metric=wanted).overall
     return "no label" if found is None else f"{found.metric} {found.value:.4g} of {found.rows:,}"

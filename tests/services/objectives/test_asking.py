@@ -192,7 +192,7 @@ def test_labels_of_the_log_are_held_against_the_bound(home: Home, journal: Journ
 def test_labels_are_counted_beside_the_loop_and_again_in_time(home: Home):
     gate, counted, now = threading.Event(), [], [0.0]
 
-    def read(_project: str, _model: str, _since: float, _until: float, _of: object) -> Accuracy:
+    def read(*_: object) -> Accuracy:
         gate.wait(10)
         counted.append(now[0])
         if len(counted) == 3:
