@@ -72,7 +72,8 @@ class Rows:
     def errors(self) -> Figures:
         """Return a figure a row: 1 for a hit and 0 else, or the absolute error."""
         if self.task == "classification":
-            return (self.truth == self.answer).astype(float)
+            hits: Figures = (self.truth == self.answer).astype(float)
+            return hits
         off: Figures = np.abs(self.answer - self.truth)
         return off
 
