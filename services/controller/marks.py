@@ -64,8 +64,8 @@ class MarkedLive:
         self._marks, self._change, self._at = marks, change, now
 
     def _answering(self, one: Endpoint) -> list[Answering]:
-        numbers = [target.version for target in (one.live, one.rollout and one.rollout.target)
-                   if target is not None]  # fmt: skip
+        beside = None if one.rollout is None else one.rollout.target
+        numbers = [target.version for target in (one.live, beside) if target is not None]
         return [
             self._seen(one, number, word)
             for number in dict.fromkeys(numbers)
