@@ -95,6 +95,8 @@ def _baseline(of: Subject) -> Action | None:
         more["weeks"] = int(
             st.number_input("Weeks back", 1, _WEEKS, 4, key="monitoring-baseline-weeks")
         )
+        if (zone := st.context.timezone) is not None:
+            more["zone"] = zone
     elif kind == "window":
         stretch = _stretch()
         if stretch is None:

@@ -137,12 +137,20 @@ def check(*, name: str | None, every: bool, project: str | None, report: bool, w
 @_named
 @click.argument("kind", type=click.Choice(_BASELINES))
 @click.option("--weeks", type=int, help="Of season: how many weeks back, 1 to 12. [default: 4]")
+@click.option("--zone", default="UTC", show_default=True, help="Of season: as Europe/Berlin.")
 @click.option("--since", metavar="TIME", help="Of window: 2026-05-01 or 2026-05-01T08:30, UTC.")
 @click.option("--until", metavar="TIME", help="Of window.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @sentences
 def baseline(
-    *, name: str, kind: str, weeks: int | None, since: str | None, until: str | None, yes: bool
+    *,
+    name: str,
+    kind: str,
+    weeks: int | None,
+    zone: str,
+    since: str | None,
+    until: str | None,
+    yes: bool,
 ) -> None:
     """Say what a deployment's checks compare with.
 
@@ -156,7 +164,13 @@ def baseline(
 
     project, model = drift_reading.named(name)
     chosen = SetBaseline(
-        project, model, kind, Baseline().weeks if weeks is None else weeks, at(since), at(until)
+        project,
+        model,
+        kind,
+        Baseline().weeks if weeks is None else weeks,
+        at(since),
+        at(until),
+        zone,
     )
     act(chosen, yes=yes)
 

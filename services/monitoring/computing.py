@@ -194,9 +194,9 @@ class Monitor:
         elif wanted.kind == "first":
             chosen = reference.first(*of, version)
         elif wanted.kind == "window":
-            chosen = reference.of_window(*of, wanted.since or 0.0, wanted.until or at)
+            chosen = reference.of_window(*of, wanted.since or 0.0, wanted.until or at, version)
         elif wanted.kind == "season":
-            chosen = reference.season(*of, window.since or at - 3600.0, at, wanted.weeks)
+            chosen = reference.season(*of, version, window.since or at - 3600.0, at, wanted)
         if chosen is not None and chosen.until is not None:
             window = windows.read(*of, version, at, last, chosen.until, shadow=shadow)
         no_data |= set(self._settings.ignored)

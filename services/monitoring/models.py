@@ -32,6 +32,8 @@ class Baseline:
     until: float | None = None
     weeks: int = 4
     """Of ``season``: how many weeks back."""
+    zone: str = "UTC"
+    """Of ``season``: in which time zone the hours are the same, as ``Europe/Berlin``."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
