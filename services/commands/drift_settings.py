@@ -29,7 +29,7 @@ def settings(
     Without MODEL it is of all models of the project that have nothing of their own.
     """
     from services.actions.drift_settings import SetDriftSettings
-    from services.commands.acting import act, context
+    from services.commands.acting import act, context, perform
     from services.monitoring import settings as kept
 
     here = context()
@@ -41,7 +41,11 @@ def settings(
     if ignore or compare or changed or reset:
         left_out = (set(now.ignored) | set(map(_full, ignore))) - set(map(_full, compare))
         wanted = {**now.as_json(), **changed, "ignored": tuple(sorted(left_out))}
-        act(SetDriftSettings(project, model, **wanted, reset=reset), yes=yes or as_json)
+        action = SetDriftSettings(project, model, **wanted, reset=reset)
+        if as_json:
+            perform(action)
+        else:
+            act(action, yes=yes)
     _show(here, project, model, as_json=as_json)
 
 
