@@ -229,8 +229,13 @@ def see_it_end(page: Page) -> None:
     shot(page, "circle promoted")
 
 
-def see_the_thread(page: Page, watch: Seen, alert: dict[str, Any], made: dict[str, Any]) -> None:
-    """From the alert to its lineage: all kinds of things in one thread, and each of its links."""
+def see_the_thread(
+    page: Page, watch: Seen, alert: dict[str, Any], made: dict[str, Any], learned_from: str
+) -> None:
+    """From the alert to its lineage: all kinds of things in one thread, and each of its links.
+
+    ``learned_from``: the version of the data that the new version's run noted.
+    """
     page.goto(f"/alerts?alert={alert['id']}")
     idle(page, f"Alert {alert['id']}")
     story = page.get_by_role("list").filter(has_text="It fired")
@@ -244,13 +249,13 @@ def see_the_thread(page: Page, watch: Seen, alert: dict[str, Any], made: dict[st
     named = {
         f"alert:{alert['id']}", f"verdict:{alert['labels']['verdict']}",
         f"retraining:{made['id']}", f"workflow:{made['workflow']}", f"run:{made['run_id']}",
-        f"data:{made['data']['revision']}", version("predictions", 1),
+        f"data:{made['data']['before']}", version("predictions", 1),
         *(version(kind, n) for kind in ("version", "bundle", "deployment") for n in (1, 2)),
     }  # fmt: skip
     is_drawn(page, named)
     is_listed(page, watch.told("lineage", f"alert:{alert['id']}"))
     # The other way: from the data that it learned from to what answers now.
-    page.goto(f"/lineage?id={quote('data:' + made['data']['revision'], safe='')}")
+    page.goto(f"/lineage?id={quote('data:' + learned_from, safe='')}")
     idle(page, "Lineage")
     of_data = {version(kind, 2) for kind in ("version", "bundle", "deployment")}
     is_drawn(page, of_data | {f"run:{made['run_id']}"})

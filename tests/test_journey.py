@@ -373,4 +373,4 @@ def _circle(mlops: Mlops) -> None:
         assert watch.check() == "steady"
         eventually(lambda: watch.resolved(alert["id"]) and watch.resolved(answers["id"]), 60)
         circle.see_it_end(page)
-        circle.see_the_thread(page, watch, alert, made)
+        circle.see_the_thread(page, watch, alert, made, run["tags"]["mlops.data.revision"])
