@@ -119,7 +119,7 @@ class World(RuleBasedStateMachine):
         if before.stopped and not before.ended:  # what was begun and never noted is noted first
             whats = [what for what in ("launch", "deploy") if what in self.states]
             noted = {what: list(self.states).index(what) + 1 for what in whats}
-            before = replace(before, **noted)  # type: ignore[arg-type]  # numbers of actions
+            self.one = before = replace(before, **noted)  # type: ignore[arg-type]  # numbers of actions
         found = steps.step(before, self.known())
         if found.after.verdict != before.verdict:  # by what was known then
             self.proved = bool(self.cured) and self.gated
