@@ -62,6 +62,7 @@ def run(folder: Path, events: int, kills: int) -> bool:
     os.environ["MLOPS_HOME"] = str(folder)
     home = Home.locate()
     home.create()
+    (home.secrets / "mlflow-platform.token").write_text("nobody asks for it")
     journal, rng = Journal.open(Settings()), random.Random(6)  # noqa: S311  no secret
     with webhook.running() as hooks:
         reference = channels.keep_address(home, hooks.address("take"))

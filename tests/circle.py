@@ -182,14 +182,14 @@ def accept(page: Page, password: str, alert: dict[str, Any], proposal: dict[str,
     shot(page, "circle inbox")
     page.get_by_role("link", name=re.compile(re.escape(alert["title"]))).first.click()
     idle(page)
-    cause = page.get_by_text(re.compile(r"The input image\.mean moved"))
+    cause = page.get_by_text(re.compile(r"The input image moved"))
     expect(cause.first).to_be_visible()
     shot(page, "circle alert")
     page.get_by_role("link", name="The verdict").click()
     idle(page, MODEL)
     shot(page, "circle verdict")
     to(page, "Causes")
-    first = page.get_by_text(re.compile(r"^1\. The input image\.mean moved")).first
+    first = page.get_by_text(re.compile(r"^1\. The input image moved")).first
     expect(first).to_be_visible(timeout=LONG)
     idle(page, MODEL)
     shot(page, "circle causes")

@@ -336,9 +336,9 @@ def _circle(mlops: Mlops) -> None:
     Asking(engines["gateway"]["url"], other, seed=7).ask(20, tells=False)
     assert watch.check() == "drifted"
     alert = watch.explained("data")
-    assert alert["cause"].startswith("The input image.mean moved (")
+    assert alert["cause"].startswith("The input image moved (")
     answers = watch.explained("prediction")
-    assert answers["cause"].startswith("The input image.mean moved (")
+    assert answers["cause"].startswith("The input image moved (")
     proposal = watch.proposed()
     assert proposal["state"] == "open"
     assert proposal["requested_by"] == "policy:retraining"
