@@ -135,3 +135,19 @@ def test_while_a_data_repository_cannot_be_read_nothing_ends(
     marked.put(sources.journal, replace(BAD, ref=Ref("data", "f" * 16)))
     break_one(monkeypatch)
     assert {(one.state, one.said) for one in look(sources).values()} == {("unknown", UNREAD)}
+
+
+def test_what_cannot_be_told_is_asked_again_only_after_a_while(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[int] = []
+    whole = Lineage.spoilt
+    monkeypatch.setattr(Lineage, "spoilt", lambda self: asked.append(1) or whole(self))
+    marked.put(sources.journal, replace(BAD, ref=Ref("data", "f" * 16)))
+    with monkeypatch.context() as while_away:
+        break_one(while_away)
+        look(sources)
+        assert look(sources, NOW + 5)[LORA].state == "unknown"
+        assert len(asked) == 1
+    assert look(sources, NOW + 31)[LORA].state == "ok"
+    assert len(asked) == 2
