@@ -83,4 +83,4 @@ def _versions(key: str) -> Mapping[Ref, Flags]:
 @st.cache_resource(show_spinner=False, max_entries=32, ttl=_KEPT_S)
 def _revision(key: str, kind: Kind, revision: str) -> Flags:
     del key
-    return flagged.of(_asked(), Ref(kind, revision))
+    return flagged.of(_asked(), Ref(kind, revision)).flags

@@ -8,14 +8,14 @@ from services.errors import GateError, MlopsError
 from services.home import Home
 from services.lineage import flagged
 from services.lineage.asking import Lineage
-from services.lineage.flagged import Flags
+from services.lineage.flagged import Suspicion
 from services.lineage.models import Ref, numbered
 
 _ADVICE = "A person may do it all the same; `mlops lineage bad` lists what is marked."
 
 
-def of(context: Context, ref: Ref) -> Flags:
-    """Return why a thing is suspect, what is certain first.
+def of(context: Context, ref: Ref) -> Suspicion:
+    """Return why a thing is suspect, what is certain first, and what cannot be told.
 
     Raises:
         InputError: The id is none of its kind's.
@@ -35,19 +35,19 @@ def told(context: Context, ref: Ref, project: str) -> Iterator[str]:
     try:
         found = of(context, ref)
     except MlopsError as error:
-        yield f"Whether it came from what is marked as bad cannot be told: {error.message}"
+        yield flagged.untold(error.message)
         return
-    for one in found:
-        yield one.said(project)
+    yield from found.said(project)
 
 
 def against(context: Context, ref: Ref, project: str) -> str:
-    """Return why no policy uses a thing by itself; empty: nothing speaks against it.
+    """Return why no policy uses a thing by itself, also that it cannot be told; empty: it may.
 
     Raises:
         PlatformError: The mirror, the journal or a data repository cannot be read.
     """
-    return next((one.said(project) for one in of(context, ref) if one.holds), "")
+    found = of(context, ref)
+    return next((one.said(project) for one in found.flags if one.holds), found.untold)
 
 
 def refuse_policy(
@@ -56,7 +56,8 @@ def refuse_policy(
     """Let a person pass, and a policy where nothing is known against the version.
 
     Raises:
-        GateError: It is marked as bad, or came from what is; perhaps because of files it holds.
+        GateError: It is marked as bad, or came from what is, perhaps because of files it holds; or
+            nobody can tell.
         PlatformError: The mirror, the journal or a data repository cannot be read.
     """
     if actor.kind != "policy":

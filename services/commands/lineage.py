@@ -113,7 +113,7 @@ def unmark(*, thing: str, reason: str) -> None:
 
     here = _asked()
     ref = _one(here, thing)
-    marks = {one.mark.ref: one.mark for one in here.spoilt()}
+    marks = here.marks()
     if ref not in marks:
         raise NotFoundError(f"{ref.id} is not marked as bad.", "`mlops lineage bad` lists what is.")
     action = UnmarkBad(marks[ref].project, ref.id, reason)

@@ -55,8 +55,8 @@ class MarkedLive:
 
     def _look(self, here: Lineage, marks: tuple[Mark, ...], now: float) -> None:
         change = self.mirror.change()
-        lately = change == self._change or 0 <= now - self._at < _KEPT_S
-        if marks == self._marks and lately and not self._unknown:
+        same = change == self._change and not self._unknown  # what was away may be back
+        if marks == self._marks and (same or 0 <= now - self._at < _KEPT_S):
             return
         spoilt = here.spoilt()
         self._flags = flagged.of_versions(spoilt)

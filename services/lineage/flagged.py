@@ -6,7 +6,7 @@ from typing import Any
 
 from services.errors import NotFoundError
 from services.lineage.asking import Lineage, Spoilt
-from services.lineage.models import Mark, Ref, numbered
+from services.lineage.models import Mark, Ref
 from services.lineage.radius import Affected
 
 Flags = tuple["Flag", ...]
@@ -45,6 +45,30 @@ class Flag:
         return f"{_named(self.ref)} {came} {self.mark.ref.id[:80]}{between}, which {who}{because}"
 
 
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """All that speaks against a thing."""
+
+    flags: Flags = ()
+    unknown: tuple[str, ...] = ()
+    """Sentences: what could not be asked or compared, so that more may speak against it."""
+
+    def said(self, project: str) -> tuple[str, ...]:
+        """Return it as sentences for people of a project."""
+        flags = tuple(one.said(project) for one in self.flags)
+        return (*flags, self.untold) if self.unknown else flags
+
+    @property
+    def untold(self) -> str:
+        """Return that it cannot be told, and the first reason; empty: all is known."""
+        return untold(self.unknown[0]) if self.unknown else ""
+
+
+def untold(why: str) -> str:
+    """Return the sentence for what nobody can tell."""
+    return f"Whether it came from what is marked as bad cannot be told: {why}"
+
+
 def of_versions(marked: Iterable[Spoilt]) -> Mapping[Ref, Flags]:
     """Return by version why it is suspect: all versions, in service or not."""
     found: dict[Ref, Flags] = {}
@@ -55,37 +79,35 @@ def of_versions(marked: Iterable[Spoilt]) -> Mapping[Ref, Flags]:
     return {ref: _first(flags) for ref, flags in found.items()}
 
 
-def of(here: Lineage, ref: Ref) -> Flags:
+def of(here: Lineage, ref: Ref) -> Suspicion:
     """Return why a thing is suspect, what is certain first; of a version all that is known.
 
     Raises:
         InputError: The id is none of its kind's.
         PlatformError: The mirror, the journal or a data repository cannot be read.
     """
-    if not here.marks():
-        return ()
+    marks = here.marks()
+    if not marks:
+        return Suspicion()
     if ref.kind == "version":
-        return of_versions(here.spoilt()).get(ref, ())
+        return _of_version(here.spoilt(), ref)
     try:
         thread = here.thread(ref, ("up",))
     except NotFoundError:  # nobody knows where it came from
-        own = here.marks().get(ref)
-        return () if own is None else (Flag(ref, own),)
-    marks = {one.id: one.mark for one in thread.nodes if one.mark is not None}
-    sure = {ref.id, *thread.start.under} & marks.keys()
-    perhaps = (set(thread.start.perhaps) & marks.keys()) - sure
-    return _first(
-        Flag(ref, marks[one], one in sure, holds=True) for one in sorted(sure | perhaps)
-    )  # fmt: skip
+        return Suspicion((Flag(ref, marks[ref]),) if ref in marks else ())
+    bad = {one.id: one.mark for one in thread.nodes if one.mark is not None}
+    sure = {ref.id, *thread.start.under} & bad.keys()
+    perhaps = (set(thread.start.perhaps) & bad.keys()) - sure
+    flags = (Flag(ref, bad[one], one in sure) for one in sorted(sure | perhaps))
+    return Suspicion(_first(flags), thread.unknown)
 
 
-def of_version(here: Lineage, project: str, model: str, number: int) -> Flags:
-    """Return why a version is suspect.
-
-    Raises:
-        PlatformError: The mirror, the journal or a data repository cannot be read.
-    """
-    return of(here, numbered("version", project, model, number))
+def _of_version(spoilt: tuple[Spoilt, ...], ref: Ref) -> Suspicion:
+    """Return why a version is suspect: what is not known of a mark that reaches it adds nothing."""
+    flags = of_versions(spoilt).get(ref, ())
+    reached = {one.mark for one in flags if one.holds}
+    unknown = (said for one in spoilt if one.mark not in reached for said in one.radius.unknown)
+    return Suspicion(flags, tuple(dict.fromkeys(unknown)))
 
 
 def holds(one: Affected) -> bool:

@@ -22,6 +22,7 @@ from services.errors import GateError, PlatformError
 from services.home import Home
 from services.lineage import marked
 from services.lineage.models import Mark, Ref
+from services.lineage.sources.data import Revisions
 from services.serving import store
 from services.serving.models import Rollout, Target
 from services.workflows.deploying import Deployer
@@ -32,6 +33,7 @@ from tests.services.workflows.test_deploying import package
 
 THING = Ref("version", "lora/net:2")
 SAID = "Version 2 of lora.net is marked as bad by mira: wrong labels."
+UNTOLD = "Whether it came from what is marked as bad cannot be told: Data of clip: It is damaged."
 POLICY = policy("retraining", "approver", ("lora",))
 
 
@@ -136,3 +138,25 @@ def test_that_it_cannot_be_told_is_said_and_stops_a_policy_alone(
     Promote("lora", "net", 2).check(lab.context, OWNER)
     with pytest.raises(PlatformError):
         Promote("lora", "net", 2).check(lab.context, POLICY)
+
+
+def test_what_cannot_be_compared_with_a_mark_is_said_and_stops_all_that_goes_by_itself(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+):
+    marked.take_back(lab.context.journal, THING)
+    unread = Revisions({}, ("Data of clip: It is damaged.",))
+    monkeypatch.setattr("services.lineage.asking.revisions", lambda _: unread)
+    told = Deploy("lora", "net", 2)
+    assert UNTOLD not in told.consequences(lab.context)
+    told.check(lab.context, POLICY)  # nothing is marked, so nothing is asked
+    bad = Mark(Ref("data", "f" * 16), "lora", "wrong labels", "mira", 5.0, None)
+    marked.put(lab.context.journal, bad)
+    assert told.consequences(lab.context)[0] == UNTOLD
+    told.check(lab.context, OWNER)
+    for action in (told, Promote("lora", "net", 2)):
+        with pytest.raises(GateError, match="cannot be told: Data of clip") as caught:
+            action.check(lab.context, POLICY)
+        assert UNTOLD in caught.value.message
+    lab.live(1)
+    left = Deployer(lab.context, "lora", [].append).deploy([package(2)], asked=True)
+    assert (left["deployments"], left["skip"].startswith(UNTOLD)) == ([], True)

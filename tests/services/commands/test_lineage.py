@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from services.cli import mlops
 from services.home import Home
+from services.lineage.asking import Lineage
 from services.mirror import schema
 from services.mirror.store import Store
 from services.settings import Settings
@@ -75,6 +76,15 @@ def test_marking_and_taking_back(lineage: Type):
     assert lineage("unmark", DATA, "--reason", "they were right").exit_code == 0
     again = lineage("unmark", DATA, "--reason", "they were right")
     assert (again.exit_code, "is not marked" in again.stderr) == (1, True)
+
+
+def test_a_mark_is_taken_back_without_a_look_at_all_that_came_of_others(
+    lineage: Type, monkeypatch: pytest.MonkeyPatch
+):
+    lineage("mark", DATA, "--reason", "wrong labels", "--yes")
+    monkeypatch.setattr(Lineage, "radius", lambda *_: 1 / 0)
+    done = lineage("unmark", DATA, "--reason", "they were right")
+    assert (done.exit_code, "done" in done.stdout) == (0, True)
 
 
 def test_without_yes_it_asks(lineage: Type):

@@ -10,7 +10,9 @@ import pytest
 from services.actions.journal import Journal
 from services.alerting.models import Event
 from services.controller.alerts import Sources
-from services.errors import PlatformError
+from services.data.models import Kind
+from services.data.service import DataService
+from services.errors import EngineRefusedError, PlatformError
 from services.home import Home
 from services.lineage import marked
 from services.lineage.asking import Lineage
@@ -111,3 +113,41 @@ def test_while_the_mirror_is_away_nothing_ends(sources: Sources, monkeypatch: py
     monkeypatch.setattr(Mirror, "rows", away)
     with pytest.raises(PlatformError):  # the loop makes them unknown
         look(sources)
+
+
+UNREAD = f"Data of {LORA}: The repository is damaged."
+
+
+def break_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = DataService.versions
+
+    def damaged(service: DataService, project: str, kind: Kind | None = None):
+        if project == LORA:
+            raise EngineRefusedError("The repository is damaged.", "", code="X")
+        return whole(service, project, kind)
+
+    monkeypatch.setattr(DataService, "versions", damaged)
+
+
+def test_while_a_data_repository_cannot_be_read_nothing_ends(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+):
+    marked.put(sources.journal, replace(BAD, ref=Ref("data", "f" * 16)))
+    break_one(monkeypatch)
+    assert {(one.state, one.said) for one in look(sources).values()} == {("unknown", UNREAD)}
+
+
+def test_what_cannot_be_told_is_asked_again_only_after_a_while(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[int] = []
+    whole = Lineage.spoilt
+    monkeypatch.setattr(Lineage, "spoilt", lambda self: asked.append(1) or whole(self))
+    marked.put(sources.journal, replace(BAD, ref=Ref("data", "f" * 16)))
+    with monkeypatch.context() as while_away:
+        break_one(while_away)
+        look(sources)
+        assert look(sources, NOW + 5)[LORA].state == "unknown"
+        assert len(asked) == 1
+    assert look(sources, NOW + 31)[LORA].state == "ok"
+    assert len(asked) == 2
