@@ -321,7 +321,8 @@ def test_a_retraining_is_told_when_it_is_accepted_and_when_it_ends(
     begun, failed = told.new()
     assert named(begun["inputs"]) == {(MODEL, "1")}, "no alert: the version that it replaces"
     assert (failed["eventType"], failed["outputs"]) == ("FAIL", [])
-    third = asked(journal, created_at=seed.NOW)
+    third = asked(journal, alert, created_at=seed.NOW)
+    assert third.id > second.id
     goes_on(journal, third.id, "dismissed", state="dismissed", ended_at=seed.NOW)
     assert told.new() == []
 
