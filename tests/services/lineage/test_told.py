@@ -241,7 +241,8 @@ def test_a_workflow_run_is_told_when_it_begins_and_when_it_ends(mirror: Mirror, 
 def test_more_workflow_runs_than_are_told_at_once_all_leave(mirror: Mirror, journal: Journal):
     flows = [(LORA, seed.flow(TRAIN, f"r{n}", ended_at=at(100 + n * 1800))) for n in range(130)]
     WorkflowStore(mirror.engine).write_runs(flows, {})
-    whole, told = workflows.Workflows(mirror, journal), Told(workflows.Workflows(mirror, journal))
+    whole = workflows.Workflows(mirror, journal, at(400 * 1800).timestamp)
+    told = Told(whole)
     told.point, first = next(whole.new({}))
     left = told.new()
     ids = [one["run"]["runId"] for one in (*first, *left)]

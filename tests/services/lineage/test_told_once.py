@@ -2,10 +2,14 @@
 
 from services.actions.journal import Journal
 from services.lineage.monitored import Monitored
-from services.lineage.told import retrainings
+from services.lineage.told import retrainings, workflows
+from services.mirror.queries import Mirror
+from services.mirror.workflow_store import WorkflowStore
 from tests import lineage_seed as seed
+from tests.lineage_seed import LORA, TRAIN
 from tests.services.lineage.test_openlineage import named
 from tests.services.lineage.test_told import MODEL, Told, accept, asked, goes_on
+from tests.services.mirror.workflow_things import at
 
 
 def test_a_retraining_that_was_stopped_has_an_end_and_one_that_never_began_has_none(
@@ -22,3 +26,24 @@ def test_a_retraining_that_was_stopped_has_an_end_and_one_that_never_began_has_n
     (end,) = told.new()
     assert (end["eventType"], end["run"]) == ("ABORT", start["run"])
     assert named(end["outputs"]) == {(MODEL, "2")}, "it was made, though nobody judged it"
+
+
+def test_a_clock_that_was_ahead_costs_no_workflow_run(mirror: Mirror, journal: Journal):
+    now = at(3600)
+    told = Told(workflows.Workflows(mirror, journal, now.timestamp))
+    written = WorkflowStore(mirror.engine)
+    told.new()
+
+    def write(name: str, seconds: float) -> list[tuple[str, str]]:
+        flow = seed.flow(TRAIN, name, started_at=at(seconds - 1), ended_at=at(seconds))
+        written.write_runs([(LORA, flow)], {})
+        return told.short()
+
+    both = [(TRAIN, "START"), (TRAIN, "COMPLETE")]
+    assert write("ahead", 90 * 86_400) == both
+    assert write("after it", 3700) == both
+    assert write("after it", 3700) == []
+    told.point |= {"until": round(at(90 * 86_400).timestamp() * 1000)}
+    assert write("noted before", 3800) == both, "a note of the future is no note"
+    assert told.point["until"] <= now.timestamp() * 1000
+    assert [mark for mark in told.point["told"] if mark.startswith(f"{TRAIN}/ahead@")]
