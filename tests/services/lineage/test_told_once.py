@@ -1,14 +1,18 @@
 """What must neither be lost nor told again: ends, clocks that are ahead, what is deleted."""
 
+import pytest
+
 from services.actions.journal import Journal
 from services.lineage.monitored import Monitored
-from services.lineage.told import retrainings, workflows
+from services.lineage.told import retrainings, serving, workflows
 from services.mirror.queries import Mirror
 from services.mirror.workflow_store import WorkflowStore
+from services.serving import history
+from services.serving import store as served
 from tests import lineage_seed as seed
 from tests.lineage_seed import LORA, TRAIN
 from tests.services.lineage.test_openlineage import named
-from tests.services.lineage.test_told import MODEL, Told, accept, asked, goes_on
+from tests.services.lineage.test_told import MODEL, M, Told, accept, asked, goes_on
 from tests.services.mirror.workflow_things import at
 
 
@@ -47,3 +51,17 @@ def test_a_clock_that_was_ahead_costs_no_workflow_run(mirror: Mirror, journal: J
     assert write("noted before", 3800) == both, "a note of the future is no note"
     assert told.point["until"] <= now.timestamp() * 1000
     assert [mark for mark in told.point["told"] if mark.startswith(f"{TRAIN}/ahead@")]
+
+
+def test_deployments_are_not_told_again_when_old_lines_are_deleted(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+):
+    told = Told(serving.Serving(journal))
+    for kind in history.EVERYDAY:
+        served.record_event(journal, M, kind, "By itself.", version=1)
+    assert len(told.new()) == 6
+    monkeypatch.setattr(history, "NEWEST", 0)
+    assert history.prune(journal, seed.NOW + 2 * history.KEPT_S) == len(history.EVERYDAY)
+    assert told.new() == []
+    served.record_event(journal, M, "undeployed", "Said.")
+    assert told.short() == [(f"{M}.serve", "")]
