@@ -3,14 +3,16 @@
 import pytest
 
 from services.actions.journal import Journal
+from services.engines.mlflow.models import Model
 from services.lineage.monitored import Monitored
-from services.lineage.told import retrainings, serving, workflows
+from services.lineage.told import retrainings, runs, serving, workflows
 from services.mirror.queries import Mirror
+from services.mirror.store import Store
 from services.mirror.workflow_store import WorkflowStore
 from services.serving import history
 from services.serving import store as served
 from tests import lineage_seed as seed
-from tests.lineage_seed import LORA, TRAIN
+from tests.lineage_seed import CLIP, LORA, TRAIN
 from tests.services.lineage.test_openlineage import named
 from tests.services.lineage.test_told import MODEL, M, Told, accept, asked, goes_on
 from tests.services.mirror.workflow_things import at
@@ -65,3 +67,36 @@ def test_deployments_are_not_told_again_when_old_lines_are_deleted(
     assert told.new() == []
     served.record_event(journal, M, "undeployed", "Said.")
     assert told.short() == [(f"{M}.serve", "")]
+
+
+def test_a_version_is_told_once_whatever_is_deleted_or_made_again(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+):
+    told, written = Told(runs.Registered(mirror)), Store(mirror.engine)
+    told.new()
+
+    def register(made: dict[int, float]) -> list[int]:
+        """Let there be these versions, made so many minutes ago; return which are told of."""
+        kept = [seed.version(CLIP, n, seed.SHARED, ago) for n, ago in made.items()]
+        written.write_registry(CLIP, [Model(CLIP, "", 0, 0, {}, {})], kept)
+        outputs = [one for event in told.new() for one in named(event["outputs"])]
+        assert {name for name, _ in outputs} <= {f"{CLIP}/{CLIP}"}
+        return [int(number) for _, number in outputs]
+
+    first = {1: 55.0, 2: 50.0, 3: 45.0}
+    assert register(first) == [2, 3]
+    assert register({1: 55.0, 2: 50.0}) == [], "the newest was deleted"
+    assert register({1: 55.0, 2: 50.0, 4: 40.0}) == [4], "its number is not given again"
+    again = {1: 30.0, 2: 29.0, 3: 28.0, 4: 27.0}
+    assert register(again) == [1, 2, 3, 4], "made again up to the same number"
+    assert register({1: 20.0}) == [1], "made again with fewer"
+    assert register({1: 10.0, 2: 9.0, 5: 8.0}) == [1, 2, 5], "made again with more"
+    more = {1: 10.0, 2: 9.0, 5: 8.0, 6: 99.0}
+    assert register(more) == [6], "copied from elsewhere with its old moment"
+    assert register(more) == []
+    monkeypatch.setattr(runs, "chunked", lambda found: ([one] for one in found))
+    written.write_registry(CLIP, [Model(CLIP, "", 0, 0, {}, {})], [
+        seed.version(CLIP, n, seed.SHARED, ago) for n, ago in ((1, 3.0), (2, 5.0), (3, 4.0))
+    ])  # fmt: skip
+    told.point, _ = next(told.store.new(told.point))  # cut off after the first
+    assert register({1: 3.0, 2: 5.0, 3: 4.0}) == [3, 1], "each leaves though it was cut off"
