@@ -34,10 +34,12 @@ class Window:
 
     For stores whose rows have a time and no number of their change: rows come in by and by, so one
     that is a little older than the newest may be new. What is older than a day is told already.
+    A moment in the future, of a clock that was ahead, does not bring it further than now.
     """
 
-    def __init__(self, point: Point) -> None:
-        self._until = int(point.get("until", 0))
+    def __init__(self, point: Point, now_ms: int) -> None:
+        self._now = now_ms
+        self._until = min(int(point.get("until", 0)), now_ms)
         self._told: dict[str, int] = dict(point.get("told", {}))
 
     @property
@@ -51,7 +53,7 @@ class Window:
         if mark in self._told:
             return False
         self._told[mark] = at_ms
-        self._until = max(self._until, at_ms)
+        self._until = max(self._until, min(at_ms, self._now))
         return True
 
     def point(self, **more: object) -> Point:

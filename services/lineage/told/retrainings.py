@@ -18,6 +18,7 @@ from services.retraining.models import Proposal
 _EVENTS = tables.retraining_events
 _TYPES: Mapping[str, Type] = {
     "accepted": "START", "promoted": "COMPLETE", "dropped": "COMPLETE", "failed": "FAIL",
+    "dismissed": "ABORT",
 }  # fmt: skip
 """By what happened. One that was dropped ended as well: its new version was judged."""
 
@@ -48,8 +49,10 @@ def _told(watched: Monitored, rows: Sequence[Row[Any]]) -> Iterator[Event]:
     asked = {row.retraining_id for row in rows}
     known = {one.id: one for one in store.several(watched.journal, asked)}
     for row in rows:
-        if row.retraining_id in known:
-            yield _event(watched, known[row.retraining_id], _TYPES[row.what], row.at_ms)
+        one = known.get(row.retraining_id)
+        # Of the dismissed ones only those began that a person stopped on their way.
+        if one is not None and (row.what != "dismissed" or one.stopped):
+            yield _event(watched, one, _TYPES[row.what], row.at_ms)
 
 
 def _event(watched: Monitored, one: Proposal, type_: Type, at_ms: int) -> Event:

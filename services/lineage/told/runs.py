@@ -17,6 +17,8 @@ _ENDS: Mapping[str, Type] = {
 }  # fmt: skip
 _RUNS, _VERSIONS = schema.runs, schema.versions
 _SAID = (tags.DATA, tags.MODELS, tags.TASK, *tags.BASE)
+_NONE = (0, 0)
+"""Number and moment (ms since 1970) that every version of a model is above."""
 
 
 def events(mirror: Mirror, run_ids: Sequence[str]) -> Iterator[Event]:
@@ -134,7 +136,7 @@ class Registered:
     def new(self, after: Point, /) -> Iterator[tuple[Point, list[Event]]]:
         """Yield one more event of the run of each version that was registered since."""
         point = of_this(self._mirror, after)
-        told: dict[str, int] = dict(point.get("versions", {}))
+        told: dict[str, list[int]] = dict(point.get("newest", {}))
         for some in chunked(self._fresh(told)):
             said = tags.of_runs(self._mirror, [row.run_id for row in some], _SAID)
             found = [
@@ -145,24 +147,30 @@ class Registered:
                 for row in some
                 if row.started_ms is not None
             ]  # fmt: skip
-            told |= {f"{row.project}/{row.name}": row.version for row in some}
-            yield {**point, "versions": dict(told)}, found
+            for row in some:
+                last, latest = told.get(f"{row.project}/{row.name}", _NONE)
+                newest = [max(last, row.version), max(latest, row.created_ms)]
+                told[f"{row.project}/{row.name}"] = newest
+            yield {"born": point["born"], "newest": dict(told)}, found
 
-    def _fresh(self, told: Mapping[str, int]) -> Iterator[Row[Any]]:
-        """Yield the versions above those that were told; numbers of a model only grow.
+    def _fresh(self, told: Mapping[str, Sequence[int]]) -> Iterator[Row[Any]]:
+        """Yield the versions with a higher number, or made later, than all that were told.
 
-        Of a model that was deleted and made again all are new.
+        Numbers of a model only grow, until it is deleted and made again: then they begin at 1.
         """
-        place = (_VERSIONS.c.project, _VERSIONS.c.name)
-        newest = select(*place, func.max(_VERSIONS.c.version).label("top")).group_by(*place)
+        place, made = (_VERSIONS.c.project, _VERSIONS.c.name), _VERSIONS.c.created_ms
+        newest = select(
+            *place, func.max(_VERSIONS.c.version).label("top"), func.max(made).label("latest")
+        ).group_by(*place)
         for model in self._mirror.rows(newest.order_by(*place)):
-            last = told.get(f"{model.project}/{model.name}", 0)
-            if model.top == last:
+            last, latest = told.get(f"{model.project}/{model.name}", _NONE)
+            if model.top <= last and model.latest <= latest:
                 continue
             query = (
                 select(_VERSIONS, _RUNS.c.started_ms)
                 .outerjoin(_RUNS, _RUNS.c.run_id == _VERSIONS.c.run_id)
                 .where(_VERSIONS.c.project == model.project, _VERSIONS.c.name == model.name)
-                .where(_VERSIONS.c.version > (last if model.top > last else 0))
+                .where((_VERSIONS.c.version > last) | (made > latest))
             )
-            yield from self._mirror.rows(query.order_by(_VERSIONS.c.version))
+            # By when they were made, so that what is noted in between leaves none out.
+            yield from self._mirror.rows(query.order_by(made, _VERSIONS.c.version))

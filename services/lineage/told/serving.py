@@ -13,6 +13,7 @@ from services.lineage.told.points import Point
 
 _EVENTS = schema.serving_events
 _JOBS = {"live": "serve", "canary": "canary", "shadow": "shadow"}
+_GONE = "undeployed"
 
 
 def events(journal: Journal, served: Sequence[tuple[str, str, int]]) -> Iterator[Event]:
@@ -30,7 +31,7 @@ def _told(rows: Sequence[Row[Any]]) -> Iterator[Event]:
     for row in rows:
         if row.kind in _JOBS and row.version is not None:
             yield from _answers(row)
-        elif row.kind == "undeployed":
+        elif row.kind == _GONE:
             yield job_event(row.at_ms, _service(row, "serve"))
 
 
@@ -68,4 +69,6 @@ class Serving:
         def ask(query: Select[Any]) -> Sequence[Row[Any]]:
             return _rows(self._journal, query)
 
-        return lines(ask, select(_EVENTS), _EVENTS.c.id, _EVENTS.c.at_ms, after, _told)
+        # Others may be deleted (``history.prune``): noted as told last, all would be told again.
+        kept = select(_EVENTS).where(_EVENTS.c.kind.in_((*_JOBS, _GONE)))
+        return lines(ask, kept, _EVENTS.c.id, _EVENTS.c.at_ms, after, _told)

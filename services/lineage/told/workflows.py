@@ -1,6 +1,7 @@
 """Workflow runs: the parents of training runs, and what a retraining began."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, func, select, tuple_
@@ -65,16 +66,19 @@ class Workflows:
 
     name = "workflows"
 
-    def __init__(self, mirror: Mirror, journal: Journal) -> None:
+    def __init__(
+        self, mirror: Mirror, journal: Journal, clock: Callable[[], float] = time.time
+    ) -> None:
         self._mirror = mirror
         self._journal = journal
+        self._clock = clock
 
     def new(self, after: Point, /) -> Iterator[tuple[Point, list[Event]]]:
         """Yield the events of workflow runs that began or ended since."""
         point, change = of_this(self._mirror, after), self._change()
         if point.get("change") == change:
             return
-        window = Window(point)
+        window = Window(point, round(self._clock() * 1000))
         moment = func.coalesce(_RUNS.c.ended_ms, _RUNS.c.started_ms)
         query = select(_RUNS).where(moment >= window.since_ms).order_by(moment)
         fresh = (
