@@ -102,7 +102,7 @@ def test_all_projects_the_worst_first(home: Home, journal: Journal, verdicts: Ve
         ["q.m", "drifted"], ["p.bad", "failed"], ["p.new", "not checked"], ["p.m", "steady"],
     ]  # fmt: skip
     assert rows[0] == [
-        "q.m", "drifted", "high", "50%", "2,000", "2 min", "unknown", "2 min", "–",
+        "q.m", "drifted", "high", "50%", "2,000", "2 min", "unknown", "–", "–",
         "The data of 3 is drifted.",
     ]  # fmt: skip
     assert rows[1][-1] == "It could not be checked: The log cannot be read."
