@@ -1,6 +1,6 @@
 """All deployments beside each other: a row a version that takes requests, a cell a question."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -234,16 +234,10 @@ def _row(
     asked = seen is not None and not of.figures_stale and seen.figures.requests > 0
     return Row(
         of.name, of.project, of.model, version, role, cells, service(of, seen), checked,
-        _predicted(seen, known.values()),
+        None if seen is None else seen.figures.last_at,
         labels.get((of.project, of.model)),
         late=asked and checked is not None and now - checked > LATE_S, asked=asked,
     )  # fmt: skip
-
-
-def _predicted(seen: VersionLook | None, known: Iterable[Summary]) -> float | None:
-    """Return when it was last asked: as the gateway knows since it began, or as was looked at."""
-    found = [one.until for one in known] + [seen.figures.last_at if seen is not None else None]
-    return max((at for at in found if at is not None), default=None)
 
 
 def cell(

@@ -132,8 +132,9 @@ def _shares(codes: Codes, strata: Strata) -> tuple[float, ...]:
 def _by_label(codes: Codes, values: Numbers, strata: Strata) -> tuple[float | None, ...]:
     found: list[float | None] = []
     for place in range(len(strata.labels)):
-        mine = values[codes == place] if len(values) else values
-        found.append(float(mine.mean()) if len(mine) >= LEAST else None)
+        mine = values[codes == place]
+        known = mine[np.isfinite(mine)]  # of an input that no region is known of there is none
+        found.append(float(known.mean()) if len(known) >= LEAST else None)
     return tuple(found)
 
 

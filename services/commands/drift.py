@@ -114,11 +114,14 @@ drift.add_command(settings)
 @click.option("--wait", is_flag=True, help="Show how far it is, and what it came to.")
 @sentences
 def check(*, name: str | None, every: bool, project: str | None, report: bool, wait: bool) -> None:
-    """Compare a deployment with its baseline now; exit 1 when that failed, not when it drifted."""
+    """Compare a deployment with its baseline now; exit 1 when that failed, not when it drifted.
+
+    With --all one that cannot be checked keeps none of the others from it.
+    """
     from services.actions.drift_check import CheckDrift
     from services.commands import drift_reading
     from services.commands.rolling import roll
-    from services.errors import InputError
+    from services.errors import InputError, MlopsError
 
     if (name is None) != every or (project is not None and not every):
         raise InputError(
@@ -128,9 +131,20 @@ def check(*, name: str | None, every: bool, project: str | None, report: bool, w
     names = drift_reading.in_service(project) if name is None else [drift_reading.named(name)]
     if not names:
         say("Nothing is in service, so nothing is checked.")
+    failed = 0
     for of, model in names:
         see = f"mlops drift show {of}.{model}"
-        roll(CheckDrift(of, model, report), wait=wait, see=see)
+        try:
+            roll(CheckDrift(of, model, report), wait=wait, see=see)
+        except MlopsError as error:
+            if not every:
+                raise
+            failed += 1
+            say(f"{of}.{model}: {error.message} {error.hint}".strip(), err=True)
+    if failed:
+        raise MlopsError(
+            f"{failed} of {len(names)} could not be checked.", "What failed is said above."
+        )
 
 
 @drift.command()

@@ -274,7 +274,6 @@ def _read(endpoints: "Sequence[Endpoint]") -> list[Deployment]:
         mine.sort(key=lambda each: (versions.index(each.version), _KINDS.index(each.kind)))
         of = told.get((one.project, one.model))
         asked = [
-            *(each.until for each in mine),
             *(passing.of(one.name, version).last_at for version in versions if passing),
             levels.asked_at(None if of is None else of.minutes),
         ]

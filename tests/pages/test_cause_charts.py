@@ -9,9 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import machines, state
 from services.causes import Cause, Explanation, explain
+from services.monitoring.models import State
 from tests import seed
 from tests.pages.conftest import said
-from tests.services.causes.blamed import FIRST
+from tests.services.causes.blamed import FIRST, one_sided
 from tests.services.causes.scenes import ONSET
 
 PROJECT, MODEL = "lora", "net"
@@ -91,3 +92,11 @@ def test_an_address_with_a_time_that_is_none_shows_now(shown, broken: str):
     assert asked[-1] == (PROJECT, MODEL, None, None, None)
     assert "**Rows a request**" in told
     assert "You look at" not in told
+
+
+@pytest.mark.parametrize(("state", "came"), [("missing", 0), ("new", 1)])
+def test_an_input_that_came_or_went_is_drawn_without_what_got_worse(shown, state: State, came: int):
+    drawn, _, _ = shown
+    found = explain(one_sided(state, came))
+    told = drawn(found, found.causes[0].link)
+    assert "**The input a**" in told

@@ -36,9 +36,9 @@ def section(asked: Asked) -> Section:
         (
             "Each objective counts over a window of its own that ends with the period, as it is "
             "set now; how it stood before is how it stood when the period began. What was kept in "
-            "the period counts its own requests alone. Where too few asked, too little was "
-            "watched or too few labels came, it is not known whether an objective is met. "
-            "Objectives of accuracy have no budget.",
+            "the period counts its own requests alone, whichever version answered them. Where too "
+            "few asked, too little was watched or too few labels came, it is not known whether an "
+            "objective is met. Objectives of accuracy have no budget.",
         ),
     )
 
@@ -124,5 +124,5 @@ def _right(asked: Asked, one: Standing, since: float, until: float) -> str:
 
     of = asked.home, one.project, one.model
     wanted = one.objective.metric
-    found = accuracy.read(*of, since, until, until - since, one.version, metric=wanted).overall
+    found = accuracy.read(*of, since, until, until - since, metric=wanted).overall
     return "no label" if found is None else f"{found.metric} {found.value:.4g} of {found.rows:,}"

@@ -119,6 +119,17 @@ def test_of_a_deployment_with_a_canary_the_first_row_tells_what_is_promised():
     assert alone.predicted_at == NOW + 5
 
 
+def test_a_check_of_what_nobody_asked_since_is_no_prediction():
+    one = deployment("p.m", version(1, 1.0, live=True))
+    checked = board(("p.m", 1, "steady", "none"))
+    (made,) = matrix.rows([one], checked, {}, NOW)
+    assert made.checked_at is not None
+    assert made.predicted_at is None
+    beside = Beside({("p", "m"): level("met", asked_at=NOW - 6 * 3600)})
+    (made,) = matrix.rows([one], checked, {}, NOW, beside)
+    assert made.predicted_at == NOW - 6 * 3600
+
+
 def drawn(beside: Beside, monkeypatch: pytest.MonkeyPatch, **more: Any) -> str:
     monkeypatch.setattr("dashboard.navigation.has", lambda name: name == "alerts")
     monkeypatch.setattr("dashboard.scope.as_query", dict)

@@ -9,8 +9,8 @@ import pytest
 from services.causes import explain
 from services.causes.case import Side
 from services.causes.models import Cause, Chart
-from services.monitoring.models import Histogram
-from tests.services.causes.blamed import DRAWN, FIRST
+from services.monitoring.models import Histogram, State
+from tests.services.causes.blamed import DRAWN, FIRST, one_sided
 from tests.services.causes.scenes import COUNT, HOUR_S, ONSET, column, failing, scene, since_onset
 
 SAME = {"relation"}
@@ -112,3 +112,12 @@ def test_an_input_that_stopped_coming_is_drawn_as_rows_with_and_without_a_value(
     assert cause.chart is not None
     assert cause.chart.labels == ("with a value", "without a value")
     assert (cause.chart.then, cause.chart.now) == ((100.0, 0.0), (0.0, 100.0))
+
+
+@pytest.mark.parametrize(("state", "came"), [("missing", 0), ("new", 1)])
+def test_an_input_that_came_or_went_without_a_region_has_no_outcome(state: State, came: int):
+    chart = explain(one_sided(state, came)).causes[0].chart
+    assert chart is not None
+    shares = (100.0, 0.0), (0.0, 100.0)
+    assert (chart.then, chart.now) == (shares[came], shares[1 - came])
+    assert chart.then_outcome == chart.now_outcome == (None, None)

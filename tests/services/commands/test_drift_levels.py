@@ -50,8 +50,8 @@ def test_a_missed_objective_comes_first_though_its_checks_are_steady(
     assert done.exit_code == 0, done.output
     rows = [line.split("\t") for line in done.output.splitlines()]
     assert [[row[0], row[1], *row[6:9]] for row in rows] == [
-        ["p.m", "steady", "missed (errors)", "2 min", "–"],
-        ["q.m", "drifted", "met", "2 min", "–"],
+        ["p.m", "steady", "missed (errors)", "6 h", "–"],
+        ["q.m", "drifted", "met", "30 min", "–"],
     ]  # fmt: skip
 
 
