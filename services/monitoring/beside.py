@@ -81,7 +81,9 @@ def compared(theirs: "pa.Table", mine: "pa.Table") -> Paired | None:
 
 def _by_label(found: Labelled) -> dict[int, Figures]:
     errors = accuracy.errors_of(found)
-    return {int(one): errors[found.label_of == one] for one in np.unique(found.label_of)}
+    # Rows of one label stand together: see ``labels.paired``.
+    names, starts = np.unique(found.label_of, return_index=True)
+    return dict(zip(names.tolist(), np.split(errors, starts[1:]), strict=False))
 
 
 def _mcnemar(before: Figures, after: Figures) -> float:
