@@ -24,7 +24,7 @@ from services.monitoring.verdict import Judged, Rules
 from services.predictions import monitoring as log
 from services.predictions import reading, shadowed
 
-_LEAST = 30
+LEAST = 30
 """Rows with a label from which on a figure is judged."""
 _SAME = 1e-9
 """Two figures that are nearer than this part of one are the same."""
@@ -206,8 +206,8 @@ def judge(
 
     if past is None and held is None:
         return judged("unknown", "none", f"{said}; {apart}.")
-    if now.size < _LEAST:
-        return judged("too few", "none", f"{said} only{alike(now)}: {_LEAST} are wanted.")
+    if now.size < LEAST:
+        return judged("too few", "none", f"{said} only{alike(now)}: {LEAST} are wanted.")
     broken = held is not None and is_broken(now, held, rules)
     worse = past is not None and _is_worse(now, past, (rules or Rules()).level)
     parts = [said]
@@ -228,7 +228,7 @@ def is_broken(now: Quality, bound: Bound, rules: Rules | None = None) -> bool:
 
 def alike(now: Quality) -> str:
     """Return why rows are worth less than they are many, as the end of a phrase."""
-    if now.rows < _LEAST:
+    if now.rows < LEAST:
         return ""
     if now.classes:
         return f", of classes so rare that they are worth {now.size:.0f} of an even mix"

@@ -3,7 +3,8 @@
 Both answered the same rows, so each row tells which of them was nearer: what makes some rows harder
 than others weighs on both alike, and a difference is seen on fewer rows than between two groups of
 requests. Of hits the exact test of McNemar (1947), one-sided; of absolute errors the mean of their
-differences, normal.
+differences, normal. Rows that were asked together are alike: both go by what the differences are
+worth (``measures.worth_of``), the counts of McNemar's test in that proportion.
 """
 
 import math
@@ -11,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import bdtrc, ndtr
+from scipy.special import betainc, ndtr
 
 from services.home import Home
-from services.monitoring import accuracy, labels
+from services.monitoring import accuracy, labels, measures
 from services.monitoring.labels import Labelled
 from services.monitoring.series import Figures
 from services.monitoring.verdict import Rules
@@ -23,8 +24,6 @@ from services.predictions import shadowed
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_LEAST = 30
-"""Rows with a label from which on a difference is judged."""
 _SAME = 1e-9
 """Mean errors that differ by less than this part of one are the same."""
 
@@ -38,13 +37,15 @@ class Paired:
     """The shadow's."""
     theirs: float
     rows: int
+    worth: float
+    """How many independent rows their differences are worth."""
     p_value: float
     """Of the shadow being as good, one-sided."""
 
     @property
     def enough(self) -> bool:
         """Return whether there are rows enough to tell."""
-        return self.rows >= _LEAST
+        return self.worth >= accuracy.LEAST
 
     def is_worse(self, rules: Rules | None = None) -> bool:
         """Return whether the shadow is worse, at the level of the verdicts."""
@@ -74,24 +75,30 @@ def compared(theirs: "pa.Table", mine: "pa.Table") -> Paired | None:
     before = np.concatenate([first[one] for one in both])
     after = np.concatenate([second[one] for one in both])
     hits = live.task == "classification"
-    p_value = _mcnemar(before, after) if hits else _of_errors(before, after)
+    requests = np.repeat(np.arange(len(both)), [len(first[one]) for one in both])
+    worth = measures.worth_of(after - before, requests)
+    p_value = (_mcnemar if hits else _of_errors)(before, after, worth)
     metric: accuracy.Metric = "accuracy" if hits else "mae"
-    return Paired(metric, float(after.mean()), float(before.mean()), len(after), p_value)
+    return Paired(metric, float(after.mean()), float(before.mean()), len(after), worth, p_value)
 
 
 def _by_label(found: Labelled) -> dict[int, Figures]:
     errors = accuracy.errors_of(found)
-    return {int(one): errors[found.label_of == one] for one in np.unique(found.label_of)}
+    # Rows of one label stand together: see ``labels.paired``.
+    names, starts = np.unique(found.label_of, return_index=True)
+    return dict(zip(names.tolist(), np.split(errors, starts[1:]), strict=False))
 
 
-def _mcnemar(before: Figures, after: Figures) -> float:
-    lost, won = int(np.sum(before > after)), int(np.sum(after > before))
-    return float(bdtrc(lost - 1, lost + won, 0.5)) if lost else 1.0
+def _mcnemar(before: Figures, after: Figures, worth: float) -> float:
+    """Return the chance of as many losses by a coin; of whole counts it is the binomial tail."""
+    each = worth / len(before)
+    lost, won = (float(np.sum(one)) * each for one in (before > after, after > before))
+    return float(betainc(lost, won + 1, 0.5)) if lost else 1.0
 
 
-def _of_errors(before: Figures, after: Figures) -> float:
+def _of_errors(before: Figures, after: Figures, worth: float) -> float:
     more = after - before
     mean, spread = float(more.mean()), float(more.std())
     if mean <= _SAME * abs(float(before.mean())):
         return 1.0
-    return float(ndtr(-mean / spread * math.sqrt(len(more)))) if spread > 0 else 0.0
+    return float(ndtr(-mean / spread * math.sqrt(worth))) if spread > 0 else 0.0

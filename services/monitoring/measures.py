@@ -141,13 +141,17 @@ def _mean(rows: Rows) -> Quality:
 
 def worth(rows: Rows) -> float:
     """Return how many independent rows they are worth."""
-    errors = rows.errors
+    return worth_of(rows.errors, rows.request)
+
+
+def worth_of(values: Figures, request: Codes) -> float:
+    """Return how many independent rows some values are worth, one a row, of these requests."""
     # Where all are the same nothing tells how alike the rows of a request are: each counts once.
-    same = bool((errors == errors[0]).all())
-    requests = len(np.unique(rows.request))
+    same = bool((values == values[0]).all())
+    requests = len(np.unique(request))
     if same and requests > 1:
         return float(requests)
-    return significance.worth(errors, rows.request)
+    return significance.worth(values, request)
 
 
 def wilson(mean: float, count: float) -> tuple[float, float]:

@@ -68,7 +68,8 @@ def longest_s(policy: Policy) -> float:
 
 
 def _began(one: Proposal) -> bool:
-    return one.decided_at is not None and one.state not in {"open", "dismissed"}
+    dismissed = one.state == "dismissed" and not one.stopped  # what was stopped had begun
+    return one.decided_at is not None and one.state != "open" and not dismissed
 
 
 def _launched(one: Proposal) -> bool:

@@ -80,7 +80,7 @@ class Beside:
     said: str = ""
     """What labels say of both, empty: there are too few."""
     labelled: bool = False
-    """Whether labels of both tell that it is not worse."""
+    """Whether labels of both, enough of them, do not even hint that it is worse."""
     cured: bool | None = None
     """Whether its own verdicts of that kind for which it was made are steady; None: not known."""
     own: str = ""

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 
 from services.actions import serving
 from services.errors import MlopsError
-from services.monitoring.metrics import NAMES
+from services.monitoring.metrics import NAMES, is_share
 from services.retraining.models import Proposal
 
 if TYPE_CHECKING:
     from services.actions.action import Context
     from services.home import Home
+    from services.monitoring.measures import Quality
 
+_AS_GOOD = 0.05
+"""Of a shadow being as good: a p-value above it is no sign that it is worse.
+
+That it is not *known* to be worse, at the far smaller level of the verdicts, proves nothing.
+"""
 _WORDS = {"data": "its inputs", "prediction": "its answers", "accuracy": "how right it is"}
 
 
@@ -79,7 +85,22 @@ def _apart(
         f"of version {live} {theirs.value:.4g} on {theirs.rows:,}."
     )
     found.worse = found.said if judged.state == "drifted" else ""
-    found.labelled = judged.state == "steady"
+    found.labelled = judged.state == "steady" and is_as_good(mine, theirs)
+
+
+def is_as_good(mine: "Quality", theirs: "Quality") -> bool:
+    """Return whether rows enough say of a version that its figure may be that of the live one.
+
+    Its interval of 95 % reaches what the live version has. Both are of one measure.
+    """
+    from services.monitoring.accuracy import LEAST
+
+    if min(mine.size, theirs.size) < LEAST:
+        return False
+    if is_share(mine.metric):
+        return mine.high >= theirs.value
+    least = max(0.0, mine.low, -mine.high)  # of bias the nearest to none, either way
+    return least <= abs(theirs.value)
 
 
 def _paired(
@@ -95,9 +116,8 @@ def _paired(
         f"By labels of the same {both.rows:,} rows its {NAMES[both.metric]} is {both.mine:.4g}, "
         f"that of version {live} {both.theirs:.4g}."
     )
-    worse = both.is_worse()
-    found.worse = found.said if worse else ""
-    found.labelled = both.enough and not worse
+    found.worse = found.said if both.is_worse() else ""
+    found.labelled = both.enough and both.p_value > _AS_GOOD
 
 
 def _verdicts(home: "Home", one: Proposal, since: float, found: Logged) -> None:
