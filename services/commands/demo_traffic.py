@@ -95,14 +95,14 @@ def _asked(here: "Context", info: "BundleInfo", data: Mapping[str, Any]) -> tupl
 def _drawn(data: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], list[Any] | None]]:
     """Yield columns of a request, rows drawn with replacement, and their labels."""
     draw = np.random.default_rng(0)
+    ignored, labels = data.get("ignored") or (), data.get("labels")  # not said by older clients
     for _ in range(ROWS // _BATCH):
         places = [int(place) for place in draw.integers(0, data["rows"], _BATCH)]
         columns = {
             name: [values[place] for place in places] for name, values in data["inputs"].items()
         }
         # What training called no data, as seeds, is drawn: as different as it is in use.
-        columns |= {name: draw.integers(0, _SEEDS, _BATCH).tolist() for name in data["ignored"]}
-        labels = data["labels"]
+        columns |= {name: draw.integers(0, _SEEDS, _BATCH).tolist() for name in ignored}
         yield columns, None if labels is None else [labels[place] for place in places]
 
 

@@ -155,8 +155,7 @@ def _said(found: Labelled, overall: Quality | None, predictions: int) -> str:
         wrong = f"; {found.unusable:,} labels fit no answer" if found.unusable else ""
         return f"How right the answers were is not known: {share}{wrong}."
     said = f"{_figure(overall)} on {overall.rows:,} rows; {share}"
-    if overall.left_out:
-        said += f"; {_few(overall.left_out)} left out of the mean over classes"
+    said += _without(overall)
     if found.unusable:
         said += f"; {found.unusable:,} labels fit no answer and are left out"
     if found.strange:
@@ -164,9 +163,14 @@ def _said(found: Labelled, overall: Quality | None, predictions: int) -> str:
     return f"{said}."
 
 
-def _few(count: int) -> str:
+def _without(one: Quality) -> str:
+    """Return what is left out of a mean over classes, as the end of a sentence."""
+    if not one.left_out:
+        return ""
+    many = "1 class" if one.left_out == 1 else f"{one.left_out:,} classes"
+    be = "is" if one.left_out == 1 else "are"
     few = f"with fewer than {measures.FEWEST} labels"
-    return f"1 class {few} is" if count == 1 else f"{count:,} classes {few} are"
+    return f"; {many} {few} {be} left out of the mean over classes"
 
 
 def _figure(one: Quality) -> str:
@@ -199,21 +203,22 @@ def judge(
     past = expected if expected is not None and expected.metric == now.metric else None
     held = bound if bound is not None and bound.metric == now.metric else None
     said = f"{_figure(now)} on {now.rows:,} rows"
-    apart = _apart(now, expected, bound)
+    apart, without = _apart(now, expected, bound), _without(now)
 
     def judged(state: VerdictState, severity: Severity, said: str) -> Judged:
         return Judged("accuracy", (), None, severity, state, said, _told(now, past, held))
 
     if past is None and held is None:
-        return judged("unknown", "none", f"{said}; {apart}.")
+        return judged("unknown", "none", f"{said}; {apart}{without}.")
     if now.size < LEAST:
-        return judged("too few", "none", f"{said} only{alike(now)}: {LEAST} are wanted.")
+        few = f"{said} only{alike(now)}: {LEAST} are wanted{without}."
+        return judged("too few", "none", few)
     broken = held is not None and is_broken(now, held, rules)
     worse = past is not None and _is_worse(now, past, (rules or Rules()).level)
     parts = [said]
     parts += [_beside_bound(now, held, broken=broken)] if held else []
     parts += [_beside_past(past, worse=worse, alone=not broken)] if past else []
-    more = f"; {apart}" if (past, held) != (expected, bound) else ""
+    more = f"; {apart}{without}" if (past, held) != (expected, bound) else without
     if not broken and not worse:
         return judged("steady", "none", f"{', '.join(parts)}{more}.")
     severe = past is not None and _is_severe(now, past)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from services.monitoring import distances, significance, spreads, texts, vectors, wholes
-from services.monitoring.limits import THRESHOLD
 from services.monitoring.models import Histogram, Kind
 from services.monitoring.series import Codes, Figures, Series
 from services.monitoring.significance import effective
@@ -35,8 +34,16 @@ class Difference:
     """Then and now, where not the values are drawn: of vectors, by what was learned of them."""
 
 
-def compare(reference: Series, current: Series) -> Difference:
-    """Compare two samples of a column that both have values; the kind is the reference's."""
+def compare(reference: Series, current: Series, threshold: float) -> Difference:
+    """Compare two samples of a column that both have values; the kind is the reference's.
+
+    Args:
+        reference: Then.
+        current: Now.
+        threshold: From which effect on a difference is large: of texts large ones go first.
+    """
+    if reference.kind == "text":
+        return _texts(reference, current, threshold)
     return _KINDS[reference.kind](reference, current)
 
 
@@ -171,7 +178,7 @@ def _worth(ones: Figures | None, codes: Codes, requests: Codes | None) -> float:
     return significance.worth(ones[codes], requests)
 
 
-def _texts(reference: Series, current: Series) -> Difference:
+def _texts(reference: Series, current: Series, threshold: float) -> Difference:
     """Compare each figure of texts, and which words they are of; the clearest counts.
 
     It is corrected for their number. Large differences go before small ones that are surer.
@@ -186,7 +193,7 @@ def _texts(reference: Series, current: Series) -> Difference:
         found.append(replace(one, measure=f"{one.measure} in {name}"))
     words = _wholes(*(_in_words(one) for one in (reference, current)))
     found.append(replace(words, measure=f"{words.measure} in its words", shown=None))
-    best = min(found, key=lambda one: (one.effect < THRESHOLD, one.p_value, -one.effect))
+    best = min(found, key=lambda one: (one.effect < threshold, one.p_value, -one.effect))
     return replace(best, p_value=min(1.0, best.p_value * (len(measured) + 1)))
 
 
@@ -210,7 +217,6 @@ _KINDS: Mapping[Kind, Callable[[Series, Series], Difference]] = {
     "numeric": _figures,
     "embedding": _figures,
     "category": _categories,
-    "text": _texts,
     "vector": _wholes,
     "picture": _wholes,
 }

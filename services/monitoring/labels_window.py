@@ -3,7 +3,7 @@
 Labels come late, and those that come first are no fair sample of them: complaints come before
 what went well. So the newest predictions are left out until nine of ten labels are there, by how
 late labels were; before that a stretch grows from a day to as long as predictions are kept, until
-it has labels enough.
+it has labels enough, of worth enough to be judged, and no class of too few labels.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from services.home import Home
-from services.monitoring import accuracy
+from services.monitoring import accuracy, measures
 from services.monitoring.accuracy import Accuracy
 from services.monitoring.labels import Labelled
 from services.monitoring.metrics import Metric
@@ -71,15 +71,27 @@ def read(
     delays = log.delays(home, project, model, at)
     late = max(0.0, float(np.quantile(delays, _LATE))) if delays else 0.0
     until = at - late
+    least: int | None = None
     for span in _SPANS:
-        since = until - span
-        of = home, project, model, since, until, version
-        rows = accuracy.labelled(*of, shadow=shadow)
-        if len(rows.target) >= ENOUGH or not delays:  # without any older ones have none either
+        of = home, project, model, until - span, until, version
+        longer = accuracy.labelled(*of, shadow=shadow)
+        out = _left_out(longer, metric)
+        # A typing error is in each stretch: one that leaves out no fewer is only older.
+        if least is None or (out is not None and out < least):
+            rows, since, least = longer, until - span, out
+        if least == 0 or not delays:  # without any older ones have none either
             break
-    predictions = reading.count(*of, shadow=shadow)
+    predictions = reading.count(home, project, model, since, until, version, shadow=shadow)
     found = accuracy.measured(rows, predictions, since, until, _DAY_S, metric)
     return Labels(rows, found, since, until, late)
+
+
+def _left_out(rows: Labelled, metric: Metric | None) -> int | None:
+    """Return how many classes have too few labels; None: the rows are too few to be judged."""
+    found = measures.quality(measures.rows_of(rows), metric)
+    if found is None or found.rows < ENOUGH or found.size < accuracy.LEAST:
+        return None
+    return found.left_out
 
 
 def _word(at: float) -> str:

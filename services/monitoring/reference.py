@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from services.errors import EngineError, EngineProtocolError
+from services.errors import EngineError, EngineProtocolError, PlatformError
 from services.home import Home
 from services.monitoring import folder, importance, series, vectors
 from services.monitoring.models import Baseline as Baseline
@@ -90,8 +90,8 @@ def evaluation(
     if mlflow is None or (kept is not None and not vectors.lacks(kept.table)):
         return kept
     try:
-        return _fetched(path, mlflow, project, model, version)
-    except EngineError:
+        return _fetched(path, mlflow, project, model, version) or kept
+    except (EngineError, PlatformError):
         if kept is None:
             raise
         return kept  # of a release that kept no vectors: what it has does meanwhile

@@ -36,6 +36,9 @@ Columns = Mapping[str, "pa.Array"]
 def of_values(sides: Mapping[str, Mapping[str, Any]], names: Sequence[str], rows: int) -> Columns:
     """Return the columns of vectors that are at hand: of evaluation data.
 
+    Figures that are only named as those of a vector have a column without values: it says that
+    there are none to come.
+
     Args:
         sides: ``input`` and ``output``: name → a value a row.
         names: The typed columns of the same rows.
@@ -46,9 +49,9 @@ def of_values(sides: Mapping[str, Mapping[str, Any]], names: Sequence[str], rows
     for name in long(names):
         side, _, plain = name.partition(".")
         values = sides[side].get(plain)
-        if isinstance(values, list) and len(values) == rows:
-            read = [_read(one) if n in chosen else None for n, one in enumerate(values)]
-            made.update(_arrays(name, read))
+        there = isinstance(values, list) and len(values) == rows
+        read = [_read(values[n]) if there and n in chosen else None for n in range(rows)]
+        made.update(_arrays(name, read))
     return made
 
 

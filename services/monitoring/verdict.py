@@ -137,7 +137,8 @@ def _clearest(pair: Pair, threshold: float) -> Difference | None:
     """Return the look that says most, its p-value corrected for their number."""
     if pair.reference is None or not len(pair.reference.values):
         return None
-    found = [comparing.compare(pair.reference, look) for look in pair.looks if len(look.values)]
+    looks = [look for look in pair.looks if len(look.values)]
+    found = [comparing.compare(pair.reference, look, threshold) for look in looks]
     if not found:
         return None
     best = min(found, key=lambda one: (one.effect < threshold, one.p_value))

@@ -197,9 +197,11 @@ def test_what_is_no_vector_is_left_out(value):
 MEANS = ("mean", "std", "min", "max")
 
 
-def test_columns_that_are_called_as_figures_of_a_vector_are_none():
+def test_columns_that_are_called_as_figures_of_a_vector_have_no_values_beside():
     found = vectors.of_values({"input": {"v.mean": [1.0]}}, [f"input.v.{s}" for s in MEANS], 1)
-    assert found == {}
+    assert {name: column.to_pylist() for name, column in found.items()} == {
+        "vector.input.v": [None]
+    }
 
 
 def test_a_vector_that_is_no_vector_any_more_is_compared_by_its_columns_alone():
