@@ -55,12 +55,27 @@ def _check(name: str) -> Action:
 
 
 def _hand_over(names: Sequence[str], action: Action, submit: Callable[[Action], int]) -> int:
-    """Ask for all; one that is refused keeps no other from being asked for."""
-    asked = submit(action)
-    for place, name in enumerate(names[1:], 1):
-        key = f"{actions.opened()}-{place}"
+    """Ask for all; one that is refused keeps no other from being asked for.
+
+    Returns:
+        The number of the first check that was not refused.
+
+    Raises:
+        MlopsError: All were refused; why the first was.
+    """
+    asked: list[int] = []
+    refused: dict[str, MlopsError] = {}
+    for place, name in enumerate(names):
         try:
-            state.executor().submit(state.actor(), _check(name), key)
+            if place == 0:
+                asked.append(submit(action))
+            else:
+                key = f"{actions.opened()}-{place}"
+                asked.append(state.executor().submit(state.actor(), _check(name), key).id)
         except MlopsError as error:
-            st.toast(plain(f"{name}: {error.message}", 300), icon=":material/error:")
-    return asked
+            refused[name] = error
+    if not asked:
+        raise next(iter(refused.values()))
+    for name, error in refused.items():
+        st.toast(plain(f"{name}: {error.message}", 300), icon=":material/error:")
+    return asked[0]

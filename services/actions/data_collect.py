@@ -14,7 +14,7 @@ from services.actions.roles import Actor, Role
 from services.data.collected import collections, file_name, place
 from services.data.folder import PARTS
 from services.engines.dvc.models import Progress
-from services.errors import ConflictError, InputError
+from services.errors import ConflictError, InputError, PlatformError
 from services.predictions import collected
 from services.predictions.collected import Made
 from services.predictions.collecting import MOST_ROWS, Collecting, Found, Wanted
@@ -66,13 +66,7 @@ class DataCollect:
         self._folder(context)
         if not self.since < (self.until or time.time()):
             raise InputError("It begins before it ends.", "Choose an earlier begin.")
-        now = serving.endpoint_of(context, self.project, self.model)
-        if now is not None and now.privacy in {"hash", "off"}:
-            raise ConflictError(
-                f"The privacy of {now.name} is {now.privacy}: what it is asked is not to be kept "
-                "as it came, and a version of the data would keep it.",
-                "`mlops privacy PROJECT full` (approver) changes that for what comes.",
-            )
+        self._check_privacy(context)
         found = self._found(context)
         if self.labelled and not found.labels:
             raise ConflictError(
@@ -105,11 +99,25 @@ class DataCollect:
         stamp = f"{_time(self.until or 0.0)}-{deed.id}"
         path = self._folder(context) / file_name(self.model, stamp)
         return (
-            Step("Collect the rows", partial(self._collect, context, path)),
+            Step(
+                "Collect the rows",
+                partial(self._collect, context, path),
+                partial(self._remove, context, path),
+            ),
             Step("Track data", partial(self._track, context)),
         )
 
+    def _check_privacy(self, context: Context) -> None:
+        now = serving.endpoint_of(context, self.project, self.model)
+        if now is not None and now.privacy in {"hash", "off"}:
+            raise ConflictError(
+                f"The privacy of {now.name} is {now.privacy}: what it is asked is not to be kept "
+                "as it came, and a version of the data would keep it.",
+                "`mlops privacy PROJECT full` (approver) changes that for what comes.",
+            )
+
     def _collect(self, context: Context, path: Path) -> str:
+        self._check_privacy(context)  # it may have been changed since this was asked for
         project = context.data.project(self.project)
         told = project.reporting()
         with project.place.held():
@@ -123,9 +131,20 @@ class DataCollect:
             def tell(rows: int) -> None:
                 told(Progress("collecting", min(rows, total), total, 0, None))
 
-            part = path.with_name(f"{PARTS}{path.name}")
-            made = collected.write(part, path, collecting, self._wanted, tell)
+            made = collected.write(_part(path), path, collecting, self._wanted, tell)
         return _said(made, found, path)
+
+    def _remove(self, context: Context, path: Path) -> None:
+        """Take away the file of this deed: what failed must leave nothing of what was asked."""
+        with context.data.project(self.project).place.held():
+            try:
+                path.unlink(missing_ok=True)
+                _part(path).unlink(missing_ok=True)
+            except OSError as error:
+                raise PlatformError(
+                    f"{path} cannot be removed: {error.strerror or error}.",
+                    "It holds what the model was asked: remove it yourself.",
+                ) from error
 
     def _track(self, context: Context) -> str:
         folder = context.data.project(self.project).folder()
@@ -154,6 +173,11 @@ class DataCollect:
         found = collections(root, contract, self.model)
         rows = sum(one.rows for one in found)
         return place(root, contract), f"{rows:,} rows in {data.files(len(found))}" if found else ""
+
+
+def _part(path: Path) -> Path:
+    """Return the file while it is not whole."""
+    return path.with_name(f"{PARTS}{path.name}")
 
 
 _ELSE = "Choose another time, or have the log keep inputs: `mlops privacy PROJECT full`."

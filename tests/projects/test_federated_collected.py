@@ -36,7 +36,7 @@ def collect(tmp_path):
             outputs={"label": np.zeros(len(images), np.int64)},
         )  # fmt: skip
         log.append(one)
-        log.append_feedback(Feedback(one.id, at + 5, [int(label) for label in labels]))
+        log.append_feedback(Feedback(one.id, at + 5, np.asarray(labels, object).tolist()))
         log.close()
         wanted = Wanted(NAME, MODEL, at - 1, at + 1, labelled=True)
         path = tmp_path / "data" / "collected" / f"{number}.parquet"
@@ -93,6 +93,25 @@ def test_the_reference_is_what_is_asked_now(federated, collect):
 
 def test_what_is_no_digit_is_left_out(federated, collect):
     own = federated("data").load()
-    folder = collect(own["train"].images[:2] / 2, [12, 3], 0)
+    folder = collect(own["train"].images[:4] / 2, [12, 3, 3.5, -1], 0)
     found = federated("collected").load(folder, MODEL, own)
     assert [*found.train.labels, *found.held_out.labels] == [3]
+    folder = collect(own["train"].images[:1] / 4, [True], 1)
+    found = federated("collected").load(folder, MODEL, own)
+    assert [*found.train.labels, *found.held_out.labels] == [3]
+
+
+def test_one_label_as_text_loses_no_other(federated, collect):
+    own = federated("data").load()
+    folder = collect(own["train"].images[:5] / 2, [3, "7", "x", 5.0, True], 0)
+    found = federated("collected").load(folder, MODEL, own)
+    assert sorted([*found.train.labels, *found.held_out.labels]) == [3, 5, 7]
+
+
+def test_our_own_images_are_in_no_part(federated, collect):
+    own = federated("data").load()
+    images, labels = own["train"].images[:400], own["train"].labels[:400]
+    folder = collect(np.concatenate([images, images[:8] / 2]), [*labels, *labels[:8]], 0)
+    found = federated("collected").load(folder, MODEL, own)
+    assert len(found.train) + len(found.held_out) == 8
+    assert len(found.now) == 0

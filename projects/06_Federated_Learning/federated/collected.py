@@ -25,7 +25,9 @@ class Collected:
 
 
 def load(folder: Path, model: str, own: dict[str, Digits]) -> Collected:
-    """Return what was collected of a model, without what is in our own `val` and `test` parts.
+    """Return what was collected of a model, without images that are in any of our own parts.
+
+    What the model learns from its own data is no evidence of how it answers what is asked.
 
     Args:
         folder: Holds `collected/`.
@@ -33,12 +35,12 @@ def load(folder: Path, model: str, own: dict[str, Digits]) -> Collected:
         own: What `data.load` returned.
     """
     found = labelled(folder, model, ["image"])
-    held = {image.tobytes() for name in ("val", "test") for image in own[name].images}
+    ours = {image.tobytes() for part in own.values() for image in part.images}
     rows = []
     for place, image in enumerate(found.inputs["image"]):
-        pixels = image.astype(np.float32).reshape(-1)
-        if len(pixels) == PIXELS and _digit(found.labels[place]) and pixels.tobytes() not in held:
-            rows.append((pixels, int(found.labels[place]), found.held_out[place], found.age[place]))
+        pixels, digit = image.astype(np.float32).reshape(-1), _digit(found.labels[place])
+        if len(pixels) == PIXELS and digit is not None and pixels.tobytes() not in ours:
+            rows.append((pixels, digit, found.held_out[place], found.age[place]))
     held_out = [row for row in rows if row[2]]
     ages = sorted(row[3] for row in held_out)
     oldest = ages[_ENOUGH - 1] if len(ages) >= _ENOUGH else -1
@@ -63,8 +65,18 @@ def added(own: Digits, new: Digits) -> Digits:
     )
 
 
-def _digit(label: object) -> bool:
-    return isinstance(label, int | float) and label in range(CLASSES)
+def _digit(label: object) -> int | None:
+    """Return what a label says, None when it is no digit.
+
+    One label that is text makes the whole column text: 3, 3.0 and "3" are the same.
+    """
+    if isinstance(label, bool) or not isinstance(label, int | float | str):
+        return None
+    try:
+        figure = float(label)
+    except (ValueError, OverflowError):
+        return None
+    return int(figure) if figure in range(CLASSES) else None
 
 
 def _digits(rows: list[tuple[np.ndarray, int, bool, int]]) -> Digits:
