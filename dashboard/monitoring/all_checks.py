@@ -76,6 +76,6 @@ def _hand_over(names: Sequence[str], action: Action, submit: Callable[[Action], 
             refused[name] = error
     if not asked:
         raise next(iter(refused.values()))
-    for name, error in refused.items():
-        st.toast(plain(f"{name}: {error.message}", 300), icon=":material/error:")
+    for name, why in refused.items():
+        st.toast(plain(f"{name}: {why.message}", 300), icon=":material/error:")
     return asked[0]

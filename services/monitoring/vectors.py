@@ -48,9 +48,9 @@ def of_values(sides: Mapping[str, Mapping[str, Any]], names: Sequence[str], rows
     made: dict[str, pa.Array] = {}
     for name in long(names):
         side, _, plain = name.partition(".")
-        values = sides[side].get(plain)
-        there = isinstance(values, list) and len(values) == rows
-        read = [_read(values[n]) if there and n in chosen else None for n in range(rows)]
+        found = sides[side].get(plain)
+        values = found if isinstance(found, list) and len(found) == rows else [None] * rows
+        read = [_read(one) if n in chosen else None for n, one in enumerate(values)]
         made.update(_arrays(name, read))
     return made
 
