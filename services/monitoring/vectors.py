@@ -49,8 +49,9 @@ def of_values(sides: Mapping[str, Mapping[str, Any]], names: Sequence[str], rows
     for name in long(names):
         side, _, plain = name.partition(".")
         values = sides[side].get(plain)
-        there = isinstance(values, list) and len(values) == rows
-        read = [_read(values[n]) if there and n in chosen else None for n in range(rows)]
+        if not isinstance(values, list) or len(values) != rows:
+            values = [None] * rows
+        read = [_read(one) if n in chosen else None for n, one in enumerate(values)]
         made.update(_arrays(name, read))
     return made
 
