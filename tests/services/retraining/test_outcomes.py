@@ -9,6 +9,7 @@ from sqlalchemy import Connection, event
 from services.actions.alerts import AcknowledgeAlert, SilenceAlerts
 from services.actions.journal import Journal
 from services.actions.retraining import AcceptRetraining
+from services.actions.retraining_stop import StopRetraining
 from services.alerting import asking
 from services.alerting.models import Alert
 from services.retraining import outcomes, store
@@ -93,3 +94,16 @@ def test_a_page_of_them_takes_as_many_queries_as_one(lab: Lab):
     assert len(page) == len(one) <= 6
     assert all(len(each.retrainings) == 1 for each in found.values())
     assert sum(len(each.deeds) for each in found.values()) == 40
+
+
+def test_that_its_workflow_was_cancelled_is_told(lab: Lab):
+    alert = lab.alert()
+    lab.look()
+    lab.done(AcceptRetraining(lab.one().id, PROJECT), ANA)
+    lab.until(lambda one: one.state == "running")
+    lab.done(StopRetraining(lab.one().id, PROJECT, "The data has another fault."), OPS)
+    lab.until(lambda one: one.cancel is not None)
+    found = outcomes.of_alerts(lab.context.journal, the(lab, alert))
+    assert [one.kind for one in found[alert].deeds] == [
+        "retrain-accept", "workflow-launch", "retrain-stop", "workflow-cancel",
+    ]  # fmt: skip
