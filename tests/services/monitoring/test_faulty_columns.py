@@ -87,7 +87,7 @@ def test_five_rows_are_not_enough_whatever_is_wrong_with_them(home: Home, store)
     asked(home, NOW - HOUR_S, 5, shift=5.0, seed=3, right=0.0, change=faulty(2, late=True))
     found = by_kind(Monitor(home, store).check("p", "m", 3, baseline=THEN, now=NOW))
     assert {kind: one.state for kind, one in found.items()} == {
-        "data": "too few", "prediction": "unknown", "quality": "too few", "accuracy": "unknown",
+        "data": "too few", "prediction": "too few", "quality": "too few", "accuracy": "unknown",
     }  # fmt: skip
     assert {one.severity for one in found.values()} == {"none"}
     assert of(found["quality"])["typed"].said == (
