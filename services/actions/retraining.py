@@ -365,10 +365,7 @@ def _as_of_now(context: Context, found: Proposal, data: str = "") -> Proposal:
     """
     if found.state != "open":
         return found
-    figures = drafting.figures_of(context, found)
-    if data:
-        figures = replace(figures, data=drafting.picked(context, found.project, data, figures.data))
-    return found.with_figures(figures)
+    return found.with_figures(drafting.figures_of(context, found, data))
 
 
 def _numbers(now: Proposal) -> dict[str, Number]:

@@ -77,14 +77,24 @@ def draft(context: "Context", reason: Reason, now: float) -> Proposal:
     )  # fmt: skip
 
 
-def figures_of(context: "Context", one: Proposal) -> Figures:
+def figures_of(context: "Context", one: Proposal, revision: str = "") -> Figures:
     """Return data, cost and gain of a proposal as they are now.
 
+    Args:
+        context: Where they are.
+        one: The proposal.
+        revision: The version of the data that a person chose for it; empty: none was.
+
     Raises:
-        NotFoundError: Its model is gone.
-        PlatformError: The mirror or the journal cannot be read.
+        NotFoundError: Its model is gone, or there is no such version of the data.
+        PlatformError: The mirror, the journal or the data repository cannot be read.
     """
-    return figures(context, one.project, one.model, one.version, one.evidence)
+    found = figures(context, one.project, one.model, one.version, one.evidence)
+    if not revision:
+        return found
+    data = picked(context, one.project, revision, found.data)
+    past = _past(context, one.project, one.model)
+    return replace(found, data=data, again=history.answered(past, one.evidence, data))
 
 
 def figures(
@@ -113,7 +123,7 @@ def figures(
     beside, whose = live or about, "the version in service"
     if live is None:
         whose = f"version {about.version}" if about else "the version before"
-    past = store.proposals(context.journal, projects=[project_id], model=name, limit=_PAST)
+    past = _past(context, project_id, name)
     trainings = history.trainings(context.mirror, project_id)
     minutes, joules, _ = history.cost(trainings, about.technique if about else None)
     data = data_of(context, project_id, beside.data_revision if beside else None, whose)
@@ -122,6 +132,10 @@ def figures(
         data, minutes, joules, history.gain(past, project.primary_metric, project.goal),
         history.answered(past, evidence, data),
     )  # fmt: skip
+
+
+def _past(context: "Context", project: str, model: str) -> tuple[Proposal, ...]:
+    return store.proposals(context.journal, projects=[project], model=model, limit=_PAST)
 
 
 def _numbered(model: RegisteredModel, number: int | None) -> ModelVersion | None:
@@ -184,7 +198,7 @@ def picked(context: "Context", project: str, revision: str, proposed: Data) -> D
     said = f"Version {found.revision} of {found.at:%Y-%m-%d %H:%M} UTC, chosen by a person"
     said += f"; the version before was trained with {before}." if before else "."
     newer = None if before is None else found.revision != before
-    return Data(found.revision, before, newer, said)
+    return Data(found.revision, before, newer, said, bad=_bad(context, project, found.revision))
 
 
 def _bad(context: "Context", project: str, revision: str | None) -> str:

@@ -22,6 +22,7 @@ FORMAT = 1
 GAP_S = 30.0
 """Who looks again within this time has seen what was between."""
 KEPT_S = 31 * 86_400.0
+"""So much of what was seen is kept: a clock that jumps ahead ages nothing."""
 MOST = 20_000
 """Runs of a deployment that are kept; the oldest go."""
 _MOST_OF = 0.5
@@ -66,20 +67,29 @@ def state(seen: EndpointStatus | None, *, gateway: bool) -> State | None:
 def noted(runs: Sequence[Run], now: float, found: State | None) -> tuple[Run, ...]:
     """Return runs with what is seen now; pure.
 
-    A state lasts until another one is seen, and no longer than ``GAP_S`` while nobody looks. A
-    clock that was set back takes what it says twice out.
+    A state lasts until another one is seen, and no longer than ``GAP_S`` while nobody looks. Of a
+    clock that is set back nobody knows which of its times were wrong: what lies ahead of it stays,
+    and is taken out as it is seen again.
     """
-    kept = [
-        replace(one, until=min(one.until, now))
-        for one in runs
-        if one.since < now and one.until >= now - KEPT_S
-    ]
+    kept = [one if one.until <= now else replace(one, until=now) for one in runs if one.since < now]
+    ahead = [replace(one, since=max(one.since, now)) for one in runs if one.until > now + GAP_S]
     last = kept[-1] if kept else None
     if last is not None and now - last.until <= GAP_S and found is not None:
         kept[-1] = last = replace(last, until=now)
     if found is not None and (last is None or last.until < now or last.state != found):
         kept.append(Run(now, now, found))
-    return tuple(kept[-MOST:])
+    return _newest([*kept, *ahead])
+
+
+def _newest(runs: Sequence[Run]) -> tuple[Run, ...]:
+    found: list[Run] = []
+    left_s = KEPT_S
+    for one in reversed(runs[-MOST:]):
+        if left_s <= 0:
+            break
+        found.append(one)
+        left_s -= one.until - one.since
+    return tuple(reversed(found))
 
 
 def read(home: Home) -> Runs:

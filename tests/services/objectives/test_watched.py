@@ -138,7 +138,11 @@ def test_what_is_taken_out_of_service_is_neither_down_nor_unknown(stage: Stage):
     stage.minutes(60)
     found = stage.stands()
     assert (found.requests, found.bad, found.unwatched) == (30, 0, 0)
-    stage.now += in_service.KEPT_S
+    (up, off) = in_service.read(stage.home)[NAME]
+    seen = replace(off, until=off.since + in_service.KEPT_S)
+    in_service.write(stage.home, {NAME: (up, seen)})
+    stage.watch = InServiceWatch(stage.home, stage.journal, lambda: stage.now)
+    stage.now = seen.until
     stage.minutes(1)
     assert in_service.read(stage.home) == {}, "after a month nothing of it is kept"
 
@@ -158,6 +162,30 @@ def test_a_clock_that_is_set_back_counts_nothing_twice(stage: Stage):
     assert (found.requests, found.bad) == (40, 0)
     runs = in_service.read(stage.home)[NAME]
     assert all(one.until <= two.since for one, two in pairwise(runs))
+
+
+@pytest.mark.parametrize("wrong", [5.0, NOON + 600.0, NOON + 40 * 86_400.0])
+def test_a_wrong_clock_loses_nothing_that_was_seen(stage: Stage, wrong: float):
+    stage.minutes(30)
+    stage.minutes(10, gateway=False)
+    stage.minutes(20)
+    before, well = stage.stands(), stage.now
+    stage.now = wrong
+    stage.minutes(15)
+    stage.now = well
+    stage.minutes(1)
+    found = stage.stands()
+    assert found.bad == before.bad > 0
+    assert 0 <= found.requests - before.requests <= 2
+    runs = in_service.read(stage.home)[NAME]
+    assert all(one.until <= two.since for one, two in pairwise(runs))
+
+
+def test_a_month_without_a_look_takes_nothing_out(stage: Stage):
+    stage.minutes(60)
+    stage.now += 2 * in_service.KEPT_S
+    stage.minutes(1)
+    assert [length for length, _ in stage.runs()] == [pytest.approx(60, abs=0.6), 0.5]
 
 
 def test_a_file_that_cannot_be_read_is_said_and_kept(stage: Stage):
