@@ -9,36 +9,43 @@ Every function may raise ``PlatformError``: the files cannot be read.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from services.home import Home
-from services.predictions import columns, monitoring, querying
+from services.predictions import monitoring, querying
 from services.predictions.folder import Folder
 from services.predictions.reading import moment
 from services.predictions.tails import Look
 from services.predictions.typed import columns_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MOST_ROWS = 200_000
 MOST_BYTES = 2 << 30
 """Of inputs and outputs as JSON."""
 _PIECE_BYTES = 16 << 20
 
+# The texts are many times the rest: what goes through the window is their size, but for the rows.
+_SIZE = "coalesce(strlen(inputs), 0) + coalesce(strlen(outputs), 0) AS size"
 _MINE = """
-SELECT id, version, answered_at, rows, kept, inputs, outputs FROM seen {labelled}
-WHERE project = $project AND model = $model AND NOT shadow AND status < 400
-  AND answered_at >= $since AND answered_at < $until
+FROM (
+  SELECT id, version, answered_at, rows, kept, {texts} FROM seen {labelled}
+  WHERE project = $project AND model = $model AND NOT shadow AND status < 400
+    AND answered_at >= $since AND answered_at < $until
+)
 QUALIFY row_number() OVER (PARTITION BY id, version ORDER BY answered_at) = 1
 """
 _COUNTS = "SELECT kept, count(*), sum(rows) FROM ({mine}) GROUP BY kept"
 _NEWEST = """
-SELECT epoch_us(answered_at), rows, coalesce(strlen(inputs), 0) + coalesce(strlen(outputs), 0)
+SELECT epoch_us(answered_at), rows, size
 FROM ({mine}) WHERE kept = 'full' ORDER BY answered_at DESC LIMIT $most
 """
 _ROWS = """
-SELECT id, version, epoch_us(answered_at), rows, inputs, outputs
-FROM ({mine}) WHERE kept = 'full' ORDER BY answered_at
+SELECT id, version, epoch_us(answered_at), rows, inputs, outputs, epoch_us(said_at), label
+FROM ({mine}) LEFT JOIN told USING (id) WHERE kept = 'full' ORDER BY answered_at
 """
 
 
@@ -105,14 +112,14 @@ class Collecting:
     def __init__(self, home: Home, wanted: Wanted) -> None:
         self._home = home
         self._wanted = wanted
-        self._labels = _labels(home, wanted)
+        self._told = _told(home, wanted)
 
     def found(self) -> Found:
         """Return what there is of it."""
         rows = self._ask(_COUNTS, self._wanted.since, self._wanted.until)
         counts = {kept: count for kept, count, _ in rows}
         full = sum(int(many) for kept, _, many in rows if kept == "full")
-        return Found(counts, full, len(self._labels))
+        return Found(counts, full, len(self._told))
 
     def pieces(self) -> list[tuple[float, float]]:
         """Return the stretches of time to read one by one, oldest first, in seconds since 1970.
@@ -137,39 +144,48 @@ class Collecting:
 
     def read(self, since: float, until: float) -> Iterator[Asked]:
         """Yield the requests of one piece, oldest first."""
-        for request_id, version, at_us, count, inputs, outputs in self._ask(_ROWS, since, until):
+        found = self._ask(_ROWS, since, until, texts="inputs, outputs")
+        for request_id, version, at_us, count, inputs, outputs, said_at_us, said in found:
             if not isinstance(count, int) or count < 1:
                 continue
             answered = dict(columns_of(outputs, count))
-            said_at_us, said = self._labels.get(request_id, (None, None))
             yield Asked(
                 request_id, at_us, version, count, dict(columns_of(inputs, count)), answered,
                 None if said is None else _truths(said, answered, count), said_at_us,
             )  # fmt: skip
 
-    def _ask(self, sql: str, since: float, until: float, **more: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
-        import pyarrow as pa
-
+    def _ask(
+        self,
+        sql: str,
+        since: float,
+        until: float,
+        *,
+        texts: str = _SIZE,
+        **more: Any,  # noqa: ANN401
+    ) -> list[tuple[Any, ...]]:
         one = self._wanted
         asked = {"project": one.project, "model": one.model, "since": moment(since),
                  "until": moment(until), **more}  # fmt: skip
-        labelled = "SEMI JOIN labelled USING (id)" if one.labelled else ""
-        whole = sql.format(mine=_MINE.format(labelled=labelled))
-        ids = pa.table({"id": pa.array(self._labels, pa.string())})
-        beside = {"labelled": ids} if one.labelled else {}
+        labelled = "SEMI JOIN told USING (id)" if one.labelled else ""
+        whole = sql.format(mine=_MINE.format(texts=texts, labelled=labelled))
 
         def ask(folder: Folder, look: Look) -> list[tuple[Any, ...]]:
             paths = querying.files(folder.rows(one.project, one.model), look, since, until)
+            beside = {"told": self._told}
             return querying.query(whole, paths, look.table(), asked, beside=beside).fetchall()
 
         return querying.consistently(self._home, ask)
 
 
-def _labels(home: Home, wanted: Wanted) -> dict[str, tuple[int, str]]:
-    """Return when each label was told and what it says, by its request; as it came alone."""
-    table = monitoring.labelled(home, wanted.project, wanted.model, wanted.since, wanted.until)
-    read = columns.rows(table, ("id", "said_at", "kept", "label"))
-    return {one: (at, said) for one, at, kept, said in read if kept == "full" and said != "null"}
+def _told(home: Home, wanted: Wanted) -> "pa.Table":
+    """Return ``id``, ``said_at`` and ``label`` of the labels that are kept as they came."""
+    import pyarrow.compute as pc
+
+    one = wanted
+    names = ("id", "said_at", "kept", "label")
+    table = monitoring.labelled(home, one.project, one.model, one.since, one.until, names=names)
+    kept = table.filter((pc.field("kept") == "full") & (pc.field("label") != "null"))
+    return kept.drop_columns(["kept"])
 
 
 def _truths(label: str, outputs: Mapping[str, list[Any]], count: int) -> list[Any] | None:

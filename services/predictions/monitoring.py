@@ -33,7 +33,7 @@ WHERE project = $project AND model = $model AND kept = 'hashed'
   AND answered_at >= $since AND answered_at < $until
 """
 _LABELS = """
-SELECT * FROM seen
+SELECT {names} FROM seen
 WHERE ($version IS NULL OR version = $version)
   AND ($since IS NULL OR predicted_at >= $since) AND ($until IS NULL OR predicted_at < $until)
   AND ($said IS NULL OR said_at >= $said)
@@ -131,10 +131,12 @@ def labelled(
     until: float | None = None,
     version: int | None = None,
     said_since: float | None = None,
+    *,
+    names: Sequence[str] = tuple(MATCHED_TYPES),
 ) -> "pa.Table":
     """Return the labels of predictions of a stretch of time, the last of each, by prediction.
 
-    Its columns are those of ``labels.MATCHED_TYPES``; ``label`` and ``outputs`` are JSON. With
+    Its columns are ``names`` of ``labels.MATCHED_TYPES``; ``label`` and ``outputs`` are JSON. With
     ``said_since`` only those that came from then on.
     """
     asked = {
@@ -145,7 +147,8 @@ def labelled(
     def ask(folder: Folder, look: Look) -> "pa.Table":
         tail = _matched(home, folder, look, project, model, since, until)
         paths = querying.files(folder.feedback(project, model), look, since, until)
-        return querying.query(_LABELS, paths, tail, asked).to_arrow_table()
+        sql = _LABELS.format(names=", ".join(names))
+        return querying.query(sql, paths, tail, asked).to_arrow_table()
 
     return querying.consistently(home, ask)
 
@@ -185,7 +188,7 @@ def came(home: Home, project: str, model: str, version: int, since: float) -> bo
 
     if not querying.consistently(home, changed):
         return False
-    return len(labelled(home, project, model, None, None, version, since)) > 0
+    return len(labelled(home, project, model, None, None, version, since, names=["id"])) > 0
 
 
 def unknown(home: Home) -> Unknown:
