@@ -92,13 +92,15 @@ def _due(
         return "resolved" if told is not None and not told.resolved and lasting else None
     if alert.state != "firing":
         return None
-    if told is None and channel.escalation:
-        others = [one.at for one in alert.told.values()]
-        waits = now - min(others, default=alert.since)
+    if channel.escalation and (told is None or told.level < 0):
+        others = [one.at for one in alert.told.values() if one.level >= 0]
+        waits = now - min(others, default=alert.left_at or alert.since)
         return "reminder" if policy.remind_s and waits >= policy.remind_s[0] else None
     if told is None or rank(told.severity) < rank(alert.severity):
         return "firing"
     waits = now - told.at
+    if told.level < 0:
+        return "reminder"
     if told.level < len(policy.remind_s) and not -_AHEAD_S <= waits < policy.remind_s[told.level]:
         return "reminder"
     return None
@@ -157,7 +159,7 @@ def told(alert: Alert, channel: str, now: float, policy: Policy) -> Alert:
     before = alert.told.get(channel)
     if not alert.open:
         after = replace(before or Told(now, alert.severity), resolved=True)
-    elif before is None or rank(before.severity) < rank(alert.severity):
+    elif before is None or before.level < 0 or rank(before.severity) < rank(alert.severity):
         after = Told(now, alert.severity)
     else:
         late = sum(now - before.at >= length for length in policy.remind_s)
