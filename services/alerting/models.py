@@ -270,7 +270,13 @@ class Policy:
     trickle_s: float = 120.0
     """After a burst one message, of all that waits, each so often."""
     remind_s: tuple[float, ...] = (900.0, 3600.0, 14_400.0, 86_400.0)
-    """After which times since the first message an alert that nobody acknowledged is told again."""
+    """After which times since the first message an alert that nobody acknowledged is told again;
+    after the last one each time that this has passed again, for as long as it fires."""
+    escalate_s: Mapping[Severity, float] = field(
+        default_factory=lambda: {"critical": 900.0, "warning": 3600.0}
+    )
+    """After which time since the first message it is told to channels for escalation, by its
+    severity; of one that is not here they hear nothing."""
     reopen_s: float = 300.0
     """What comes back so soon is the same alert: a trouble that flaps is one."""
     settle_s: float = 60.0
