@@ -28,6 +28,7 @@ from services.actions.alerts import (
     ReleaseAlert,
     SilenceAlerts,
 )
+from services.alerting.kinds import KINDS
 from services.alerting.models import ACKNOWLEDGED_S, Alert, Silence
 
 What = Literal["ack", "release", "silence", "close"]
@@ -60,6 +61,7 @@ _ICONS = {
     "ack": "person_check", "release": "undo", "silence": "notifications_off", "close": "task_alt",
 }  # fmt: skip
 _PREVIEW = 5
+_KIND, _PATTERN = "alert-silence-kind", "alert-silence-pattern"
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,17 +273,30 @@ def new_silence(project: str | None, off: str | None) -> None:
 
 
 def _by_pattern(project: str | None) -> SilenceAlerts | None:
+    st.selectbox(
+        "All of a kind",
+        KINDS,
+        index=None,
+        key=_KIND,
+        on_change=_all_of_kind,
+        placeholder="Choose a kind, or write keys below",
+    )
     pattern = st.text_input(
         "Keys of alerts, * for any characters",
-        key="alert-silence-pattern",
+        key=_PATTERN,
         max_chars=300,
         placeholder="run/lora-finetuning/*",
-        help="Each alert shows its key. The first word is its kind: engine, disk, run, workflow, "
-        "endpoint, errors, availability, latency, accuracy, load, predictions, drift, channel.",
+        help="Each alert shows its key. The first word is its kind.",
     ).strip()
     if project is not None:
         st.caption(f"Of the project {plain(project)} alone: it is the one you look at.")
     return _silenced(pattern, project)
+
+
+def _all_of_kind() -> None:
+    kind = st.session_state[_KIND]
+    if kind is not None:
+        st.session_state[_PATTERN] = f"{kind}/*"
 
 
 def end_silence(silence: Silence, off: str | None) -> None:
