@@ -175,7 +175,7 @@ def _fields() -> AddChannel | None:
     quiet, zone = _quiet()
     escalation = st.checkbox(
         "Only what nobody acknowledged in time", key="channel-escalation",
-        help="An alert that nobody acknowledged within 15 minutes.",
+        help="What is critical after 15 minutes, a warning after an hour, info never.",
     )  # fmt: skip
     private = st.checkbox(
         "Its address may be of a private network or this machine", key="channel-private",

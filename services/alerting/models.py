@@ -12,13 +12,17 @@ Condition = Literal["firing", "ok", "unknown"]
 State = Literal["firing", "acknowledged", "silenced", "inhibited", "resolved", "unknown"]
 MessageState = Literal["waiting", "sending", "sent", "failed"]
 NoteKind = Literal[
-    "fired", "again", "worse", "milder", "unknown", "seen", "resolved", "acknowledged", "told",
-    "taken-back", "closed",
+    "fired", "again", "worse", "milder", "unknown", "seen", "resolved", "acknowledged", "lapsed",
+    "told", "taken-back", "closed",
 ]  # fmt: skip
 What = Literal["firing", "reminder", "resolved", "digest", "test", "report", "retraining"]
 """``test``, ``report`` and ``retraining`` are about no alert."""
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+ACKNOWLEDGED_S: Mapping[Severity, float] = {
+    "info": 86_400.0, "warning": 86_400.0, "critical": 14_400.0,
+}  # fmt: skip
+"""How long an acknowledgement counts of which nobody said how long."""
 CAUSE = "cause"
 """The label of an event whose cause was searched for: what kind of cause it was."""
 WHY = "why"
@@ -68,7 +72,7 @@ class Told:
     at: float
     severity: Severity
     level: int = 0
-    """How often it was reminded since."""
+    """How often it was reminded since; -1: nobody looks after it any more, which it is to hear."""
     resolved: bool = False
     """It was told the end, or need not be."""
 
@@ -101,8 +105,14 @@ class Alert:
     owner: str | None = None
     """Who acknowledged it."""
     acknowledged_at: float | None = None
+    acknowledged_until: float | None = None
+    """Then it fires again; None: nobody acknowledged it, or by a version that knew no end."""
     note: str = ""
     """What they said."""
+    left_by: str | None = None
+    """Whose acknowledgement ended while it lasted; None: nobody's since the last one."""
+    left_at: float | None = None
+    """When it did."""
     silence: int | None = None
     """The silence that keeps it quiet now."""
     inhibited_by: str | None = None
@@ -260,7 +270,13 @@ class Policy:
     trickle_s: float = 120.0
     """After a burst one message, of all that waits, each so often."""
     remind_s: tuple[float, ...] = (900.0, 3600.0, 14_400.0, 86_400.0)
-    """After which times since the first message an alert that nobody acknowledged is told again."""
+    """After which times since the first message an alert that nobody acknowledged is told again;
+    after the last one each time that this has passed again, for as long as it fires."""
+    escalate_s: Mapping[Severity, float] = field(
+        default_factory=lambda: {"critical": 900.0, "warning": 3600.0}
+    )
+    """After which time since the first message it is told to channels for escalation, by its
+    severity; of one that is not here they hear nothing."""
     reopen_s: float = 300.0
     """What comes back so soon is the same alert: a trouble that flaps is one."""
     settle_s: float = 60.0
