@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from services.actions.action import Action
 
 _ADDRESS = "channel-address"
+_MADE = "channel-secret"
 
 
 def draw(off: str | None) -> None:
@@ -40,6 +41,7 @@ def draw(off: str | None) -> None:
             "Add it",
             "mlops alerts channels add NAME --severity warning",
             hand_over=_hand_over,
+            after=_show,
         ),
         key="channel-new",
         icon="add_alert",
@@ -223,11 +225,24 @@ def _hand_over(action: "Action", submit: "Callable[[Action], int]") -> int:
     roles.require(state.actor(), "admin", None, action.title)  # nobody else puts a file there
     home = Home.locate()
     address = str(st.session_state[_ADDRESS])
-    reference = channels.keep_address(home, address)
+    secret = channels.new_secret() if action.service == delivery.WEBHOOK else ""
+    reference = channels.keep_address(home, address, secret)
     try:
         number = submit(replace(action, reference=reference))
     except MlopsError:
         channels.forget_address(home, reference)
         raise
     st.session_state["acting"].pop("channel-asked", None)
+    st.session_state[_MADE] = actions.opened(), secret
     return number
+
+
+def _show() -> None:
+    """Draw the secret of a webhook, once: whoever closes the dialog does not see it again."""
+    opened, secret = st.session_state.get(_MADE, ("", ""))
+    if not secret or opened != actions.opened():
+        return
+    st.markdown(
+        "**The secret.** What the webhook is sent is signed with it. It is shown only here."
+    )
+    st.code(secret, language=None, wrap_lines=True)

@@ -10,7 +10,7 @@ from typing import ClassVar, get_args
 
 from services.actions.action import Context, Deed, Step
 from services.actions.roles import Actor, Role
-from services.alerting import channels, delivery, hours, outbox
+from services.alerting import channels, delivery, hours, outbox, webhooks
 from services.alerting.models import Channel, Message, Severity
 from services.errors import InputError, MlopsError
 from services.home import Home
@@ -206,7 +206,9 @@ class TryChannel:
                 "sent", 1, 0.0, now,
             )  # fmt: skip
             try:
-                delivery.deliver(channel, channels.address(Home.locate(), channel), message)
+                home = Home.locate()
+                posted = webhooks.posted(journal, home, channel, message, now)
+                delivery.deliver(channel, channels.address(home, channel), posted)
             except MlopsError as error:
                 lost = replace(message, state="failed", sent_at=None, error=error.message)
                 outbox.record(journal, lost)

@@ -24,6 +24,7 @@ _CHANNELS = schema.alert_channels
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _REFERENCE = re.compile(r"[0-9a-f]{16}")
 _ADDRESS_LIMIT = 4000
+_SECRET_BYTES = 32
 
 
 def check_name(name: str) -> None:
@@ -39,8 +40,18 @@ def check_name(name: str) -> None:
         )
 
 
-def keep_address(home: Home, address: str) -> str:
+def new_secret() -> str:
+    """Return what the messages to a webhook are signed with."""
+    return secrets.token_hex(_SECRET_BYTES)
+
+
+def keep_address(home: Home, address: str, secret: str = "") -> str:
     """Put an address among the secrets, readable by its owner alone; return its reference.
+
+    Args:
+        home: Where the secrets lie.
+        address: One line.
+        secret: What messages to it are signed with; empty: they are not.
 
     Raises:
         InputError: It is empty, too long, or several lines.
@@ -57,7 +68,7 @@ def keep_address(home: Home, address: str) -> str:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(f"{address}\n")
+            file.write(f"{address}\n{secret}\n")
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -76,7 +87,16 @@ def address(home: Home, channel: Channel) -> str:
     Raises:
         PlatformError: It is not there any more.
     """
-    return _read(home, channel.reference, channel.name)
+    return _read(home, channel.reference, channel.name)[0]
+
+
+def secret(home: Home, channel: Channel) -> str:
+    """Return what messages to a channel are signed with, empty when they are not.
+
+    Raises:
+        PlatformError: It is not there any more.
+    """
+    return _read(home, channel.reference, channel.name)[1]
 
 
 def check_reference(home: Home, reference: str, name: str) -> None:
@@ -107,10 +127,11 @@ def _file(reference: str) -> str:
     return f"alert-channel-{reference}.address"
 
 
-def _read(home: Home, reference: str, name: str) -> str:
+def _read(home: Home, reference: str, name: str) -> tuple[str, str]:
     path = home.secrets / _file(reference)
     try:
-        return path.read_text(encoding="utf-8").strip()
+        kept, _, signs = path.read_text(encoding="utf-8").partition("\n")
+        return kept.strip(), signs.strip()
     except (OSError, UnicodeDecodeError) as error:
         raise PlatformError(
             f"The address of the channel {name} cannot be read.",

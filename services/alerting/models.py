@@ -226,6 +226,14 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Post:
+    """What is posted to a webhook, as it is."""
+
+    body: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One notification in the outbox. It is written in the transaction that writes its alerts."""
 
@@ -244,6 +252,8 @@ class Message:
     not_before: float = 0.0
     sent_at: float | None = None
     error: str = ""
+    post: Post | None = None
+    """What its channel gets in place of title and body; made when it is sent, and not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,11 +69,12 @@ def add(
     """Have alerts sent somewhere. The address is asked for, or read from a pipe.
 
     It is one as Apprise writes it (slack://…, mailtos://USER:PASSWORD@HOST, tgram://…), or the
-    https:// address of a webhook. It is kept among the secrets and never shown again.
+    https:// address of a webhook. It is kept among the secrets and never shown again. What a
+    webhook is sent is signed with a secret, which is printed this once.
     """
     from services.actions.alert_channels import AddChannel
     from services.alerting import channels as known
-    from services.alerting.delivery import service_of
+    from services.alerting.delivery import WEBHOOK, service_of
     from services.commands.acting import act, actor
     from services.errors import MlopsError
     from services.home import Home
@@ -83,7 +84,8 @@ def add(
     address = click.prompt("Address", hide_input=True) if sys.stdin.isatty() else sys.stdin.read()
     service = service_of(address.strip())
     home = Home.locate()
-    reference = known.keep_address(home, address)
+    secret = known.new_secret() if service == WEBHOOK else ""
+    reference = known.keep_address(home, address, secret)
     try:
         act(
             AddChannel(
@@ -94,6 +96,9 @@ def add(
     except MlopsError:
         known.forget_address(home, reference)
         raise
+    if secret:
+        say("What it is sent is signed with this secret, which is shown this once:", err=True)
+        click.echo(secret)
     say(f"`mlops alerts test {name}` tries it.", err=True)
 
 
