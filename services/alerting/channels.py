@@ -9,6 +9,7 @@ import json
 import os
 import re
 import secrets
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +17,8 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from services.actions import schema
 from services.actions.journal import Journal
-from services.alerting.models import Channel, Quiet
+from services.alerting import store
+from services.alerting.models import EVERY_DAY, Channel, Event, Quiet
 from services.errors import InputError, NotFoundError, PlatformError
 from services.home import Home
 
@@ -143,7 +145,9 @@ def _read(home: Home, reference: str, name: str) -> tuple[str, str]:
 
 
 def put(journal: Journal, channel: Channel) -> Channel | None:
-    """Keep a channel; return the one of the same name before, whose address is now unused.
+    """Keep a channel; return the one of the same name before.
+
+    That its messages do not arrive is known of it until one arrives: that ends the alert.
 
     Raises:
         JournalError: The journal cannot be written.
@@ -151,7 +155,7 @@ def put(journal: Journal, channel: Channel) -> Channel | None:
     body = asdict(channel)
     for name in ("name", "trouble", "failures"):
         del body[name]
-    values = {"body": json.dumps(body), "trouble": "", "failures": 0}
+    values = {"body": json.dumps(body)}
     mine = _CHANNELS.c.name == channel.name
     with journal.write() as connection:
         row = connection.execute(select(_CHANNELS).where(mine)).first()
@@ -165,6 +169,8 @@ def put(journal: Journal, channel: Channel) -> Channel | None:
 def remove(journal: Journal, name: str) -> Channel | None:
     """Take a channel away with what waits for it; return it, None when there was none.
 
+    An alert that its messages do not arrive ends with it.
+
     Raises:
         JournalError: The journal cannot be written.
     """
@@ -175,6 +181,9 @@ def remove(journal: Journal, name: str) -> Channel | None:
         connection.execute(delete(_CHANNELS).where(mine))
         lost = update(schema.alert_messages).where(schema.alert_messages.c.channel == name, waiting)
         connection.execute(lost.values(state="failed", error="The channel was removed."))
+        if row is not None and row.failures:
+            over = Event(f"channel/{name}", time.time(), "ok", said="The channel was removed.")
+            store.put(connection, [over])
     return None if row is None else channel_of(row)
 
 
@@ -207,9 +216,10 @@ def channel(journal: Journal, name: str) -> Channel:
 def channel_of(row: Row[Any]) -> Channel:
     """Return a channel from its row."""
     body = json.loads(row.body)
-    projects, quiet = body["projects"], body["quiet"]
-    known = {
-        "projects": None if projects is None else tuple(projects),
-        "quiet": None if quiet is None else Quiet(**quiet),
-    }
-    return Channel(name=row.name, **{**body, **known}, trouble=row.trouble, failures=row.failures)
+    for name in ("projects", "kinds"):
+        if body.get(name) is not None:
+            body[name] = tuple(body[name])
+    if body["quiet"] is not None:
+        days = tuple(body["quiet"].pop("days", EVERY_DAY))
+        body["quiet"] = Quiet(**body["quiet"], days=days)
+    return Channel(name=row.name, **body, trouble=row.trouble, failures=row.failures)
