@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from services.actions.action import Action, Lane
-from services.actions.alert_channels import AddChannel, RemoveChannel, TryChannel
+from services.actions.alert_channels import AddChannel, RemoveChannel, SetChannel, TryChannel
 from services.actions.alerts import (
     AcknowledgeAlert,
     CloseAlert,
@@ -109,6 +109,7 @@ ACTIONS: dict[str, type[Any]] = {
         SilenceAlerts,
         EndSilence,
         AddChannel,
+        SetChannel,
         RemoveChannel,
         TryChannel,
         SetObjective,

@@ -180,6 +180,9 @@ class Silence:
         return (self.project is None or self.project == project) and matches(self.pattern, key)
 
 
+EVERY_DAY = tuple(range(7))
+
+
 @dataclass(frozen=True, slots=True)
 class Quiet:
     """Hours of the day in which a channel is told only what is critical."""
@@ -190,6 +193,8 @@ class Quiet:
     """The same; before ``begin``: on the next day."""
     zone: str = "UTC"
     """IANA name of the time zone."""
+    days: tuple[int, ...] = EVERY_DAY
+    """On which they begin: 0 is Monday."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +213,8 @@ class Channel:
     """Whether it may be at an address of a private network."""
     escalation: bool = False
     """It is told only what nobody acknowledged in time."""
+    kinds: tuple[str, ...] | None = None
+    """It is told of alerts of these kinds; None: of all."""
     reference: str = ""
     """Which file of secrets holds its address."""
     created_at: float = 0.0
@@ -217,9 +224,11 @@ class Channel:
     failures: int = 0
     """In a row."""
 
-    def wants(self, severity: Severity, project: str | None) -> bool:
+    def wants(self, severity: Severity, project: str | None, kind: str) -> bool:
         """Return whether such an alert is for it."""
         if rank(severity) < rank(self.severity):
+            return False
+        if self.kinds is not None and kind not in self.kinds:
             return False
         return self.projects is None or project in self.projects
 
@@ -233,6 +242,14 @@ class Note:
     what: NoteKind
     said: str
     actor: str = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What is posted to a webhook, as it is."""
+
+    body: str
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +271,8 @@ class Message:
     not_before: float = 0.0
     sent_at: float | None = None
     error: str = ""
+    post: Post | None = None
+    """What its channel gets in place of title and body; made when it is sent, and not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from services.actions.journal import Journal
-from services.alerting import channels, delivery, outbox, words
+from services.alerting import channels, delivery, outbox, webhooks, words
 from services.alerting.delivery import Send
 from services.alerting.models import Message
 from services.errors import EngineRefusedError, JournalError, MlopsError, NotFoundError
@@ -28,6 +28,8 @@ class Sender:
     home: Home
     send: Send = delivery.deliver
     clock: Callable[[], float] = time.time
+    public: str = ""
+    """Under which address people reach the dashboard; empty: not known."""
     _owed: Callable[[], None] | None = None
     """Notes what became of the last message, while that could not be written down."""
     _blocked: Counter[int] = field(default_factory=Counter)
@@ -77,4 +79,7 @@ class Sender:
 
     def _send(self, message: Message) -> None:
         channel = channels.channel(self.journal, message.channel)
-        self.send(channel, channels.address(self.home, channel), message)
+        posted = webhooks.posted(
+            self.journal, self.home, channel, message, self.clock(), self.public
+        )
+        self.send(channel, channels.address(self.home, channel), posted)

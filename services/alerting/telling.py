@@ -73,7 +73,8 @@ def drafts(
 
 def due_for(alert: Alert, channel: Channel, now: float, policy: Policy) -> What | None:
     """Return what a channel is to be told of an alert; None: nothing now."""
-    if not channel.wants(alert.severity, alert.project):
+    ends = not alert.open and channel.name in alert.told  # whatever it is told of by now
+    if not ends and not channel.wants(alert.severity, alert.project, alert.kind):
         return None
     if alert.labels.get("channel") == channel.name and alert.kind == "channel":
         return None  # it would be told by what does not work

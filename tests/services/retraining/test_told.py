@@ -155,14 +155,16 @@ def test_a_silence_covers_it_and_quiet_hours_put_it_off(lab: Lab, watch: AlertWa
     assert told() == 0
 
 
-def test_a_channel_of_another_project_hears_of_none():
+def test_a_channel_of_another_project_or_of_other_kinds_hears_of_none():
     one = ended("promoted", NOW)
     wanted = {
         each.name for each in (Channel("a", "json"), Channel("b", "json", projects=("clip",)),
-                               Channel("c", "json", projects=("lora",)))
+                               Channel("c", "json", projects=("lora",)),
+                               Channel("d", "json", kinds=("drift",)),
+                               Channel("e", "json", kinds=("retraining",)))
         if telling._wants(each, one)
     }  # fmt: skip
-    assert wanted == {"a", "c"}
+    assert wanted == {"a", "c", "e"}
 
 
 def test_what_belongs_to_a_change_of_state_is_written_with_such_a_change_alone(lab: Lab):
