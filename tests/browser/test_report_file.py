@@ -13,11 +13,15 @@ from services.actions.journal import Journal
 from services.reports import kept, making
 from services.reports.collecting import SECTIONS
 from services.reports.making import Wish
-from services.retraining import store as retrainings
-from tests import alerts_seed, data_seed, hardware_seed, monitoring_seed, seed
+from tests import (
+    alerts_seed,
+    data_seed,
+    hardware_seed,
+    monitoring_seed,
+    retraining_seed,
+    seed,
+)
 from tests.browser.conftest import installed, shot
-from tests.seed import HOSTILE
-from tests.services.retraining.things import evidence, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -40,19 +44,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         seed.fill(settings.mirror_url)
         hardware_seed.fill(home.telemetry, minutes=20)
         data_seed.fill(home, tmp_path_factory.mktemp("projects"))
-        journal, now = Journal.open(settings), time.time()
+        journal = Journal.open(settings)
         monitoring_seed.fill(home, journal)
-        found = alerts_seed.fill(journal, home)
-        for number, state in enumerate(("promoted", "failed", "dropped")):
-            alert = found[alerts_seed.DRIFT].id
-            ended = running(
-                project=alerts_seed.LORA, model=alerts_seed.LORA, state=state, said=HOSTILE,
-                evidence=(evidence(alert, at=now - number),), created_at=now - 900,
-                decided_at=now - 800, ended_at=now - 60, took_minutes=9.0, took_joules=450.0,
-            )  # fmt: skip
-            retrainings.put(journal, ended)
+        alerts_seed.fill(journal, home)
+        retraining_seed.fill(journal)
         journal.close()
-        wish = Wish(kept.new_name(now), None, time.time() - WEEK_S, time.time(), "ana")
+        now = time.time()
+        wish = Wish(kept.new_name(now), None, now - WEEK_S, now, "ana")
         made = making.make(home, wish)
         assert made.missing == ()
         return kept.base(home) / f"{made.name}.html"
