@@ -11,6 +11,7 @@ from dashboard.alerts.address import FIND
 from dashboard.charts.theme import Colours, colours
 from dashboard.components import located, notices, older
 from dashboard.components.tables import PAGE_SIZE
+from dashboard.monitoring.address import to_retraining
 from dashboard.numbers import age, counted, duration, moment
 from dashboard.scope import Scope
 from dashboard.text import markup
@@ -119,7 +120,7 @@ def _retraining(one: Proposal, hues: Colours) -> str:
     title = markup(one.said or one.why, 400)
     if not navigation.has("monitoring"):
         return f'<span title="{title}">{said}</span>'
-    href = navigation.address("monitoring", deployment=one.name, part="retraining")
+    href = to_retraining(one.id)
     return (
         f'<a href="{markup(href)}" title="{title}" style="color:{hues.accent};'
         f'text-decoration:none">{said}</a>'

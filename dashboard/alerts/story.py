@@ -8,6 +8,7 @@ from dashboard import navigation
 from dashboard.alerts import looks
 from dashboard.alerts.access import Story
 from dashboard.charts.theme import Colours
+from dashboard.monitoring.address import to_retraining
 from dashboard.numbers import age, counted, duration, moment
 from dashboard.text import markup
 from services.actions.records import ActionRecord
@@ -87,8 +88,7 @@ def _answer(one: Proposal) -> Line:
     at = one.ended_at or one.decided_at or one.created_at
     return Line(
         at, "retraining", f"Retraining {one.id} is {one.state}: {one.said or one.why}",
-        address=navigation.address("monitoring", deployment=one.name, part="retraining")
-        if navigation.has("monitoring") else "",
+        address=to_retraining(one.id) if navigation.has("monitoring") else "",
     )  # fmt: skip
 
 

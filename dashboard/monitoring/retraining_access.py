@@ -1,14 +1,20 @@
-"""What the panel of retraining reads, limited to what the person may see."""
+"""What the page reads of retrainings, limited to what the person may see."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import streamlit as st
+
 from dashboard import state
+from dashboard.alerts.access import seen
+from dashboard.monitoring.address import RETRAINING
+from dashboard.scope import Scope
 from services.actions import roles
 from services.actions.retraining import AcceptRetraining
 from services.data.service import DataService
-from services.errors import MlopsError
+from services.errors import MlopsError, NotFoundError
 from services.retraining import store
-from services.retraining.models import Happened, Policy, Proposal
+from services.retraining.models import Happened, Policy, Proposal, State
 from services.retraining.threads import thread
 
 _EARLIER = 5
@@ -39,6 +45,39 @@ def picture(project: str, model: str) -> Picture | None:
     now = next((one for one in found if not one.ended), None)
     earlier = tuple(one for one in found if one.ended)[:_EARLIER]
     return Picture(store.policy(journal, project), now, earlier)
+
+
+def named() -> int | None:
+    """Return the number of the retraining in the address, None when there is none."""
+    said = st.query_params.get(RETRAINING, "")
+    return int(said) if said.isdecimal() and len(said) < 18 else None
+
+
+def one(number: int) -> Proposal:
+    """Return a retraining that the person may see.
+
+    Raises:
+        NotFoundError: There is none of this number in the projects that the person sees.
+        JournalError: The journal cannot be read.
+    """
+    found = store.proposal(state.journal(), number)
+    if not roles.sees(state.actor(), found.project):
+        raise NotFoundError(f"There is no retraining {number}.", "`mlops retrain list`")
+    return found
+
+
+def listed(
+    where: Scope, states: Sequence[State], before: int | None, limit: int
+) -> tuple[Proposal, ...]:
+    """Return the retrainings of the scope in some states, () for all, the newest first.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    since = None if where.since is None else where.since.timestamp()
+    return store.proposals(
+        state.journal(), states, projects=seen(where), since=since, before=before, limit=limit
+    )
 
 
 def fresh(one: Proposal) -> Proposal:

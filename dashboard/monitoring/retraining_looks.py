@@ -21,6 +21,7 @@ _STATES: Mapping[State, Look] = {
     "dropped": Look("undo", "▲", "orange", "dropped"),
     "failed": Look("cancel", "✕", "red", "failed"),
 }
+WORDS = tuple(look.word for look in _STATES.values())
 _UNKNOWN = Look("help", "?", "gray", "not known")
 _STEPS: Mapping[str, Look] = {
     "alert": Look("notifications", "▲", "orange", "Alert"),
@@ -40,6 +41,11 @@ _STEPS: Mapping[str, Look] = {
     "dropped": Look("undo", "▲", "orange", "Dropped"),
     "failed": Look("cancel", "✕", "red", "Failed"),
 }
+
+
+def states(words: Sequence[str]) -> tuple[State, ...]:
+    """Return the states that are called so."""
+    return tuple(state for state, look in _STATES.items() if look.word in words)
 
 
 def look(state: str) -> Look:

@@ -86,7 +86,7 @@ def of_alerts(alerts: Iterable[Alert], who: Actor) -> tuple[Need, ...]:
 def _of_alert(one: Alert, *, decide: bool) -> Need:
     page, label, params = "alerts", "Look", {"alert": str(one.id)}
     if decide:
-        page, label, params = "monitoring", "Decide", _panel(one.labels["endpoint"])
+        page, label, params = "monitoring", "Decide", {"retraining": one.labels["retraining"]}
     return Need(
         one.severity,
         one.severity if one.state == "firing" else one.state,
@@ -99,11 +99,6 @@ def _of_alert(one: Alert, *, decide: bool) -> Need:
         waits=one.state,
         number=one.id,
     )
-
-
-def _panel(name: str) -> dict[str, str]:
-    """Return where the retrainings of ``PROJECT.MODEL`` are decided about."""
-    return {"deployment": name, "part": "retraining"}
 
 
 def _said(alert: Alert) -> str:
@@ -297,7 +292,7 @@ def _of_proposal(one: Proposal) -> Need:
         datetime.fromtimestamp(one.created_at, UTC),
         "monitoring",
         "Decide",
-        _panel(one.name),
+        {"retraining": str(one.id)},
         same_as=retrainings.waits_key(one),
     )
 

@@ -141,6 +141,7 @@ def proposals(
     projects: Sequence[str] | None = None,
     model: str | None = None,
     since: float | None = None,
+    before: int | None = None,
     limit: int = 200,
 ) -> tuple[Proposal, ...]:
     """Return proposals, newest first.
@@ -151,6 +152,7 @@ def proposals(
         projects: Of these alone; None: of all.
         model: Of this model of them alone.
         since: Those alone that had not ended by then.
+        before: Those alone that are older than the one of this number.
         limit: The most of them.
 
     Raises:
@@ -165,6 +167,8 @@ def proposals(
         query = query.where(_TABLE.c.model == model)
     if since is not None:
         query = query.where(_TABLE.c.ended_ms.is_(None) | (_TABLE.c.ended_ms >= _ms(since)))
+    if before is not None:
+        query = query.where(_TABLE.c.id < before)
     with journal.read() as connection:
         return tuple(_proposal(row) for row in connection.execute(query))
 

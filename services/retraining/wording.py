@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from urllib.parse import quote
 
 from services.retraining.models import Policy, Proposal, Range
 from services.serving.workbench import SWITCHED_OFF
@@ -42,7 +41,7 @@ def spent(found: Proposal) -> str:
 
 def link(found: Proposal) -> str:
     """Return the page of the dashboard that shows it, from its root on."""
-    return f"/monitoring?deployment={quote(found.name)}&part=retraining"
+    return f"/monitoring?retraining={found.id}"
 
 
 def ranged(found: Range | None, unit: str) -> str:

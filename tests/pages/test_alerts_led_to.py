@@ -28,5 +28,5 @@ def test_the_history_leads_to_the_retrainings_of_each_alert(scene: Scene, open_p
     assert "Retraining 3 dropped" in told
     assert "Retraining 2 dropped" in told
     assert "and 1 before" in told
-    assert f"monitoring?deployment={LORA}.{LORA}&amp;part=retraining" in told
+    assert "/monitoring?retraining=3" in told
     assert "first <b>" not in told

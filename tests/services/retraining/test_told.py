@@ -147,9 +147,7 @@ def test_a_silence_covers_it_and_quiet_hours_put_it_off(lab: Lab, watch: AlertWa
             return telling.promoted(connection, one, now, "http://here")
 
     assert told() == 1
-    assert "http://here/monitoring?deployment=lora.net&part=retraining" in (
-        messages(lab, "retraining")[0].body
-    )
+    assert "http://here/monitoring?retraining=1" in messages(lab, "retraining")[0].body
     quiet = Silence(0, "retraining/lora/*", None, "ana", "Enough.", now - 1, now + 60)
     store.add_silence(journal, quiet, 1)
     assert told() == 0
