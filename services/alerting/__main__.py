@@ -135,7 +135,7 @@ def _service(address: str) -> tuple[Any, str]:
         app_id="mlops", app_desc="MLOps platform", storage_mode="memory", http_redirects=False,
         async_mode=False,
     )  # fmt: skip
-    found = apprise.Apprise.instantiate(address, asset=asset)
+    found: Any = apprise.Apprise.instantiate(address, asset=asset)
     scheme, _, rest = address.partition("://")
     if found is None and scheme.lower() in {"http", "https"}:
         kind = {"http": "json", "https": "jsons"}[scheme.lower()]
