@@ -119,7 +119,7 @@ def test_a_person_of_another_project_sees_none_of_them(three: None, open_page: O
     assert LORA not in told
     app = open_page("monitoring", mirror=LAID, retraining="1", **given)
     assert not app.exception
-    assert "There is no retraining 1." in app.error[0].value
+    assert "There is no retraining 1" in app.error[0].value
     assert "promoted" not in said(app)
 
 
@@ -157,8 +157,8 @@ def test_of_one_that_ended_it_says_what_it_took_and_offers_nothing(three: None, 
     store.change(state.journal(), 1, steps)
     app = open_page("monitoring", role="admin", mirror="full", retraining="1")
     assert not app.exception
-    told = said(app)
-    for words in ("It took 9 min and 450 J, measured.", "+0.012, each version by its own",
+    told = said(app).replace("\\", "")
+    for words in ("It took 9 min and 450 J, measured.", "+0.0120, each version by its own",
                   "accepted by ana", "Version 2 is the champion.", "3 of 20 columns"):  # fmt: skip
         assert words in told
     assert "by history" not in told
@@ -166,7 +166,7 @@ def test_of_one_that_ended_it_says_what_it_took_and_offers_nothing(three: None, 
     assert not keys & {"retraining-accept", "retraining-dismiss", "retraining-stop"}
 
 
-@pytest.mark.parametrize(("number", "told"), [("99", "There is no retraining 99."), ("x", "")])
+@pytest.mark.parametrize(("number", "told"), [("99", "There is no retraining 99"), ("x", "")])
 def test_a_number_of_none_is_a_sentence_and_no_number_is_the_page_itself(
     open_page: Open, number: str, told: str
 ):

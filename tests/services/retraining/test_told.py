@@ -64,7 +64,7 @@ def to_verdict(lab: Lab) -> None:
 
 def test_one_that_waits_is_told_once_and_its_end_too(lab: Lab, watch: AlertWatch):
     lab.alert()
-    for _ in range(5):
+    for _ in range(6):
         look(lab, watch)
     (told,) = messages(lab)
     assert (told.channel, told.severity) == ("ops", "warning")
