@@ -23,18 +23,26 @@ _MEMORY_BYTES = 2 << 30
 _KINDS = {"info": "info", "warning": "warning", "critical": "failure", "resolved": "success"}
 _FORBIDDEN = frozenset({"syslog", "deltachat", "deltachats"})
 """Services that write on this machine."""
+_MAIL = frozenset({"mailto", "mailtos"})
+_ANSWERED = "Socket Exception: "
+"""Before what a server answered, among what Apprise says for its developers alone."""
 
 
 class _Heard(logging.Handler):
     """Keeps what Apprise says of a failure."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.DEBUG)
         self.lines: list[str] = []
+        self.answers: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a line."""
-        self.lines.append(record.getMessage())
+        """Keep a warning, and what a server answered."""
+        said = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self.lines.append(said)
+        elif said.startswith(_ANSWERED):
+            self.answers.append(said.removeprefix(_ANSWERED))
 
 
 def main() -> int:
@@ -58,6 +66,7 @@ def answer(asked: dict[str, Any], refused: list[str]) -> dict[str, object]:
     heard = _Heard()
     logger = logging.getLogger("apprise")
     logger.addHandler(heard)
+    logger.setLevel(logging.DEBUG)
     logger.propagate = False
     to, service = _service(asked["address"])
     if to is None:
@@ -77,7 +86,9 @@ def answer(asked: dict[str, Any], refused: list[str]) -> dict[str, object]:
         if refused:
             return _answer(refused[0], blocked=True)
         if not done:
-            lines = "; ".join(dict.fromkeys(heard.lines)) or "it said no"
+            # Of others they hold addresses, with secrets that may be written in another way.
+            answers = heard.answers if names & _MAIL else []
+            lines = "; ".join(dict.fromkeys((*answers, *heard.lines))) or "it said no"
             why = told(lines, asked["address"])
             sends_on = re.search(r"error=3\d\d", why)
             return _answer(f"{why}: it redirects, which is not followed" if sends_on else why)

@@ -171,9 +171,8 @@ def test_a_secret_lies_with_the_address(home: Home, ops: Channel):
     assert len({channels.new_secret() for _ in range(9)}) == 9
 
 
-def test_a_web_address_is_a_webhook_and_what_apprise_knows_is_not():
+def test_a_web_address_is_a_webhook():
     assert delivery.service_of("https://hooks.example/T0") == delivery.WEBHOOK
-    assert delivery.service_of("jsons://hooks.example/T0") != delivery.WEBHOOK
 
 
 def test_a_body_arrives_as_it_was_signed(hooks: Hooks):
