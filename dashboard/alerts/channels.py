@@ -251,7 +251,7 @@ def _quiet(now: Channel, key: str) -> tuple[str, str, str]:
             max_chars=27, placeholder="mon-fri", help="Those on which they begin; empty: on each.",
         ).strip()  # fmt: skip
         zone = st.text_input(
-            "Time zone of the quiet hours",
+            "Time zone",
             value=held.zone if held else str(state.zone()),
             key=f"{key}-zone",
             max_chars=60,
