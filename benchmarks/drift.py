@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks import drift_days, drift_delay, drift_log
 from benchmarks.drift_data import synthetic
-from benchmarks.drift_log import MODEL, OF, PROJECT
+from benchmarks.drift_log import MODEL, OF, PROJECT, VERSION
 from services.engines.evidently.adapter import Evidently
 from services.home import Home
 from services.monitoring import exporting, reference, windows
@@ -96,7 +96,7 @@ def _alone(
 ) -> float:
     """Return the seconds of Evidently on the same rows, which are Parquet files already."""
     since, until = baseline.since or 0.0, baseline.until or now
-    chosen = reference.of_window(home, PROJECT, MODEL, since, until)
+    chosen = reference.of_window(home, PROJECT, MODEL, since, until, VERSION)
     assert chosen is not None
     window = windows.read(home, *OF, now, now - 3600.0)
     with tempfile.TemporaryDirectory() as place:

@@ -4,7 +4,7 @@
 
 A trial is a reference and a window of as many rows each; one line counts, that of the whole vector.
 Data: scikit-learn's digits as pictures of 8 × 8 pixels, drawn with replacement, and unit vectors of
-48 elements around eight topics. Beside the counts stand Wilson's 95 % limits.
+48 elements around eight topics. Beside the counts stand their limits (``benchmarks.shares``).
 """
 
 import argparse
@@ -17,6 +17,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from benchmarks.shares import Share
 from services.monitoring import reference
 from services.monitoring.verdict import judge
 
@@ -71,19 +72,11 @@ def measure(title: str, trials: int, rows: int, before: Draw, after: Draw) -> No
         moved = {one.name for one in columns if one.state == "drifted"}
         whole += "input.x" in moved
         plain += bool(moved - {"input.x"})
-    low, high = wilson(whole, trials)
     print(
-        f"  {title:44} {whole:4}/{trials} ({low:.1%} to {high:.1%})   by its four figures "
+        f"  {title:44} {Share(whole, trials)!s:34}   by its four figures "
         f"{plain:4}/{trials}   {spent / trials * 1000:.0f} ms a check",
         flush=True,
     )
-
-
-def wilson(found: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    share, wide = found / of, z * z / of
-    middle = (share + wide / 2) / (1 + wide)
-    half = z * np.sqrt(share * (1 - share) / of + wide / of / 4) / (1 + wide)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def of(draw: Draw, change: Callable[[np.ndarray], np.ndarray]) -> Draw:

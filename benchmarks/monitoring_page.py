@@ -152,7 +152,7 @@ def main() -> None:
     for name, version in found.items():
         project, _, model = name.partition(".")
         wanted = Endpoint(project, model, Target(version, memory_bytes=10**8))
-        store.change(journal, project, model, lambda _, wanted=wanted: wanted)  # type: ignore[misc]
+        store.change(journal, project, model, lambda _, wanted=wanted: wanted)
         objectives.fill(home, options.requests, options.days, time.time(), project, model)
     monitoring_seed.many(home, found, days=options.days)
     beat(home, found)

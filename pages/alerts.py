@@ -32,7 +32,8 @@ if named is not None:
     detail.draw(named, off)
     command_line(
         f"mlops alerts show {named}",
-        f"mlops alerts ack {named} --note TEXT",
+        f"mlops alerts ack {named} --for 4h --note TEXT",
+        f"mlops alerts release {named}",
         f"mlops alerts silence {named} --for 2h --reason TEXT",
         f"mlops alerts close {named} --reason TEXT",
     )

@@ -62,6 +62,10 @@ def _buttons(alert: Alert, reasons: Reasons) -> None:
         "ack", [alert.id], "alert-ack", reasons.against("ack", alert.project),
         label="Acknowledge" if alert.owner is None else "Take it over",
     )  # fmt: skip
+    if alert.owner is not None:
+        acting.button(
+            "release", [alert.id], "alert-release", reasons.against("release", alert.project)
+        )
     if alert.silence is None:
         acting.button(
             "silence", [alert.id], "alert-silence", reasons.against("silence", alert.project)
@@ -112,6 +116,10 @@ def _standing(found: Story) -> None:
             note = f": {plain(alert.note, 400)}" if alert.note else "."
             when = _ago(alert.acknowledged_at or alert.since)
             st.markdown(f"{plain(alert.owner)}, {when}{note}")
+            _ends(alert)
+        elif alert.left_by is not None:
+            did = f"{plain(alert.left_by)} did until {_ago(alert.left_at or alert.since)}."
+            st.caption(f"Nobody now; {did}" if alert.open else did)
         else:
             st.caption("Nobody." if alert.open else "Nobody did.")
         if silence is not None:
@@ -130,6 +138,12 @@ def _standing(found: Story) -> None:
                     "alerts", label, icon="subdirectory_arrow_right", hover="", alert=str(by.id)
                 )
                 st.caption("While that lasts nobody is told of this one.")
+
+
+def _ends(alert: Alert) -> None:
+    if alert.open and alert.acknowledged_until is not None:
+        until = plain(ages.exact(datetime.fromtimestamp(alert.acknowledged_until, UTC)))
+        st.caption(f"Until {until}; then it fires again if it is still open.")
 
 
 def _ties(found: Story) -> None:

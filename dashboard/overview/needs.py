@@ -78,12 +78,14 @@ def untold(needs: Iterable[Need], keys: Iterable[str]) -> tuple[Need, ...]:
 def of_alerts(alerts: Iterable[Alert], who: Actor) -> tuple[Need, ...]:
     """Return alerts as needs; one of a decision leads to where it is made, for who may make it."""
     approver = at_least(who, AcceptRetraining.role)
-    return tuple(_of_alert(one, approver=approver) for one in alerts)
+    return tuple(
+        _of_alert(one, decide=approver and retrainings.waits_for(one, who.name)) for one in alerts
+    )
 
 
-def _of_alert(one: Alert, *, approver: bool) -> Need:
+def _of_alert(one: Alert, *, decide: bool) -> Need:
     page, label, params = "alerts", "Look", {"alert": str(one.id)}
-    if approver and retrainings.is_waiting(one.key):
+    if decide:
         page, label, params = "monitoring", "Decide", {"retraining": one.labels["retraining"]}
     return Need(
         one.severity,

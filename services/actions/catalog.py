@@ -5,8 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 from services.actions.action import Action, Lane
-from services.actions.alert_channels import AddChannel, RemoveChannel, TryChannel
-from services.actions.alerts import AcknowledgeAlert, CloseAlert, EndSilence, SilenceAlerts
+from services.actions.alert_channels import AddChannel, RemoveChannel, SetChannel, TryChannel
+from services.actions.alerts import (
+    AcknowledgeAlert,
+    CloseAlert,
+    EndSilence,
+    ReleaseAlert,
+    SilenceAlerts,
+)
 from services.actions.api_keys import AddApiKey, RevokeApiKey
 from services.actions.archive import ArchiveRun
 from services.actions.archive_version import ArchiveVersion
@@ -98,10 +104,12 @@ ACTIONS: dict[str, type[Any]] = {
         SetReportSchedule,
         RemoveReportSchedule,
         AcknowledgeAlert,
+        ReleaseAlert,
         CloseAlert,
         SilenceAlerts,
         EndSilence,
         AddChannel,
+        SetChannel,
         RemoveChannel,
         TryChannel,
         SetObjective,

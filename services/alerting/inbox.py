@@ -110,7 +110,7 @@ def _of_alert(alert: Alert, actor: Actor) -> Item:
     if alert.state == "acknowledged":
         said = f"{alert.owner} looks after it. {alert.said}"
     act = "Acknowledge" if alert.state == "firing" and at_least(actor, "operator") else ""
-    if retraining.is_waiting(alert.key) and at_least(actor, "approver"):
+    if at_least(actor, "approver") and retraining.waits_for(alert, actor.name):
         act = "Decide"
     return Item(
         "alert", alert.id, alert.severity, alert.state, alert.project, alert.title or alert.key,

@@ -27,6 +27,9 @@ from services.commands.output import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from services.actions.action import Action
     from services.alerting.models import Alert
     from services.retraining.outcomes import Outcome
 
@@ -36,7 +39,7 @@ _UNIT_S = {"m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 @click.group()
 def alerts() -> None:
-    """Alerts: list, show, ack, close, silence, silences, unsilence, channels, test."""
+    """Alerts: list, show, ack, release, close, silence, silences, unsilence, channels, test."""
 
 
 alerts.add_command(list_alerts)
@@ -87,12 +90,22 @@ def _told(alert: "Alert") -> None:
         f"Not known now: {alert.unknown_because}" if alert.unknown_because else "",
         f"Explained by {alert.inhibited_by}." if alert.inhibited_by else "",
         f"Kept quiet by silence {alert.silence}." if alert.silence else "",
-        f"{alert.owner} looks after it. {alert.note}" if alert.owner else "",
+        _looked_after(alert),
         f"Ended {moment(at(alert.resolved_at))}: {alert.resolution}" if alert.resolved_at else "",
         *(f"· {one}" for one in alert.evidence),
     ):
         if line:
             say(line)
+
+
+def _looked_after(alert: "Alert") -> str:
+    if alert.owner is not None:
+        ends = alert.acknowledged_until
+        until = f" until {moment(at(ends))}" if ends is not None else ""
+        return f"{alert.owner} looks after it{until}. {alert.note}"
+    if alert.open and alert.left_by is not None:
+        return f"Acknowledged by {alert.left_by} until {moment(at(alert.left_at))}, still open."
+    return ""
 
 
 def _led_to(found: "Outcome") -> None:
@@ -110,10 +123,31 @@ def _led_to(found: "Outcome") -> None:
 @alerts.command()
 @click.argument("alert_ids", metavar="ID…", type=int, nargs=-1, required=True)
 @click.option("--note", default="", help="What you do about it.")
+@click.option(
+    "--for", "length", metavar="LENGTH",
+    help="30m, 4h, 7d; after which it fires again. Else a day, of critical ones 4 hours.",
+)  # fmt: skip
 @sentences
-def ack(*, alert_ids: tuple[int, ...], note: str) -> None:
-    """Say that you look after alerts: they are not told again unless they get worse."""
+def ack(*, alert_ids: tuple[int, ...], note: str, length: str | None) -> None:
+    """Say that you look after alerts: for that time they are told only if they get worse."""
     from services.actions.alerts import AcknowledgeAlert
+
+    for_s = None if length is None else seconds(length)
+    _each(alert_ids, lambda one: AcknowledgeAlert(one.id, one.project, note, for_s), "acknowledged")
+
+
+@alerts.command()
+@click.argument("alert_ids", metavar="ID…", type=int, nargs=-1, required=True)
+@sentences
+def release(*, alert_ids: tuple[int, ...]) -> None:
+    """Give alerts back that somebody looks after: they fire again at once."""
+    from services.actions.alerts import ReleaseAlert
+
+    _each(alert_ids, lambda one: ReleaseAlert(one.id, one.project), "given back")
+
+
+def _each(alert_ids: tuple[int, ...], asked: "Callable[[Alert], Action]", what: str) -> None:
+    """Do something to each of some alerts; one that ended meanwhile keeps no other waiting."""
     from services.alerting import store
     from services.commands.acting import act, context
     from services.errors import JournalError, MlopsError
@@ -124,17 +158,17 @@ def ack(*, alert_ids: tuple[int, ...], note: str) -> None:
     refused: list[MlopsError] = []
     for one in found:
         try:
-            act(AcknowledgeAlert(one.id, one.project, note))
+            act(asked(one))
         except JournalError:
             raise
-        except MlopsError as error:  # one that ended meanwhile keeps no other waiting
+        except MlopsError as error:
             if len(found) == 1:
                 raise
             say(f"Alert {one.id}: {error.message}", err=True)
             refused.append(error)
     if refused:
         raise MlopsError(
-            f"{len(refused)} of {len(found)} alerts could not be acknowledged.", refused[0].hint
+            f"{len(refused)} of {len(found)} alerts could not be {what}.", refused[0].hint
         )
 
 

@@ -215,7 +215,7 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         *([Loop("in service", noting.turn, in_service.INTERVAL_S)] if serves else []),
         *([Loop("monitoring", checks.turn, monitoring.INTERVAL_S)] if serves else []),
         Loop("retraining", retrains.turn, retraining.INTERVAL_S),
-        Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
+        Loop("notifications", Sender(journal, home, public=public).turn, alerts.SENDING_INTERVAL_S),
         Loop("reports", reporting.turn, reports.INTERVAL_S),
         *_lineage(home, settings, mirror, journal),
         *flows,

@@ -19,7 +19,7 @@ from services.retraining.models import Proposal
 _ACTIONS = schema.actions
 _DEEDS = 50
 """The newest actions of an alert that are told."""
-OWN = frozenset({"alert-ack", "alert-close"})
+OWN = frozenset({"alert-ack", "alert-release", "alert-close"})
 """Actions that the alert's own lines tell: who looks after it, how it ended."""
 
 

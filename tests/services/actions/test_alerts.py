@@ -9,7 +9,13 @@ from services.access import store as people
 from services.actions import catalog
 from services.actions.action import Context
 from services.actions.alert_channels import AddChannel, RemoveChannel, TryChannel
-from services.actions.alerts import AcknowledgeAlert, CloseAlert, EndSilence, SilenceAlerts
+from services.actions.alerts import (
+    AcknowledgeAlert,
+    CloseAlert,
+    EndSilence,
+    ReleaseAlert,
+    SilenceAlerts,
+)
 from services.actions.executor import ActionRecord, Executor
 from services.actions.roles import Actor
 from services.alerting import channels, deciding, delivery, inbox, outbox, store
@@ -273,7 +279,8 @@ def test_a_test_that_fails_fails_at_once_with_the_reason(
 
 def test_all_of_them_come_back_from_the_journal(home: Home):
     for action in (
-        AcknowledgeAlert(1, "p", "n"), CloseAlert(1, None, "r"), SilenceAlerts("*", "r", 5.0),
+        AcknowledgeAlert(1, "p", "n", 60.0), ReleaseAlert(1, "p"), CloseAlert(1, None, "r"),
+        SilenceAlerts("*", "r", 5.0),
         EndSilence(1),
         add(home, projects=("p",)), RemoveChannel("ops"), TryChannel("ops"),
     ):  # fmt: skip

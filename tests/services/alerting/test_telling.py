@@ -144,8 +144,8 @@ def test_a_controller_that_was_away_reminds_once():
 
 def test_an_escalation_is_told_what_nobody_acknowledged_in_time():
     boss = channel("boss", escalation=True)
-    one = told(alert())
-    due = LATER + POLICY.remind_s[0]
+    one = told(alert(severity="critical"))
+    due = LATER + POLICY.escalate_s["critical"]
     assert [d.channel for d in drafts([one], [OPS, boss], now=due - 1)] == []
     assert [d.channel for d in drafts([one], [OPS, boss], now=due)] == ["ops", "boss"]
     owned = replace(one, owner="ana")

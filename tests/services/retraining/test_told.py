@@ -64,7 +64,7 @@ def to_verdict(lab: Lab) -> None:
 
 def test_one_that_waits_is_told_once_and_its_end_too(lab: Lab, watch: AlertWatch):
     lab.alert()
-    for _ in range(3):
+    for _ in range(6):
         look(lab, watch)
     (told,) = messages(lab)
     assert (told.channel, told.severity) == ("ops", "warning")
@@ -77,7 +77,7 @@ def test_one_that_waits_is_told_once_and_its_end_too(lab: Lab, watch: AlertWatch
     lab.done(DismissRetraining(lab.one().id, PROJECT, "The data is bad."), ANA)
     look(lab, watch)
     over = {one.channel: one.body for one in messages(lab, "resolved")}
-    assert set(over) == {"ops", "escalation"}  # which was told of it after 15 min
+    assert set(over) == {"ops", "escalation"}  # which was told of it after an hour
     assert "ana dismissed it: The data is bad." in over["ops"]
 
 
@@ -153,14 +153,16 @@ def test_a_silence_covers_it_and_quiet_hours_put_it_off(lab: Lab, watch: AlertWa
     assert told() == 0
 
 
-def test_a_channel_of_another_project_hears_of_none():
+def test_a_channel_of_another_project_or_of_other_kinds_hears_of_none():
     one = ended("promoted", NOW)
     wanted = {
         each.name for each in (Channel("a", "json"), Channel("b", "json", projects=("clip",)),
-                               Channel("c", "json", projects=("lora",)))
+                               Channel("c", "json", projects=("lora",)),
+                               Channel("d", "json", kinds=("drift",)),
+                               Channel("e", "json", kinds=("retraining",)))
         if telling._wants(each, one)
     }  # fmt: skip
-    assert wanted == {"a", "c"}
+    assert wanted == {"a", "c", "e"}
 
 
 def test_what_belongs_to_a_change_of_state_is_written_with_such_a_change_alone(lab: Lab):
