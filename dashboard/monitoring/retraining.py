@@ -50,9 +50,7 @@ def draw(project: str, model: str, version: int | None) -> None:
 def alone(number: int) -> None:
     """Draw one retraining, whatever became of it."""
     one = access.one(number)
-    label = f"{plain(one.project, 60)} / {plain(one.model, 60)}"
-    navigation.link("model", label, icon="package_2", hover="", of=one.project, model=one.model)
-    _one(one, access.why_off())
+    _one(one, access.why_off(), alone=True)
     st.fragment(_follow, run_every=_LIVE_S)(partial(access.one, number), _mark(one))
 
 
@@ -79,11 +77,17 @@ def _none(project: str, model: str, off: str | None) -> None:
         acting.propose(project, model, off)
 
 
-def _one(one: Proposal, off: str | None) -> None:
+def _one(one: Proposal, off: str | None, *, alone: bool = False) -> None:
+    """Draw one; ``alone``: under its own title, so that what is to be said is whose it is."""
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             badges.badge(looks.look(one.state), why=one.said)
-            st.markdown(f"**Retraining {one.id}**", width="content")
+            if alone:
+                label = f"{plain(one.project, 60)} / {plain(one.model, 60)}"
+                where = {"of": one.project, "model": one.model}
+                navigation.link("model", label, icon="package_2", hover="", **where)
+            else:
+                st.markdown(f"**Retraining {one.id}**", width="content")
             marked.lineage(f"retraining:{one.id}")
             st.caption(_since(one), width="stretch")
             if one.state == "open":

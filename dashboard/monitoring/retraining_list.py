@@ -21,9 +21,9 @@ from dashboard.text import markup
 from services.retraining import wording
 from services.retraining.models import Proposal, State
 
-_HEADS = ("Retraining", "State", "Why", "Cost", "Outcome", "When", "Thread")
-_WIDE_PX = (130, 90, 160, 90, 140, 70, 50)
-"""Of each column at least; in a narrow window the table scrolls by itself."""
+_HEADS = ("Retraining", "State", "Why", "Cost", "Outcome", "When")
+_WIDE_PX = (84, 74, 126, 62, 108, 60)
+"""Of each column at least: they fit into a window of 1000."""
 _LIVE_S = 5.0
 _ALERTS = 3
 """Of a retraining; its own page has all."""
@@ -80,14 +80,13 @@ def _row(one: Proposal, hues: Colours, now: datetime, zone: tzinfo, edge: str) -
     cells = (
         f"{_link(to_retraining(one.id), f'Retraining {one.id}', f'{hues.text};font-weight:600')}"
         f'<br><span style="{quiet}">{markup(one.project, 60)} · {markup(one.model, 60)}'
-        f"{_versions(one)}</span>",
+        f"{_versions(one)}</span><br>{_link(lineage, 'Lineage', f'{hues.accent};font-size:12px')}",
         f'<span style="color:{hue(shown, hues)}"><span aria-hidden="true">{shown.sign}</span> '
         f"{shown.word}</span>",
         f"{markup(one.why, 160)}{_who(one, quiet, hues)}",
         _cost(one, quiet),
         _outcome(one, quiet),
         _when(one, now, zone, quiet),
-        _link(lineage, "Lineage", hues.accent),
     )
     drawn = "".join(
         f'<td style="padding:6px 12px 6px 0;vertical-align:top;overflow-wrap:anywhere;'
@@ -115,6 +114,7 @@ def _cost(one: Proposal, quiet: str) -> str:
         known = ((one.minutes, "min"), (one.joules, "J"))
         parts = [f"{found.median:,.4g} {unit}" for found, unit in known if found is not None]
         spent, how = " and ".join(parts), "by history"
+    spent = spent.replace(" and ", "<br>")  # a line each
     return f'{spent}<br><span style="{quiet}">{how}</span>' if spent else "–"
 
 
