@@ -98,7 +98,8 @@ def _row(one: Proposal, hues: Colours, now: datetime, zone: tzinfo, edge: str) -
 
 def _versions(one: Proposal) -> str:
     named = [str(number) for number in (one.version, one.candidate) if number is not None]
-    return f" {' → '.join(named)}" if named else ""
+    told = " → ".join(named)
+    return f' <span style="white-space:nowrap">{told}</span>' if named else ""
 
 
 def _who(one: Proposal, quiet: str, hues: Colours) -> str:

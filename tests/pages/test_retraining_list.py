@@ -65,7 +65,7 @@ def test_it_says_how_far_each_is_why_what_it_took_and_what_came_of_it(
     app = shown(open_page, role=role)
     good, failed, waits = (row(app, number) for number in (1, 2, 3))
     for words in (
-        f"{LORA} · {LORA} 1 → 2", "promoted", "3 of 20 columns drifted.", "/alerts?alert=7",
+        f"{LORA} · {LORA} <", ">1 → 2<", "promoted", "3 of 20 columns drifted.", "/alerts?alert=7",
         "9 min<br>450 J<br>", "measured", "Version 2 is live and champion.", "metric +0.012",
         "1 h ago", "lasted 1 h 30 min", "/monitoring?retraining=1",
         "/lineage?id=retraining%3A1",
