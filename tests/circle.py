@@ -33,16 +33,18 @@ LONG = 120_000
 Mlops = Callable[..., str]
 
 
-def digits() -> tuple[np.ndarray, np.ndarray]:
-    """Return the project's own test images, as its code cuts, and which digit each is.
+Digits = tuple[np.ndarray, np.ndarray]
+"""Images, rows of 64 pixels in [0, 1], and which digit each is."""
 
-    300 rows of 64 pixels in [0, 1].
-    """
+
+def digits() -> tuple[Digits, Digits]:
+    """Return the project's own 300 test images, as its code cuts, and all 1,797."""
     images, labels = load_digits(return_X_y=True)
+    images = (images / 16.0).astype(np.float32)
     _, test, _, right = train_test_split(
-        (images / 16.0).astype(np.float32), labels, test_size=300, stratify=labels, random_state=20
+        images, labels, test_size=300, stratify=labels, random_state=20
     )
-    return np.asarray(test), np.asarray(right)
+    return (np.asarray(test), np.asarray(right)), (images, labels)
 
 
 def inverted(images: np.ndarray) -> np.ndarray:
@@ -52,7 +54,7 @@ def inverted(images: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Asking:
-    """An application with a key: it asks for test images, and later tells which digit each was."""
+    """An application with a key: it asks for images, and later tells which digit each was."""
 
     gateway: str
     key: str
@@ -62,22 +64,26 @@ class Asking:
 
     def __post_init__(self) -> None:
         self._draw = np.random.default_rng(self.seed)
-        self._images, self._labels = digits()
+        self._test, self._all = digits()
 
     def ask(
         self,
         requests: int = ROWS // _BATCH,
-        shift: Callable[[np.ndarray], np.ndarray] = lambda images: images,
+        shift: Callable[[np.ndarray], np.ndarray] | None = None,
         *,
         tells: bool = True,
     ) -> None:
-        """Ask; each request has other rows than the one before; tell what they were."""
+        """Ask for test images, or for shifted ones of all digits; tell what they were.
+
+        Each request has other rows than the one before.
+        """
+        images, labels = self._all if shift else self._test
         with httpx.Client(
             headers={"Authorization": f"Bearer {self.key}"}, timeout=60, trust_env=False
         ) as client:
             for _ in range(requests):
-                drawn = self._draw.integers(0, len(self._images), _BATCH)
-                rows = shift(self._images[drawn])
+                drawn = self._draw.integers(0, len(images), _BATCH)
+                rows = shift(images[drawn]) if shift else images[drawn]
                 answer = client.post(
                     f"{self.gateway}/predict/{PROJECT}/{MODEL}",
                     json={"columns": {"image": rows.tolist()}},
@@ -88,7 +94,7 @@ class Asking:
                     continue
                 told = client.post(
                     f"{self.gateway}/feedback/{answer.headers['x-request-id']}",
-                    json={"label": self._labels[drawn].tolist()},
+                    json={"label": labels[drawn].tolist()},
                 )
                 assert told.status_code == 202, told.text
 

@@ -87,6 +87,13 @@ def _verdict(said: "Judged", baseline: str) -> str:
     if said.state == "drifted":
         return _moved(said, baseline)
     if said.state == "too few":
+        few = [one for one in said.columns if one.state == "too few"]
+        if few and all(one.n_reference < one.n_current for one in few):
+            rows = max(one.n_reference for one in few)
+            return (
+                f"Too few rows to tell whether the {what} moved: there are only {rows:,} of "
+                f"{baseline}."
+            )
         return f"Too few predictions yet to tell whether the {what} moved from {baseline}."
     return f"The {what} are as in {baseline}."
 
