@@ -45,13 +45,13 @@ def test_a_missed_objective_comes_first_though_its_checks_are_steady(
     verdicts.record([verdict(3, "steady")])
     verdicts.record([verdict(severity="medium", project="q")])
     answered(home, "p", 200, 50, 6 * 3600.0)
-    answered(home, "q", 200, 0, 1800.0)
+    answered(home, "q", 200, 0, 2 * 3600.0)
     done = typed("list")
     assert done.exit_code == 0, done.output
     rows = [line.split("\t") for line in done.output.splitlines()]
     assert [[row[0], row[1], *row[6:9]] for row in rows] == [
         ["p.m", "steady", "missed (errors)", "6 h", "–"],
-        ["q.m", "drifted", "met", "30 min", "–"],
+        ["q.m", "drifted", "met", "2 h", "–"],
     ]  # fmt: skip
 
 
