@@ -3,9 +3,11 @@
     .venv/bin/python -m benchmarks.alerts [--only PART…] [--trials 10] [--events 10000] [--kills 20]
 
 Parts: ``delay`` (from an event handed over to its arrival at a webhook, through real Apprise, with
-the loops and pauses of the controller; bound 15 s), ``storm`` (as many events; messages a channel,
-time and memory; bound 20 messages in all), ``kills`` (the loop killed while it storms; none missed,
-at most one doubled a kill). Each part has a home of its own.
+the loops, pauses and settings of the controller: the first and the second warning of a quiet group,
+each trial in a home of its own; bound 15 s), ``storm`` (as many events; messages to three channels
+in 20 minutes, with the first reminder, time and memory; bound 20 messages in all), ``kills`` (the
+loop killed while it storms; none missed, at most one doubled a kill). Each part has a home of its
+own.
 """
 
 import argparse
@@ -29,7 +31,8 @@ from tests.services.alerting import drill, webhook
 
 BOUND_S = 15.0
 BOUND_MESSAGES = 20
-_NAMES = ("ops", "boss")
+_NAMES = ("ops", "boss", "night")
+_STORM_S = 1200
 
 
 def event(number: int, project: str | None = None) -> Event:
@@ -51,32 +54,35 @@ def add(journal: Journal, home: Home, name: str, address: str) -> None:
 
 
 def delay(folder: Path, trials: int) -> bool:
-    home, journal = opened(folder)
-    with webhook.running() as hooks:
-        add(journal, home, "ops", hooks.address("take"))
-        loops = [
-            Loop("alerts", AlertWatch(home, journal, ()).turn, alerts.INTERVAL_S),
-            Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
-        ]
-        for loop in loops:
-            loop.start()
-        took = []
-        for number in range(trials):
-            before, began = len(hooks.got), time.monotonic()
-            # Each of a project of its own, critical: no group and no burst delays it.
-            one = Event(f"run/x{number}/a", time.time(), "firing", "critical", f"x{number}")
-            store.post(journal, [one])
-            while len(hooks.got) == before and time.monotonic() - began < 4 * BOUND_S:
-                time.sleep(0.01)
-            took.append(time.monotonic() - began)
-            if number % 3 == 2:  # what a burst holds back is not what is measured
-                with journal.write() as connection:
-                    connection.exec_driver_sql("DELETE FROM alert_messages")
-        for loop in loops:
-            loop.stop()
-    took.sort()
-    print(f"delay, {trials} events: median {took[len(took) // 2]:.1f} s, most {took[-1]:.1f} s")
-    return took[-1] <= BOUND_S
+    took: dict[int, list[float]] = {1: [], 2: []}
+    for trial in range(trials):
+        home, journal = opened(folder / str(trial))
+        with webhook.running() as hooks:
+            add(journal, home, "ops", hooks.address("take"))
+            loops = [
+                Loop("alerts", AlertWatch(home, journal, ()).turn, alerts.INTERVAL_S),
+                Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
+            ]
+            for loop in loops:
+                loop.start()
+            for number, spent in took.items():
+                began = time.monotonic()
+                key = f"drift/lora/m/{number}"
+                store.post(journal, [Event(key, time.time(), "firing", "warning", "lora")])
+                while len(hooks.got) < number and time.monotonic() - began < 4 * BOUND_S:
+                    time.sleep(0.01)
+                spent.append(time.monotonic() - began)
+            for loop in loops:
+                loop.stop()
+        journal.close()
+    for number, spent in took.items():
+        spent.sort()
+        print(
+            f"delay, {trials} × warning {number} of a quiet group: median "
+            f"{spent[len(spent) // 2]:.1f} s, most {spent[-1]:.1f} s"
+        )
+    worst = max(max(spent) for spent in took.values())
+    return worst <= BOUND_S
 
 
 def storm(folder: Path, count: int) -> bool:
@@ -88,8 +94,8 @@ def storm(folder: Path, count: int) -> bool:
         store.post(journal, [event(n) for n in range(begin, min(begin + 1000, count))])
     posted = time.monotonic() - began
     began, longest = time.monotonic(), 0.0
-    # Ten minutes of the loop, told as fast as it goes: what a burst held back is told, too.
-    for step in range(0, 700, 5):
+    # Twenty minutes of the loop, told as fast as it goes: what was held back, and reminders, too.
+    for step in range(0, _STORM_S, 5):
         again = True
         while again:
             turn = time.monotonic()
@@ -103,9 +109,10 @@ def storm(folder: Path, count: int) -> bool:
         1 if sys.platform == "darwin" else 1024
     )
     print(
-        f"storm, {count:,} events: {len(messages)} messages to {len(_NAMES)} channels, "
+        f"storm, {count:,} events: {len(messages)} messages to {len(_NAMES)} channels in "
+        f"{_STORM_S // 60} min, "
         f"{open_now:,} alerts, told {[len(one) for one in told.values()]}; handed over in "
-        f"{posted:.1f} s, 140 turns in {took:.1f} s, the longest {longest:.1f} s, "
+        f"{posted:.1f} s, {_STORM_S // 5} turns in {took:.1f} s, the longest {longest:.1f} s, "
         f"peak {peak:.0f} MiB"
     )
     return len(messages) <= BOUND_MESSAGES and all(len(one) == count for one in told.values())

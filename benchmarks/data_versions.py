@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 ARRAYS = 8
@@ -101,14 +102,14 @@ def load(path: Path, way: str) -> None:
     )
 
 
-def _lazy(path: Path) -> list:
+def _lazy(path: Path) -> list[Any]:
     import mlx.core as mx
 
     found = mx.load(str(path))
     return list(found.values()) if isinstance(found, dict) else [found]
 
 
-def _read(path: Path) -> list:
+def _read(path: Path) -> list[Any]:
     import mlx.core as mx
     import numpy as np
 
@@ -163,7 +164,7 @@ def versions(folder: Path, make: str, amount: int) -> None:
     _make_files(project, make, amount)
     figures: dict[str, float] = {}
 
-    def timed(name: str, act: Callable[[], object]) -> object:
+    def timed(name: str, act: Callable[[], Any]) -> Any:  # noqa: ANN401
         began = time.perf_counter()
         found = act()
         figures[name] = time.perf_counter() - began

@@ -15,6 +15,7 @@ import random
 import statistics
 import time
 from dataclasses import replace
+from typing import Any
 
 from services.resources.ledger import cost
 from services.resources.models import GIB, Capacity, Needs
@@ -47,7 +48,7 @@ def day(
         name: Share(name, chance.choice((1.0, 1.0, 2.0)) if weights else 1.0, chance.randint(3, 8))
         for name in PROJECTS
     }
-    found = []
+    found: list[Any] = []
     while len(found) < count:
         project = chance.choices(PROJECTS, wants)[0]
         at = BEGIN + chance.uniform(0, 0.6) * length_s

@@ -157,7 +157,7 @@ def gateway(folder: Path, *, log: bool = True) -> Iterator[Way]:
                 [sys.executable, "-P", "-m", "benchmarks.gateway", "--bare", str(lab.port)],
                 cwd=ROOT, env=labs.variables(lab.home), stderr=subprocess.DEVNULL,
             ) as process:  # fmt: skip
-                lab.gateway = process  # type: ignore[assignment]
+                lab.gateway = process
                 ready(lab.port)
                 yield lab.port, "/predict/lab/rows", {"X-API-Key": lab.key}, BODY
                 process.terminate()

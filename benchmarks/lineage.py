@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import orjson
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, Table, insert
 
 from services.actions import schema as journal_schema
 from services.actions.journal import Journal
@@ -77,18 +77,18 @@ def fill(home: Home, runs: int, versions: int) -> None:
     journal.close()
 
 
-def write_many(engine: Engine, table: object, rows: Iterator[dict[str, object]]) -> None:
+def write_many(engine: Engine, table: Table, rows: Iterator[dict[str, object]]) -> None:
     """Write rows of any number, some thousands in each transaction."""
     some: list[dict[str, object]] = []
     for row in rows:
         some.append(row)
         if len(some) == _AT_ONCE:
             with engine.begin() as connection:
-                connection.execute(insert(table), some)  # type: ignore[call-overload]  # any table
+                connection.execute(insert(table), some)
             some = []
     if some:
         with engine.begin() as connection:
-            connection.execute(insert(table), some)  # type: ignore[call-overload]  # any table
+            connection.execute(insert(table), some)
 
 
 def run_id(number: int) -> str:

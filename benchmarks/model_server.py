@@ -202,7 +202,7 @@ def main() -> None:
         print(json.dumps(measured(given.bundle, given.project, given), indent=1))
         return
     sys.path.insert(0, str(ROOT / "client" / "tests"))
-    import serving_bundles as bundles
+    import serving_bundles as bundles  # type: ignore[import-not-found]
 
     with tempfile.TemporaryDirectory() as folder:
         for make, project in (

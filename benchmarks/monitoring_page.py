@@ -2,10 +2,11 @@
 
     .venv/bin/python -m benchmarks.monitoring_page [--deployments 30] [--days 30] [--visits 20]
 
-Serves the dashboard alone on a home of its own and goes to the matrix and back in Chromium. A visit
-counts from the click until nothing runs, nothing is stale and two frames were drawn. The bound: 300
-ms. Beside it: the first visit after another check was kept, when the index is read anew; the way
-from the matrix to a deployment, where one file is read; and what a tab costs that stays open.
+Serves the dashboard alone on a home of its own and goes to the matrix and back in Chromium. Each of
+them has a prediction log of those days, of which the matrix counts its objectives. A visit counts
+from the click until nothing runs, nothing is stale and two frames were drawn. The bound: 300 ms.
+Beside it: the first visit after another check was kept, when the index is read anew; the way from
+the matrix to a deployment, where one file is read; and what a tab costs that stays open.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks import hardware_page
+from benchmarks import hardware_page, objectives
 from benchmarks.navigation import FLAGS, IDLE, Traffic, sign_in
 from services.actions.journal import Journal
 from services.home import Home
@@ -135,6 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--deployments", type=int, default=30)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--requests", type=int, default=30_000, help="of each, in the log")
     parser.add_argument("--visits", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=20.0, help="of one window of an open tab")
     parser.add_argument("--port", type=int, default=18604)
@@ -150,7 +152,8 @@ def main() -> None:
     for name, version in found.items():
         project, _, model = name.partition(".")
         wanted = Endpoint(project, model, Target(version, memory_bytes=10**8))
-        store.change(journal, project, model, lambda _, wanted=wanted: wanted)  # type: ignore[misc]
+        store.change(journal, project, model, lambda _, wanted=wanted: wanted)
+        objectives.fill(home, options.requests, options.days, time.time(), project, model)
     monitoring_seed.many(home, found, days=options.days)
     beat(home, found)
     pulse = threading.Thread(target=keep_fresh, args=(home, found, url, over))
@@ -167,6 +170,7 @@ def main() -> None:
             visits(page, traffic, options.visits)
             after_checks(page, home, next(iter(found)), options.visits)
             details(page, list(found)[: options.visits])
+            page.evaluate(IDLE, _OTHER)  # from a deployment to the matrix is no change of the page
             page.evaluate(IDLE, _PAGE)
             page.wait_for_timeout(3_000)
             taken = [hardware_page.share(process, page, options.seconds) for _ in range(3)]

@@ -36,8 +36,10 @@ _STATES = [
 ]
 
 
-def fill(home: Home, rows: int, days: int, now: float) -> int:
-    """Write the log; return its files."""
+def fill(
+    home: Home, rows: int, days: int, now: float, project: str = PROJECT, model: str = MODEL
+) -> int:
+    """Write the log of a model; return its files."""
     import pyarrow as pa
 
     rng = np.random.default_rng(1)
@@ -51,7 +53,7 @@ def fill(home: Home, rows: int, days: int, now: float) -> int:
         made = {
             "id": [f"{number:04x}{n:028x}" for n in range(each)],
             "answered_at": (at * 1e6).astype(np.int64),
-            "project": np.full(each, PROJECT), "model": np.full(each, MODEL),
+            "project": np.full(each, project), "model": np.full(each, model),
             "version": np.full(each, 3), "rows": np.full(each, 1),
             "status": np.where(rng.random(each) < 0.01, 500, 200),
             "latency_ms": rng.lognormal(1.0, 0.5, each), "energy_j": rng.random(each) / 100,
@@ -67,7 +69,7 @@ def fill(home: Home, rows: int, days: int, now: float) -> int:
             for field in schema
         ]
         table = pa.Table.from_arrays(arrays, schema=schema)
-        parquet.write(Folder(home).of_rows(PROJECT, MODEL, day(begin)), f"bench-{number}", table)
+        parquet.write(Folder(home).of_rows(project, model, day(begin)), f"bench-{number}", table)
         files += 1
     return files
 

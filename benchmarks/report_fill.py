@@ -151,7 +151,7 @@ def _retrainings(journal: Journal, until: float) -> None:
     for number in range(RETRAININGS):
         at = until - DAYS * DAY * (1 - number / RETRAININGS)
         project = PROJECTS[number % 9]
-        state: retraining.State = ("promoted", "dropped", "failed")[number % 3]  # type: ignore[assignment]
+        state: retraining.State = ("promoted", "dropped", "failed")[number % 3]
         draft = Proposal(
             0, project, "model", 1, None, f"thread-{number}", f"Three of {_COLUMNS} columns moved.",
             Data(f"{number:016x}", f"{number + 1:016x}", newer=True, said="The newest version."),
@@ -167,7 +167,7 @@ def _retrainings(journal: Journal, until: float) -> None:
             took_joules=450.0 + number, ended_at=at + 3600, change=0.01 * (number % 4 - 1),
             judged="No guard spoke, and its labels say that it is not worse.",
         )  # fmt: skip
-        retrainings.change(journal, kept.id, lambda _, after=after: (after, ()))  # type: ignore[misc]
+        retrainings.change(journal, kept.id, lambda _, after=after: (after, ()))
     for project in PROJECTS:
         policy = retraining.Policy("automatic", budget_minutes=120.0, budget_joules=5_000.0)
         retrainings.set_policy(journal, project, policy, "bench", until)

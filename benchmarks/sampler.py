@@ -29,8 +29,8 @@ from services.engines.silicon.chain import Host
 from services.home import Home
 from services.platform import engines
 from services.platform.ports import choose
-from services.platform.processes import Identity
 from services.platform.state import EngineState, PlatformState
+from services.process_identity import Identity
 from services.settings import Settings
 from services.telemetry import batches, tokens
 from services.telemetry.collector import Collector

@@ -191,12 +191,12 @@ def appending(root: Path) -> None:
     spread(f"a sample ({len(METRICS)} readings, {processes:.0f} processes), CPU", took)
     print(f"  {'mean':52} {statistics.mean(took):10.3f} ms CPU  (at most 0.5)")
     store.close()
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     merging = Store(root)
     merging.append(samples[-1])
     merging.close()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    cpu = after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime
     print(f"  {'merging an hour of one host, once an hour':52} {cpu:10.2f} s CPU")
 
 

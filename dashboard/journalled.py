@@ -1,5 +1,6 @@
-"""What the pages know from the journal: always as it is now."""
+"""What the pages know from the journal: as it is now, or, of all deployments, some seconds ago."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from services.actions.deployments import Deployment
     from services.actions.executor import ActionRecord, State
     from services.actions.verification import Verification, Verified
+    from services.alerting.asking import Count
+    from services.retraining.models import Proposal
 
 
 def actions(
@@ -37,6 +40,32 @@ def deployments(
     from services.actions import deployments as done
 
     return done.deployments(state.journal(), start, end, mine)
+
+
+# Of all projects: each takes out of it what the person may see.
+@st.cache_resource(show_spinner=False, ttl="5s", refresh_mode="background")
+def alerts_of_endpoints() -> Mapping[tuple[str, str], "Count"]:
+    """Return by project and endpoint how many alerts have not ended, whoever asks.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    from services.alerting import asking
+
+    return asking.of_endpoints(state.journal())
+
+
+@st.cache_resource(show_spinner=False, ttl="5s", refresh_mode="background")
+def retrainings() -> Mapping[tuple[str, str], "Proposal"]:
+    """Return by (project, model) the retraining that waits or is under way, whoever asks.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    from services.retraining import store
+
+    found = store.newest(state.journal())
+    return {(one.project, one.model): one for one in found if not one.ended}
 
 
 def audit_entries(

@@ -10,6 +10,7 @@ from services.home import Home
 
 if TYPE_CHECKING:
     from services.causes import Explanation
+    from services.causes.models import Symptom
     from services.telemetry.explaining import Explained
     from services.telemetry.models import Series, Telemetry
 
@@ -68,19 +69,36 @@ def _why_run(run_id: str, host: str, until: datetime, curves: tuple[str, ...]) -
     return explain_run(telemetry(), state.mirror(), run_id, until, host=host)
 
 
-def why_deployment(project: str, model: str) -> tuple["Explanation", ...]:
+def why_deployment(
+    project: str,
+    model: str,
+    symptom: "Symptom | None" = None,
+    since: float | None = None,
+    until: float | None = None,
+) -> tuple["Explanation", ...]:
     """Return why a deployment is slow, fails, or drifted; all tabs share a minute's answer.
+
+    Args:
+        project: Of the model.
+        model: Its name.
+        symptom: This alone.
+        since: When it began, in seconds since 1970; None: it is looked for.
+        until: What is looked at ends then; None: now.
 
     Raises:
         NotFoundError: It was never deployed.
         MlopsError: Something cannot be read.
     """
-    return _why_deployment(project, model)
+    return _why_deployment(project, model, symptom, since, until)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, ttl="60s")
-def _why_deployment(project: str, model: str) -> tuple["Explanation", ...]:
+def _why_deployment(
+    project: str, model: str, symptom: "Symptom | None", since: float | None, until: float | None
+) -> tuple["Explanation", ...]:
     from services.causes.gathering import Sources, explain_deployment
 
     sources = Sources(Home.locate(), state.journal(), state.mirror(), telemetry(), state.verdicts())
-    return explain_deployment(sources, project, model, datetime.now(UTC).timestamp())
+    end = datetime.now(UTC).timestamp() if until is None else until
+    symptoms = () if symptom is None else (symptom,)
+    return explain_deployment(sources, project, model, end, since=since, symptoms=symptoms)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import state
+from services.errors import PlatformError
 from services.home import Home
 from services.monitoring import courses
 from services.monitoring.courses import Check, Degree, Key
@@ -20,6 +21,9 @@ from services.monitoring.store import Effect, Summary
 
 if TYPE_CHECKING:
     from services.monitoring.accuracy import Accuracy, Quality
+    from services.monitoring.breakdown import Breakdown
+    from services.monitoring.labels import Labelled
+    from services.monitoring.metrics import Metric
 
 _LEAST = 1000
 """Checks that the slider has at most: six weeks of hours."""
@@ -97,6 +101,16 @@ def check(verdict_id: str) -> tuple[Verdict, ...]:
     return state.verdicts().check(verdict_id)
 
 
+@st.cache_resource(show_spinner=False, max_entries=64, ttl="60s")  # old reports are removed
+def reported(project: str, model: str, version: int) -> Summary | None:
+    """Return a verdict of the newest check of a version whose full report is kept.
+
+    Raises:
+        PlatformError: The index cannot be read.
+    """
+    return courses.reported(state.verdicts(), project, model, version)
+
+
 def column(project: str, model: str, version: int, kind: Family, name: str) -> tuple[Effect, ...]:
     """Return how far a column of a version was moved at each check, oldest first.
 
@@ -123,13 +137,25 @@ def begun(project: str, model: str, kind: Family, version: int) -> float | None:
     return state.verdicts().begun(project, model, kind, version)
 
 
+def screen() -> str:
+    """Return the address of Evidently's own screen, empty where it does not run."""
+    from services.platform import state as states
+
+    try:
+        found = states.load(Home.locate().run / "state.json").engine("evidently")
+    except PlatformError:  # the page of engines says it
+        return ""
+    return found.url if found is not None and found.phase == "live" else ""
+
+
 # Out of the prediction log
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, ttl="60s")
 def accuracy(
-    project: str, model: str, version: int, since: float, until: float, step_s: float
-) -> "Accuracy":
+    project: str, model: str, version: int, since: float, until: float, step_s: float,
+    metric: "Metric | None" = None,
+) -> "Accuracy":  # fmt: skip
     """Return how right a version's answers were, by stretches of time.
 
     Raises:
@@ -137,7 +163,48 @@ def accuracy(
     """
     from services.monitoring import accuracy as measuring
 
-    return measuring.read(Home.locate(), project, model, since, until, step_s, version)
+    return measuring.read(
+        Home.locate(), project, model, since, until, step_s, version, metric=metric
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=16, ttl="60s")
+def breakdown(
+    project: str, model: str, version: int, since: float, until: float
+) -> "Breakdown | None":
+    """Return how right a version's answers were by class, or how far off; None: no label came.
+
+    Raises:
+        PlatformError: The prediction log cannot be read.
+    """
+    from services.monitoring import accuracy as measuring
+    from services.monitoring import breakdown as breaking
+
+    found = measuring.labelled(Home.locate(), project, model, since, until, version)
+    return breaking.of(found, _past(project, model, version))
+
+
+def _past(project: str, model: str, version: int) -> "Labelled | None":
+    """Return labels and answers of evaluation data; None while none was fetched.
+
+    A check fetches it: a page asks no engine.
+    """
+    from services.monitoring import labelled, reference
+
+    kept = reference.evaluation(Home.locate(), None, project, model, version)
+    return None if kept is None else labelled.of_reference(kept)
+
+
+@st.cache_resource(show_spinner=False, ttl="60s")
+def main_metrics() -> "Mapping[str, Metric]":
+    """Return by project the measure that it is judged by; those of another kind are left out.
+
+    Raises:
+        PlatformError: The mirror cannot be read.
+    """
+    from services.monitoring import primaries
+
+    return primaries.of_mirror(state.mirror())
 
 
 @st.cache_resource(show_spinner=False, ttl="60s", refresh_mode="background")
@@ -153,16 +220,17 @@ def last_labels() -> Mapping[tuple[str, str], float]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, ttl="600s")
-def expected(project: str, model: str, version: int) -> "Quality | None":
+def expected(
+    project: str, model: str, version: int, metric: "Metric | None" = None,
+    classes: tuple[str, ...] = (),
+) -> "Quality | None":  # fmt: skip
     """Return how right a version was on its evaluation data; None while none was fetched.
 
-    A check fetches it: a page asks no engine.
+    ``classes``: of a mean over classes, those of the figure that it stands beside.
     """
-    from services.monitoring import accuracy as measuring
-    from services.monitoring import reference
-    from services.monitoring.reference import ANSWER, LABEL
+    from services.monitoring import measures
 
-    kept = reference.evaluation(Home.locate(), None, project, model, version)
-    if kept is None or not {LABEL, ANSWER} <= set(kept.table.column_names):
-        return None
-    return measuring.of_values(*(kept.table[name].to_pylist() for name in (LABEL, ANSWER)))
+    past = _past(project, model, version)
+    return (
+        None if past is None else measures.quality(measures.rows_of(past), metric, classes or None)
+    )

@@ -32,7 +32,8 @@ if named is not None:
     detail.draw(named, off)
     command_line(
         f"mlops alerts show {named}",
-        f"mlops alerts ack {named} --note TEXT",
+        f"mlops alerts ack {named} --for 4h --note TEXT",
+        f"mlops alerts release {named}",
         f"mlops alerts silence {named} --for 2h --reason TEXT",
         f"mlops alerts close {named} --reason TEXT",
     )
@@ -42,7 +43,9 @@ else:
     )
     if view == "inbox":
         inbox.draw(where, off)
-        command_line("mlops alerts list", "mlops alerts ack ID --note TEXT", "mlops alerts show ID")
+        command_line(
+            "mlops alerts list --inbox", "mlops alerts ack ID… --note TEXT", "mlops alerts show ID"
+        )
     elif view == "timeline":
         timeline.draw(where)
         command_line("mlops alerts list --all")
@@ -56,5 +59,5 @@ else:
         )
     else:
         history.draw(where)
-        command_line("mlops alerts list --all", "mlops alerts show ID")
+        command_line("mlops alerts list --all --find TEXT --since 7d", "mlops alerts show ID")
 inside.follow()

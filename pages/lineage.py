@@ -5,7 +5,7 @@ import shlex
 import streamlit as st
 
 from dashboard import navigation
-from dashboard.components import located, notices
+from dashboard.components import inside, located, notices
 from dashboard.components.cli import command_line
 from dashboard.lineage import access, landing, thread
 from dashboard.lineage.address import FIND, WAY
@@ -38,3 +38,4 @@ command_line(
     "mlops lineage bad",
     "mlops lineage broken",
 )
+inside.follow()

@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     dvc_remote_options: dict[str, str] = Field(default_factory=dict)
     """DVC's options of that remote, e.g. ``{"endpointurl": "http://…", "profile": "team"}``."""
 
+    dashboard_url: str = ""
+    """Where people reach the dashboard from their own machines, e.g. ``https://mlops.example.org``:
+    links in messages begin with it; empty: the address of single sign-on, if there is one."""
+
     dashboard_port: int = Field(default=8501, ge=1, le=65535)
     mlflow_port: int = Field(default=5000, ge=1, le=65535)
     airflow_port: int = Field(default=8080, ge=1, le=65535)
@@ -147,7 +151,7 @@ class Settings(BaseSettings):
     """Its preferred port, on this machine alone."""
 
     openlineage_to: str = ""
-    """Where OpenLineage events of runs that ended go: a file, or an address that takes them, e.g.
+    """Where OpenLineage events go: a file, or an address that takes them, e.g.
     ``https://marquez.example/api/v1/lineage``; empty: nowhere."""
 
     openlineage_private: bool = False
@@ -199,6 +203,18 @@ class Settings(BaseSettings):
     def _an_http_address(cls, url: str) -> str:
         if url and not url.startswith(("http://", "https://")):
             raise ValueError("it is no address, e.g. https://airflow.example")
+        return url.rstrip("/")
+
+    @field_validator("dashboard_url")
+    @classmethod
+    def _sent_to_people(cls, url: str) -> str:
+        from urllib.parse import urlsplit
+
+        parts = urlsplit(url)
+        plain = parts.scheme in ("http", "https") and parts.hostname and url.isprintable()
+        # It is in every message: a password or a token in it would be, too.
+        if url and (not plain or "@" in parts.netloc or parts.query or parts.fragment):
+            raise ValueError("it is no plain address, e.g. https://mlops.example.org")
         return url.rstrip("/")
 
     @field_validator("airflow_database")

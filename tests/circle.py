@@ -26,18 +26,25 @@ NAME = f"{PROJECT}.{MODEL}"
 ROWS = 2_500
 """More than a check wants of a window, 2,000."""
 _BATCH = 20
+_VERBS = 9
+"""Kinds of links there are at least, from data to the new version."""
 LONG = 120_000
 """Milliseconds that keep a broken test from hanging."""
 Mlops = Callable[..., str]
 
 
-def digits() -> np.ndarray:
-    """Return the project's own test images (300 rows of 64 pixels in [0, 1]), as its code cuts."""
+Digits = tuple[np.ndarray, np.ndarray]
+"""Images, rows of 64 pixels in [0, 1], and which digit each is."""
+
+
+def digits() -> tuple[Digits, Digits]:
+    """Return the project's own 300 test images, as its code cuts, and all 1,797."""
     images, labels = load_digits(return_X_y=True)
-    _, test = train_test_split(
-        (images / 16.0).astype(np.float32), test_size=300, stratify=labels, random_state=20
+    images = (images / 16.0).astype(np.float32)
+    _, test, _, right = train_test_split(
+        images, labels, test_size=300, stratify=labels, random_state=20
     )
-    return np.asarray(test)
+    return (np.asarray(test), np.asarray(right)), (images, labels)
 
 
 def inverted(images: np.ndarray) -> np.ndarray:
@@ -47,44 +54,61 @@ def inverted(images: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Asking:
-    """An application with a key that asks the gateway for rows drawn from the test images."""
+    """An application with a key: it asks for images, and later tells which digit each was."""
 
     gateway: str
     key: str
-    images: np.ndarray = field(default_factory=digits)
+    seed: int = 6
     versions: Counter[int] = field(default_factory=Counter)
     """How many requests each version answered."""
 
     def __post_init__(self) -> None:
-        self._draw = np.random.default_rng(6)
+        self._draw = np.random.default_rng(self.seed)
+        self._test, self._all = digits()
 
     def ask(
         self,
         requests: int = ROWS // _BATCH,
-        shift: Callable[[np.ndarray], np.ndarray] = lambda images: images,
+        shift: Callable[[np.ndarray], np.ndarray] | None = None,
+        *,
+        tells: bool = True,
     ) -> None:
-        """Ask; each request has other rows than the one before."""
+        """Ask for test images, or for shifted ones of all digits; tell what they were.
+
+        Each request has other rows than the one before.
+        """
+        images, labels = self._all if shift else self._test
         with httpx.Client(
             headers={"Authorization": f"Bearer {self.key}"}, timeout=60, trust_env=False
         ) as client:
             for _ in range(requests):
-                rows = shift(self.images[self._draw.integers(0, len(self.images), _BATCH)])
+                drawn = self._draw.integers(0, len(images), _BATCH)
+                rows = shift(images[drawn]) if shift else images[drawn]
                 answer = client.post(
                     f"{self.gateway}/predict/{PROJECT}/{MODEL}",
                     json={"columns": {"image": rows.tolist()}},
                 )
                 assert answer.status_code == 200, answer.text
                 self.versions[answer.json()["version"]] += 1
+                if not tells:
+                    continue
+                told = client.post(
+                    f"{self.gateway}/feedback/{answer.headers['x-request-id']}",
+                    json={"label": labels[drawn].tolist()},
+                )
+                assert told.status_code == 202, told.text
 
     @contextlib.contextmanager
-    def all_the_while(self, rest_s: float) -> Iterator[None]:
+    def all_the_while(
+        self, rest_s: float, shift: Callable[[np.ndarray], np.ndarray]
+    ) -> Iterator[None]:
         """Ask in a thread, with a rest between two requests."""
         over, failed = threading.Event(), []
 
         def asking() -> None:
             while not over.wait(rest_s):
                 try:
-                    self.ask(1)
+                    self.ask(1, shift)
                 except (AssertionError, httpx.HTTPError) as error:
                     failed.append(str(error))
 
@@ -164,14 +188,14 @@ def accept(page: Page, password: str, alert: dict[str, Any], proposal: dict[str,
     shot(page, "circle inbox")
     page.get_by_role("link", name=re.compile(re.escape(alert["title"]))).first.click()
     idle(page)
-    cause = page.get_by_text(re.compile(r"The input image\.mean moved"))
+    cause = page.get_by_text(re.compile(r"The input image moved"))
     expect(cause.first).to_be_visible()
     shot(page, "circle alert")
     page.get_by_role("link", name="The verdict").click()
     idle(page, MODEL)
     shot(page, "circle verdict")
     to(page, "Causes")
-    first = page.get_by_text(re.compile(r"^1\. The input image\.mean moved")).first
+    first = page.get_by_text(re.compile(r"^1\. The input image moved")).first
     expect(first).to_be_visible(timeout=LONG)
     idle(page, MODEL)
     shot(page, "circle causes")
@@ -211,8 +235,13 @@ def see_it_end(page: Page) -> None:
     shot(page, "circle promoted")
 
 
-def see_the_thread(page: Page, alert: dict[str, Any], made: dict[str, Any]) -> None:
-    """From the alert to its lineage: alert, retraining, workflow, run and version in one thread."""
+def see_the_thread(
+    page: Page, watch: Seen, alert: dict[str, Any], made: dict[str, Any], learned_from: str
+) -> None:
+    """From the alert to its lineage: all kinds of things in one thread, and each of its links.
+
+    ``learned_from``: the version of the data that the new version's run noted.
+    """
     page.goto(f"/alerts?alert={alert['id']}")
     idle(page, f"Alert {alert['id']}")
     story = page.get_by_role("list").filter(has_text="It fired")
@@ -221,11 +250,39 @@ def see_the_thread(page: Page, alert: dict[str, Any], made: dict[str, Any]) -> N
     shot(page, "circle alert resolved")
     page.get_by_role("link", name="Its lineage").click()
     idle(page, "Lineage")
-    thread = page.get_by_role("list").filter(has=page.locator("[aria-current=true]"))
     shot(page, "circle lineage")
-    version = f"version:{PROJECT}/{MODEL}:{{}}".format
-    for name in (
-        f"alert:{alert['id']}", f"retraining:{made['id']}", f"workflow:{made['workflow']}",
-        f"run:{made['run_id']}", version(1), version(2),
-    ):  # fmt: skip
-        expect(thread.locator(f'a[href$="lineage?id={quote(name, safe="")}"]')).to_have_count(1)
+    version = f"{{}}:{PROJECT}/{MODEL}:{{}}".format
+    named = {
+        f"alert:{alert['id']}", f"verdict:{alert['labels']['verdict']}",
+        f"retraining:{made['id']}", f"workflow:{made['workflow']}", f"run:{made['run_id']}",
+        f"data:{made['data']['before']}", version("predictions", 1),
+        *(version(kind, n) for kind in ("version", "bundle", "deployment") for n in (1, 2)),
+    }  # fmt: skip
+    is_drawn(page, named)
+    is_listed(page, watch.told("lineage", f"alert:{alert['id']}"))
+    # The other way: from the data that it learned from to what answers now.
+    page.goto(f"/lineage?id={quote('data:' + learned_from, safe='')}")
+    idle(page, "Lineage")
+    of_data = {version(kind, 2) for kind in ("version", "bundle", "deployment")}
+    is_drawn(page, of_data | {f"run:{made['run_id']}"})
+    shot(page, "circle lineage of the data")
+
+
+def is_drawn(page: Page, names: set[str]) -> None:
+    """Each thing has one box in the drawing."""
+    drawing = page.get_by_role("list").filter(has=page.locator("[aria-current=true]"))
+    for name in sorted(names):
+        box = drawing.locator(f'a[href$="lineage?id={quote(name, safe="")}"]')
+        expect(box, name).to_have_count(1)
+
+
+def is_listed(page: Page, thread: dict[str, Any]) -> None:
+    """Each link of the thread is a line of the page's list, word for word."""
+    verbs = {one["how"] for one in thread["links"]}
+    assert len(verbs) >= _VERBS, verbs
+    page.get_by_text(re.compile(r"The thread as a list")).click()
+    lines = page.get_by_test_id("stExpander").get_by_role("listitem")
+    expect(lines).to_have_count(len(thread["links"]))
+    shown = Counter(lines.all_inner_texts())
+    wanted = Counter(f"{one['before']} {one['how']} {one['after']}" for one in thread["links"])
+    assert shown == wanted

@@ -14,6 +14,10 @@ from sqlalchemy import insert
 
 from services.actions import schema as journal_schema
 from services.actions.journal import Journal
+from services.alerting import deciding
+from services.alerting import store as alerts
+from services.alerting.models import Policy
+from services.alerting.rules import drift
 from services.data.remote import Remote
 from services.data.service import DataService
 from services.engines.airflow.models import DagRun
@@ -24,12 +28,16 @@ from services.lineage.sources.watched import Judged, Proposed, Raised
 from services.mirror import schema
 from services.mirror.store import Store
 from services.mirror.workflow_store import WorkflowStore
+from services.monitoring.models import Verdict
+from services.monitoring.store import VerdictStore
 from services.predictions.log import PredictionLog
 from services.predictions.models import Record
+from services.retraining import store as retrainings
 from services.serving import bundle, paths, store
 from services.serving.models import Endpoint, Rollout, Target
 from tests.deployments_seed import request_id
 from tests.services.mirror.workflow_things import at, dag_run, task
+from tests.services.retraining.things import evidence, running
 
 LORA, CLIP, FEDERATED = "lora-finetuning", "clip-finetuning", "federated-learning"
 DATA, MODELS, OTHER_DATA, LOST_DATA = (one * 16 for one in "dabc")
@@ -161,6 +169,30 @@ def repositories(home: Home) -> None:
              "Mlops-Bytes": "42"},
             [],
         )  # fmt: skip
+
+
+def checked(home: Home, journal: Journal) -> int:
+    """Keep a check of version 1 that drifted and the alert of it; return the alert's number."""
+    then = NOW - 600
+    verdict = Verdict(
+        "v-1", LORA, LORA, 1, "data", then, "evaluation", then - 60, then, 20, (), 0.5, "high",
+        "drifted", "3 of 20 columns drifted.",
+    )  # fmt: skip
+    kept = VerdictStore(home)
+    kept.record([verdict])
+    kept.close()
+    deciding.decide(journal, drift.events([verdict]), then, Policy())
+    return alerts.alerts(journal, [LORA])[0].id
+
+
+def answered(journal: Journal, alert: int) -> int:
+    """Keep the retraining that answers an alert, of which version 2 came; return its number."""
+    why = (evidence(alert, at=NOW - 600),)
+    draft = running(
+        project=LORA, model=LORA, version=1, workflow=(RETRAIN, "two"), evidence=why,
+        created_at=NOW - 500, decided_at=NOW - 400,
+    )  # fmt: skip
+    return retrainings.put(journal, draft).id
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """What the page reads, limited to the scope and to what the person may see."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -9,14 +9,13 @@ import streamlit as st
 from dashboard import state
 from dashboard.alerts.address import ALERT, FIND, KIND, QUIET, SEVERITY
 from dashboard.scope import Scope
-from services.actions.records import ActionRecord
 from services.actions.roles import sees
 from services.alerting import asking, channels, outbox, store
 from services.alerting.asking import Place
 from services.alerting.models import Alert, Channel, Message, Note, Silence
 from services.errors import NotFoundError
-from services.retraining import store as retrainings
-from services.retraining.models import Proposal
+from services.retraining import outcomes
+from services.retraining.outcomes import Outcome
 
 _MESSAGES = 100
 _SPAN_S = 86_400.0
@@ -119,15 +118,13 @@ class Story:
     alert: Alert
     notes: tuple[Note, ...]
     messages: tuple[Message, ...]
-    deeds: tuple[ActionRecord, ...]
+    led_to: Outcome
     by: Alert | None
     """The alert that explains it."""
     silence: Silence | None
     """The silence that keeps it quiet."""
     before: tuple[Alert, ...]
     """Earlier alerts of the same key, the newest first."""
-    answers: tuple[Proposal, ...] = ()
-    """Retrainings that answer it, the newest first."""
 
 
 def story(alert_id: int) -> Story:
@@ -147,9 +144,17 @@ def story(alert_id: int) -> Story:
     return Story(
         alert, store.notes(journal, alert_id),
         outbox.messages(journal, alert=alert_id, limit=_MESSAGES),
-        asking.deeds(journal, alert), by, silence, earlier,
-        retrainings.of_alert(journal, alert_id),
+        led_to([alert])[alert.id], by, silence, earlier,
     )  # fmt: skip
+
+
+def led_to(found: Sequence[Alert]) -> Mapping[int, Outcome]:
+    """Return what each of some alerts led to.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    return outcomes.of_alerts(state.journal(), found)
 
 
 def span(where: Scope, now: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What is done about alerts: looked after, kept quiet, closed.
+"""What is done about alerts: looked after, given back, kept quiet, closed.
 
 Lists draw themselves again every few seconds, and a dialog that was opened from within would be
 closed by that. So a button of a list leaves a wish, and the page, drawn as a whole, opens it.
@@ -21,11 +21,18 @@ from dashboard.components import actions, several
 from dashboard.components.actions import Proposal
 from dashboard.numbers import counted
 from dashboard.text import plain
-from services.actions.alerts import AcknowledgeAlert, CloseAlert, EndSilence, SilenceAlerts
-from services.alerting.models import Alert, Silence
+from services.actions.alerts import (
+    AcknowledgeAlert,
+    CloseAlert,
+    EndSilence,
+    ReleaseAlert,
+    SilenceAlerts,
+)
+from services.alerting.kinds import KINDS
+from services.alerting.models import ACKNOWLEDGED_S, Alert, Silence
 
-What = Literal["ack", "silence", "close"]
-Asked = Callable[[Alert], AcknowledgeAlert | CloseAlert | SilenceAlerts]
+What = Literal["ack", "release", "silence", "close"]
+Asked = Callable[[Alert], AcknowledgeAlert | CloseAlert | ReleaseAlert | SilenceAlerts]
 Against = Callable[[What], str | None]
 """Why the person cannot do something to an alert, None when they can."""
 _WISH = "alerts:wish"
@@ -38,10 +45,23 @@ _LENGTHS = {
     "7 days": 604_800.0,
     "30 days": 2_592_000.0,
 }
-_KINDS = {"ack": AcknowledgeAlert, "silence": SilenceAlerts, "close": CloseAlert}
-_VERBS = {"ack": "Acknowledge", "silence": "Silence", "close": "Close"}
-_ICONS = {"ack": "person_check", "silence": "notifications_off", "close": "task_alt"}
+_ACK_LENGTHS = {
+    "1 hour": 3600.0,
+    "4 hours": 14_400.0,
+    "1 day": 86_400.0,
+    "3 days": 259_200.0,
+    "7 days": 604_800.0,
+}
+_KINDS = {
+    "ack": AcknowledgeAlert, "release": ReleaseAlert, "silence": SilenceAlerts,
+    "close": CloseAlert,
+}  # fmt: skip
+_VERBS = {"ack": "Acknowledge", "release": "Give back", "silence": "Silence", "close": "Close"}
+_ICONS = {
+    "ack": "person_check", "release": "undo", "silence": "notifications_off", "close": "task_alt",
+}  # fmt: skip
 _PREVIEW = 5
+_KIND, _PATTERN = "alert-silence-kind", "alert-silence-pattern"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +108,7 @@ def open_wished() -> None:
     if len(ids) == 1 and alerts:
         actions.confirm(_of_one(what, alerts[0]), icon=_ICONS[what])
     elif alerts:
-        several.confirm(_of_many(what, len(alerts)), _those(alerts), icon=_ICONS[what])
+        several.confirm(_of_many(what, alerts), _those(alerts), icon=_ICONS[what])
     else:
         st.toast("They have ended meanwhile.", icon=":material/check_circle:")
 
@@ -96,8 +116,11 @@ def open_wished() -> None:
 def _of_one(what: What, alert: Alert) -> Proposal:
     name = f"{_VERBS[what]}: {alert.title or alert.key}"
     if what == "ack":
-        make, command = partial(_ack, alert), f"mlops alerts ack {alert.id} --note TEXT"
-        return Proposal(name, make, "Acknowledge", command)
+        command = f"mlops alerts ack {alert.id} --for 4h --note TEXT"
+        return Proposal(name, partial(_ack, alert), "Acknowledge", command)
+    if what == "release":
+        command = f"mlops alerts release {alert.id}"
+        return Proposal(name, lambda: ReleaseAlert(alert.id, alert.project), "Give back", command)
     if what == "close":
         command = f"mlops alerts close {alert.id} --reason TEXT"
         return Proposal(name, partial(_close, alert), "Close it", command)
@@ -106,7 +129,17 @@ def _of_one(what: What, alert: Alert) -> Proposal:
 
 
 def _ack(alert: Alert) -> AcknowledgeAlert:
-    return AcknowledgeAlert(alert.id, alert.project, _note())
+    note, length_s = _note(), _ack_length([alert])
+    return AcknowledgeAlert(alert.id, alert.project, note, length_s)
+
+
+def _ack_length(alerts: Sequence[Alert]) -> float:
+    usual_s = min(ACKNOWLEDGED_S[one.severity] for one in alerts)
+    usual = next(name for name, length_s in _ACK_LENGTHS.items() if length_s == usual_s)
+    chosen: str = st.segmented_control(
+        "For", list(_ACK_LENGTHS), default=usual, required=True, key="alert-ack-for"
+    )
+    return _ACK_LENGTHS[chosen]
 
 
 def _note() -> str:
@@ -182,20 +215,29 @@ def _those(alerts: Sequence[Alert]) -> several.Those[Alert]:
     )
 
 
-def _of_many(what: What, count: int) -> several.Wish[Alert]:
+def _of_many(what: What, alerts: Sequence[Alert]) -> several.Wish[Alert]:
     told = {
-        "ack": "Nobody is reminded of them any more, unless one gets worse. Their ends are told.",
+        "ack": "Nobody is reminded of them for that time, unless one gets worse. What is still "
+        "open then fires again. Their ends are told.",
+        "release": "Nobody looks after them any more: they fire again, and are told.",
         "silence": "Nobody is told of them until then. They stay in the list.",
         "close": "They count as over. One that fires by evidence is refused.",
     }[what]
-    makes = {"ack": _ack_all, "silence": _silence_all, "close": _close_all}
-    title = f"{_VERBS[what]} {counted(count, 'alert')}"
+    makes: dict[str, Callable[[], Asked | None]] = {
+        "ack": partial(_ack_all, alerts), "release": _release_all, "silence": _silence_all,
+        "close": _close_all,
+    }  # fmt: skip
+    title = f"{_VERBS[what]} {counted(len(alerts), 'alert')}"
     return several.Wish(title, _VERBS[what], told, makes[what])
 
 
-def _ack_all() -> Asked:
-    note = _note()
-    return lambda alert: AcknowledgeAlert(alert.id, alert.project, note)
+def _ack_all(alerts: Sequence[Alert]) -> Asked:
+    note, length_s = _note(), _ack_length(alerts)
+    return lambda alert: AcknowledgeAlert(alert.id, alert.project, note, length_s)
+
+
+def _release_all() -> Asked:
+    return lambda alert: ReleaseAlert(alert.id, alert.project)
 
 
 def _silence_all() -> Asked | None:
@@ -231,17 +273,30 @@ def new_silence(project: str | None, off: str | None) -> None:
 
 
 def _by_pattern(project: str | None) -> SilenceAlerts | None:
+    st.selectbox(
+        "All of a kind",
+        KINDS,
+        index=None,
+        key=_KIND,
+        on_change=_all_of_kind,
+        placeholder="Choose a kind, or write keys below",
+    )
     pattern = st.text_input(
         "Keys of alerts, * for any characters",
-        key="alert-silence-pattern",
+        key=_PATTERN,
         max_chars=300,
         placeholder="run/lora-finetuning/*",
-        help="Each alert shows its key. The first word is its kind: engine, disk, run, workflow, "
-        "endpoint, errors, load, predictions, drift, channel.",
+        help="Each alert shows its key. The first word is its kind.",
     ).strip()
     if project is not None:
         st.caption(f"Of the project {plain(project)} alone: it is the one you look at.")
     return _silenced(pattern, project)
+
+
+def _all_of_kind() -> None:
+    kind = st.session_state[_KIND]
+    if kind is not None:
+        st.session_state[_PATTERN] = f"{kind}/*"
 
 
 def end_silence(silence: Silence, off: str | None) -> None:

@@ -1,9 +1,10 @@
-"""Who is told: each channel with what it is told and how it does; added, removed, tried."""
+"""Who is told: each channel, what it is told, how it does; added, changed, removed, tried."""
 
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypedDict
 
 import streamlit as st
 
@@ -15,11 +16,13 @@ from dashboard.components.actions import Proposal
 from dashboard.numbers import age, counted
 from dashboard.text import plain
 from services.actions import roles
-from services.actions.alert_channels import AddChannel, RemoveChannel, TryChannel
+from services.actions.alert_channels import AddChannel, RemoveChannel, SetChannel, TryChannel
 from services.alerting import channels, delivery, hours
-from services.alerting.models import SEVERITIES, Message
+from services.alerting.kinds import KINDS
+from services.alerting.models import SEVERITIES, Channel, Message, Severity
 from services.errors import MlopsError
 from services.home import Home
+from services.platform import public_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from services.actions.action import Action
 
 _ADDRESS = "channel-address"
+_MADE = "channel-secret"
+_NEW = Channel("", "")
 
 
 def draw(off: str | None) -> None:
@@ -39,6 +44,7 @@ def draw(off: str | None) -> None:
             "Add it",
             "mlops alerts channels add NAME --severity warning",
             hand_over=_hand_over,
+            after=_show,
         ),
         key="channel-new",
         icon="add_alert",
@@ -53,6 +59,11 @@ def draw(off: str | None) -> None:
             "e-mail, to a webhook, and to whatever else Apprise can reach.",
             icon="notifications_off",
             command="mlops alerts channels add NAME",
+        )
+    elif not public_address.known(Home.locate(), state.settings().dashboard_url):
+        st.caption(
+            f"Links in messages lead nowhere from another machine: {public_address.UNKNOWN} "
+            f"{plain(public_address.MEND, 400)}"
         )
     for one in found:
         _card(one, off)
@@ -83,6 +94,18 @@ def _card(one: Told, off: str | None) -> None:
             off=actions.why_not(TryChannel, off=off),
         )
         actions.button(
+            "Change",
+            Proposal(
+                f"Change what {channel.name} is told",
+                partial(_changed, channel),
+                "Change it",
+                f"mlops alerts channels set {name} --severity warning",
+            ),
+            key=f"channel-set-{channel.name}",
+            icon="tune",
+            off=actions.why_not(SetChannel, off=off),
+        )
+        actions.button(
             "Remove",
             Proposal(
                 f"Remove the channel {channel.name}",
@@ -105,6 +128,8 @@ def _told(one: Told) -> str:
         hidden = len(channel.projects) - len(shown)
         of = f"of {', '.join(shown)}{f' and {hidden} you do not see' if hidden else ''}"
     parts = [f"{channel.severity}{worse} {of}"]
+    if channel.kinds is not None:
+        parts.append(f"only {', '.join(channel.kinds)}")
     if channel.escalation:
         parts.append("only what nobody acknowledged in time")
     if channel.quiet is not None:
@@ -142,7 +167,24 @@ def _ago(at: float) -> str:
     return age(datetime.fromtimestamp(at, UTC))
 
 
-# Adding
+# What it is told
+
+
+class _Said(TypedDict):
+    """What both actions say of a channel."""
+
+    severity: Severity
+    projects: tuple[str, ...] | None
+    quiet: str
+    zone: str
+    private: bool
+    escalation: bool
+    kinds: tuple[str, ...] | None
+    days: str
+
+
+def _changed(channel: Channel) -> SetChannel:
+    return SetChannel(channel.name, **_said(channel, f"change-{channel.name}"))
 
 
 def _fields() -> AddChannel | None:
@@ -159,46 +201,64 @@ def _fields() -> AddChannel | None:
         help="As Apprise writes it, or the https address of a webhook. It is kept among the "
         "secrets of this machine and shown to nobody again.",
     ).strip()
-    severity = st.segmented_control(
-        "Told from", list(SEVERITIES), default="warning", required=True, key="channel-severity"
-    )
-    known = sorted(project.id for project in state.projects())
-    projects = st.multiselect(
-        "Projects", known, key="channel-projects", placeholder="All, and the platform itself"
-    )
-    quiet, zone = _quiet()
-    escalation = st.checkbox(
-        "Only what nobody acknowledged in time", key="channel-escalation",
-        help="An alert that nobody acknowledged within 15 minutes.",
-    )  # fmt: skip
-    private = st.checkbox(
-        "Its address may be of a private network or this machine", key="channel-private",
-        help="Otherwise such an address is blocked, whatever name leads to it.",
-    )  # fmt: skip
+    said = _said(_NEW, "channel")
     if not (name and address):
         return None
     channels.check_name(name)
-    service = _service(address)
-    return AddChannel(
-        name, service, "", severity, tuple(projects) or None, quiet, zone, private, escalation
+    return AddChannel(name, _service(address), "", **said)
+
+
+def _said(now: Channel, key: str) -> _Said:
+    """Draw the fields of what a channel is told, as they are now."""
+    severity = st.segmented_control(
+        "Told from", list(SEVERITIES), default=now.severity, required=True, key=f"{key}-severity"
     )
+    known = sorted({project.id for project in state.projects()} | set(now.projects or ()))
+    projects = st.multiselect(
+        "Projects", known, default=now.projects, key=f"{key}-projects",
+        placeholder="All, and the platform itself",
+    )  # fmt: skip
+    kinds = st.multiselect(
+        "Kinds", KINDS, default=now.kinds, key=f"{key}-kinds", placeholder="All kinds of alerts"
+    )
+    quiet, zone, days = _quiet(now, key)
+    escalation = st.checkbox(
+        "Only what nobody acknowledged in time", value=now.escalation, key=f"{key}-escalation",
+        help="What is critical after 15 minutes, a warning after an hour, info never.",
+    )  # fmt: skip
+    private = st.checkbox(
+        "Its address may be of a private network or this machine", value=now.private,
+        key=f"{key}-private",
+        help="Otherwise such an address is blocked, whatever name leads to it.",
+    )  # fmt: skip
+    return {
+        "severity": severity, "projects": tuple(projects) or None, "quiet": quiet, "zone": zone,
+        "private": private, "escalation": escalation, "kinds": tuple(kinds) or None, "days": days,
+    }  # fmt: skip
 
 
-def _quiet() -> tuple[str, str]:
+def _quiet(now: Channel, key: str) -> tuple[str, str, str]:
+    """Draw the fields of quiet hours; return hours, time zone, days."""
+    held = now.quiet
     with st.container(horizontal=True):
         quiet = st.text_input(
-            "Quiet hours", key="channel-quiet", max_chars=11, placeholder="22:00-07:00",
+            "Quiet hours", value=hours.span(held) if held else "", key=f"{key}-quiet",
+            max_chars=11, placeholder="22:00-07:00",
             help="Then it is told only what is critical; the rest afterwards, if it lasts still.",
         ).strip()  # fmt: skip
+        days = st.text_input(
+            "On which days", value=hours.written_days(held) if held else "", key=f"{key}-days",
+            max_chars=27, placeholder="mon-fri", help="Those on which they begin; empty: on each.",
+        ).strip()  # fmt: skip
         zone = st.text_input(
-            "Time zone of the quiet hours",
-            value=str(state.zone()),
-            key="channel-zone",
+            "Time zone",
+            value=held.zone if held else str(state.zone()),
+            key=f"{key}-zone",
             max_chars=60,
         ).strip()
     if quiet:
-        hours.parse(quiet, zone or "UTC")
-    return quiet, zone or "UTC"
+        hours.parse(quiet, zone or "UTC", days)
+    return quiet, zone or "UTC", days if quiet else ""
 
 
 def _service(address: str) -> str:
@@ -217,11 +277,24 @@ def _hand_over(action: "Action", submit: "Callable[[Action], int]") -> int:
     roles.require(state.actor(), "admin", None, action.title)  # nobody else puts a file there
     home = Home.locate()
     address = str(st.session_state[_ADDRESS])
-    reference = channels.keep_address(home, address)
+    secret = channels.new_secret() if action.service == delivery.WEBHOOK else ""
+    reference = channels.keep_address(home, address, secret)
     try:
         number = submit(replace(action, reference=reference))
     except MlopsError:
         channels.forget_address(home, reference)
         raise
     st.session_state["acting"].pop("channel-asked", None)
+    st.session_state[_MADE] = actions.opened(), secret
     return number
+
+
+def _show() -> None:
+    """Draw the secret of a webhook, once: whoever closes the dialog does not see it again."""
+    opened, secret = st.session_state.get(_MADE, ("", ""))
+    if not secret or opened != actions.opened():
+        return
+    st.markdown(
+        "**The secret.** What the webhook is sent is signed with it. It is shown only here."
+    )
+    st.code(secret, language=None, wrap_lines=True)

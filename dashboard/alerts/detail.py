@@ -14,7 +14,7 @@ from dashboard.components import ages
 from dashboard.components.live import live
 from dashboard.numbers import age, counted, duration
 from dashboard.text import plain
-from services.alerting.models import Alert
+from services.alerting.models import WHY, Alert
 
 LIVE_S = 3.0
 
@@ -42,7 +42,7 @@ def _draw(alert_id: int, off: str | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if alert.open:
             _buttons(alert, reasons)
-        for way in (links.way(alert, admin=links.admin()), links.origin(alert)):
+        for way in (links.way(alert, admin=links.admin()), links.why(alert), links.origin(alert)):
             if way is not None and navigation.has(way.page):
                 navigation.link(way.page, way.label, icon="arrow_forward", hover="", **way.params)
     left, right = st.columns([3, 2], gap="medium")
@@ -62,6 +62,10 @@ def _buttons(alert: Alert, reasons: Reasons) -> None:
         "ack", [alert.id], "alert-ack", reasons.against("ack", alert.project),
         label="Acknowledge" if alert.owner is None else "Take it over",
     )  # fmt: skip
+    if alert.owner is not None:
+        acting.button(
+            "release", [alert.id], "alert-release", reasons.against("release", alert.project)
+        )
     if alert.silence is None:
         acting.button(
             "silence", [alert.id], "alert-silence", reasons.against("silence", alert.project)
@@ -112,6 +116,10 @@ def _standing(found: Story) -> None:
             note = f": {plain(alert.note, 400)}" if alert.note else "."
             when = _ago(alert.acknowledged_at or alert.since)
             st.markdown(f"{plain(alert.owner)}, {when}{note}")
+            _ends(alert)
+        elif alert.left_by is not None:
+            did = f"{plain(alert.left_by)} did until {_ago(alert.left_at or alert.since)}."
+            st.caption(f"Nobody now; {did}" if alert.open else did)
         else:
             st.caption("Nobody." if alert.open else "Nobody did.")
         if silence is not None:
@@ -132,11 +140,18 @@ def _standing(found: Story) -> None:
                 st.caption("While that lasts nobody is told of this one.")
 
 
+def _ends(alert: Alert) -> None:
+    if alert.open and alert.acknowledged_until is not None:
+        until = plain(ages.exact(datetime.fromtimestamp(alert.acknowledged_until, UTC)))
+        st.caption(f"Until {until}; then it fires again if it is still open.")
+
+
 def _ties(found: Story) -> None:
     alert = found.alert
     with st.container(border=True, gap="xsmall"):
         st.markdown("**What it is tied to**")
-        ties = [("Key", alert.key), ("Thread", alert.thread), *sorted(alert.labels.items())]
+        labels = sorted(pair for pair in alert.labels.items() if pair[0] != WHY)  # a link above
+        ties = [("Key", alert.key), ("Thread", alert.thread), *labels]
         st.html(drawing.pairs(ties, colours()))
     if found.before:
         with st.container(border=True, gap="xsmall"):

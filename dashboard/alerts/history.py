@@ -1,22 +1,36 @@
-"""What fired, how it ended, who looked after it and who was told, as one drawing a page."""
+"""What fired, what it led to, how it ended, who looked after it and who was told: a page of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import navigation, state
 from dashboard.alerts import access, address, looks
 from dashboard.alerts.address import FIND
 from dashboard.charts.theme import Colours, colours
 from dashboard.components import located, notices, older
 from dashboard.components.tables import PAGE_SIZE
+from dashboard.monitoring.address import to_retraining
 from dashboard.numbers import age, counted, duration, moment
 from dashboard.scope import Scope
 from dashboard.text import markup
 from services.alerting.models import Alert
+from services.retraining.models import Proposal
+from services.retraining.outcomes import Outcome
 
-_HEADS = ("Alert", "State", "Began, lasted", "Who looked after it", "Told", "How it ended")
+_HEADS = (
+    "Alert",
+    "State",
+    "Began, lasted",
+    "Who looked after it",
+    "Told",
+    "Led to",
+    "How it ended",
+)
+
+_SHOWN = 2
+"""Retrainings of an alert; its story has all."""
 
 
 def draw(where: Scope) -> None:
@@ -31,11 +45,15 @@ def draw(where: Scope) -> None:
             command="mlops alerts list --all",
         )
         return
-    st.html(html(found, colours(), datetime.now(UTC), state.zone()))
+    led_to = access.led_to(found)
+    st.html(html(found, led_to, colours(), datetime.now(UTC), state.zone()))
     older.draw([one.id for one in found], PAGE_SIZE)
 
 
-def html(found: Sequence[Alert], hues: Colours, now: datetime, zone: tzinfo) -> str:
+def html(
+    found: Sequence[Alert], led_to: Mapping[int, Outcome], hues: Colours, now: datetime,
+    zone: tzinfo,
+) -> str:  # fmt: skip
     """Return the table; a click on a title opens the alert's story."""
     edge = f"border:none;border-bottom:1px solid {hues.line}"
     heads = "".join(
@@ -43,7 +61,8 @@ def html(found: Sequence[Alert], hues: Colours, now: datetime, zone: tzinfo) -> 
         f'color:{hues.muted};padding:2px 12px 4px 0;{edge}">{head}</th>'
         for head in _HEADS
     )
-    rows = "".join(_row(one, hues, now, zone, edge) for one in found)
+    none = Outcome()
+    rows = "".join(_row(one, led_to.get(one.id, none), hues, now, zone, edge) for one in found)
     return (
         '<div style="overflow-x:auto" tabindex="0" role="region" aria-label="History of alerts">'
         '<table style="width:100%;border-collapse:collapse;margin:0;border:none;'
@@ -52,7 +71,9 @@ def html(found: Sequence[Alert], hues: Colours, now: datetime, zone: tzinfo) -> 
     )
 
 
-def _row(alert: Alert, hues: Colours, now: datetime, zone: tzinfo, edge: str) -> str:
+def _row(
+    alert: Alert, led_to: Outcome, hues: Colours, now: datetime, zone: tzinfo, edge: str
+) -> str:
     severity, standing = looks.severity(alert.severity), looks.state(alert.state)
     began = datetime.fromtimestamp(alert.since, UTC)
     lasted = max(0.0, (alert.resolved_at or now.timestamp()) - alert.since)
@@ -71,6 +92,7 @@ def _row(alert: Alert, hues: Colours, now: datetime, zone: tzinfo, edge: str) ->
         f"{'' if alert.resolved_at else 'for '}{duration(lasted)}{seen}</span>",
         _who(alert, quiet),
         markup(", ".join(sorted(alert.told)) or "nobody", 120),
+        _led_to(led_to, hues),
         markup(alert.resolution or ("–" if alert.open else "It is well again."), 200),
     )
     drawn = "".join(
@@ -79,6 +101,30 @@ def _row(alert: Alert, hues: Colours, now: datetime, zone: tzinfo, edge: str) ->
         for cell in cells
     )
     return f"<tr>{drawn}</tr>"
+
+
+def _led_to(found: Outcome, hues: Colours) -> str:
+    parts = [_retraining(one, hues) for one in found.retrainings[:_SHOWN]]
+    if len(found.retrainings) > _SHOWN:
+        parts.append(f"and {len(found.retrainings) - _SHOWN:,} before")
+    if found.others:
+        told = " · ".join(f"{one.title}: {one.state}" for one in found.others)
+        parts.append(
+            f'<span title="{markup(told, 800)}">{counted(len(found.others), "action")}</span>'
+        )
+    return "<br>".join(parts) or "–"
+
+
+def _retraining(one: Proposal, hues: Colours) -> str:
+    said = f"Retraining {one.id} {one.state}"
+    title = markup(one.said or one.why, 400)
+    if not navigation.has("monitoring"):
+        return f'<span title="{title}">{said}</span>'
+    href = to_retraining(one.id)
+    return (
+        f'<a href="{markup(href)}" title="{title}" style="color:{hues.accent};'
+        f'text-decoration:none">{said}</a>'
+    )
 
 
 def _who(alert: Alert, quiet: str) -> str:

@@ -173,14 +173,14 @@ def _bar(ids: Sequence[int], chosen: Sequence[Alert], reasons: Reasons) -> None:
             return
         st.markdown(f"**{counted(len(chosen), 'alert')} chosen**", width="content")
         picked = [one.id for one in chosen]
-        for what in ("ack", "silence"):
+        offered: list[acting.What] = ["ack", "silence"]
+        if all(one.state == "unknown" for one in chosen):
+            offered.append("close")
+        if all(one.owner is not None for one in chosen):
+            offered.append("release")
+        for what in offered:
             why = next((no for one in chosen if (no := reasons.against(what, one.project))), None)
             acting.button(what, picked, f"alerts-{what}", why)
-        if all(one.state == "unknown" for one in chosen):
-            why = next(
-                (no for one in chosen if (no := reasons.against("close", one.project))), None
-            )
-            acting.button("close", picked, "alerts-close", why)
 
 
 def _row(
@@ -209,5 +209,7 @@ def buttons(alert: Alert, against: acting.Against) -> None:
             acting.button("close", [alert.id], f"alert-close-{alert.id}", against("close"))
         elif alert.owner is None:
             acting.button("ack", [alert.id], f"alert-ack-{alert.id}", against("ack"))
+        else:
+            acting.button("release", [alert.id], f"alert-release-{alert.id}", against("release"))
         if alert.silence is None:
             acting.button("silence", [alert.id], f"alert-silence-{alert.id}", against("silence"))

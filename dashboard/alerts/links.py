@@ -1,11 +1,11 @@
 """Where an alert leads: a page that is there and that the person may open."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlsplit
 
 from dashboard import navigation, state
-from services.alerting.models import Alert
+from services.alerting.models import WHY, Alert
 
 _WORDS: Mapping[str, str] = {
     "run": "The run",
@@ -39,7 +39,17 @@ def way(alert: Alert, *, admin: bool) -> Way | None:
         alert: Its link is one of ours, from the dashboard's root on; any other leads nowhere.
         admin: Whether the person is an administrator.
     """
-    told = urlsplit(alert.link)
+    return _ours(alert, alert.link, admin=admin)
+
+
+def why(alert: Alert) -> Way | None:
+    """Return the page with the chart of its first cause, None where none was searched for."""
+    found = _ours(alert, alert.labels.get(WHY, ""), admin=False)
+    return None if found is None else replace(found, label="Why, with its chart")
+
+
+def _ours(alert: Alert, link: str, *, admin: bool) -> Way | None:
+    told = urlsplit(link)
     page, params = told.path.strip("/"), dict(parse_qsl(told.query))
     if told.scheme or told.netloc or not page:
         return None

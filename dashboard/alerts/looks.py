@@ -41,6 +41,7 @@ _HAPPENED: Mapping[str, Look] = {
     "seen": Look("visibility", "●", "orange", "It is seen again"),
     "resolved": Look("check_circle", "✓", "green", "It is over"),
     "acknowledged": Look("person_check", "◉", "blue", "Acknowledged"),
+    "lapsed": Look("timer_off", "○", "orange", "The acknowledgement ended, and it is still open"),
     "taken-back": Look("undo", "○", "gray", "Nobody looks after it any more"),
     "closed": Look("task_alt", "✓", "green", "Closed by a person"),
     "told": Look("send", "→", "blue", "Told"),

@@ -8,10 +8,11 @@ from dashboard.alerts import address, links, looks
 from dashboard.charts.theme import Colours
 from dashboard.numbers import age, counted, moment
 from dashboard.overview.needs import Need
-from dashboard.text import beyond, markup
+from dashboard.text import beyond, markup, shortened
 from services.alerting.models import Alert, Silence
 
 _TEXT = 400
+_NOTE = 200
 
 
 class Rows:
@@ -103,20 +104,28 @@ class Rows:
     def _why(self, alert: Alert) -> str:
         state = alert.state
         if state == "acknowledged":
-            return f"{alert.owner} looks after it{f': {alert.note}' if alert.note else ''}"
+            note = f": {shortened(alert.note, _NOTE)}" if alert.note else ""
+            ends = alert.acknowledged_until
+            until = f" (until {self._moment(ends)})" if ends is not None else ""
+            return f"{alert.owner} looks after it{note}{until}"
         if state == "unknown":
             return f"nobody can tell now: {alert.unknown_because}"
         if state == "silenced":
             silence = self._silences.get(alert.silence or 0)
             if silence is not None:
-                until = moment(datetime.fromtimestamp(silence.expires_at, UTC), self._zone)
+                until = self._moment(silence.expires_at)
                 return f"silenced by {silence.owner} until {until}: {silence.reason}"
         if state == "inhibited":
             by = self._explaining.get(alert.inhibited_by or "")
             return f"explained by {by.title or by.key}" if by else "explained by another alert"
         if state == "resolved":
             return f"over: {alert.resolution}"
+        if alert.left_by is not None and alert.left_at is not None:
+            return f"nobody looks after it; {alert.left_by} did until {self._moment(alert.left_at)}"
         return looks.state(state).word
+
+    def _moment(self, at: float) -> str:
+        return moment(datetime.fromtimestamp(at, UTC), self._zone)
 
     def _quiet(self, inner: str) -> str:
         return f'<span style="color:{self._hues.muted};font-size:12.5px">{inner}</span>'

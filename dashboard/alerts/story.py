@@ -8,14 +8,13 @@ from dashboard import navigation
 from dashboard.alerts import looks
 from dashboard.alerts.access import Story
 from dashboard.charts.theme import Colours
+from dashboard.monitoring.address import to_retraining
 from dashboard.numbers import age, counted, duration, moment
 from dashboard.text import markup
 from services.actions.records import ActionRecord
 from services.alerting.models import Message, Note
 from services.retraining.models import Proposal
 
-_OWN = {"alert-ack", "alert-close"}
-"""Actions that the alert's own lines tell when they were done."""
 _BODY = 1_500
 _TOLD: Mapping[str, str] = {
     "firing": "that it fires",
@@ -44,8 +43,8 @@ def told(story: Story, whole: bool) -> list[Line]:  # noqa: FBT001 - one word, n
     """Return the lines, oldest first; ``whole``: also what messages told of other alerts."""
     lines = [_noted(one) for one in story.notes if not _is_message(one, story.messages)]
     lines += [_message(one, whole=whole) for one in story.messages]
-    lines += [_action(one) for one in story.deeds if one.kind not in _OWN or one.state != "done"]
-    lines += [_answer(one) for one in story.answers]
+    lines += [_action(one) for one in story.led_to.others]
+    lines += [_answer(one) for one in story.led_to.retrainings]
     return sorted(lines, key=lambda line: line.at)
 
 
@@ -89,8 +88,7 @@ def _answer(one: Proposal) -> Line:
     at = one.ended_at or one.decided_at or one.created_at
     return Line(
         at, "retraining", f"Retraining {one.id} is {one.state}: {one.said or one.why}",
-        address=navigation.address("monitoring", deployment=one.name, part="retraining")
-        if navigation.has("monitoring") else "",
+        address=to_retraining(one.id) if navigation.has("monitoring") else "",
     )  # fmt: skip
 
 

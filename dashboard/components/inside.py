@@ -17,7 +17,8 @@ if (!window.mlopsInside) {
     const other = new URL(link.href).searchParams, now = new URL(location.href).searchParams;
     history.pushState({}, '', link.href);
     window.dispatchEvent(new PopStateEvent('popstate'));
-    if (['dag', 'run', 'deployment', 'alert'].some(name => other.get(name) !== now.get(name)))
+    if (['dag', 'run', 'deployment', 'alert', 'retraining', 'id']
+      .some(name => other.get(name) !== now.get(name)))
       document.querySelector('[data-testid="stMain"]')?.scrollTo(0, 0);
   });
 }

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from dashboard import marked
 from dashboard.components import located, notices, status
 from dashboard.components.live import live
 from dashboard.data import access, acting, changes, head, sharing, users, versions, work
@@ -58,6 +59,8 @@ def _version(
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(f"Version {version.revision}", width="content")
             _badges(holding, version)
+            flags = marked.of_revision(version.kind, version.revision)
+            marked.badge(flags, holding.project)
             st.space("stretch")
             acting.version_buttons(holding, version, off)
         st.caption(_line(version))

@@ -15,7 +15,10 @@ from services.data.models import Underway
 from services.errors import MlopsError
 
 LIVE_S = 1.0
-KINDS = ("data-add", "data-push", "data-pull", "data-checkout", "data-prune", "data-share")
+KINDS = (
+    "data-add", "data-collect", "data-push", "data-pull", "data-checkout", "data-prune",
+    "data-share",
+)  # fmt: skip
 _WORDS = {
     "reading": "Reading files",
     "keeping": "Taking files into the cache",
@@ -24,6 +27,7 @@ _WORDS = {
     "sending": "Sending",
     "fetching": "Fetching",
     "pruning": "Freeing the cache",
+    "collecting": "Collecting from the prediction log",
 }
 _MOST = 5
 
@@ -88,9 +92,9 @@ def share(found: Underway) -> float:
 def told(found: Underway, now: datetime | None = None) -> str:
     """Return how far it is, in words."""
     files = (
-        f"{found.files:,} files"
+        f"{found.files:,} {found.unit}"
         if found.files_total is None
-        else (f"{found.files:,} of {found.files_total:,} files")
+        else (f"{found.files:,} of {found.files_total:,} {found.unit}")
     )
     amount = ""
     if found.bytes_total:

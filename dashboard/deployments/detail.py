@@ -6,7 +6,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard import navigation, predicted
+from dashboard import marked, navigation, predicted
 from dashboard.components import dialogs, located, notices, tiles
 from dashboard.deployments import (
     access,
@@ -25,6 +25,7 @@ from dashboard.numbers import age, number, percent
 from dashboard.scope import Scope
 from dashboard.text import plain
 from services.errors import MlopsError
+from services.lineage.models import numbered
 from services.resources.models import gib
 from services.serving import on_the_way
 from services.serving.figures import WINDOW_S
@@ -85,6 +86,8 @@ def _head(name: str) -> None:
     seen = _seen(name)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         looks.badge(looks.look(seen.state), why=seen.said)
+        for number in _numbers(seen):
+            marked.badge(marked.of_version(seen.project, seen.model, number), seen.project)
         if seen.pinned:
             st.badge("pinned", icon=":material/keep:", color="gray",
                      help="It is never ended to make room for others.")  # fmt: skip
@@ -99,7 +102,16 @@ def _head(name: str) -> None:
         if navigation.has("project"):
             navigation.link("project", plain(seen.project), icon="folder", hover="",
                             id=seen.project)  # fmt: skip
+        if numbers := _numbers(seen):
+            marked.lineage(numbered("version", seen.project, seen.model, numbers[0]).id)
         st.caption(_said(seen), width="stretch")
+
+
+def _numbers(seen: Deployment) -> list[int]:
+    """Return the versions it has to do with now, the live one first."""
+    rollout = seen.rollout
+    beside = rollout.version if rollout is not None and rollout.running else None
+    return list(dict.fromkeys(one for one in (seen.version, beside) if one is not None))
 
 
 def _said(seen: Deployment) -> str:

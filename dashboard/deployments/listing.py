@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import navigation, predicted, state
+from dashboard import marked, navigation, predicted, state
 from dashboard.charts.theme import colours
 from dashboard.components import located, notices
 from dashboard.components.live import live
@@ -15,6 +15,7 @@ from dashboard.deployments.access import Picture
 from dashboard.deployments.address import FIND, STATE
 from dashboard.numbers import counted
 from dashboard.scope import Scope
+from services.lineage import flagged
 from services.resources.models import gib
 from services.serving.looking import Deployment
 
@@ -42,10 +43,21 @@ def _draw(where: Scope) -> None:
     _summary(found)
     if kept:
         old = not found.serving_alive
-        st.html(table.html(kept, colours(), datetime.now(UTC), state.zone(), old=old))
+        st.html(
+            table.html(kept, colours(), datetime.now(UTC), state.zone(), old=old, bad=_bad(kept))
+        )
         st.caption(_legend(kept, found, where))
     elif found.endpoints:
         st.caption("No deployment has what is looked for. Take a word or a state away.")
+
+
+def _bad(found: Sequence[Deployment]) -> dict[str, tuple[str, str]]:
+    told = {}
+    for one in found:
+        flags = marked.of_version(one.project, one.model, one.version)
+        if flags:
+            told[one.name] = flagged.word(flags), marked.why(flags, one.project)
+    return told
 
 
 def matching(

@@ -1,11 +1,13 @@
 """The table of deployments as one drawing: an endpoint's versions below each other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
+from types import MappingProxyType
 
 from dashboard.charts.theme import Colours
 from dashboard.deployments import address, looks
 from dashboard.deployments.looks import Look
+from dashboard.lineage import looks as marks
 from dashboard.numbers import age, moment, number, percent
 from dashboard.text import markup
 from services.resources.models import gib
@@ -34,15 +36,27 @@ def html(
     zone: tzinfo,
     *,
     old: bool,
+    bad: Mapping[str, tuple[str, str]] = MappingProxyType({}),
 ) -> str:
-    """Return the table; ``old`` says that what it tells of replicas is not of now."""
+    """Return the table.
+
+    Args:
+        found: The endpoints.
+        hues: Of the theme.
+        now: The moment, for ages.
+        zone: The reader's.
+        old: Whether what it tells of replicas is not of now.
+        bad: By name what a badge says of where an endpoint's version came from, and why.
+    """
     edge = f"border:none;border-bottom:1px solid {hues.line}"
     heads = "".join(
         f'<th scope="col" style="text-align:{side};font-weight:500;font-size:12px;color:'
         f'{hues.muted};padding:2px 12px 4px 0;vertical-align:bottom;{edge}">{label}</th>'
         for label, side in _HEADS
     )
-    bodies = "".join(_Rows(one, hues, now, zone, old=old).html() for one in found)
+    bodies = "".join(
+        _Rows(one, hues, now, zone, old=old, bad=bad.get(one.name)).html() for one in found
+    )
     return (
         '<div style="overflow-x:auto" tabindex="0" role="region" aria-label="Deployments">'
         '<table style="width:100%;border-collapse:collapse;margin:0;border:none;'
@@ -62,9 +76,10 @@ class _Rows:
         zone: tzinfo,
         *,
         old: bool,
+        bad: tuple[str, str] | None,
     ) -> None:
         self._seen, self._hues = seen, hues
-        self._now, self._zone, self._old = now, zone, old
+        self._now, self._zone, self._old, self._bad = now, zone, old, bad
 
     def html(self) -> str:
         """Return them, one a version."""
@@ -90,11 +105,26 @@ class _Rows:
         )
         state = "<br>".join(
             one
-            for one in (self._state(looks.look(seen.state)), self._below(), self._changed())
+            for one in (
+                self._state(looks.look(seen.state)),
+                self._suspect(),
+                self._below(),
+                self._changed(),
+            )
             if one
         )
         return self._cell(name, rows=rows, more="min-width:120px") + self._cell(
             state, rows=rows, why=seen.said, more="min-width:100px"
+        )
+
+    def _suspect(self) -> str:
+        if self._bad is None:
+            return ""
+        word, why = self._bad
+        tone = marks.tone(word, self._hues)
+        return (
+            f'<span style="color:{tone};font-size:12px" title="{markup(why, 600)}">'
+            f"{marks.sign(word)} {word}</span>"
         )
 
     def _below(self) -> str:

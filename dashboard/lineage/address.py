@@ -45,7 +45,7 @@ def _watched(node: Node, links: Sequence[Link]) -> tuple[str, dict[str, str | No
     if node.ref.kind == "alert":
         return "alerts", {"alert": node.ref.key}
     if node.ref.kind == "retraining":
-        return "monitoring", {"deployment": f"{node.project}.{node.title}", "part": "retraining"}
+        return "monitoring", {"retraining": node.ref.key}
     for one in links:
         if one.after == node.ref and one.before.kind == "predictions":
             project, model, _ = one.before.numbered

@@ -154,4 +154,4 @@ def _links(thread: Thread) -> None:
 
 
 def _named(one: Ref) -> str:
-    return f'<a href="{markup(address.to(one.id))}">{markup(one.id, 90)}</a>'
+    return f'<a href="{markup(address.to(one.id))}">{markup(one.id, 300)}</a>'

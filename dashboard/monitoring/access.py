@@ -170,6 +170,18 @@ def seen(of: Subject, number: int, since: float | None) -> Seen | None:
     return _seen(number, found, place)
 
 
+def inputs(of: Subject) -> tuple[str, ...]:
+    """Return the inputs that its last check compared, by name; none where there is none.
+
+    Raises:
+        PlatformError: The verdicts cannot be read.
+    """
+    number = version(of)
+    found = () if number is None else watched.checks(of.project, of.model, number, None)[-1:]
+    verdicts = watched.check(found[0].id) if found else ()
+    return tuple(column.name for one in verdicts if one.kind == "data" for column in one.columns)
+
+
 def _seen(number: int, checks: tuple[Check, ...], place: int) -> Seen:
     verdicts = watched.check(checks[place].id)
     return Seen(number, checks, place, {one.kind: one for one in verdicts})

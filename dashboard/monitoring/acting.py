@@ -12,11 +12,13 @@ import streamlit as st
 from dashboard import state
 from dashboard.components import actions
 from dashboard.components.actions import Proposal
+from dashboard.monitoring import access
 from dashboard.monitoring.access import Subject
 from services.actions import catalog
 from services.actions.action import Action
+from services.monitoring import settings
 
-CHECK, BASELINE = "drift-check", "baseline-set"
+CHECK, BASELINE, SETTINGS = "drift-check", "baseline-set", "drift-settings"
 _KINDS = {
     "auto": "By itself",
     "evaluation": "Evaluation data",
@@ -50,6 +52,10 @@ def buttons(of: Subject, off: str | None) -> None:
         BASELINE, "Baseline", f"What {of.model} is compared with", partial(_baseline, of), "Set it",
         f"mlops drift baseline {name} season --weeks 4", of, "straighten", off,
     )  # fmt: skip
+    _button(
+        SETTINGS, "Settings", f"How strictly {of.model} is judged", partial(_settings, of),
+        "Set it", f"mlops drift settings {name} --ignore INPUT", of, "rule_settings", off,
+    )  # fmt: skip
 
 
 def _button(
@@ -65,7 +71,8 @@ def _button(
     )
 
 
-def _made(kind: str, **params: object) -> Action:
+def made(kind: str, **params: object) -> Action:
+    """Return the action of this kind, as the catalog makes it."""
     return catalog.load(kind, json.dumps(params))
 
 
@@ -75,7 +82,7 @@ def _check(of: Subject) -> Action:
         help="It takes some seconds; without it the report is written where it is worth them.",
     )  # fmt: skip
     said = {"report": True} if report else {}
-    return _made(CHECK, project=of.project, model=of.model, **said)
+    return made(CHECK, project=of.project, model=of.model, **said)
 
 
 def _baseline(of: Subject) -> Action | None:
@@ -88,12 +95,43 @@ def _baseline(of: Subject) -> Action | None:
         more["weeks"] = int(
             st.number_input("Weeks back", 1, _WEEKS, 4, key="monitoring-baseline-weeks")
         )
+        if (zone := st.context.timezone) is not None:
+            more["zone"] = zone
     elif kind == "window":
         stretch = _stretch()
         if stretch is None:
             return None
         more |= {"since": stretch[0], "until": stretch[1]}
-    return _made(BASELINE, project=of.project, model=of.model, baseline=kind, **more)
+    return made(BASELINE, project=of.project, model=of.model, baseline=kind, **more)
+
+
+def _settings(of: Subject) -> Action | None:
+    now = settings.of(settings.all_said(state.journal()), of.project, of.model)
+    known = dict.fromkeys((*access.inputs(of), *now.ignored))
+    ignored = st.multiselect(
+        "Inputs that are not compared", list(known), list(now.ignored), key="monitoring-ignored",
+        format_func=lambda name: name.removeprefix("input."),
+        help="Numbers of orders, seeds, clocks: what is asked in them is no drift.",
+    )  # fmt: skip
+    left, right = st.columns(2)
+    with left:
+        threshold = st.number_input(
+            "A shift counts from", *settings.THRESHOLDS, now.threshold, 0.05, "%.2f",
+            key="monitoring-threshold", help="Of each column, in the unit of its measure.",
+        )  # fmt: skip
+    with right:
+        alarms = st.number_input(
+            "False alarms a day, at most", *settings.ALARMS, now.alarms_a_day, 0.01, "%.4f",
+            key="monitoring-alarms", help="Of undrifted data; fewer of them see less.",
+        )  # fmt: skip
+    everywhere = st.toggle(
+        f"All models of {of.project} that have nothing of their own", key="monitoring-everywhere"
+    )
+    model = "" if everywhere else of.model
+    return made(
+        SETTINGS, project=of.project, model=model, ignored=ignored, threshold=threshold,
+        alarms_a_day=alarms,
+    )  # fmt: skip
 
 
 def _stretch() -> tuple[float, float] | None:

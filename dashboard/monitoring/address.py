@@ -6,8 +6,16 @@ DEPLOYMENT = "deployment"
 """``PROJECT.MODEL``: the deployment that is looked at."""
 VERSION, VERDICT, COLUMN, PART = "version", "verdict", "column", "part"
 """Of it: which version's checks, a verdict of the check, the column, the part."""
+SYMPTOM, CAUSE, SINCE, UNTIL = "symptom", "cause", "since", "until"
+"""Of its causes: what got worse, which cause's chart, and of which time (seconds since 1970)."""
+METRIC = "metric"
+"""Of the part Accuracy: what is measured."""
 FIND, STATE, ORDER = "find", "state", "order"
 """Of all: what is looked for, what it came to, what comes first."""
+VIEW, STATUS = "view", "status"
+"""Deployments or retrainings, and how far the retrainings are."""
+RETRAINING = "retraining"
+"""The retraining that is looked at, by its number."""
 
 
 def to(
@@ -23,6 +31,11 @@ def to(
     return navigation.address(
         "monitoring", deployment=name, version=number, verdict=verdict, column=column, part=part
     )
+
+
+def to_retraining(number: int) -> str:
+    """Return the address of a retraining."""
+    return navigation.address("monitoring", retraining=str(number))
 
 
 def report(verdict_id: str) -> str:

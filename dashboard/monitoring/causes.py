@@ -1,6 +1,7 @@
 """Why a deployment got worse: what explains most first, each with then and now and its page."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,11 +10,12 @@ import streamlit as st
 from dashboard import machines, navigation, state
 from dashboard.charts.theme import Colours, colours
 from dashboard.components.notices import advice, problem
-from dashboard.monitoring import looks
+from dashboard.monitoring import evidence, looks
+from dashboard.monitoring.address import CAUSE, COLUMN, SINCE, SYMPTOM, UNTIL
 from dashboard.numbers import counted, moment, percent
 from dashboard.text import markup, plain
 from services.causes import Cause, Explanation
-from services.causes.models import KINDS, Kind, Symptom
+from services.causes.models import KINDS, SYMPTOMS, Kind, Symptom
 from services.errors import MlopsError
 
 _TITLES: Mapping[Symptom, str] = {
@@ -50,21 +52,76 @@ def draw(project: str, model: str, version: int | None) -> None:
     if mine is not None and project not in mine:
         return
     st.subheader("Why", anchor=False)
+    asked = _asked()
+    if asked.since is not None:
+        _of_then(f"{project}.{model}", asked)
     try:
         with st.spinner("Comparing requests of before and of now …"):
-            found = machines.why_deployment(project, model)
+            found = machines.why_deployment(
+                project, model, asked.symptom if asked.since is not None else None,
+                asked.since, asked.until,
+            )  # fmt: skip
     except MlopsError as error:
         problem(error)
         return
     for one in found:
         if one.state == "worse":
-            _symptom(one)
+            _symptom(one, asked)
         else:
             answer = "No" if one.state == "steady" else "Not known"
             st.caption(f"{_TITLES[one.symptom]}? {answer}. {plain(one.said, _LINE)}")
 
 
-def _symptom(one: Explanation) -> None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the address names."""
+
+    symptom: Symptom | None
+    kind: str
+    column: str
+    since: float | None
+    until: float | None
+
+    def shows(self, one: Explanation, number: int, cause: Cause) -> bool:
+        """Return whether a cause's chart is drawn: the one that is named, else the first."""
+        named = [
+            place for place, each in enumerate(one.causes, 1)
+            if self.symptom == one.symptom and each.kind == self.kind
+            and self.column in ("", each.column)
+        ]  # fmt: skip
+        return cause.chart is not None and number == (named[0] if named else 1)
+
+
+def _asked() -> _Asked:
+    said = st.query_params
+    symptom = next((one for one in SYMPTOMS if one == said.get(SYMPTOM)), None)
+    since, until = _moment(said.get(SINCE, "")), _moment(said.get(UNTIL, ""))
+    if since is None or until is None or since >= until or symptom is None:
+        since = until = None
+    return _Asked(symptom, said.get(CAUSE, "")[:40], said.get(COLUMN, "")[:400], since, until)
+
+
+def _moment(text: str) -> float | None:
+    try:
+        found = float(text)
+        datetime.fromtimestamp(found, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return found if found > 0 else None
+
+
+def _of_then(name: str, asked: _Asked) -> None:
+    """Say that a time that is over is looked at, and draw the way to now."""
+    assert asked.until is not None  # noqa: S101  both are there or none
+    at = moment(datetime.fromtimestamp(asked.until, UTC), state.zone())
+    st.info(f"You look at what was known at {plain(at)}.", icon=":material/history:")
+    navigation.link(
+        "monitoring", "Why it is so now", icon="last_page", hover="", deployment=name,
+        part="causes",
+    )  # fmt: skip
+
+
+def _symptom(one: Explanation, asked: _Asked) -> None:
     began = ""
     if one.onset is not None:
         at = datetime.fromtimestamp(one.onset, UTC)
@@ -73,7 +130,7 @@ def _symptom(one: Explanation) -> None:
         st.markdown(f"**{_TITLES[one.symptom]}{began}**")
         st.markdown(plain(one.said, _LINE))
         for number, cause in enumerate(one.causes, 1):
-            _cause(number, cause)
+            _cause(number, cause, one, asked)
         if one.unknown:
             lines = "\n".join(f"- {plain(line, _LINE)}" for line in one.unknown)
             st.markdown(f"**Cannot be told**\n\n{lines}")
@@ -83,7 +140,7 @@ def _symptom(one: Explanation) -> None:
                 st.markdown(badges)
 
 
-def _cause(number: int, cause: Cause) -> None:
+def _cause(number: int, cause: Cause, of: Explanation, asked: _Asked) -> None:
     with st.container(border=True, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             title = plain(cause.title, 300)
@@ -97,7 +154,12 @@ def _cause(number: int, cause: Cause) -> None:
         st.caption(plain(cause.said, _LINE))
         st.markdown("\n".join(f"- {plain(line, _LINE)}" for line in cause.evidence))
         st.markdown(f":material/lightbulb: {advice(cause.suggestion)}")
-        _link(cause)
+        if asked.shows(of, number, cause) and cause.chart is not None:
+            evidence.draw(cause.chart, of.onset, f"cause-{of.symptom}-{number}")
+        with st.container(horizontal=True, gap="small"):
+            if cause.chart is not None and not asked.shows(of, number, cause):
+                _chart_link(of, cause, asked)
+            _link(cause)
 
 
 def bar(cause: Cause, hues: Colours, *, leads: bool) -> str:
@@ -115,10 +177,23 @@ def bar(cause: Cause, hues: Colours, *, leads: bool) -> str:
     )
 
 
+def _chart_link(of: Explanation, cause: Cause, asked: _Asked) -> None:
+    """Draw the way to the chart of another cause, of the time that is looked at."""
+    since, until = (None if one is None else str(one) for one in (asked.since, asked.until))
+    navigation.link(
+        "monitoring", "See its chart", icon="bar_chart", hover="",
+        deployment=f"{of.project}.{of.model}", part="causes", symptom=of.symptom, cause=cause.kind,
+        column=cause.column or None, since=since, until=until,
+    )  # fmt: skip
+
+
 def _link(cause: Cause) -> None:
-    """Draw the way to the page that shows it, where this installation has it."""
-    asked = urlsplit(cause.link)
+    """Draw the way to the page where something can be done, where this installation has it."""
+    asked = urlsplit(cause.page)
     page = asked.path.strip("/")
     if any(entry.name == page for entry in navigation.entries()):
-        label = _PAGES.get(page, "See it")
-        navigation.link(page, label, icon="arrow_forward", hover="", **dict(parse_qsl(asked.query)))
+        query = dict(parse_qsl(asked.query))
+        label = (
+            "See the accuracy" if query.get("part") == "accuracy" else _PAGES.get(page, "See it")
+        )
+        navigation.link(page, label, icon="arrow_forward", hover="", **query)

@@ -19,6 +19,8 @@ _KINDS = {
     "category": "categories",
     "text": "text",
     "embedding": "of a vector",
+    "vector": "vector as a whole",
+    "picture": "picture as a whole",
 }
 _HEADS = (
     ("Column", "left", ""),

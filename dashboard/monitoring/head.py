@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import navigation, state, watched
+from dashboard import marked, navigation, state, watched
 from dashboard.components import located
 from dashboard.monitoring import access, address, looks
 from dashboard.monitoring.access import Seen, Subject
@@ -29,6 +29,7 @@ def draw(of: Subject, seen: Seen | None, number: int | None) -> None:
         else:
             looks.badge(looks.overall(_worst(seen)))
         _version(of, number)
+        marked.badge(marked.of_version(of.project, of.model, number), of.project)
         _links(of, seen, number)
     if seen is not None:
         _sentence(of, seen)
@@ -69,12 +70,27 @@ def _links(of: Subject, seen: Seen | None, number: int | None) -> None:
     if number is not None and navigation.has("lineage"):
         node = numbered("version", of.project, of.model, number).id
         navigation.link("lineage", "Lineage", icon="conversion_path", hover="", id=node)
-    report = None if seen is None else seen.verdicts.get("data")
-    if report is not None and report.report:
-        st.link_button(
-            "Evidently's report", address.report(report.id), icon=":material/open_in_new:",
-            type="tertiary",
-        )  # fmt: skip
+    _report(of, seen, number)
+
+
+def _report(of: Subject, seen: Seen | None, number: int | None) -> None:
+    """Draw the ways to Evidently's report, of an earlier check where this one has none, and on."""
+    own = None if seen is None else seen.verdicts.get("data")
+    last = None if number is None else watched.reported(of.project, of.model, number)
+    if own is not None and own.report:
+        _out("Evidently's report", address.report(own.id))
+    elif last is not None:
+        at = datetime.fromtimestamp(last.computed_at, UTC).astimezone(state.zone())
+        _out(f"Evidently's report of {at:%d %b %H:%M}", address.report(last.id))
+    elif seen is not None:
+        st.caption("No report of Evidently's is kept; “Check now” can write one.", width="content")
+    screen = watched.screen() if state.visible_projects() is None else ""
+    if screen:  # it shows all projects, on the machine of the platform alone
+        _out("Evidently's screen", screen)
+
+
+def _out(label: str, to: str) -> None:
+    st.link_button(label, to, icon=":material/open_in_new:", type="tertiary")
 
 
 def alerts(of: Subject) -> None:

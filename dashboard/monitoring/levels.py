@@ -16,19 +16,19 @@ from dashboard.charts.timeline import Line, Panel
 from dashboard.components import notices, tables
 from dashboard.components.status import Look
 from dashboard.monitoring import promising
-from dashboard.numbers import count, number, percent
+from dashboard.numbers import count, moment, number, percent
 from dashboard.text import plain
 from services.errors import MlopsError
-from services.objectives.course import course
+from services.objectives.course import Course, course, of_time
 from services.objectives.hosts import FACTORS, NO_ENERGY
 from services.objectives.models import Burn, Objective, Standing, State, span
 
 if TYPE_CHECKING:
-    from services.objectives.counting import Minutes
     from services.objectives.hosts import AtLevel, ByState, Efficiency, Factor
 
 _LONGEST = timedelta(days=30)
 _STEPS = 120
+_OUTAGES = 5
 _LOOKS: dict[State, Look] = {
     "met": Look("check_circle", "green", "met"),
     "at risk": Look("warning", "orange", "at risk"),
@@ -85,7 +85,20 @@ def _standing(one: Standing, off: str | None) -> None:
             st.progress(one.budget_left, text=_left(one))
         st.markdown(plain(one.said, 600))
         if one.burns and one.requests:
-            st.caption(" · ".join(_rate(burn) for burn in one.burns))
+            nobody = "nobody watched" if one.objective.kind == "availability" else "nobody asked"
+            st.caption(" · ".join(_rate(burn, nobody) for burn in one.burns))
+        if one.objective.kind == "availability" and one.bad:
+            _outages(one)
+
+
+def _outages(one: Standing) -> None:
+    found = promised.watched(one.project, one.model).outages(one.since or 0.0)
+    said = " · ".join(
+        f"{moment(_time(run.since))}, {number((run.until - run.since) / 60, 2)} min"
+        for run in found[:_OUTAGES]
+    )
+    more = len(found) - _OUTAGES
+    st.caption(f"Out of service: {said}{f' · and {more} times more' if more > 0 else ''}")
 
 
 def _source(objective: Objective) -> str:
@@ -99,11 +112,11 @@ def _left(one: Standing) -> str:
     return f"{percent(one.budget_left)} of the budget is left"
 
 
-def _rate(burn: Burn) -> str:
+def _rate(burn: Burn, nobody: str) -> str:
     where = f"{span(burn.long_s)} and {span(burn.short_s)}"
     if burn.long is None:
-        return f"{where}: nobody asked"
-    lately = "nobody asked" if burn.short is None else number(burn.short, 2)
+        return f"{where}: {nobody}"
+    lately = nobody if burn.short is None else number(burn.short, 2)
     said = f"{where}: burns {number(burn.long, 2)} and {lately}, an alert from {burn.bound:.3g} on"
     if burn.state == "firing":
         colour = "red" if burn.severity == "critical" else "orange"
@@ -118,18 +131,25 @@ def _burn_down(project: str, model: str, found: Sequence[Standing]) -> None:
     begin = now - max(one.objective.window_s for one in found)
     bound = next((o.objective.bound_ms for o in found if o.objective.bound_ms is not None), None)
     minutes = promised.minutes(project, model, begin, now, bound)
-    panels = [panel for one in found if (panel := _budget(minutes, one.objective, now))]
+    courses = [
+        (
+            one.objective,
+            of_time(promised.watched(project, model), one.objective, now)
+            if one.objective.kind == "availability"
+            else course(minutes, one.objective, now),
+        )
+        for one in found
+    ]
+    panels = [_budget(objective, known) for objective, known in courses if known is not None]
     timeline.draw(panels, _time(begin), _time(now), key="objective-burn-down")
     st.caption(
         "What was left of each budget as its window went by; below the dashed line it is spent "
-        "faster than it may be. To the minute, from the prediction log."
+        "faster than it may be. To the minute, from the prediction log; availability from what the "
+        "controller saw."
     )
 
 
-def _budget(minutes: "Minutes", objective: Objective, now: float) -> Panel | None:
-    found = course(minutes, objective, now)
-    if found is None:
-        return None
+def _budget(objective: Objective, found: Course) -> Panel:
     times = [_time(at) for at in found.at]
     even = [100.0 * (1 - place / (len(times) - 1)) for place in range(len(times))]
     left = [100.0 * one for one in found.left]

@@ -2,37 +2,42 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import streamlit as st
 
-from dashboard import navigation, state, watched
+from dashboard import journalled, navigation, promised, state, watched
 from dashboard.charts.theme import colours
 from dashboard.components import located, notices
 from dashboard.components.live import live
 from dashboard.deployments import access as serving
-from dashboard.monitoring import access, looks, matrix, table
+from dashboard.monitoring import access, all_checks, looks, matrix, table
 from dashboard.monitoring.access import Stretch
 from dashboard.monitoring.address import FIND, ORDER, STATE
-from dashboard.monitoring.matrix import Row
+from dashboard.monitoring.matrix import Beside, Row
+from dashboard.monitoring.promise import AT_RISK, MISSED
 from dashboard.numbers import counted
 from dashboard.scope import Scope
 from dashboard.text import plain
 from dashboard.watched import Board
 from services.errors import MlopsError
 
+T = TypeVar("T")
 LIVE_S = 5.0
 _LINKS = 12
 _BADGES = {
-    "drifted": ("warning", "orange"), "steady": ("check_circle", "green"),
+    "drifted": ("warning", "orange"), MISSED: ("cancel", "red"), AT_RISK: ("warning", "orange"),
+    "steady": ("check_circle", "green"),
     "not enough data": ("hourglass_empty", "violet"), "unknown": ("help", "gray"),
     looks.NEVER.word: (looks.NEVER.icon, "gray"), looks.AWAY.word: (looks.AWAY.icon, "gray"),
 }  # fmt: skip
+_TOLD = {MISSED: "missed an objective", AT_RISK: "with an objective at risk"}
 
 
-def draw(where: Scope) -> None:
-    """Draw the filters and the matrix."""
+def draw(where: Scope, off: str | None) -> None:
+    """Draw the filters and the matrix; ``off`` says why nothing can be asked for, if so."""
     found, _ = _rows(where, quiet=True)
     if not found:
         _empty(where)
@@ -40,8 +45,9 @@ def draw(where: Scope) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         located.text("Find", name=FIND, placeholder="Deployment or project", width=200)
         located.choice("Order by", matrix.ORDERS, name=ORDER, default=matrix.ORDERS[0])
-        there = {one.state for one in found} | set(st.query_params.get_all(STATE))
+        there = {word for one in found for word in one.states} | set(st.query_params.get_all(STATE))
         located.several("State", [one for one in matrix.STATES if one in there], name=STATE)
+        all_checks.button(sorted({one.name for one in found}), where.project, off)
     live(_draw, LIVE_S)(where)
 
 
@@ -69,22 +75,31 @@ def _rows(where: Scope, *, quiet: bool = False) -> tuple[tuple[Row, ...], Board 
     """Return the rows; what cannot be read is said above them, once, and they stand without it."""
     now = time.time()
     over = access.stretch(where, now)
-    board, labels = None, {}
-    try:
-        board = watched.board(over.since, over.step_s, over.count)
-    except MlopsError as error:
-        if not quiet:
-            notices.problem(error)
-    try:
-        labels = dict(watched.last_labels())
-    except MlopsError as error:
-        if not quiet:
-            notices.problem(error)
-    return matrix.rows(serving.picture(where.project).endpoints, board, labels, now), board
+    span = over.since, over.step_s, over.count
+
+    told: set[str] = set()
+
+    def read(ask: Callable[[], T]) -> T | None:
+        try:
+            return ask()
+        except MlopsError as error:
+            if not quiet and error.message not in told:
+                told.add(error.message)
+                notices.problem(error)
+            return None
+
+    board = read(lambda: watched.board(*span))
+    labels = read(watched.last_labels) or {}
+    beside = Beside(
+        read(lambda: promised.levels(*span)) or {}, read(journalled.alerts_of_endpoints) or {},
+        {of: one.state for of, one in (read(journalled.retrainings) or {}).items()},
+    )  # fmt: skip
+    deployed = serving.picture(where.project).endpoints
+    return matrix.rows(deployed, board, labels, now, beside), board
 
 
 def _summary(found: Sequence[Row]) -> None:
-    counts = Counter(one.state for one in found)
+    counts = Counter(word for one in found for word in one.states)
     with st.container(horizontal=True, gap="small"):
         served = len({one.name for one in found})
         st.badge(counted(served, "deployment"), icon=":material/dns:", color="gray")
@@ -92,7 +107,7 @@ def _summary(found: Sequence[Row]) -> None:
             if counts[word]:
                 icon, colour = _BADGES[word]
                 st.badge(
-                    f"{counts[word]:,} {word}", icon=f":material/{icon}:",
+                    f"{counts[word]:,} {_TOLD.get(word, word)}", icon=f":material/{icon}:",
                     color=colour,  # type: ignore[arg-type]  # one of the theme's words
                 )  # fmt: skip
 
@@ -104,7 +119,8 @@ def _legend(kept: Sequence[Row], found: Sequence[Row], stretch: Stretch) -> str:
     return (
         f"{shown} in service. Bars are checks {stretch.said}, the worst of each stretch: the "
         "taller, the worse; a gap is a stretch without a check. “Not enough data” is no “steady”: "
-        "in so few rows a large shift would not show."
+        "in so few rows a large shift would not show. Bars of service: how fast the budget of an "
+        "objective was spent; under “Last”: requests."
     )
 
 

@@ -1,6 +1,7 @@
 """What checks come to as sign, word and colour together: none of them is left to speak alone."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from dashboard.charts.theme import Colours
 from dashboard.deployments.looks import Look, badge, hue
@@ -10,6 +11,7 @@ from services.monitoring.models import Family, State
 
 __all__ = ["DEGREES", "Degree", "Look", "badge", "hue"]
 
+T = TypeVar("T")
 NEVER = Look("radio_button_unchecked", "○", "gray", "not checked yet")
 AWAY = Look("cloud_off", "?", "gray", "not known")
 _DEGREES: Mapping[Degree, tuple[str, str, str]] = {
@@ -82,24 +84,39 @@ def strip(
     Each run of equal ones is a layer of one element's background: a picture each would take the
     browser longer than all the rest of the table.
     """
-    layers, count, place = [], max(1, len(found)), 0
-    for degree, length in _runs(found):
-        if degree is not None:
-            wide = length / count * 100
-            # The place of a background is that of the room left beside it.
-            left = place / count * 100 / (1 - length / count) if length < count else 0.0
-            colour = tone(degree, hues)
-            layers.append(
-                f"linear-gradient({colour},{colour}) {left:.3f}% 100%/{wide:.3f}% "
-                f"{_BARS_PX[degree]}px no-repeat"
-            )
-        place += length
+    count = max(1, len(found))
+    layers = [
+        _layer(tone(degree, hues), place, length, count, _BARS_PX[degree])
+        for place, length, degree in _placed(found) if degree is not None
+    ]  # fmt: skip
+    return _painted(layers, hues, told, width)
+
+
+def _layer(colour: str, place: int, length: int, count: int, height: int) -> str:
+    wide = length / count * 100
+    # The place of a background is that of the room left beside it.
+    left = place / count * 100 / (1 - length / count) if length < count else 0.0
+    return f"linear-gradient({colour},{colour}) {left:.3f}% 100%/{wide:.3f}% {height}px no-repeat"
+
+
+def _painted(layers: Sequence[str], hues: Colours, told: str, width: str) -> str:
     painted = f"background:{','.join(layers)};" if layers else ""
     return (
         f'<div role="img" aria-label="{told}" title="{told}" style="width:{width};'
         f"height:{STRIP_PX}px;border-bottom:1px solid {hues.line};box-sizing:content-box;"
         f'{painted}"></div>'
     )
+
+
+def bars(found: Sequence[float], hues: Colours, told: str, *, width: str = "min(96px,100%)") -> str:
+    """Return figures over time as bars, the largest as high as the strip; 0 is a gap."""
+    most, count = max(found, default=0.0), max(1, len(found))
+    heights = [max(2, round(one / most * STRIP_PX)) if one > 0 else 0 for one in found]
+    layers = [
+        _layer(hues.muted, place, length, count, height)
+        for place, length, height in _placed(heights) if height
+    ]  # fmt: skip
+    return _painted(layers, hues, told, width)
 
 
 def told(found: Sequence[Degree | None], kind: Family, stretch: str) -> str:
@@ -122,11 +139,12 @@ def worst(found: Sequence[Degree]) -> Degree:
     return max(found, key=DEGREES.index, default="unknown")
 
 
-def _runs(found: Sequence[Degree | None]) -> list[tuple[Degree | None, int]]:
-    made: list[tuple[Degree | None, int]] = []
-    for one in found:
-        if made and made[-1][0] == one:
-            made[-1] = (one, made[-1][1] + 1)
+def _placed(found: Sequence[T]) -> list[tuple[int, int, T]]:
+    """Return runs of equal ones: (place of the first, how many, which)."""
+    made: list[tuple[int, int, T]] = []
+    for place, one in enumerate(found):
+        if made and made[-1][2] == one:
+            made[-1] = (made[-1][0], made[-1][1] + 1, one)
         else:
-            made.append((one, 1))
+            made.append((place, 1, one))
     return made

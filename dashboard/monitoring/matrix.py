@@ -1,16 +1,21 @@
 """All deployments beside each other: a row a version that takes requests, a cell a question."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from dashboard.deployments.looks import Look
 from dashboard.monitoring import looks
+from dashboard.monitoring.promise import AT_RISK, MISSED, Promise, promise
 from dashboard.numbers import UNKNOWN, age, number, percent
 from dashboard.watched import Board
+from services.alerting.asking import Count
+from services.alerting.models import rank
 from services.monitoring.courses import DEGREES, FAMILIES, Degree, degree
 from services.monitoring.models import Family
 from services.monitoring.store import Summary
+from services.objectives.levels import Level
+from services.retraining.models import State as Retraining
 from services.serving.looking import Deployment, VersionLook
 from services.serving.models import Phase
 
@@ -42,6 +47,11 @@ class Service:
     said: str
     bad: bool
 
+    @property
+    def failing(self) -> bool:
+        """Return whether requests of the last minute failed."""
+        return self.look.colour in ("red", "orange")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -63,10 +73,24 @@ class Row:
     """Whether it is asked, and was not checked for ``LATE_S``."""
     asked: bool
     """Whether somebody asked it in the last minute."""
+    promise: Promise | None = None
+    """What the deployment promises, in the first of its rows; None: not known."""
+    alerts: Count | None = None
+    """In the same row: those of it that have not ended; None: there is none."""
+    retraining: Retraining | None = None
+    """In the same row: where the one stands that waits or is under way; None: there is none."""
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Return the words that filters know it by: what misses its objective is not steady."""
+        word = None if self.promise is None else self.promise.word
+        if word is None:
+            return (self.state,)
+        return (word,) if self.state == STEADY else (self.state, word)
 
     @property
     def state(self) -> str:
-        """Return the word that the filter knows it by."""
+        """Return what its checks come to, in a word."""
         found = [cell.degree for cell in self.cells.values() if cell.degree is not None]
         if not found:
             return looks.NEVER.word if self.checked_at is None else looks.AWAY.word
@@ -74,7 +98,24 @@ class Row:
         return "drifted" if worst in ("low", "medium", "high") else looks.overall(worst).word
 
 
-STATES = ("drifted", "steady", "not enough data", "unknown", looks.NEVER.word, looks.AWAY.word)
+STEADY = "steady"
+STATES = (
+    "drifted", MISSED, AT_RISK, STEADY, "not enough data", "unknown", looks.NEVER.word,
+    looks.AWAY.word,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is known of deployments beside their checks, each by (project, model)."""
+
+    levels: Mapping[tuple[str, str], Level] = field(default_factory=dict)
+    alerts: Mapping[tuple[str, str], Count] = field(default_factory=dict)
+    """By (project, ``PROJECT.MODEL``)."""
+    retrainings: Mapping[tuple[str, str], Retraining] = field(default_factory=dict)
+
+
+NOTHING = Beside()
 
 
 def rows(
@@ -82,6 +123,7 @@ def rows(
     board: Board | None,
     labels: Mapping[tuple[str, str], float],
     now: float,
+    beside: Beside = NOTHING,
 ) -> tuple[Row, ...]:
     """Return a row a version that takes requests or is to take them.
 
@@ -90,12 +132,29 @@ def rows(
         board: What checks came to; None: that cannot be read.
         labels: When the last label of (project, model) came, seconds since 1970.
         now: Seconds since 1970.
+        beside: What is known of them beside.
     """
-    made = []
+    made: list[Row] = []
     for one in deployments:
-        for version, role, seen in _versions(one):
-            made.append(_row(one, version, role, seen, board, labels, now))
+        mine = [
+            _row(one, version, role, seen, board, labels, now)
+            for version, role, seen in _versions(one)
+        ]
+        made += [_with(mine[0], beside, alone=len(mine) == 1), *mine[1:]] if mine else []
     return tuple(made)
+
+
+def _with(row: Row, beside: Beside, *, alone: bool) -> Row:
+    """Return a row with what is known of its deployment, whichever of its versions answered."""
+    of = row.project, row.model
+    level = beside.levels.get(of)
+    predicted = row.predicted_at
+    if alone and level is not None and level.asked_at is not None:
+        predicted = max(level.asked_at, predicted or 0.0)
+    return replace(
+        row, predicted_at=predicted, promise=None if level is None else promise(level),
+        alerts=beside.alerts.get((row.project, row.name)), retraining=beside.retrainings.get(of),
+    )  # fmt: skip
 
 
 def ordered(found: Sequence[Row], order: str) -> tuple[Row, ...]:
@@ -112,17 +171,26 @@ def matching(found: Sequence[Row], words: str, states: Sequence[str]) -> tuple[R
     folded = words.casefold().strip()
     return tuple(
         one for one in found
-        if folded in one.name.casefold() and (not states or one.state in states)
+        if folded in one.name.casefold() and (not states or not set(states).isdisjoint(one.states))
     )  # fmt: skip
 
 
 def _need(row: Row) -> tuple[int, ...]:
-    """Return what comes first: what drifted worst, then errors, then what nobody can tell."""
+    """Return what comes first: what is worst, of checks and objectives, then how much is bad.
+
+    Then errors of now, the alert that is worst, and what nobody can tell. An objective that is
+    missed weighs as much as high drift: both are what somebody was promised.
+    """
     degrees = [cell.degree for cell in row.cells.values() if cell.degree is not None]
-    moved = sorted(-DEGREES.index(one) for one in degrees if one in ("low", "medium", "high"))
-    worst = moved[0] if moved else 0
+    bad = [DEGREES.index(one) for one in degrees if one in ("low", "medium", "high")]
+    if row.promise is not None and row.promise.word is not None:
+        bad.append(DEGREES.index("high" if row.promise.state == "missed" else "medium"))
+    alert = None if row.alerts is None else row.alerts.severity
     blind = not degrees or all(one in ("unknown", "too few") for one in degrees)
-    return worst, len(degrees) and -len(moved), -int(row.service.bad), -int(row.late), -int(blind)
+    return (
+        -max(bad, default=0), -len(bad), -int(row.service.bad),
+        0 if alert is None else -1 - rank(alert), -int(row.late), -int(blind),
+    )  # fmt: skip
 
 
 def _versions(one: Deployment) -> list[tuple[int, str, VersionLook | None]]:
@@ -166,16 +234,10 @@ def _row(
     asked = seen is not None and not of.figures_stale and seen.figures.requests > 0
     return Row(
         of.name, of.project, of.model, version, role, cells, service(of, seen), checked,
-        _predicted(seen, known.values()),
+        None if seen is None else seen.figures.last_at,
         labels.get((of.project, of.model)),
         late=asked and checked is not None and now - checked > LATE_S, asked=asked,
     )  # fmt: skip
-
-
-def _predicted(seen: VersionLook | None, known: Iterable[Summary]) -> float | None:
-    """Return when it was last asked: as the gateway knows since it began, or as was looked at."""
-    found = [one.until for one in known] + [seen.figures.last_at if seen is not None else None]
-    return max((at for at in found if at is not None), default=None)
 
 
 def cell(

@@ -181,6 +181,11 @@ def _below(column: ColumnVerdict) -> str:
         return ""
     if column.kind == "text":
         return f"Of a text its number of words is drawn. Compared: {plain(column.measure, 120)}."
+    if column.kind in ("vector", "picture"):
+        return (
+            "A classifier learned of half of the rows to tell then from now; drawn is what it says "
+            "of the other half. Where the outlines lie on each other it cannot tell."
+        )
     return plain(spread.ends(column), 300)
 
 

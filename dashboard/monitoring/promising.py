@@ -10,14 +10,15 @@ from dashboard import promised
 from dashboard.components import actions
 from dashboard.components.actions import Proposal
 from services.actions.objectives import RemoveObjective, SetObjective
+from services.monitoring import metrics
+from services.monitoring.metrics import METRICS, Metric
 from services.objectives.models import (
-    AVAILABILITY,
+    ANSWERED_SHARE,
     DAYS,
     KINDS,
     LEAST_MS,
     LEAST_SHARE,
     MOST_MS,
-    MOST_OF,
     MOST_SHARE,
     QUANTILE,
     Kind,
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     from services.objectives.models import Standing
 
 _WORDS: dict[Kind, str] = {
-    "availability": "Availability", "latency": "Latency", "accuracy": "Accuracy",
+    "errors": "Errors", "availability": "Availability", "latency": "Latency",
+    "accuracy": "Accuracy",
 }  # fmt: skip
-_METRICS = {"accuracy": "Accuracy, at least", "mae": "Mean absolute error, at most"}
 _BOUND_MS = 250.0
-_FLOOR = 0.9
+_FLOOR, _CEILING = 0.9, 1.0
 
 
 def word(kind: Kind) -> str:
@@ -48,7 +49,7 @@ def set_button(project: str, model: str, off: str | None) -> None:
             f"What {model} promises",
             partial(_fields, project, model),
             "Set it",
-            f"mlops objectives set {shlex.quote(f'{project}/{model}')} --availability 99.5",
+            f"mlops objectives set {shlex.quote(f'{project}/{model}')} --errors 0.5",
         ),
         key="objective-set",
         icon="flag",
@@ -81,12 +82,13 @@ def remove_button(one: "Standing", off: str | None) -> None:
 
 def _fields(project: str, model: str) -> SetObjective | None:
     kind = st.segmented_control(
-        "Objective", list(KINDS), default="availability", required=True, key="objective-kind",
+        "Objective", list(KINDS), default="errors", required=True, key="objective-kind",
         format_func=word,
     )  # fmt: skip
     before = promised.own(project, model).get(kind)
     made = {
-        "availability": _availability, "latency": _latency, "accuracy": _accuracy,
+        "errors": _errors, "availability": _availability, "latency": _latency,
+        "accuracy": _accuracy,
     }[kind](before)  # fmt: skip
     days = st.number_input(
         "Counted over the last days", 1, DAYS, before.days if before else DAYS,
@@ -106,9 +108,15 @@ def _percent(label: str, value: float, key: str) -> float:
     return round(float(found) / 100, 8)
 
 
-def _availability(before: Objective | None) -> Objective:
-    value = before.target if before else AVAILABILITY
+def _errors(before: Objective | None) -> Objective:
+    value = before.target if before else ANSWERED_SHARE
     said = "Of the requests that are answered without an error of ours, in percent"
+    return Objective("errors", _percent(said, value, "objective-errors"))
+
+
+def _availability(before: Objective | None) -> Objective:
+    value = before.target if before else ANSWERED_SHARE
+    said = "Of the minutes that are watched, in service, in percent"
     return Objective("availability", _percent(said, value, "objective-availability"))
 
 
@@ -124,19 +132,21 @@ def _latency(before: Objective | None) -> Objective:
 
 
 def _accuracy(before: Objective | None) -> Objective:
-    metric = st.segmented_control(
-        "Measure", list(_METRICS), default=before.metric if before else "accuracy", required=True,
-        key="objective-metric", format_func=lambda one: _METRICS[one],
-    )  # fmt: skip
-    same = before is not None and before.metric == metric
-    value = before.target if before is not None and same else _FLOOR
-    if metric == "accuracy":
-        bound = st.number_input(
-            "Share of right answers", 0.0, MOST_OF["accuracy"], value, 0.01, format="%g",
-            key="objective-floor",
-        )  # fmt: skip
-        return Objective("accuracy", float(bound))
-    bound = st.number_input(
-        "In the unit of the labels", 0.0, None, value, format="%g", key="objective-mae"
+    known = before.metric if before else "accuracy"
+    metric: Metric = st.selectbox(
+        "Measure", METRICS, index=METRICS.index(known), key="objective-metric", format_func=_bound
     )
-    return Objective("accuracy", float(bound), metric="mae")
+    share = metrics.is_share(metric)
+    same = before is not None and before.metric == metric
+    value = before.target if before is not None and same else _FLOOR if share else _CEILING
+    bound = st.number_input(
+        "At least, 0 to 1" if share else "At most, in the unit of the labels",
+        0.0, 1.0 if share else None, value, 0.01 if share else None, format="%g",
+        key=f"objective-bound-{metric}",
+    )  # fmt: skip
+    return Objective("accuracy", float(bound), metric=metric)
+
+
+def _bound(metric: Metric) -> str:
+    name = metrics.NAMES[metric]
+    return f"{name[:1].upper()}{name[1:]}, at {'least' if metrics.is_share(metric) else 'most'}"

@@ -1,17 +1,18 @@
 """A deployment's retrainings: what is proposed and why, what became of it, and what is allowed."""
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import marked, navigation, state
 from dashboard.charts.theme import colours
 from dashboard.components import dialogs, notices
 from dashboard.deployments import looks as badges
 from dashboard.monitoring import retraining_access as access
 from dashboard.monitoring import retraining_acting as acting
 from dashboard.monitoring import retraining_looks as looks
-from dashboard.monitoring.retraining_access import Picture
 from dashboard.numbers import age, delta
 from dashboard.text import plain
 from services.errors import MlopsError
@@ -36,13 +37,38 @@ def draw(project: str, model: str, version: int | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("#### :material/model_training: Retraining", width="content")
         acting.policy(project, found.policy, off)
+        acting.collect(project, model, off)
     st.caption(" ".join(plain(one, 300) for one in wording.said_of(found.policy)))
     if found.now is None:
         _none(project, model, off)
     else:
         _one(found.now, off)
     _earlier(found.earlier)
-    st.fragment(_follow, run_every=_LIVE_S)(project, model, _mark(found))
+    st.fragment(_follow, run_every=_LIVE_S)(partial(_now, project, model), _mark(found.now))
+
+
+def alone(number: int) -> None:
+    """Draw one retraining, whatever became of it."""
+    one = access.one(number)
+    _one(one, access.why_off(), alone=True)
+    st.fragment(_follow, run_every=_LIVE_S)(partial(access.one, number), _mark(one))
+
+
+def offer(project: str, model: str) -> None:
+    """Draw the button that proposes to retrain a model; the way to what is proposed already."""
+    try:
+        found = access.picture(project, model)
+    except MlopsError as error:
+        notices.problem(error)
+        return
+    if found is None:
+        return
+    if found.now is None:
+        acting.propose(project, model, access.why_off())
+        return
+    label = f"Retraining {found.now.id} {looks.look(found.now.state).word}"
+    navigation.link("monitoring", label, icon="model_training", hover="",
+                    retraining=str(found.now.id))  # fmt: skip
 
 
 def _none(project: str, model: str, off: str | None) -> None:
@@ -51,19 +77,38 @@ def _none(project: str, model: str, off: str | None) -> None:
         acting.propose(project, model, off)
 
 
-def _one(one: Proposal, off: str | None) -> None:
+def _one(one: Proposal, off: str | None, *, alone: bool = False) -> None:
+    """Draw one; ``alone``: under its own title, so that what is to be said is whose it is."""
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             badges.badge(looks.look(one.state), why=one.said)
-            st.markdown(f"**Retraining {one.id}**", width="content")
+            if alone:
+                label = f"{plain(one.project, 60)} / {plain(one.model, 60)}"
+                where = {"of": one.project, "model": one.model}
+                navigation.link("model", label, icon="package_2", hover="", **where)
+            else:
+                st.markdown(f"**Retraining {one.id}**", width="content")
+            marked.lineage(f"retraining:{one.id}")
             st.caption(_since(one), width="stretch")
             if one.state == "open":
                 acting.decide(one, off)
+            elif not one.ended:
+                acting.stop(one, off)
         _reasons(one)
-        for sentence in wording.costs(one):
+        for sentence in _outcome(one) if one.ended else wording.costs(one):
             st.markdown(f"- {plain(sentence, 500)}")
-        every_s = None if one.state == "open" else _LIVE_S
+        every_s = None if one.state == "open" or one.ended else _LIVE_S
         st.fragment(_course, run_every=every_s)(one)
+
+
+def _outcome(one: Proposal) -> Iterator[str]:
+    """Yield with which data it trained, what that took and what it changed."""
+    yield f"Data: {one.data.said}"
+    if spent := wording.spent(one):
+        yield f"It took {spent}, measured."
+    changed = delta(one.change, 0.0)
+    if changed:
+        yield f"The metric that counts: {changed.text}, each version by its own evaluation."
 
 
 def _course(drawn: Proposal) -> None:
@@ -83,7 +128,8 @@ def _course(drawn: Proposal) -> None:
 def _since(one: Proposal) -> str:
     said = f"proposed by {plain(one.requested_by, 60)} {_age(one.created_at)}"
     if one.approved_by:
-        said += f" · accepted by {plain(one.approved_by, 60)} {_age(one.decided_at)}"
+        what = "dismissed" if one.state == "dismissed" and not one.stopped else "accepted"
+        said += f" · {what} by {plain(one.approved_by, 60)} {_age(one.decided_at)}"
     return said
 
 
@@ -124,16 +170,24 @@ def _earlier(found: tuple[Proposal, ...]) -> None:
             _thread(one)
 
 
-def _mark(found: Picture) -> str:
-    """Return what tells whether the panel is drawn anew: not for a sentence that changes."""
-    now = found.now
-    return "" if now is None else f"{now.id} {now.state} {len(now.evidence)}"
+def _mark(now: Proposal | None) -> str:
+    """Return what tells whether it is drawn anew: not for a sentence that changes."""
+    return (
+        ""
+        if now is None
+        else f"{now.id} {now.state} {len(now.evidence)} {now.verdict} {now.stopped}"
+    )
 
 
-def _follow(project: str, model: str, drawn: str) -> None:
+def _now(project: str, model: str) -> Proposal | None:
+    found = access.picture(project, model)
+    return None if found is None else found.now
+
+
+def _follow(read: Callable[[], Proposal | None], drawn: str) -> None:
     try:
-        found = access.picture(project, model)
+        found = read()
     except MlopsError:  # what is drawn stays; the page's own notice tells of the journal
         return
-    if found is not None and _mark(found) != drawn:
+    if _mark(found) != drawn:
         dialogs.redraw()

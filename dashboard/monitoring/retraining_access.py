@@ -1,12 +1,20 @@
-"""What the panel of retraining reads, limited to what the person may see."""
+"""What the page reads of retrainings, limited to what the person may see."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import streamlit as st
+
 from dashboard import state
+from dashboard.alerts.access import seen
+from dashboard.monitoring.address import RETRAINING
+from dashboard.scope import Scope
 from services.actions import roles
 from services.actions.retraining import AcceptRetraining
+from services.data.service import DataService
+from services.errors import MlopsError, NotFoundError
 from services.retraining import store
-from services.retraining.models import Happened, Policy, Proposal
+from services.retraining.models import Happened, Policy, Proposal, State
 from services.retraining.threads import thread
 
 _EARLIER = 5
@@ -39,6 +47,39 @@ def picture(project: str, model: str) -> Picture | None:
     return Picture(store.policy(journal, project), now, earlier)
 
 
+def named() -> int | None:
+    """Return the number of the retraining in the address, None when there is none."""
+    said = st.query_params.get(RETRAINING, "")
+    return int(said) if said.isdecimal() and len(said) < 18 else None
+
+
+def one(number: int) -> Proposal:
+    """Return a retraining that the person may see.
+
+    Raises:
+        NotFoundError: There is none of this number in the projects that the person sees.
+        JournalError: The journal cannot be read.
+    """
+    found = store.proposal(state.journal(), number)
+    if not roles.sees(state.actor(), found.project):
+        raise NotFoundError(f"There is no retraining {number}.", "`mlops retrain list`")
+    return found
+
+
+def listed(
+    where: Scope, states: Sequence[State], before: int | None, limit: int
+) -> tuple[Proposal, ...]:
+    """Return the retrainings of the scope in some states, () for all, the newest first.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    since = None if where.since is None else where.since.timestamp()
+    return store.proposals(
+        state.journal(), states, projects=seen(where), since=since, before=before, limit=limit
+    )
+
+
 def fresh(one: Proposal) -> Proposal:
     """Return a retraining as it is now.
 
@@ -55,6 +96,15 @@ def lines(one: Proposal) -> tuple[Happened, ...]:
         JournalError: The journal cannot be read.
     """
     return thread(state.journal(), one.id)
+
+
+def revisions(project: str) -> tuple[str, ...]:
+    """Return the versions of a project's data, the newest first; none where none can be told."""
+    try:
+        found = DataService.here().versions(project, "data")
+    except MlopsError:  # what is proposed can be accepted all the same
+        return ()
+    return tuple(one.revision for one in sorted(found, key=lambda one: one.at, reverse=True))
 
 
 def why_off() -> str | None:

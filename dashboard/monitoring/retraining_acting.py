@@ -4,21 +4,26 @@ The only module of the panel that knows the actions.
 """
 
 import shlex
+from datetime import datetime, timedelta
 from functools import partial
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.components import actions
 from dashboard.components.actions import Proposal as Dialog
+from dashboard.data import work
 from dashboard.monitoring import retraining_access as access
+from services.actions.data_collect import DataCollect
 from services.actions.retraining import (
     AcceptRetraining,
     DismissRetraining,
     ProposeRetraining,
     SetRetrainingPolicy,
 )
+from services.actions.retraining_stop import StopRetraining
 from services.alerting.models import SEVERITIES
-from services.retraining.models import BOUNDS, MODES, STRATEGIES, Policy, Proposal
+from services.retraining.models import BOUNDS, MODES, PROOFS, STRATEGIES, Policy, Proposal
 
 _LONGEST = 2_000
 _MODES = {
@@ -27,6 +32,12 @@ _MODES = {
     "automatic": "automatic: within the bounds nobody is asked",
 }
 _STRATEGIES = {"canary": "canary: a share of the requests", "shadow": "shadow: copies alone"}
+
+_PROOFS = {
+    "mode": "needed where nobody is asked",
+    "told": "told, and nothing waits for it",
+    "needed": "needed, else it is dropped",
+}
 
 
 def propose(project: str, model: str, off: str | None) -> None:
@@ -74,14 +85,73 @@ def decide(one: Proposal, off: str | None) -> None:
     )  # fmt: skip
 
 
+def stop(one: Proposal, off: str | None) -> None:
+    """Draw the button that ends one that is under way."""
+    made_live = "Its version is being made live." if one.verdict == "promote" else None
+    stopping = "It is being stopped." if one.stopped else made_live
+    actions.button(
+        "Stop",
+        Dialog(
+            f"Stop retraining {one.id}", partial(_stop, one), "Stop it",
+            f"mlops retrain stop {one.id} --reason WHY",
+        ),
+        key="retraining-stop",
+        icon="stop_circle",
+        off=actions.why_not(StopRetraining, project=one.project, off=off or stopping),
+    )  # fmt: skip
+
+
+def _stop(one: Proposal) -> StopRetraining | None:
+    reason = _text("Why? It is remembered.", "retraining-stop-reason")
+    return StopRetraining(one.id, one.project, reason) if reason else None
+
+
 def _accept(one: Proposal) -> AcceptRetraining:
+    data = st.selectbox(
+        "Data", ["", *access.revisions(one.project)], key="retraining-data",
+        format_func=lambda revision: revision or "as it is proposed",
+        help="A version of the project's data, the newest first.",
+    )  # fmt: skip
     note = _text("Note, for those who look later (optional)", "retraining-note")
-    return AcceptRetraining(one.id, one.project, note)
+    return AcceptRetraining(one.id, one.project, note, data)
 
 
 def _dismiss(one: Proposal) -> DismissRetraining | None:
     reason = _text("Why not? It is remembered.", "retraining-reason")
     return DismissRetraining(one.id, one.project, reason) if reason else None
+
+
+def collect(project: str, model: str, off: str | None) -> None:
+    """Draw the button that brings what the model was asked into the project's data."""
+    name = shlex.quote(f"{project}.{model}")
+    actions.button(
+        "Collect rows",
+        Dialog(
+            f"Collect rows that {model} was asked", partial(_collect, project, model),
+            "Collect them", f"mlops data collect {name} --since 7d --labelled",
+            during=partial(work.bar, project),
+        ),
+        key="retraining-collect",
+        icon="dataset",
+        kind="tertiary",
+        off=actions.why_not(DataCollect, project=project, off=off),
+    )  # fmt: skip
+
+
+def _collect(project: str, model: str) -> DataCollect | None:
+    now = datetime.now(state.zone()).replace(second=0, microsecond=0, tzinfo=None)
+    since = st.datetime_input(
+        "Asked since", now - timedelta(days=7), key="retraining-collect-since",
+        help="When the shift began, say: the new version is compared with what is collected.",
+    )  # fmt: skip
+    labelled = st.toggle(
+        "Only rows with a label", value=True, key="retraining-collect-labelled",
+        help="Rows of which somebody told what was right.",
+    )  # fmt: skip
+    if since is None:
+        return None
+    begin = since.replace(tzinfo=state.zone()).timestamp()
+    return DataCollect(project, model, begin, labelled=bool(labelled))
 
 
 def _text(label: str, key: str) -> str:
@@ -165,7 +235,13 @@ def _policy(project: str, now: Policy) -> SetRetrainingPolicy:
             "For hours at most", *_range("patience_h"), now.patience_h, key="retraining-patience",
             help="When the requests have not come by then, it is dropped.",
         )  # fmt: skip
+        proof = st.selectbox(
+            "That it is good and cures is", PROOFS, PROOFS.index(now.proof),
+            format_func=lambda name: _PROOFS[name], key="retraining-proof",
+            help="By labels, gates and the new version's own checks.",
+        )  # fmt: skip
     return SetRetrainingPolicy(
         project, mode or now.mode, severity, float(cooldown), int(most), minutes, joules, strategy,
         float(percent), float(judged), int(requests), float(patience),
+        proof,
     )  # fmt: skip

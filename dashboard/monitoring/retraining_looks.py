@@ -21,6 +21,7 @@ _STATES: Mapping[State, Look] = {
     "dropped": Look("undo", "▲", "orange", "dropped"),
     "failed": Look("cancel", "✕", "red", "failed"),
 }
+WORDS = tuple(look.word for look in _STATES.values())
 _UNKNOWN = Look("help", "?", "gray", "not known")
 _STEPS: Mapping[str, Look] = {
     "alert": Look("notifications", "▲", "orange", "Alert"),
@@ -35,10 +36,16 @@ _STEPS: Mapping[str, Look] = {
     "beside": Look("call_split", "◑", "blue", "Beside live"),
     "waits": Look("schedule", "◷", "violet", "Waits"),
     "verdict": Look("balance", "◇", "blue", "Verdict"),
+    "stopped": Look("stop_circle", "○", "gray", "Stopped"),
     "promoted": Look("check_circle", "✓", "green", "Promoted"),
     "dropped": Look("undo", "▲", "orange", "Dropped"),
     "failed": Look("cancel", "✕", "red", "Failed"),
 }
+
+
+def states(words: Sequence[str]) -> tuple[State, ...]:
+    """Return the states that are called so."""
+    return tuple(state for state, look in _STATES.items() if look.word in words)
 
 
 def look(state: str) -> Look:

@@ -6,15 +6,20 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from dashboard import watched
+from dashboard import promised, watched
 from dashboard.charts import timeline
 from dashboard.charts.timeline import Band, Line, Mark, Panel
-from dashboard.components import notices, tiles
+from dashboard.components import located, notices, tiles
+from dashboard.monitoring import detailed
 from dashboard.monitoring.access import Seen, Subject
+from dashboard.monitoring.address import METRIC
 from dashboard.numbers import count, duration, number, percent
 from dashboard.scope import RANGES, Scope
 from dashboard.text import plain
+from services.errors import MlopsError
+from services.monitoring import metrics
 from services.monitoring.accuracy import Accuracy, Point, Quality
+from services.monitoring.metrics import Metric
 
 _HOUR_S, _DAY_S = 3600.0, 86_400.0
 _LONGEST_S = 90 * _DAY_S
@@ -27,15 +32,18 @@ def draw(of: Subject, seen: Seen, where: Scope) -> None:
     length = _length(where)
     step = _HOUR_S if length <= _SHORT_S else 6 * _HOUR_S if length <= _USUAL_S else _DAY_S
     end = (until // step + 1) * step
-    found = watched.accuracy(of.project, of.model, seen.version, end - length, until, step)
+    named = of.project, of.model, seen.version
+    wanted = _wanted(of)
+    found = watched.accuracy(*named, end - length, until, step, wanted)
     if length == _USUAL_S and found.points and found.points[0].at >= end - _SHORT_S:
         length, step = _SHORT_S, _HOUR_S  # labels of two days alone are told by the hour
         end = (until // step + 1) * step
-        found = watched.accuracy(of.project, of.model, seen.version, end - length, until, step)
-    expected = watched.expected(of.project, of.model, seen.version)
+        found = watched.accuracy(*named, end - length, until, step, wanted)
     if found.overall is None:
         _none(found)
         return
+    expected = watched.expected(*named, found.overall.metric, found.overall.classes)
+    _choose(found)
     _figures(found, expected)
     first = end - length
     if RANGES[where.span] is None and found.points:  # no empty days before the first label
@@ -49,16 +57,50 @@ def draw(of: Subject, seen: Seen, where: Scope) -> None:
         f"{plain(found.said, 600)} A point is {duration(step)} of predictions, with its 95 % "
         "interval. Shaded: labels of that stretch are still to come."
     )
+    detail = watched.breakdown(*named, end - length, until)
+    if detail is not None:
+        detailed.draw(detail, f"monitoring-detail:{of.name}")
+
+
+def _wanted(of: Subject) -> Metric | None:
+    """Return the measure that the address names, else what is promised, or the project's main."""
+    named = metrics.known(st.query_params.get(METRIC, ""))
+    if named is not None:
+        return named
+    promise = promised.own(of.project, of.model).get("accuracy")
+    if promise is not None:
+        return promise.metric
+    try:
+        return watched.main_metrics().get(of.project)
+    except MlopsError:  # the mirror is away: what labels give is shown
+        return None
+
+
+def _choose(found: Accuracy) -> None:
+    """Draw the choice of a measure, of those that the labels give."""
+    assert found.overall is not None  # noqa: S101  asked before
+    mine = metrics.OF_TASK[found.task]
+    shown: dict[str, str] = {one: _title(one) for one in mine}
+    located.choice(
+        "Measure", mine, name=METRIC, default=found.overall.metric,
+        format_func=lambda one: shown[one], collapsed=True,
+    )  # fmt: skip
+
+
+def _title(metric: Metric) -> str:
+    name = metrics.NAMES[metric]
+    return f"{name[:1].upper()}{name[1:]}"
 
 
 def panel(found: Accuracy, expected: Quality | None, step_s: float) -> Panel:
     """Return the figure over time with its interval, and what it was on the evaluation data."""
     assert found.overall is not None  # noqa: S101  drawn only where there is one
-    hits = found.overall.metric == "accuracy"
+    metric = found.overall.metric
+    hits = metrics.is_share(metric)
     factor = 100.0 if hits else 1.0
     points = _whole(found.points, step_s)
     times = [at for at, _ in points]
-    name = "accuracy" if hits else "mean absolute error"
+    name = metrics.NAMES[metric]
 
     def values(pick: str) -> list[float | None]:
         return [None if q is None else getattr(q, pick) * factor for _, q in points]
@@ -70,8 +112,8 @@ def panel(found: Accuracy, expected: Quality | None, step_s: float) -> Panel:
             Line("on the evaluation data", times, [level] * len(times), dashed=True, colour=1)
         )
     return Panel(
-        name.capitalize(), "%" if hits else "", lines, top=100.0 if hits else None,
-        bottom=None if hits else 0.0,
+        _title(metric), "%" if hits else "", lines, top=100.0 if hits else None,
+        bottom=None if hits or metric == "bias" else 0.0,
     )  # fmt: skip
 
 
@@ -102,12 +144,10 @@ def _length(where: Scope) -> float:
 def _figures(found: Accuracy, expected: Quality | None) -> None:
     overall = found.overall
     assert overall is not None  # noqa: S101  asked before
-    hits = overall.metric == "accuracy"
+    hits = metrics.is_share(overall.metric)
     interval = f"Between {_said(overall.low, hits)} and {_said(overall.high, hits)} with 95 %."
     with st.grid(4, min_column_width=170):
-        tiles.tile(
-            "Accuracy" if hits else "Mean absolute error", _said(overall.value, hits), why=interval
-        )
+        tiles.tile(_title(overall.metric), _said(overall.value, hits), why=interval)
         same = expected is not None and expected.metric == overall.metric
         tiles.tile(
             "On the evaluation data",

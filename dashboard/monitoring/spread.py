@@ -32,6 +32,8 @@ def draw(column: ColumnVerdict, key: str) -> None:
 def unit(column: ColumnVerdict) -> str:
     """Return what is spread along the axis."""
     name = shortened(title(column.name), 40)
+    if column.kind in ("vector", "picture"):
+        return f"score of {name}: higher is more like now"
     return f"words of {name}" if column.kind == "text" else name
 
 
@@ -39,15 +41,19 @@ def outlines(column: ColumnVerdict, hues: Colours) -> Spec:
     """Return the chart of figures."""
     assert column.reference is not None  # noqa: S101  drawn only where there are both
     assert column.current is not None  # noqa: S101
-    edges = column.reference.edges
-    series = [
-        _outline(_THEN, column.reference, hues.muted, 0.22, 1.2),
-        _outline(_NOW, column.current, hues.series[0], 0.10, 2.0),
-    ]
+    return figures(column.reference, column.current, unit(column), hues)
+
+
+def figures(then: Histogram | None, now: Histogram, name: str, hues: Colours) -> Spec:
+    """Return the chart of figures with the same edges, named along the axis."""
+    edges = now.edges
+    series = [_outline(_NOW, now, hues.series[0], 0.10, 2.0)]
+    if then is not None:
+        series.insert(0, _outline(_THEN, then, hues.muted, 0.22, 1.2))
     return {
         **_frame(hues),
         "xAxis": {
-            "type": "value", "min": edges[0], "max": edges[-1], "name": unit(column),
+            "type": "value", "min": edges[0], "max": edges[-1], "name": name,
             "nameLocation": "middle", "nameGap": 26, "nameTextStyle": {"color": hues.muted},
             "axisLabel": {"color": hues.muted, "hideOverlap": True,  # ends are no round figures
                           "showMinLabel": False, "showMaxLabel": False},

@@ -3,17 +3,27 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 
+from dashboard import navigation
+from dashboard.alerts import looks as alerts
+from dashboard.alerts.address import FIND, QUIET
 from dashboard.charts.theme import Colours
-from dashboard.monitoring import address, looks, matrix
+from dashboard.monitoring import address, looks, matrix, promise, retraining_looks
 from dashboard.monitoring.looks import Look
 from dashboard.monitoring.matrix import Cell, Row
-from dashboard.numbers import moment
+from dashboard.numbers import counted, moment
 from dashboard.text import markup
 from services.monitoring.courses import FAMILIES
 from services.monitoring.models import Family
+from services.retraining.models import State as Retraining
 
-_LEAST_PX = (104, 64, 76, 64, 64, 60, 96)
+_LEAST_PX = (104, 64, 76, 64, 64, 84, 104)
 """Of the columns: on a narrow page words stand below each other, none is cut off."""
+
+
+_RETRAININGS: Mapping[Retraining, str] = {
+    "open": "retraining waits for a decision", "accepted": "retraining is launched",
+    "running": "retraining trains", "judging": "retrained, stands beside it",
+}  # fmt: skip
 
 
 def html(
@@ -24,8 +34,9 @@ def html(
     edge = f"border:none;border-bottom:1px solid {hues.line}"
     labels = [
         ("Deployment", ""), *((looks.TITLES[kind], looks.ABOUT[kind]) for kind in FAMILIES),
-        ("Service", "How it answers, of the last minute, as the gateway counts it."),
-        ("Last", "Last check, last prediction, last label."),
+        ("Service", "What it promises and how that stands; below, how it answers now, of the last "
+         "minute."),
+        ("Last", "Last check, last prediction, last label; below, its requests over time."),
     ]  # fmt: skip
     heads = "".join(
         f'<th scope="col" title="{about}" style="text-align:left;font-weight:500;font-size:12px;'
@@ -70,7 +81,33 @@ class _Drawn:
             f'<a href="{href}" style="text-decoration:none;color:{hues.text};font-weight:600">'
             f"{markup(row.model, 60)}</a> "
             f'<span style="white-space:nowrap">{row.version} {self._quiet(row.role)}</span><br>'
-            f"{self._quiet(project)}"
+            f"{self._quiet(project)}{self._badges()}"
+        )
+
+    def _badges(self) -> str:
+        """Return its alerts and its retraining, each a line that leads there."""
+        row, lines = self._row, []
+        if row.alerts is not None:
+            shown = alerts.severity(row.alerts.severity or "")
+            sign = shown.sign if row.alerts.severity else "◌"
+            href = (
+                navigation.address("alerts", **{FIND: row.name, QUIET: "true"})
+                if navigation.has("alerts") else address.to(row.name)
+            )  # fmt: skip
+            text = f"{sign} {counted(row.alerts.count, 'alert')}"
+            why = f"The worst is {shown.word}" if row.alerts.severity else "All are kept quiet"
+            lines.append(self._badge(href, text, self._hues.of(shown.colour), why))
+        if row.retraining is not None:
+            steps = retraining_looks.look(row.retraining)
+            text = f"{steps.sign} {_RETRAININGS.get(row.retraining, row.retraining)}"
+            href = address.to(row.name, part="Retraining")
+            lines.append(self._badge(href, text, looks.hue(steps, self._hues), steps.word))
+        return "".join(f"<br>{one}" for one in lines)
+
+    def _badge(self, href: str, text: str, tone: str, why: str) -> str:
+        return (
+            f'<a href="{markup(href)}" title="{markup(why)}" style="text-decoration:none;'
+            f'color:{tone};font-weight:600;font-size:12px">{markup(text)}</a>'
         )
 
     def _verdict(self, kind: Family, cell: Cell) -> str:
@@ -89,9 +126,32 @@ class _Drawn:
         )
 
     def _service(self) -> str:
+        service, stands = self._row.service, self._row.promise
+        if stands is None:
+            below = self._quiet(service.figure) if service.figure else ""
+            return f"{self._state(service.look, service.said)}<br>{below}"
+        href = markup(address.to(self._row.name, part="Objectives"))
+        told = markup(promise.told(stands.strip, self._stretch))
+        head = self._state(stands.look, stands.said)
+        left = f"{self._quiet(_unbroken(stands.figure))}<br>" if stands.figure else ""
+        return (
+            f'<a href="{href}" style="text-decoration:none;color:inherit;display:block">'
+            f"{head}{looks.strip(stands.strip, self._hues, told)}</a>{left}{self._now_answers()}"
+        )
+
+    def _now_answers(self) -> str:
+        """Return how it answers in a line of its own, loud where it fails."""
         service = self._row.service
-        below = self._quiet(service.figure) if service.figure else ""
-        return f"{self._state(service.look, service.said)}<br>{below}"
+        shown, hues = service.look, self._hues
+        if self._row.promise is not None and shown.word == self._row.promise.look.word:
+            return ""  # neither lately nor now: said once
+        text = f"{shown.sign} {shown.word}" + (f", {service.figure}" if service.figure else " now")
+        tone = looks.hue(shown, hues) if service.failing else hues.muted
+        weight = 600 if service.failing else 400
+        return (
+            f'<span title="{markup(service.said, 500)}" style="color:{tone};font-size:12px;'
+            f'font-weight:{weight}">{markup(_unbroken(text))}</span>'
+        )
 
     def _last(self) -> str:
         lines = []
@@ -106,7 +166,14 @@ class _Drawn:
             )
             why = "No check for three hours: see `mlops status`. " if late else ""
             lines.append(f'<span title="{why}{told}">{shown}</span>')
-        return "<br>".join(lines)
+        return "<br>".join(lines) + self._requests()
+
+    def _requests(self) -> str:
+        stands = self._row.promise
+        if stands is None or not stands.requests:
+            return ""
+        told = markup(promise.asked(stands.requests, self._stretch))
+        return looks.bars(stands.requests, self._hues, told)
 
     def _state(self, shown: Look, why: str) -> str:
         tone = looks.hue(shown, self._hues)
@@ -117,3 +184,8 @@ class _Drawn:
 
     def _quiet(self, text: str) -> str:
         return f'<span style="color:{self._hues.muted};font-size:12px">{markup(text)}</span>'
+
+
+def _unbroken(text: str) -> str:
+    """Return a text that breaks after its commas alone: no figure is parted from its unit."""
+    return text.replace(" ", "\xa0").replace(",\xa0", ", ")

@@ -78,13 +78,15 @@ def untold(needs: Iterable[Need], keys: Iterable[str]) -> tuple[Need, ...]:
 def of_alerts(alerts: Iterable[Alert], who: Actor) -> tuple[Need, ...]:
     """Return alerts as needs; one of a decision leads to where it is made, for who may make it."""
     approver = at_least(who, AcceptRetraining.role)
-    return tuple(_of_alert(one, approver=approver) for one in alerts)
+    return tuple(
+        _of_alert(one, decide=approver and retrainings.waits_for(one, who.name)) for one in alerts
+    )
 
 
-def _of_alert(one: Alert, *, approver: bool) -> Need:
+def _of_alert(one: Alert, *, decide: bool) -> Need:
     page, label, params = "alerts", "Look", {"alert": str(one.id)}
-    if approver and retrainings.is_waiting(one.key):
-        page, label, params = "monitoring", "Decide", _panel(one.labels["endpoint"])
+    if decide:
+        page, label, params = "monitoring", "Decide", {"retraining": one.labels["retraining"]}
     return Need(
         one.severity,
         one.severity if one.state == "firing" else one.state,
@@ -97,11 +99,6 @@ def _of_alert(one: Alert, *, approver: bool) -> Need:
         waits=one.state,
         number=one.id,
     )
-
-
-def _panel(name: str) -> dict[str, str]:
-    """Return where the retrainings of ``PROJECT.MODEL`` are decided about."""
-    return {"deployment": name, "part": "retraining"}
 
 
 def _said(alert: Alert) -> str:
@@ -295,7 +292,7 @@ def _of_proposal(one: Proposal) -> Need:
         datetime.fromtimestamp(one.created_at, UTC),
         "monitoring",
         "Decide",
-        _panel(one.name),
+        {"retraining": str(one.id)},
         same_as=retrainings.waits_key(one),
     )
 

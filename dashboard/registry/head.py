@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import navigation
 from dashboard.components import ages, tiles
 from dashboard.experiments.units import figure, unit_of
+from dashboard.monitoring import retraining
 from dashboard.numbers import Delta, age, count, delta
 from dashboard.registry.listing import Row
 from dashboard.registry.search import UNKNOWN_FORMAT
@@ -18,13 +19,15 @@ from services.mirror.models import ModelVersion, RegisteredModel
 
 
 def title(model: RegisteredModel) -> None:
-    """Draw the name of a model, its formats, and the project it belongs to."""
+    """Draw the name of a model, its formats, its project, and how it is trained again."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(plain(model.name, 120), width="content")
         for name in sorted({version.format or UNKNOWN_FORMAT for version in model.versions}):
             st.badge(plain(name, 40), icon=":material/description:", color="gray")
         if navigation.has("project"):
             navigation.link("project", plain(model.project), icon="folder", id=model.project)
+        st.space("stretch")
+        retraining.offer(model.project, model.name)
     if model.description:
         st.caption(plain(model.description, 300))
 

@@ -6,8 +6,10 @@ from datetime import datetime
 
 import streamlit as st
 
+from dashboard import marked
 from dashboard.components import status, tables
 from dashboard.experiments.units import figure
+from dashboard.lineage import looks
 from dashboard.numbers import UNKNOWN, Delta, age, counted
 from dashboard.registry import marks
 from dashboard.registry.search import UNKNOWN_FORMAT, model_aliases
@@ -21,6 +23,7 @@ from dashboard.registry.standing import (
     value_of,
     versus,
 )
+from services.lineage import flagged
 from services.mirror.models import ModelVersion, RegisteredModel
 
 _OPEN = "registry:open"
@@ -126,7 +129,7 @@ def _cells(row: Row) -> dict[str, object]:
     return {
         "name": row.model.name,
         "project": row.model.project,
-        "champion": f"version {champion.version}" if champion else "none",
+        "champion": _champion(champion) if champion else "none",
         "value": result if champion else "none promoted",
         "newest": f"version {newest.version}" if newest else "none",
         "newest_value": UNKNOWN
@@ -141,6 +144,11 @@ def _cells(row: Row) -> dict[str, object]:
         "aliases": [marks.alias_word(alias) for alias in model_aliases(row.model)],
         "created": age(created_at(row.model)),
     }
+
+
+def _champion(version: ModelVersion) -> str:
+    word = flagged.word(marked.of_version(version.project, version.name, version.version))
+    return f"version {version.version}" + (f" {looks.sign(word)} {word}" if word else "")
 
 
 def _open() -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import navigation
+from dashboard import marked, navigation
 from dashboard.components import located, status, tables
 from dashboard.data import links
 from dashboard.experiments.offered import offered
@@ -15,6 +15,7 @@ from dashboard.registry import acting, head, marks
 from dashboard.registry.columns import all_finite, metrics_of, shown_first
 from dashboard.registry.standing import Rules, Verdict, champion_now, judge, versus
 from dashboard.text import plain
+from services.lineage.models import numbered
 from services.mirror.models import FieldInfo, ModelVersion, RegisteredModel
 
 if TYPE_CHECKING:
@@ -177,6 +178,8 @@ def detail(
                 marks.alias(name)
             if version.archived:
                 status.badge("archived")
+            flags = marked.of_version(model.project, model.name, version.version)
+            marked.badge(flags, model.project)
             st.space("stretch")
             acting.version_buttons(model, version, off)
             acting.deploy_button(model, version, off)
@@ -217,3 +220,4 @@ def _origin(version: ModelVersion) -> None:
     links.revisions(version.project, version.tags)
     if version.run_id and navigation.has("run"):
         navigation.link("run", "The run that made it", icon="play_circle", run=version.run_id)
+    marked.lineage(numbered("version", version.project, version.name, version.version).id)

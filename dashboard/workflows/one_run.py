@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import flows, navigation
+from dashboard import flows, marked, navigation
 from dashboard.charts.theme import colours
 from dashboard.components import ages, dialogs, notices, status, tables, tiles
 from dashboard.numbers import age, counted, duration, size
@@ -79,6 +79,7 @@ def _head(of: Named, run: WorkflowRun) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(plain(f"Run of {of.title}", 100), anchor=False, width="content")
         status.badge(states.word(run.state))
+        marked.lineage(f"workflow:{run.dag_id}/{run.run_id}")
     at = run.started_at or run.queued_at
     note = f" · {plain(run.note, 300)}" if run.note and not _is_launcher(run.note) else ""
     st.caption(

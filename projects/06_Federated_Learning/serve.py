@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 
 from federated import data
+from federated.collected import Collected
 from federated.network import RemoteFleet, address_of
 from federated.scoring import label_mix
 from train import BASELINES, TECHNIQUES, Split, arguments, register, shares, train
@@ -24,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = FEDERATIONS if options.technique == "all" else [options.technique]
     seed = options.seed or 0
     parts = data.load()
+    none = data.Digits(parts["val"].images[:0], parts["val"].labels[:0])
+    nothing = Collected(none, none, none)  # each client has its own digits, and they alone
     rows = shares(parts["train"], seed, options)
     split = Split([], [], [label_mix(parts["train"].labels[each]) for each in rows])
     recipe = {"seed": seed, "alpha": options.alpha, "clients": options.clients}
@@ -34,8 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         recipe,
         timeout_s=options.round_timeout,
     ) as fleet:
-        results = [train(name, seed, fleet, split, parts, options) for name in names]
-    register(max(results, key=lambda result: result.metrics["val_accuracy"]), options)
+        results = [train(name, seed, fleet, split, parts, nothing, options) for name in names]
+    best = max(results, key=lambda result: result.metrics["val_accuracy"])
+    register(best, parts["test"], options)
 
 
 if __name__ == "__main__":

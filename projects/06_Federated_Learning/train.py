@@ -10,7 +10,8 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
-from federated import data, serving, tracking
+from federated import collected, data, serving, tracking
+from federated.collected import Collected
 from federated.fleet import Fleet
 from federated.local import Work
 from federated.model import Weights, initial_weights
@@ -111,7 +112,9 @@ def plan_for(technique: str, seed: int, options: argparse.Namespace) -> Plan:
     )
 
 
-def params_of(plan: Plan, options: argparse.Namespace) -> dict[str, str | int | float]:
+def params_of(
+    plan: Plan, options: argparse.Namespace, new: Collected
+) -> dict[str, str | int | float]:
     return {
         "rounds": plan.rounds,
         "clients": plan.clients,
@@ -124,6 +127,7 @@ def params_of(plan: Plan, options: argparse.Namespace) -> dict[str, str | int | 
         "drop_out": plan.drop_out,
         "kill_round": "never" if plan.kill_round is None else plan.kill_round,
         "width": options.width,
+        "collected_rows": len(new.train),
     }
 
 
@@ -147,13 +151,14 @@ def train(
     fleet: Fleet,
     split: Split,
     parts: dict[str, data.Digits],
+    new: Collected,
     options: argparse.Namespace,
 ) -> Result:
     """Run one technique with one seed as one MLflow run."""
     plan = plan_for(technique, seed, options)
     fleet.assign(split.pooled if technique == "centralised" else split.shards)
     role = "baseline" if technique in BASELINES else None
-    with tracking.run(technique, seed, params_of(plan, options), role=role) as run_id:
+    with tracking.run(technique, seed, params_of(plan, options, new), role=role) as run_id:
         mlflow.log_dict({"clients": [mix.round(4).tolist() for mix in split.mixes]}, "digits.json")
         models, deaths = [initial_weights(options.width, seed)], 0
         began = time.perf_counter()
@@ -170,6 +175,8 @@ def train(
             "deaths_survived": float(deaths),
             "train_seconds": time.perf_counter() - began,
         }
+        if len(new.held_out):
+            metrics |= scores(models, new.held_out, "collected")
         mlflow.log_metrics(metrics, step=plan.rounds - 1)
     print(
         f"{technique:12} seed {seed}  val {metrics['val_accuracy']:.3f}  "
@@ -181,8 +188,11 @@ def train(
     return Result(run_id, technique, seed, models[0], metrics)
 
 
-def register(best: Result, test: data.Digits, options: argparse.Namespace) -> None:
-    """Store the best federation's model beside the code and in the registry."""
+def register(best: Result, asked: data.Digits, options: argparse.Namespace) -> None:
+    """Store the best federation's model beside the code and in the registry.
+
+    `asked`: held-out digits like those that it will be asked, for monitoring to compare with.
+    """
     config = {"width": options.width}
     tracking.save_local(HERE / "models" / "best", best.weights, config)
     metadata = {
@@ -203,14 +213,16 @@ def register(best: Result, test: data.Digits, options: argparse.Namespace) -> No
             metadata=metadata,
             tags={"mlops.technique": best.technique},
         )
-        answers = serving.predictor(best.weights, config)({"image": test.images})
-        log_reference(inputs={"image": test.images}, outputs=answers, labels=test.labels)
+        answers = serving.predictor(best.weights, config)({"image": asked.images})
+        log_reference(inputs={"image": asked.images}, outputs=answers, labels=asked.labels)
     print(f"Registered {tracking.MODEL_NAME}: {best.technique}, seed {best.seed}.")
 
 
 def main() -> None:
     options = arguments()
     parts = data.load()
+    new = collected.load(HERE / "data", tracking.MODEL_NAME, parts)
+    parts["train"] = collected.added(parts["train"], new.train)
     names = TECHNIQUES if options.technique == "all" else (options.technique,)
     seeds = SEEDS if options.seed is None else (options.seed,)
     splits = {seed: share_out(parts["train"], seed, options) for seed in seeds}
@@ -219,11 +231,13 @@ def main() -> None:
         for seed in seeds:
             sizes = [int(np.load(path)["labels"].size) for path in splits[seed].shards]
             print(f"Seed {seed}: clients hold {json.dumps(sizes)} digits.", flush=True)
-            results += [train(name, seed, fleet, splits[seed], parts, options) for name in names]
+            results += [
+                train(name, seed, fleet, splits[seed], parts, new, options) for name in names
+            ]
     federations = [result for result in results if result.technique not in BASELINES]
     if federations:
         best = max(federations, key=lambda result: result.metrics["val_accuracy"])
-        register(best, parts["test"], options)
+        register(best, new.now if len(new.now) else parts["test"], options)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where notifications go: add a channel, remove it, try it.
+"""Where notifications go: add a channel, change what it is told, remove it, try it.
 
 An address holds secrets and never reaches the journal: whoever asks for a channel puts it among the
 secrets first (``channels.keep_address``), and the action carries the name of that file alone.
@@ -10,7 +10,8 @@ from typing import ClassVar, get_args
 
 from services.actions.action import Context, Deed, Step
 from services.actions.roles import Actor, Role
-from services.alerting import channels, delivery, hours, outbox
+from services.alerting import channels, delivery, hours, outbox, webhooks
+from services.alerting.kinds import KINDS
 from services.alerting.models import Channel, Message, Severity
 from services.errors import InputError, MlopsError
 from services.home import Home
@@ -41,6 +42,10 @@ class AddChannel:
     """Whether its address may be one of a private network."""
     escalation: bool = False
     """It is told only what nobody acknowledged in time."""
+    kinds: tuple[str, ...] | None = None
+    """It is told of alerts of these kinds alone; None: of all."""
+    days: str = ""
+    """On which the quiet hours begin, e.g. ``mon-fri``; empty: on each."""
 
     @property
     def project(self) -> str | None:
@@ -58,43 +63,27 @@ class AddChannel:
         return f"channel:{self.name[:60]}"
 
     def check(self, context: Context, actor: Actor) -> None:
-        """Refuse a bad name, severity or hours, an unknown project, an address that is not kept."""
+        """Refuse a bad name or address, and what it cannot be told: see ``SetChannel``."""
         del actor
         channels.check_name(self.name)
         channels.check_reference(Home.locate(), self.reference, self.name)
-        if self.severity not in get_args(Severity):
-            raise InputError(
-                f"{str(self.severity)[:20]!r} is no severity.", "info, warning or critical."
-            )
         if not self.service.isprintable() or len(self.service) > _SERVICE_LIMIT:
             raise InputError("That is no name of a service.")
-        if self.quiet:
-            hours.parse(self.quiet, self.zone)
-        for project in self.projects or ():
-            context.mirror.project(project)
+        _check(self, context)
 
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""
         del context
-        of = "all projects and the platform"
-        if self.projects is not None:
-            of = ", ".join(self.projects) or "nothing"
-        when = "what nobody acknowledged in time" if self.escalation else "alerts"
-        found = [f"{self.name} is told {when} of {of}, from {self.severity} on."]
-        if self.quiet:
-            found.append(f"From {self.quiet} {self.zone} it is told what is critical alone.")
-        if self.private:
-            found.append("Its address may be one of a private network or of this machine.")
-        return tuple(found)
+        return _told(self)
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
         """Return the steps."""
         made = float(deed.memory.setdefault("at", time.time()))
-        quiet = hours.parse(self.quiet, self.zone) if self.quiet else None
         channel = Channel(
-            self.name, self.service, self.severity, self.projects, quiet, self.private,
-            self.escalation, self.reference, made, deed.actor.name,
+            self.name, self.service, reference=self.reference, created_at=made,
+            created_by=deed.actor.name,
         )  # fmt: skip
+        channel = _applied(self, channel)
 
         def do() -> str:
             before = channels.put(context.journal, channel)
@@ -104,6 +93,101 @@ class AddChannel:
             return "it is told from now on"
 
         return (Step("Keep the channel", do),)
+
+
+@dataclass(frozen=True, slots=True)
+class SetChannel:
+    """Change what a channel is told; its address stays where it is. All of it is said anew."""
+
+    kind: ClassVar[str] = "channel-set"
+    role: ClassVar[Role] = "admin"
+
+    name: str
+    severity: Severity = "warning"
+    projects: tuple[str, ...] | None = None
+    quiet: str = ""
+    zone: str = "UTC"
+    private: bool = False
+    escalation: bool = False
+    kinds: tuple[str, ...] | None = None
+    days: str = ""
+
+    @property
+    def project(self) -> str | None:
+        """It concerns the whole platform."""
+        return None
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"Change what the channel {self.name[:40]} is told"
+
+    @property
+    def subject(self) -> str:
+        """The channel."""
+        return f"channel:{self.name[:60]}"
+
+    def check(self, context: Context, actor: Actor) -> None:
+        """Refuse a channel that is not there, a bad severity or hours, unknown projects, kinds."""
+        del actor
+        channels.channel(context.journal, self.name)
+        _check(self, context)
+
+    def consequences(self, context: Context) -> tuple[str, ...]:
+        """Return what will be different."""
+        del context
+        return _told(self)
+
+    def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
+        """Return the steps."""
+        del deed
+
+        def do() -> str:
+            channel = channels.channel(context.journal, self.name)
+            channels.put(context.journal, _applied(self, channel))
+            return "it counts from now on"
+
+        return (Step("Keep what it is told", do),)
+
+
+def _check(said: AddChannel | SetChannel, context: Context) -> None:
+    if said.severity not in get_args(Severity):
+        raise InputError(
+            f"{str(said.severity)[:20]!r} is no severity.", "info, warning or critical."
+        )
+    if said.quiet:
+        hours.parse(said.quiet, said.zone, said.days)
+    elif said.days:
+        raise InputError("Days are of quiet hours, and it has none.", "For example 22:00-07:00.")
+    for kind in said.kinds or ():
+        if kind not in KINDS:
+            raise InputError(f"{kind[:40]!r} is no kind of alert.", f"{', '.join(KINDS)}.")
+    for project in said.projects or ():
+        context.mirror.project(project)
+
+
+def _told(said: AddChannel | SetChannel) -> tuple[str, ...]:
+    of = "all projects and the platform"
+    if said.projects is not None:
+        of = ", ".join(said.projects) or "nothing"
+    when = "what nobody acknowledged in time" if said.escalation else "alerts"
+    kinds = "" if said.kinds is None else f", of the kinds {', '.join(said.kinds) or 'none'}"
+    found = [f"{said.name} is told {when} of {of}{kinds}, from {said.severity} on."]
+    if said.quiet:
+        quiet = hours.written(hours.parse(said.quiet, said.zone, said.days))
+        found.append(f"From {quiet} it is told what is critical alone.")
+    if said.private:
+        found.append("Its address may be one of a private network or of this machine.")
+    return tuple(found)
+
+
+def _applied(said: AddChannel | SetChannel, channel: Channel) -> Channel:
+    """Return a channel that is told what was said."""
+    quiet = hours.parse(said.quiet, said.zone, said.days) if said.quiet else None
+    return replace(
+        channel, severity=said.severity, projects=said.projects, quiet=quiet, private=said.private,
+        escalation=said.escalation, kinds=said.kinds,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +290,9 @@ class TryChannel:
                 "sent", 1, 0.0, now,
             )  # fmt: skip
             try:
-                delivery.deliver(channel, channels.address(Home.locate(), channel), message)
+                home = Home.locate()
+                posted = webhooks.posted(journal, home, channel, message, now)
+                delivery.deliver(channel, channels.address(home, channel), posted)
             except MlopsError as error:
                 lost = replace(message, state="failed", sent_at=None, error=error.message)
                 outbox.record(journal, lost)

@@ -1,4 +1,4 @@
-"""Acknowledge an alert, silence alerts for a time, close what nobody can see any more."""
+"""Acknowledge an alert or give it back, silence alerts, close what nobody can see any more."""
 
 import time
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ from typing import ClassVar
 from services.actions.action import Context, Deed, Step
 from services.actions.roles import Actor, Role
 from services.alerting import asking, closing, store, words
-from services.alerting.models import Silence
+from services.alerting.models import ACKNOWLEDGED_S, Alert, Silence
 from services.errors import ConflictError, InputError, NotFoundError
 
 LONGEST_S = 30 * 86_400.0
+LONGEST_ACK_S = 7 * 86_400.0
 _TEXT_LIMIT = 1000
 _PATTERN_LIMIT = 300
 _STARS = 8
@@ -22,9 +23,18 @@ def _check_text(text: str, what: str, *, needed: bool) -> None:
         raise InputError(f"{what} has {least} to {_TEXT_LIMIT} characters.")
 
 
+def _open(context: Context, number: int, of: str | None) -> Alert:
+    found = store.alert(context.journal, number)
+    if found.project != of:
+        raise NotFoundError(f"There is no alert {number} of that project.")
+    if not found.open:
+        raise ConflictError(f"Alert {number} has ended: {found.resolution}")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class AcknowledgeAlert:
-    """Say that one looks after an alert: it is not told again until it gets worse."""
+    """Say that one looks after an alert for a time: it is not told again unless it gets worse."""
 
     kind: ClassVar[str] = "alert-ack"
     role: ClassVar[Role] = "operator"
@@ -33,6 +43,8 @@ class AcknowledgeAlert:
     of: str | None
     """The alert's project; None: the platform itself."""
     note: str = ""
+    for_s: float | None = None
+    """How long, in seconds; None: as long as its severity has it (``ACKNOWLEDGED_S``)."""
 
     @property
     def project(self) -> str | None:
@@ -53,17 +65,20 @@ class AcknowledgeAlert:
         """Refuse an alert that is not there, has ended, or is of another project."""
         del actor
         _check_text(self.note, "A note", needed=False)
-        found = store.alert(context.journal, self.alert)
-        if found.project != self.of:
-            raise NotFoundError(f"There is no alert {self.alert} of that project.")
-        if not found.open:
-            raise ConflictError(f"Alert {self.alert} has ended: {found.resolution}")
+        if self.for_s is not None and not 0 < self.for_s <= LONGEST_ACK_S:  # NaN is in no range
+            raise InputError(
+                "An acknowledgement counts for up to 7 days.",
+                "For example --for 4h; what takes longer is silenced.",
+            )
+        _open(context, self.alert, self.of)
 
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""
         found = store.alert(context.journal, self.alert)
+        length = words.length(ACKNOWLEDGED_S[found.severity] if self.for_s is None else self.for_s)
         return (
-            f"Nobody is reminded of {found.title!r} any more, unless it gets worse.",
+            f"Nobody is reminded of {found.title!r} for {length}, unless it gets worse.",
+            "If it is still open then, it fires again, and says who had acknowledged it.",
             "Its end is told.",
         )
 
@@ -72,13 +87,67 @@ class AcknowledgeAlert:
         at = float(deed.memory.setdefault("at", time.time()))
 
         def do() -> str:
-            store.acknowledge(context.journal, self.alert, deed.actor.name, self.note, at)
-            return f"{deed.actor.name} looks after it"
+            name = deed.actor.name
+            found = store.acknowledge(context.journal, self.alert, name, self.note, at, self.for_s)
+            return f"{name} looks after it until {words.moment(found.acknowledged_until or at)}"
 
         def undo() -> None:
             store.take_back(context.journal, self.alert, deed.actor.name, time.time())
 
         return (Step("Note who looks after it", do, undo),)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAlert:
+    """Give an alert back that somebody looks after: it fires again before its time."""
+
+    kind: ClassVar[str] = "alert-release"
+    role: ClassVar[Role] = "operator"
+
+    alert: int
+    of: str | None
+    """The alert's project; None: the platform itself."""
+
+    @property
+    def project(self) -> str | None:
+        """The alert's project."""
+        return self.of
+
+    @property
+    def title(self) -> str:
+        """What it does."""
+        return f"Give back alert {self.alert}"
+
+    @property
+    def subject(self) -> str:
+        """The alert."""
+        return f"alert:{self.alert}"
+
+    def check(self, context: Context, actor: Actor) -> None:
+        """Refuse an alert that is not there, has ended, or that nobody looks after."""
+        del actor
+        if _open(context, self.alert, self.of).owner is None:
+            raise ConflictError(
+                f"Nobody looks after alert {self.alert}.", "`mlops alerts list` shows who does."
+            )
+
+    def consequences(self, context: Context) -> tuple[str, ...]:
+        """Return what will be different."""
+        found = store.alert(context.journal, self.alert)
+        return (
+            f"{found.owner} looks after {found.title!r} no more: it fires again.",
+            "Whoever was told of it is told that, and reminders begin anew.",
+        )
+
+    def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
+        """Return the steps."""
+        at = float(deed.memory.setdefault("at", time.time()))
+
+        def do() -> str:
+            store.take_back(context.journal, self.alert, deed.actor.name, at)
+            return "nobody looks after it now"
+
+        return (Step("Note that nobody looks after it", do),)
 
 
 @dataclass(frozen=True, slots=True)

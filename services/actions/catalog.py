@@ -5,13 +5,20 @@ from dataclasses import asdict
 from typing import Any
 
 from services.actions.action import Action, Lane
-from services.actions.alert_channels import AddChannel, RemoveChannel, TryChannel
-from services.actions.alerts import AcknowledgeAlert, CloseAlert, EndSilence, SilenceAlerts
+from services.actions.alert_channels import AddChannel, RemoveChannel, SetChannel, TryChannel
+from services.actions.alerts import (
+    AcknowledgeAlert,
+    CloseAlert,
+    EndSilence,
+    ReleaseAlert,
+    SilenceAlerts,
+)
 from services.actions.api_keys import AddApiKey, RevokeApiKey
 from services.actions.archive import ArchiveRun
 from services.actions.archive_version import ArchiveVersion
 from services.actions.data_add import DataAdd
 from services.actions.data_checkout import DataCheckout
+from services.actions.data_collect import DataCollect
 from services.actions.data_prune import DataPrune
 from services.actions.data_pull import DataPull
 from services.actions.data_push import DataPush
@@ -19,6 +26,7 @@ from services.actions.data_share import DataShare
 from services.actions.deploy import Deploy
 from services.actions.deploy_rollback import RollbackDeployment
 from services.actions.drift_check import CheckDrift, SetBaseline
+from services.actions.drift_settings import SetDriftSettings
 from services.actions.lineage_mark import MarkBad, UnmarkBad
 from services.actions.machine_offer import OfferMachine
 from services.actions.machine_tokens import AddMachineToken, RevokeMachineToken
@@ -36,6 +44,7 @@ from services.actions.retraining import (
     ProposeRetraining,
     SetRetrainingPolicy,
 )
+from services.actions.retraining_stop import StopRetraining
 from services.actions.rollout_step import SteerRollout
 from services.actions.scale import Scale
 from services.actions.serving_privacy import SetPrivacy
@@ -62,6 +71,7 @@ ACTIONS: dict[str, type[Any]] = {
         AddUser,
         ChangeUser,
         DataAdd,
+        DataCollect,
         DataPush,
         DataPull,
         DataCheckout,
@@ -87,16 +97,19 @@ ACTIONS: dict[str, type[Any]] = {
         SetPrivacy,
         CheckDrift,
         SetBaseline,
+        SetDriftSettings,
         MarkBad,
         UnmarkBad,
         MakeReport,
         SetReportSchedule,
         RemoveReportSchedule,
         AcknowledgeAlert,
+        ReleaseAlert,
         CloseAlert,
         SilenceAlerts,
         EndSilence,
         AddChannel,
+        SetChannel,
         RemoveChannel,
         TryChannel,
         SetObjective,
@@ -104,6 +117,7 @@ ACTIONS: dict[str, type[Any]] = {
         ProposeRetraining,
         AcceptRetraining,
         DismissRetraining,
+        StopRetraining,
         SetRetrainingPolicy,
     )
 }

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from services.actions import data
+from services.actions import data, flags
 from services.actions.action import Context, Deed, Lane, Step
 from services.actions.roles import Actor, Role
 from services.data.checkout import refuse_loss, unfinished
 from services.data.looking import changes
 from services.data.models import Version
+from services.lineage.models import Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,13 @@ class DataCheckout:
         version = data.allowed(context, self.project, self.revision)
         project = context.data.project(self.project)
         current = project.current(version.kind)
+        bad = flags.told(context, Ref(version.kind, version.revision), self.project)
         if current is not None and current.revision == version.revision:
-            return (f"The folder is at this version of {version.kind} already.",)
+            return (*bad, f"The folder is at this version of {version.kind} already.")
         found = changes(project, version, current)
         counts = f"{found.added} added, {found.changed} changed, {found.removed} removed"
         return (
+            *bad,
             f"The project's {version.kind} becomes version {version.revision}: files {counts}.",
             _back(current),
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from services.actions import deploying_steps, serving
+from services.actions import deploying_steps, flags, serving
 from services.actions.action import Context, Deed, Lane, Step
 from services.actions.deploying_steps import Deploying
 from services.actions.promote import CHAMPION
@@ -118,6 +118,7 @@ class Deploy:
         serving.check_on(context)
         version = serving.chosen(context, self.project, self.model, self.version, self.alias)
         serving.servable(context, self.project, self.model, version)
+        flags.refuse_policy(context, actor, self.project, self.model, version, self.title)
         now = serving.endpoint_of(context, self.project, self.model)
         serving.check_idle(now)
         self._check_beside(now, version)
@@ -224,6 +225,7 @@ class Deploy:
         target = self._target(version, now)
         live = now.live if now else None
         name = serving.name_of(self.project, self.model)
+        yield from flags.of_version(context, self.project, self.model, version)
         yield from self._answers(version, name, live)
         yield (
             f"Version {version} is loaded with {serving.replicas(target)} and asked its own "

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from services.actions import deploying_steps, serving
+from services.actions import deploying_steps, flags, serving
 from services.actions.action import Context, Deed, Lane, Step
 from services.actions.deploying_steps import Deploying
 from services.actions.promote import check_reason
@@ -118,6 +118,7 @@ class RollbackDeployment:
         else:
             room = (found.said,) if found else ()
         return (
+            *flags.of_version(context, self.project, self.model, version),
             f"Version {version} answers all requests to {now.name}{before}.",
             "It is loaded beside and asked its own example first; no request is dropped.",
             "No guard holds it against the version it takes over from.",

@@ -129,11 +129,13 @@ class SetBaseline:
     since: float | None = None
     """Of ``window``, as ``until``: seconds since 1970."""
     until: float | None = None
+    zone: str = "UTC"
+    """Of ``season``: the time zone whose hours are the same."""
 
     @property
     def wanted(self) -> Baseline:
         """The baseline."""
-        return Baseline(self.baseline, self.since, self.until, self.weeks)  # type: ignore[arg-type]  # checked
+        return Baseline(self.baseline, self.since, self.until, self.weeks, self.zone)  # type: ignore[arg-type]  # checked
 
     @property
     def title(self) -> str:

@@ -101,14 +101,25 @@ class Executor:
                 raise
             return known
 
-    def _by_key(self, sealed: str, action: Action) -> ActionRecord | None:
+    def submitted(self, actor: Actor, key: str) -> ActionRecord | None:
+        """Return the action that an actor submitted with a key, None when there is none.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        return self._of_key(submitting.seal(actor, key))
+
+    def _of_key(self, sealed: str) -> ActionRecord | None:
         table = schema.actions
         with self._journal.read() as connection:
             query = select(table.c.id).where(table.c.key == sealed)
             found = connection.execute(query).scalar()
-        if found is None:
+        return None if found is None else records.record(self._journal, found)
+
+    def _by_key(self, sealed: str, action: Action) -> ActionRecord | None:
+        known = self._of_key(sealed)
+        if known is None:
             return None
-        known = records.record(self._journal, found)
         if (known.kind, known.project) != (action.kind, action.project):
             raise ConflictError(
                 f"This key was used for something else: {known.title}.", "Use a new key."

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from services.actions import data as data_actions
-from services.actions import workflows
+from services.actions import flags, workflows
 from services.actions.action import Context
 from services.actions.workflows import Known
 from services.data.models import Status
 from services.engines.silicon.machine import own_id
 from services.errors import ConflictError, InputError, MlopsError, NotFoundError
 from services.home import Home
+from services.lineage.models import Ref
 from services.projects.contract import Contract, require
 from services.resources.capacity import capacities, with_here
 from services.resources.ledger import Ledger
@@ -93,11 +94,15 @@ def data(
     context: Context, dag_id: str, contract: Contract | None, given: Mapping[str, Any]
 ) -> Iterator[str]:
     """Yield what is to be known of the project's data before it is used."""
+    if contract is not None:
+        yield from _bad_version(context, contract.id, given)
     if contract is None or not contract.data or dag_id.partition(".")[2] not in OF_CONTRACT:
         return
     revision = given.get("data_revision")
     if revision:
         yield f"The project's data is brought to version {revision} first."
+        whole = data_actions.allowed(context, contract.id, str(revision)).revision
+        yield from flags.told(context, Ref("data", whole), contract.id)
         return
     try:
         status = _status(context, contract.id)
@@ -115,6 +120,15 @@ def data(
             f"The data remote lacks version {status.revision} of its data: it {why}. Only this "
             "machine has it."
         )
+    if status is not None and status.revision is not None:
+        yield from flags.told(context, Ref("data", status.revision), contract.id)
+
+
+def _bad_version(context: Context, project: str, given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what speaks against the version that a release names."""
+    model, version = given.get("model"), str(given.get("version"))
+    if model and version.isdecimal():
+        yield from flags.of_version(context, project, str(model), int(version))
 
 
 def _status(context: Context, project: str) -> Status | None:

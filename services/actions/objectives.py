@@ -8,10 +8,13 @@ from services.actions.action import Context, Deed, Step
 from services.actions.roles import Actor, Role
 from services.errors import InputError, NotFoundError
 from services.home import Home
-from services.objectives import store
+from services.monitoring.metrics import Metric
+from services.objectives import available, store
 from services.objectives.asking import counted
 from services.objectives.counting import Counter
-from services.objectives.models import AVAILABLE, DAYS, KINDS, Kind, Metric, Objective, check, share
+from services.objectives.models import ANSWERED, DAYS, KINDS, Kind, Objective, check, share
+from services.objectives.watched import watched
+from services.serving import in_service
 from services.serving.store import endpoints
 
 _NAME_LIMIT = 256
@@ -92,8 +95,12 @@ class SetObjective:
         counter, begin = Counter(home), now - self.made.window_s
         told = []
         for model in models:
-            minutes = counter.minutes(self.project, model, begin, now, self.bound_ms)
-            seen = counted(self.project, model, self.made, minutes, now)
+            if self.objective == "availability":
+                mine = watched(in_service.read(home).get(f"{self.project}.{model}", ()))
+                seen = available.stands(self.project, model, self.made, mine, now)
+            else:
+                minutes = counter.minutes(self.project, model, begin, now, self.bound_ms)
+                seen = counted(self.project, model, self.made, minutes, now)
             told.append(f"{seen.name} is {seen.state}: {seen.said}")
         return told
 
@@ -105,7 +112,7 @@ class SetObjective:
 
         def do() -> str:
             store.put(context.journal, self.project, self.model, mine)
-            return "it counts from now on, for what was answered before as well"
+            return "it counts from now on, for what was before as well"
 
         def undo() -> None:
             _put_back(context, self.project, self.model, self.objective, before)
@@ -144,11 +151,11 @@ class RemoveObjective:
                 f"{str(self.objective)[:40]!r} is no objective.", f"There are {', '.join(KINDS)}."
             )
         if store.one(context.journal, self.project, self.model, self.objective) is None:
-            default = self.objective == AVAILABLE.kind and not self.model
+            default = self.objective == ANSWERED.kind and not self.model
             raise NotFoundError(
                 f"No objective of {self.objective} was set for "
                 f"{_named(self.project, self.model)} itself.",
-                f"That of {share(AVAILABLE.target)} counts by default: set another one."
+                f"That of {share(ANSWERED.target)} counts by default: set another one."
                 if default
                 else "`mlops objectives` lists what counts.",
             )

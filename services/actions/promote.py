@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from services.actions import history
+from services.actions import flags, history
 from services.actions.action import Context, Deed, Step
 from services.actions.gates import GateResult, evaluate
 from services.actions.roles import Actor, Role, at_least
@@ -60,6 +60,7 @@ class Promote:
             )
         if failing and not at_least(actor, "approver"):
             raise GateError("Only an approver may set a failing gate aside.")
+        flags.refuse_policy(context, actor, self.project, self.model, self.version, self.title)
 
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""
@@ -72,7 +73,8 @@ class Promote:
         )
         failing = [gate.sentence for gate in self.gate_results(context) if not gate.passed]
         asks = f"Whoever loads models:/{self.model}@{self.alias} gets version {self.version}."
-        return (moved, asks, "It can be rolled back at any time.", *failing)
+        bad = flags.of_version(context, self.project, self.model, self.version)
+        return (*bad, moved, asks, "It can be rolled back at any time.", *failing)
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
         """Return the steps."""
@@ -141,6 +143,7 @@ class Rollback:
         target = self.target(context)
         before = f"from version {holder.version} " if holder else ""
         return (
+            *flags.of_version(context, self.project, self.model, target),
             f"{self.alias} moves {before}back to version {target}.",
             f"Whoever loads models:/{self.model}@{self.alias} gets version {target}.",
         )

@@ -15,6 +15,7 @@ from services.retraining.models import (
     BOUNDS,
     BY_POLICY,
     MODES,
+    PROOFS,
     STRATEGIES,
     Evidence,
     Figures,
@@ -22,6 +23,7 @@ from services.retraining.models import (
     Mode,
     Number,
     Policy,
+    Proof,
     Proposal,
     Strategy,
 )
@@ -118,6 +120,8 @@ class AcceptRetraining:
     proposal: int
     project: str
     note: str = ""
+    data: str = ""
+    """The version of the data that it trains with; empty: that of the proposal, as it is then."""
 
     @property
     def title(self) -> str:
@@ -135,17 +139,19 @@ class AcceptRetraining:
         found = _of(context, self.proposal, self.project)
         _require_another(actor, found)
         _check_open(found)
-        launching.launch(_as_of_now(context, found)).check(context, launching.actor(self.project))
+        launching.launch(_as_of_now(context, found, self.data)).check(
+            context, launching.actor(self.project)
+        )
 
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different, by what is true now."""
-        found = _as_of_now(context, _of(context, self.proposal, self.project))
+        found = _as_of_now(context, _of(context, self.proposal, self.project), self.data)
         policy = store.policy(context.journal, self.project)
         launch = launching.launch(found).consequences(context)
         endpoint = serving.endpoint_of(context, found.project, found.model)
         live = endpoint.live.version if endpoint and endpoint.live else None
         after = wording.after(found, policy, live, serves=context.serving.enabled)
-        return (*wording.costs(found), *launch, *after)
+        return tuple(dict.fromkeys((*wording.costs(found), *launch, *after)))
 
     def steps(self, context: Context, deed: Deed) -> tuple[Step, ...]:
         """Return the steps; data, cost and policy are those of this moment."""
@@ -167,7 +173,9 @@ class AcceptRetraining:
 
         def do() -> str:
             # Looked at before the journal is locked: data lies in files.
-            found = _as_of_now(context, _of(context, self.proposal, self.project)).figures
+            found = _as_of_now(
+                context, _of(context, self.proposal, self.project), self.data
+            ).figures
             store.change(context.journal, self.proposal, lambda now: accepted(now, found))
             return "it is launched next"
 
@@ -256,6 +264,7 @@ class SetRetrainingPolicy:
     judge_minutes: float = 30.0
     judge_requests: int = 200
     patience_h: float = 24.0
+    proof: Proof = "mode"
 
     @property
     def title(self) -> str:
@@ -278,6 +287,7 @@ class SetRetrainingPolicy:
         context.mirror.project(self.project)
         for word, words in (
             (self.mode, MODES), (self.min_severity, SEVERITIES), (self.strategy, STRATEGIES),
+            (self.proof, PROOFS),
         ):  # fmt: skip
             if word not in words:
                 raise InputError(f"{str(word)[:40]!r} is none of {', '.join(words)}.")
@@ -341,17 +351,21 @@ def _require_another(actor: Actor, found: Proposal) -> None:
         require_another(actor, name, f"Retraining {found.id}")
 
 
-def _as_of_now(context: Context, found: Proposal) -> Proposal:
+def _as_of_now(context: Context, found: Proposal, data: str = "") -> Proposal:
     """Return a proposal that waits with what is true now; any other as it is.
 
+    Args:
+        context: Where everything is.
+        found: The proposal.
+        data: The version of the data that was chosen for it; empty: none was.
+
     Raises:
-        NotFoundError: Its model is gone.
+        NotFoundError: Its model is gone, or there is no such version of the data.
         PlatformError: The mirror or the journal cannot be read.
     """
     if found.state != "open":
         return found
-    figures = drafting.figures(context, found.project, found.model, found.version)
-    return found.with_figures(figures)
+    return found.with_figures(drafting.figures_of(context, found, data))
 
 
 def _numbers(now: Proposal) -> dict[str, Number]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from services.actions import serving
+from services.actions import flags, serving
 from services.actions.action import Context, Deed, Lane, Step
 from services.actions.deploying_steps import progress
 from services.actions.promote import check_reason
@@ -96,6 +96,9 @@ class SteerRollout:
             raise InputError(f"{self.percent:g} % is no share of a canary; it is up to 100 %.")
         _, rollout = self._under_way(context)
         self._check_kind(rollout)
+        if self.change != "abort":
+            where = (self.project, self.model, rollout.target.version)
+            flags.refuse_policy(context, actor, *where, self.title)
 
     def _check_kind(self, rollout: Rollout) -> None:
         version = rollout.target.version
@@ -119,6 +122,7 @@ class SteerRollout:
             )
         if self.change == "promote":
             return (
+                *flags.of_version(context, self.project, self.model, version),
                 f"Version {version} answers all requests to {now.name} instead of {live}.",
                 f"It is watched for {rollout.watch_s:g} s more and goes back by itself if a guard "
                 "speaks.",

@@ -15,7 +15,7 @@ from sqlalchemy import (
     false,
 )
 
-VERSION = 4
+VERSION = 5
 
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
@@ -230,6 +230,16 @@ monitoring_baselines = Table(
     Column("action_id", BigInteger),
 )
 
+monitoring_settings = Table(
+    "monitoring_settings",
+    metadata,
+    Column("project", String(64), primary_key=True),
+    Column("model", String(256), primary_key=True),  # empty: all of the project
+    Column("body", Text, nullable=False),  # JSON: services.monitoring.settings.Settings
+    Column("by", String(120), nullable=False),
+    Column("set_ms", BigInteger, nullable=False),
+)
+
 alert_events = Table(
     "alert_events",
     metadata,
@@ -328,13 +338,14 @@ objectives = Table(
     metadata,
     Column("project", String(64), primary_key=True),
     Column("model", String(256), primary_key=True),  # empty: all models of the project
-    Column("kind", String(20), primary_key=True),  # services.objectives.models.Kind
+    Column("kind", String(20), primary_key=True),  # as services.objectives.store names them
     Column("body", Text, nullable=False),  # JSON: target, days, bound_ms, metric
     Column("set_by", String(120), nullable=False),
     Column("set_ms", BigInteger, nullable=False),
 )
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
+    5: (),  # settings of monitoring
     4: (),  # tables of alerting, monitoring, objectives and retraining; marks of lineage
     3: (),  # tables of serving
     2: (

@@ -1,4 +1,4 @@
-"""What people ask of alerts: those that need somebody, those of a time, and what came of one.
+"""What people ask of alerts: those that need somebody, and those of a time.
 
 In a storm thousands are open, and a page shows twenty. So the order of all is decided from a few
 columns (``places``), and the rest is read of those that are shown (``by_id``).
@@ -11,14 +11,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
 
-from services.actions import records, schema
+from services.actions import schema
 from services.actions.journal import Journal
-from services.actions.records import ActionRecord
 from services.alerting import outbox, store
-from services.alerting.models import Alert, Message, Severity, State, kind_of
+from services.alerting.models import Alert, Message, Severity, State, kind_of, rank
 
-_ALERTS, _ACTIONS, _MESSAGES = schema.alerts, schema.actions, schema.alert_messages
-_DEEDS = 50
+_ALERTS, _MESSAGES = schema.alerts, schema.alert_messages
 _AT_ONCE = 500
 
 
@@ -125,6 +123,43 @@ def of_endpoint(
         return found, int(connection.execute(count).scalar_one())
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many alerts of an endpoint have not ended."""
+
+    count: int
+    severity: Severity | None
+    """The worst of those that fire or are looked after; None: all are kept quiet, or nobody can
+    tell of them."""
+
+
+def of_endpoints(journal: Journal) -> dict[tuple[str, str], Count]:
+    """Return by project and endpoint (``PROJECT.MODEL``) how many alerts have not ended.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    # Few of a storm are of endpoints, so their texts are read here: JSON in SQL is another in each
+    # database, and on Postgres one character in any text of an alert can make it refuse them all.
+    of = _ALERTS.c
+    query = select(of.project, of.state, of.severity, of.body).where(
+        of.open_key.is_not(None), of.project.is_not(None), of.body.contains('"endpoint": "')
+    )
+    with journal.read() as connection:
+        rows = connection.execute(query).all()
+    found: dict[tuple[str, str], Count] = {}
+    for project, state, severity, body in rows:
+        name = json.loads(body)["labels"].get("endpoint")
+        if name is not None:
+            before = found.get((project, name), Count(0, None))
+            loud = [severity] if state in ("firing", "acknowledged") else []
+            if before.severity is not None:
+                loud.append(before.severity)
+            worst = max(loud, key=rank, default=None)
+            found[project, name] = Count(before.count + 1, worst)
+    return found
+
+
 def lasting(
     journal: Journal,
     projects: Sequence[str] | None,
@@ -164,13 +199,38 @@ def history(
     since: float = 0.0,
     before: int | None = None,
     limit: int = 50,
+    severities: Sequence[Severity] = (),
+    kinds: Sequence[str] = (),
+    states: Sequence[State] = (),
+    ended: bool = True,
 ) -> tuple[Alert, ...]:
-    """Return alerts, those that ended too, the newest first; ``before`` pages on by id.
+    """Return alerts, the newest first.
+
+    Args:
+        journal: Where they lie.
+        projects: As for ``places``.
+        words: As for ``places``.
+        since: Seconds since 1970: those that began before are left out.
+        before: Only those older than the alert of this id: the next page.
+        limit: The most of them.
+        severities: Of these alone; () is all.
+        kinds: The same.
+        states: The same.
+        ended: Those that ended, too.
 
     Raises:
         JournalError: The journal cannot be read.
     """
-    query = select(_ALERTS).where(*_where(projects, words), _ALERTS.c.since_ms >= since * 1000)
+    of = _ALERTS.c
+    query = select(_ALERTS).where(*_where(projects, words), of.since_ms >= since * 1000)
+    if severities:
+        query = query.where(of.severity.in_(severities))
+    if kinds:
+        query = query.where(or_(*(of.key.startswith(f"{one}/", autoescape=True) for one in kinds)))
+    if states:
+        query = query.where(of.state.in_(states))
+    if not ended:
+        query = query.where(of.open_key.is_not(None))
     if before is not None:
         query = query.where(_ALERTS.c.id < before)
     return _read(journal, query.order_by(_ALERTS.c.id.desc()).limit(limit))
@@ -190,21 +250,6 @@ def _where(projects: Sequence[str] | None, words: str) -> list[ColumnElement[boo
         written = json.dumps(words)[1:-1]
         found.append(_ALERTS.c.body.icontains(written, autoescape=True))
     return found
-
-
-def deeds(journal: Journal, alert: Alert) -> tuple[ActionRecord, ...]:
-    """Return what was done about an alert, oldest first: to it, and under its thread.
-
-    Raises:
-        JournalError: The journal cannot be read.
-    """
-    of = _ACTIONS.c
-    mine = or_(of.subject == f"alert:{alert.id}", of.params.contains(alert.thread, autoescape=True))
-    query = select(of.id).where(of.submitted_ms >= alert.since * 1000, mine)
-    query = query.order_by(of.id.desc()).limit(_DEEDS)
-    with journal.read() as connection:
-        ids = [row.id for row in connection.execute(query)]
-    return tuple(records.record(journal, number) for number in reversed(ids))
 
 
 def last_messages(journal: Journal) -> dict[str, Message]:

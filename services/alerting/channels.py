@@ -9,6 +9,7 @@ import json
 import os
 import re
 import secrets
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +17,8 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from services.actions import schema
 from services.actions.journal import Journal
-from services.alerting.models import Channel, Quiet
+from services.alerting import store
+from services.alerting.models import EVERY_DAY, Channel, Event, Quiet
 from services.errors import InputError, NotFoundError, PlatformError
 from services.home import Home
 
@@ -24,6 +26,7 @@ _CHANNELS = schema.alert_channels
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _REFERENCE = re.compile(r"[0-9a-f]{16}")
 _ADDRESS_LIMIT = 4000
+_SECRET_BYTES = 32
 
 
 def check_name(name: str) -> None:
@@ -39,8 +42,18 @@ def check_name(name: str) -> None:
         )
 
 
-def keep_address(home: Home, address: str) -> str:
+def new_secret() -> str:
+    """Return what the messages to a webhook are signed with."""
+    return secrets.token_hex(_SECRET_BYTES)
+
+
+def keep_address(home: Home, address: str, secret: str = "") -> str:
     """Put an address among the secrets, readable by its owner alone; return its reference.
+
+    Args:
+        home: Where the secrets lie.
+        address: One line.
+        secret: What messages to it are signed with; empty: they are not.
 
     Raises:
         InputError: It is empty, too long, or several lines.
@@ -57,7 +70,7 @@ def keep_address(home: Home, address: str) -> str:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(f"{address}\n")
+            file.write(f"{address}\n{secret}\n")
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -76,7 +89,16 @@ def address(home: Home, channel: Channel) -> str:
     Raises:
         PlatformError: It is not there any more.
     """
-    return _read(home, channel.reference, channel.name)
+    return _read(home, channel.reference, channel.name)[0]
+
+
+def secret(home: Home, channel: Channel) -> str:
+    """Return what messages to a channel are signed with, empty when they are not.
+
+    Raises:
+        PlatformError: It is not there any more.
+    """
+    return _read(home, channel.reference, channel.name)[1]
 
 
 def check_reference(home: Home, reference: str, name: str) -> None:
@@ -98,14 +120,20 @@ def forget_address(home: Home, reference: str) -> None:
             (home.secrets / _file(reference)).unlink()
 
 
+def are_kept(home: Home) -> bool:
+    """Return whether there is any channel, without the journal."""
+    return any(home.secrets.glob(_file("*")))
+
+
 def _file(reference: str) -> str:
     return f"alert-channel-{reference}.address"
 
 
-def _read(home: Home, reference: str, name: str) -> str:
+def _read(home: Home, reference: str, name: str) -> tuple[str, str]:
     path = home.secrets / _file(reference)
     try:
-        return path.read_text(encoding="utf-8").strip()
+        kept, _, signs = path.read_text(encoding="utf-8").partition("\n")
+        return kept.strip(), signs.strip()
     except (OSError, UnicodeDecodeError) as error:
         raise PlatformError(
             f"The address of the channel {name} cannot be read.",
@@ -117,7 +145,9 @@ def _read(home: Home, reference: str, name: str) -> str:
 
 
 def put(journal: Journal, channel: Channel) -> Channel | None:
-    """Keep a channel; return the one of the same name before, whose address is now unused.
+    """Keep a channel; return the one of the same name before.
+
+    That its messages do not arrive is known of it until one arrives: that ends the alert.
 
     Raises:
         JournalError: The journal cannot be written.
@@ -125,7 +155,7 @@ def put(journal: Journal, channel: Channel) -> Channel | None:
     body = asdict(channel)
     for name in ("name", "trouble", "failures"):
         del body[name]
-    values = {"body": json.dumps(body), "trouble": "", "failures": 0}
+    values = {"body": json.dumps(body)}
     mine = _CHANNELS.c.name == channel.name
     with journal.write() as connection:
         row = connection.execute(select(_CHANNELS).where(mine)).first()
@@ -139,6 +169,8 @@ def put(journal: Journal, channel: Channel) -> Channel | None:
 def remove(journal: Journal, name: str) -> Channel | None:
     """Take a channel away with what waits for it; return it, None when there was none.
 
+    An alert that its messages do not arrive ends with it.
+
     Raises:
         JournalError: The journal cannot be written.
     """
@@ -149,6 +181,9 @@ def remove(journal: Journal, name: str) -> Channel | None:
         connection.execute(delete(_CHANNELS).where(mine))
         lost = update(schema.alert_messages).where(schema.alert_messages.c.channel == name, waiting)
         connection.execute(lost.values(state="failed", error="The channel was removed."))
+        if row is not None and row.failures:
+            over = Event(f"channel/{name}", time.time(), "ok", said="The channel was removed.")
+            store.put(connection, [over])
     return None if row is None else channel_of(row)
 
 
@@ -181,9 +216,10 @@ def channel(journal: Journal, name: str) -> Channel:
 def channel_of(row: Row[Any]) -> Channel:
     """Return a channel from its row."""
     body = json.loads(row.body)
-    projects, quiet = body["projects"], body["quiet"]
-    known = {
-        "projects": None if projects is None else tuple(projects),
-        "quiet": None if quiet is None else Quiet(**quiet),
-    }
-    return Channel(name=row.name, **{**body, **known}, trouble=row.trouble, failures=row.failures)
+    for name in ("projects", "kinds"):
+        if body.get(name) is not None:
+            body[name] = tuple(body[name])
+    if body["quiet"] is not None:
+        days = tuple(body["quiet"].pop("days", EVERY_DAY))
+        body["quiet"] = Quiet(**body["quiet"], days=days)
+    return Channel(name=row.name, **body, trouble=row.trouble, failures=row.failures)

@@ -1,9 +1,10 @@
-"""Sends one notification through Apprise, in a process of its own, within seconds."""
+"""Sends one notification, in a process of its own, within seconds: by Apprise or as a webhook."""
 
 import contextlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 TIMEOUT_S = 10.0
+WEBHOOK = "webhook"
+"""The service of a web address that is of no service Apprise knows."""
 _SECRET_AT_LEAST = 4
 _WHY_LIMIT = 300
 
@@ -57,7 +60,7 @@ def deliver(channel: Channel, address: str, message: Message, timeout_s: float =
 
 
 def service_of(address: str) -> str:
-    """Return the service of an address, as Apprise names it; nothing is sent.
+    """Return the service of an address, as Apprise names it or ``WEBHOOK``; nothing is sent.
 
     Raises:
         EngineMissingError: Apprise is not installed.
@@ -100,6 +103,7 @@ def _asked(
     asked = {
         "address": address, "title": message.title, "body": message.body, "severity": severity,
         "private": private, "send": send,
+        "post": None if message.post is None else asdict(message.post),
     }  # fmt: skip
     late = EngineUnreachableError(
         f"The service of the channel did not answer within {timeout_s:g} s.",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from services.alerting.inhibiting import inhibited
 from services.alerting.models import (
+    ACKNOWLEDGED_S,
     CAUSE,
     Alert,
     Event,
@@ -26,6 +27,8 @@ from services.alerting.models import (
 
 _FIGURE = re.compile(r"(?<!\S)(?<!Version )\S*\d\S*")
 """Not the number of a version: another version is another thing."""
+_AHEAD_S = 60.0
+"""Who acknowledged so much later than now did it by a clock that was set back since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,10 @@ def apply(
             alerts[event.key] = after
         if what is not None:
             notes.append(Note(event.key, now, what, event.said))
+    for key, alert in tuple(alerts.items()):
+        if alert.open and alert.owner is not None and _lapsed(alert, now):
+            alerts[key] = left(alert, now)
+            notes.append(Note(key, now, "lapsed", f"{alert.owner} looked after it."))
     return Book(quieted(alerts, silences, now), tuple(notes))
 
 
@@ -77,9 +84,34 @@ def quieted(
     return found
 
 
-def acknowledged(alert: Alert, owner: str, note: str, now: float) -> Alert:
-    """Return an alert that somebody looks after."""
-    return replace(alert, owner=owner, note=note, acknowledged_at=now)
+def acknowledged(
+    alert: Alert, owner: str, note: str, now: float, for_s: float | None = None
+) -> Alert:
+    """Return an alert that somebody looks after for a time; None: as long as its severity has it.
+
+    It is over then, unless they say so again: who forgot it, or went away, keeps nothing quiet.
+    """
+    length_s = ACKNOWLEDGED_S[alert.severity] if for_s is None else for_s
+    return replace(
+        alert, owner=owner, note=note, acknowledged_at=now, acknowledged_until=now + length_s,
+        left_by=None, left_at=None,
+    )  # fmt: skip
+
+
+def left(alert: Alert, now: float) -> Alert:
+    """Return an alert that nobody looks after any more: whoever was told of it hears that."""
+    again = {name: replace(one, level=-1) for name, one in alert.told.items()}
+    return replace(
+        alert, owner=None, note="", acknowledged_at=None, acknowledged_until=None,
+        left_by=alert.owner, left_at=now, told=again,
+    )  # fmt: skip
+
+
+def _lapsed(alert: Alert, now: float) -> bool:
+    at, until = alert.acknowledged_at or 0.0, alert.acknowledged_until
+    if until is None:
+        until = at + ACKNOWLEDGED_S[alert.severity]
+    return not at - _AHEAD_S <= now < until
 
 
 def _step(
@@ -165,7 +197,9 @@ def _firing(alert: Alert, event: Event, at: float) -> tuple[Alert, NoteKind | No
         unknown_because="",
     )
     if change > 0:  # whoever looked after it did not know that
-        after = replace(after, owner=None, acknowledged_at=None, note="")
+        after = replace(
+            after, owner=None, acknowledged_at=None, acknowledged_until=None, note=""
+        )  # fmt: skip
     return after, what
 
 

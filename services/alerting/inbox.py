@@ -19,6 +19,7 @@ from services.actions.roles import Actor, at_least
 from services.alerting import asking
 from services.alerting.asking import Place
 from services.alerting.models import Alert, Severity, rank
+from services.alerting.rules import retraining
 
 Kind = Literal["alert", "approval", "action"]
 _ALERTS = 1000
@@ -108,10 +109,12 @@ def _of_alert(alert: Alert, actor: Actor) -> Item:
         said = f"{alert.unknown_because} Before: {alert.said}"
     if alert.state == "acknowledged":
         said = f"{alert.owner} looks after it. {alert.said}"
-    may = alert.state == "firing" and at_least(actor, "operator")
+    act = "Acknowledge" if alert.state == "firing" and at_least(actor, "operator") else ""
+    if at_least(actor, "approver") and retraining.waits_for(alert, actor.name):
+        act = "Decide"
     return Item(
         "alert", alert.id, alert.severity, alert.state, alert.project, alert.title or alert.key,
-        said, alert.since, "Acknowledge" if may else "", alert.link,
+        said, alert.since, act, alert.link,
     )  # fmt: skip
 
 

@@ -12,15 +12,21 @@ Condition = Literal["firing", "ok", "unknown"]
 State = Literal["firing", "acknowledged", "silenced", "inhibited", "resolved", "unknown"]
 MessageState = Literal["waiting", "sending", "sent", "failed"]
 NoteKind = Literal[
-    "fired", "again", "worse", "milder", "unknown", "seen", "resolved", "acknowledged", "told",
-    "taken-back", "closed",
+    "fired", "again", "worse", "milder", "unknown", "seen", "resolved", "acknowledged", "lapsed",
+    "told", "taken-back", "closed",
 ]  # fmt: skip
 What = Literal["firing", "reminder", "resolved", "digest", "test", "report", "retraining"]
 """``test``, ``report`` and ``retraining`` are about no alert."""
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+ACKNOWLEDGED_S: Mapping[Severity, float] = {
+    "info": 86_400.0, "warning": 86_400.0, "critical": 14_400.0,
+}  # fmt: skip
+"""How long an acknowledgement counts of which nobody said how long."""
 CAUSE = "cause"
 """The label of an event whose cause was searched for: what kind of cause it was."""
+WHY = "why"
+"""The label of its chart: a page of the dashboard, from its root on."""
 _KEY_LIMIT = 300
 
 
@@ -66,7 +72,7 @@ class Told:
     at: float
     severity: Severity
     level: int = 0
-    """How often it was reminded since."""
+    """How often it was reminded since; -1: nobody looks after it any more, which it is to hear."""
     resolved: bool = False
     """It was told the end, or need not be."""
 
@@ -99,8 +105,14 @@ class Alert:
     owner: str | None = None
     """Who acknowledged it."""
     acknowledged_at: float | None = None
+    acknowledged_until: float | None = None
+    """Then it fires again; None: nobody acknowledged it, or by a version that knew no end."""
     note: str = ""
     """What they said."""
+    left_by: str | None = None
+    """Whose acknowledgement ended while it lasted; None: nobody's since the last one."""
+    left_at: float | None = None
+    """When it did."""
     silence: int | None = None
     """The silence that keeps it quiet now."""
     inhibited_by: str | None = None
@@ -168,6 +180,9 @@ class Silence:
         return (self.project is None or self.project == project) and matches(self.pattern, key)
 
 
+EVERY_DAY = tuple(range(7))
+
+
 @dataclass(frozen=True, slots=True)
 class Quiet:
     """Hours of the day in which a channel is told only what is critical."""
@@ -178,6 +193,8 @@ class Quiet:
     """The same; before ``begin``: on the next day."""
     zone: str = "UTC"
     """IANA name of the time zone."""
+    days: tuple[int, ...] = EVERY_DAY
+    """On which they begin: 0 is Monday."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +213,8 @@ class Channel:
     """Whether it may be at an address of a private network."""
     escalation: bool = False
     """It is told only what nobody acknowledged in time."""
+    kinds: tuple[str, ...] | None = None
+    """It is told of alerts of these kinds; None: of all."""
     reference: str = ""
     """Which file of secrets holds its address."""
     created_at: float = 0.0
@@ -205,9 +224,11 @@ class Channel:
     failures: int = 0
     """In a row."""
 
-    def wants(self, severity: Severity, project: str | None) -> bool:
+    def wants(self, severity: Severity, project: str | None, kind: str) -> bool:
         """Return whether such an alert is for it."""
         if rank(severity) < rank(self.severity):
+            return False
+        if self.kinds is not None and kind not in self.kinds:
             return False
         return self.projects is None or project in self.projects
 
@@ -221,6 +242,14 @@ class Note:
     what: NoteKind
     said: str
     actor: str = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What is posted to a webhook, as it is."""
+
+    body: str
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +271,8 @@ class Message:
     not_before: float = 0.0
     sent_at: float | None = None
     error: str = ""
+    post: Post | None = None
+    """What its channel gets in place of title and body; made when it is sent, and not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +289,13 @@ class Policy:
     trickle_s: float = 120.0
     """After a burst one message, of all that waits, each so often."""
     remind_s: tuple[float, ...] = (900.0, 3600.0, 14_400.0, 86_400.0)
-    """After which times since the first message an alert that nobody acknowledged is told again."""
+    """After which times since the first message an alert that nobody acknowledged is told again;
+    after the last one each time that this has passed again, for as long as it fires."""
+    escalate_s: Mapping[Severity, float] = field(
+        default_factory=lambda: {"critical": 900.0, "warning": 3600.0}
+    )
+    """After which time since the first message it is told to channels for escalation, by its
+    severity; of one that is not here they hear nothing."""
     reopen_s: float = 300.0
     """What comes back so soon is the same alert: a trouble that flaps is one."""
     settle_s: float = 60.0

@@ -170,8 +170,9 @@ def sent(journal: Journal, message: Message, now: float) -> None:
 
 
 def failed(
-    journal: Journal, message: Message, why: str, now: float, *, final: bool = False
-) -> None:
+    journal: Journal, message: Message, why: str, now: float, *, final: bool = False,
+    pause_s: float | None = None,
+) -> None:  # fmt: skip
     """Note why a message did not arrive; it is tried again after a pause, for a day.
 
     Args:
@@ -180,13 +181,15 @@ def failed(
         why: A sentence.
         now: Seconds since 1970.
         final: It cannot arrive: it is not tried again.
+        pause_s: Until the next try; None: longer and longer.
 
     Raises:
         JournalError: The journal cannot be written.
     """
     tried = message.attempts >= _GIVEN_UP_AFTER and now - message.created_at > _GIVEN_UP_S
     over = final or tried
-    pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(message.attempts - 1, 16))
+    if pause_s is None:
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(message.attempts - 1, 16))
     values = {
         "state": "failed" if over else "waiting", "error": why[:_ERROR_LIMIT],
         "not_before_ms": round((now + pause_s) * 1000),

@@ -2,18 +2,22 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from services.actions.journal import Journal
-from services.alerting import channels, delivery, outbox, words
+from services.alerting import channels, delivery, outbox, webhooks, words
 from services.alerting.delivery import Send
 from services.alerting.models import Message
 from services.errors import EngineRefusedError, JournalError, MlopsError, NotFoundError
 from services.home import Home
 
 logger = logging.getLogger(__name__)
+_BLOCKED_TRIES = 3
+_BLOCKED_PAUSE_S = 60.0
+"""A VPN that comes up, or a hotel's login page, leads a good name astray for a minute."""
 
 
 @dataclass(slots=True)
@@ -24,8 +28,13 @@ class Sender:
     home: Home
     send: Send = delivery.deliver
     clock: Callable[[], float] = time.time
+    public: str = ""
+    """Under which address people reach the dashboard; empty: not known."""
     _owed: Callable[[], None] | None = None
     """Notes what became of the last message, while that could not be written down."""
+    _blocked: Counter[int] = field(default_factory=Counter)
+    """How often the address of a message was not allowed, by its id; tries for other reasons do
+    not count. A sender that begins anew tries that often again."""
 
     def turn(self) -> bool:
         """Send one message; return whether there was one.
@@ -47,11 +56,17 @@ class Sender:
             raise
         except MlopsError as error:
             logger.warning("Message %s did not arrive: %s", message.id, error.message)
-            final = isinstance(error, EngineRefusedError | NotFoundError)
+            blocked = isinstance(error, EngineRefusedError)
+            self._blocked[message.id] += blocked
+            final = isinstance(error, NotFoundError) or self._blocked[message.id] >= _BLOCKED_TRIES
+            if final:
+                del self._blocked[message.id]
             self._owed = partial(
-                outbox.failed, self.journal, message, error.message, self.clock(), final=final
-            )
+                outbox.failed, self.journal, message, error.message, self.clock(), final=final,
+                pause_s=_BLOCKED_PAUSE_S if blocked else None,
+            )  # fmt: skip
         else:
+            self._blocked.pop(message.id, None)
             self._owed = partial(outbox.sent, self.journal, message, self.clock())
         self._settle()
         return True
@@ -64,4 +79,7 @@ class Sender:
 
     def _send(self, message: Message) -> None:
         channel = channels.channel(self.journal, message.channel)
-        self.send(channel, channels.address(self.home, channel), message)
+        posted = webhooks.posted(
+            self.journal, self.home, channel, message, self.clock(), self.public
+        )
+        self.send(channel, channels.address(self.home, channel), posted)

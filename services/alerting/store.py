@@ -254,8 +254,10 @@ def notes(journal: Journal, alert_id: int) -> tuple[Note, ...]:
     return tuple(Note(r.key, r.at_ms / 1000, r.what, r.said, r.actor) for r in rows)
 
 
-def acknowledge(journal: Journal, alert_id: int, owner: str, note: str, now: float) -> Alert:
-    """Note who looks after an alert; the same one twice is once.
+def acknowledge(
+    journal: Journal, alert_id: int, owner: str, note: str, now: float, for_s: float | None = None
+) -> Alert:
+    """Note who looks after an alert, and how long; the same one twice is once.
 
     Raises:
         ConflictError: It has ended.
@@ -266,15 +268,14 @@ def acknowledge(journal: Journal, alert_id: int, owner: str, note: str, now: flo
     def how(found: Alert) -> Alert:
         if not found.open:
             raise ConflictError(f"Alert {alert_id} has ended: {found.resolution}")
-        if found.owner == owner and found.note == note:
-            return found
-        return engine.acknowledged(found, owner, note, now)
+        after = engine.acknowledged(found, owner, note, now, for_s)
+        return found if after == found else after
 
     return change(journal, alert_id, how, "acknowledged", note, owner, now)
 
 
 def take_back(journal: Journal, alert_id: int, owner: str, now: float) -> Alert:
-    """Note that nobody looks after an alert any more.
+    """Note that nobody looks after an alert any more; who was told of it hears that.
 
     Raises:
         NotFoundError: There is none of this id.
@@ -282,9 +283,7 @@ def take_back(journal: Journal, alert_id: int, owner: str, now: float) -> Alert:
     """
 
     def how(found: Alert) -> Alert:
-        if found.owner is None:
-            return found
-        return replace(found, owner=None, acknowledged_at=None, note="")
+        return found if found.owner is None else engine.left(found, now)
 
     return change(journal, alert_id, how, "taken-back", "", owner, now)
 

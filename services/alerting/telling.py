@@ -1,13 +1,15 @@
 """Who is told what now: alerts become few messages, each to a channel. Pure.
 
-What belongs together (one project, one kind) is one message, a few seconds after its first alert.
-After a burst to a channel all that waits becomes one digest, and that only now and then: a storm of
-ten thousand alerts is a handful of messages, and no alert is left out of them.
+What belongs together (one project, one kind) is one message, a few seconds after its first alert;
+so is the next one of a group that was quiet before. What is more than a channel has room for
+becomes one digest, and that only now and then: a storm of ten thousand alerts is a handful of
+messages, and no alert is left out of them.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from services.alerting import hours
 from services.alerting.models import Alert, Channel, Message, Policy, Told, What, rank
@@ -71,7 +73,8 @@ def drafts(
 
 def due_for(alert: Alert, channel: Channel, now: float, policy: Policy) -> What | None:
     """Return what a channel is to be told of an alert; None: nothing now."""
-    if not channel.wants(alert.severity, alert.project):
+    ends = not alert.open and channel.name in alert.told  # whatever it is told of by now
+    if not ends and not channel.wants(alert.severity, alert.project, alert.kind):
         return None
     if alert.labels.get("channel") == channel.name and alert.kind == "channel":
         return None  # it would be told by what does not work
@@ -90,16 +93,33 @@ def _due(
         return "resolved" if told is not None and not told.resolved and lasting else None
     if alert.state != "firing":
         return None
-    if told is None and channel.escalation:
-        others = [one.at for one in alert.told.values()]
-        waits = now - min(others, default=alert.since)
-        return "reminder" if policy.remind_s and waits >= policy.remind_s[0] else None
+    if channel.escalation and (told is None or told.level < 0):
+        return "reminder" if _is_late(alert, now, policy) else None
     if told is None or rank(told.severity) < rank(alert.severity):
         return "firing"
     waits = now - told.at
-    if told.level < len(policy.remind_s) and not -_AHEAD_S <= waits < policy.remind_s[told.level]:
+    if waits < -_AHEAD_S or told.level < _reminders(waits, policy):
         return "reminder"
     return None
+
+
+def _is_late(alert: Alert, now: float, policy: Policy) -> bool:
+    """Return whether nobody acknowledged it in time after others were told."""
+    delay_s = policy.escalate_s.get(alert.severity)
+    others = [one.at for one in alert.told.values() if one.level >= 0]
+    waits = now - min(others, default=alert.left_at or alert.since)
+    return delay_s is not None and not -_AHEAD_S <= waits < delay_s
+
+
+def _reminders(waits: float, policy: Policy) -> int:
+    """Return how often an alert is to have been told again that was told so long ago, in seconds.
+
+    One that nobody acknowledges is never forgotten: the last time comes again and again.
+    """
+    due = sum(waits >= length for length in policy.remind_s)
+    if not due or due < len(policy.remind_s):
+        return due
+    return due - 1 + int(waits // policy.remind_s[-1])
 
 
 def _critical(alert: Alert, what: What) -> bool:
@@ -114,9 +134,10 @@ def _ready(
     if group[0] == "firing" and 0 <= waits < policy.group_wait_s:
         return False
     name = "/".join(group)
-    last = max((one.created_at for one in lane if one.group == name), default=None)
+    lately = [one.created_at for one in lane if one.group == name]
+    # A group that told one thing in the last minutes is quiet: a second one of it is news, too.
     # A clock that was set back must not keep anything waiting until it has caught up.
-    return critical or last is None or not 0 <= now - last < policy.group_interval_s
+    return critical or len(lately) < 2 or not 0 <= now - max(lately) < policy.group_interval_s
 
 
 def _packed(
@@ -126,19 +147,17 @@ def _packed(
     if not ready:
         return []
     lately = [one.created_at for one in lane if 0 <= now - one.created_at < policy.burst_s]
+    digests = {one.created_at for one in lane if one.what == "digest"}
     room = policy.burst - len(lately)
-    if room <= 0 and now - max(lately) < policy.trickle_s:
+    if len(ready) <= room:
+        return [
+            Draft(channel, group[0], critical, "/".join(group), _sorted(members))
+            for group, members in sorted(ready.items(), key=_urgency)
+        ]
+    before = lately if room <= 0 else [at for at in lately if at in digests]
+    if before and now - max(before) < policy.trickle_s:
         return []
-    ordered = sorted(ready.items(), key=_urgency)
-    single = ordered if len(ordered) <= room else ordered[: max(0, room - 1)]
-    found = [
-        Draft(channel, group[0], critical, "/".join(group), _sorted(members))
-        for group, members in single
-    ]
-    rest = [alert for _, members in ordered[len(single) :] for alert in members]
-    if rest:
-        found.append(Draft(channel, "digest", critical, "digest", _sorted(rest)))
-    return found
+    return [Draft(channel, "digest", critical, "digest", _sorted(chain(*ready.values())))]
 
 
 def _urgency(item: tuple[Group, list[Alert]]) -> tuple[int, int, float]:
@@ -156,11 +175,13 @@ def told(alert: Alert, channel: str, now: float, policy: Policy) -> Alert:
     before = alert.told.get(channel)
     if not alert.open:
         after = replace(before or Told(now, alert.severity), resolved=True)
-    elif before is None or rank(before.severity) < rank(alert.severity):
+    elif before is None or before.level < 0 or rank(before.severity) < rank(alert.severity):
         after = Told(now, alert.severity)
+    elif now < before.at:  # told by a clock that was set back: the next one is a day off at most
+        level = min(before.level + 1, len(policy.remind_s) - 1)
+        after = replace(before, at=now, level=level)
     else:
-        late = sum(now - before.at >= length for length in policy.remind_s)
-        after = replace(before, at=min(before.at, now), level=max(before.level + 1, late))
+        after = replace(before, level=max(before.level + 1, _reminders(now - before.at, policy)))
     return replace(alert, told={**alert.told, channel: after}, notified_at=now)
 
 

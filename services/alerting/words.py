@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from services.alerting.models import Alert, What
+from services.alerting.models import WHY, Alert, What
 from services.alerting.telling import PLATFORM, Draft
 
 _TITLE_LIMIT = 160
@@ -19,6 +19,15 @@ REPEATED = (
 def moment(at: float) -> str:
     """Return a time for a sentence: UTC, to the minute."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def length(seconds: float) -> str:
+    """Return a length of time for a sentence: ``90 minutes``, ``4 hours``, ``1 day``."""
+    for unit_s, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= unit_s and seconds % unit_s == 0:
+            count = round(seconds / unit_s)
+            return f"{count} {name}{'' if count == 1 else 's'}"
+    return f"{seconds:g} seconds"
 
 
 def title(draft: Draft) -> str:
@@ -79,9 +88,14 @@ def _whole(alert: Alert, what: What, base: str) -> str:
             f"Likely cause: {alert.cause}" if alert.cause else "",
             f"What to do: {alert.suggestion}" if alert.suggestion else "",
         ]
-        if what == "reminder":
+        if alert.left_by is not None:
+            until = moment(alert.left_at or alert.since)
+            lines.insert(1, f"Acknowledged by {alert.left_by} until {until}, still open.")
+        elif what == "reminder":
             lines.insert(1, "Nobody has acknowledged it.")
     lines.append(f"{base}{alert.link}" if base and alert.link else "")
+    why = alert.labels.get(WHY, "") if alert.open else ""
+    lines.append(f"Why, with its chart: {base}{why}" if base and why else "")
     story = f" or {base}/alerts?alert={alert.id}" if base else ""
     lines.append(f"Alert {alert.id}: `mlops alerts show {alert.id}`{story}")
     return "\n".join(_cut(line, _TEXT_LIMIT) for line in lines if line)
@@ -92,6 +106,8 @@ def _line(alert: Alert, what: What) -> str:
     if what == "resolved":
         return _cut(f"· Resolved: {_named(alert)} [{where}]. {alert.resolution}", _LINE_LIMIT)
     since = moment(alert.since)
+    if alert.left_by is not None:
+        since += f", acknowledged by {alert.left_by}, still open"
     line = f"· {alert.severity.capitalize()}: {_named(alert)} [{where}], since {since}."
     return _cut(f"{line} {alert.suggestion or alert.said}".strip(), _LINE_LIMIT)
 

@@ -176,6 +176,19 @@ def binned(then: Values, now: Values, bins: int = _BINS) -> Strata:
     return Strata(codes[: len(then)], codes[len(then) :], labels)
 
 
+def ranged(strata: Strata, then: Values, now: Values, unit: str = "") -> Strata:
+    """Return strata of figures that are named by what they hold."""
+    unit = f" {unit}" if unit else ""
+    values, codes = np.concatenate([then, now]), np.concatenate([strata.then, strata.now])
+    labels = []
+    for place, label in enumerate(strata.labels):
+        mine = values[codes == place]
+        low, high = (float(mine.min()), float(mine.max())) if len(mine) else (0.0, 0.0)
+        same = f"{low:,.3g}{unit}" if low == high else f"{low:,.3g} to {high:,.3g}{unit}"
+        labels.append(same if len(mine) else label)
+    return Strata(strata.then, strata.now, tuple(labels))
+
+
 def mean(values: Values) -> float | None:
     """Return the mean of what is known, None of nothing."""
     known = values[np.isfinite(values)]

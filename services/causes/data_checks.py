@@ -3,10 +3,11 @@
 import numpy as np
 
 from services.causes.case import Case
-from services.causes.comparing import Strata, binned, named
+from services.causes.charting import of_strata, strata_of
+from services.causes.comparing import Strata
 from services.causes.factor import Answer, Factor, Missing, above, evidence, known, mean_of
-from services.causes.models import Cause
-from services.causes.wording import address, column, spread, when
+from services.causes.models import Cause, Chart
+from services.causes.wording import address, chart, column, spread, when
 from services.monitoring import weights
 from services.monitoring.models import ColumnVerdict, is_moved
 from services.telemetry.figures import percent
@@ -52,9 +53,11 @@ def _moved(case: Case, one: ColumnVerdict, share: float, how: str) -> Factor:
         title=f"The input {name} is {_STATE[one.state]}" if lost else f"The input {name} moved",
         evidence=evidence(_said(one), importance),
         suggestion=_LOOK_LOST if lost else _LOOK_MOVED,
-        link=column(case, one.name),
+        page=column(case, one.name),
         share=share,
         how=how,
+        column=one,
+        about=one.name,
     )
 
 
@@ -98,12 +101,11 @@ def _compared(case: Case) -> list[str]:
 
 def _of_rows(case: Case, name: str, said: ColumnVerdict | None) -> Factor:
     then, now = case.then.columns[name], case.now.columns[name]
-    figures = then.dtype.kind == "f" and now.dtype.kind == "f"
-    strata = binned(then, now) if figures else named(then.tolist(), now.tolist())
-    moved = _distance(strata) >= _MOVED or (said is not None and is_moved(said.state))
     short = name.removeprefix(INPUT)
+    strata, figure = strata_of(short, then, now)
+    moved = _distance(strata) >= _MOVED or (said is not None and is_moved(said.state))
     lines = [_said(said)] if said is not None else []
-    if figures and known(then, now):
+    if figure is not None and known(then, now):
         lines.append(
             f"{short}: {mean_of(then):.3g} on average of {len(then):,} rows then, "
             f"{mean_of(now):.3g} of {len(now):,} now."
@@ -116,6 +118,8 @@ def _of_rows(case: Case, name: str, said: ColumnVerdict | None) -> Factor:
         evidence(*lines, *when(case, strata)),
         _LOOK_MOVED,
         column(case, name),
+        figure=figure,
+        about=name,
     )
 
 
@@ -159,5 +163,15 @@ def relation(case: Case, explained: float) -> Cause | None:
         measured=False,
         evidence=(f"{len(case.then.rows):,} rows with a label then, {len(case.now.rows):,} now.",),
         suggestion="See whether labels are made as before; if they are, retrain on newer labels.",
-        link=address("monitoring", deployment=case.name),
+        link=chart(case, "relation"),
+        page=address("monitoring", deployment=case.name, part="accuracy"),
+        chart=_as_they_were(case),
     )
+
+
+def _as_they_were(case: Case) -> Chart:
+    """Return how it came out for the same values of the input that weighs most."""
+    name = _compared(case)[0]
+    then, now = case.then.columns[name], case.now.columns[name]
+    strata, figure = strata_of(name.removeprefix(INPUT), then, now)
+    return of_strata(case, strata, figure, f"The input {name.removeprefix(INPUT)}")

@@ -28,7 +28,7 @@ from services.causes.request_checks import (
     restart,
 )
 from services.causes.version_checks import version
-from services.causes.wording import figure, milliseconds, moment
+from services.causes.wording import begun, figure, milliseconds, moment
 
 Check = Callable[[Case], Answer]
 _ASKED: tuple[Check, ...] = (version, clients, requests)
@@ -72,7 +72,7 @@ def explain(case: Case) -> Explanation:
         case.onset,
         _said(case, causes),
         causes,
-        (*(f"{_begun(KINDS[one.kind])}: {one.reason}." for one in missing), *case.unknown),
+        (*(f"{begun(KINDS[one.kind])}: {one.reason}." for one in missing), *case.unknown),
         tuple(kind for kind in weighed.clear if kind not in silent),
         _stretch(case.then),
         _stretch(case.now),
@@ -169,7 +169,7 @@ def _change(case: Case) -> str:
         return f"Latency {before} → {after} on average, p95 {tails[0]} → {tails[1]} ({counts})."
     if case.symptom == "errors":
         return f"{before} → {after} of the requests failed ({counts}).{_most_often(case.now)}"
-    return f"{_begun(case.metric)}: {before} → {after} ({counts})."
+    return f"{begun(case.metric)}: {before} → {after} ({counts})."
 
 
 def _most_often(side: Side) -> str:
@@ -184,7 +184,3 @@ def _most_often(side: Side) -> str:
 
 def _stretch(side: Side) -> Stretch:
     return Stretch(side.since, side.until, len(side.rows))
-
-
-def _begun(text: str) -> str:
-    return text[:1].upper() + text[1:]

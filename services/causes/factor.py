@@ -8,11 +8,22 @@ import numpy as np
 from services.causes.case import Case, Numbers
 from services.causes.comparing import LEAST, Codes, Strata
 from services.causes.models import Kind
+from services.monitoring.models import ColumnVerdict
 
 Part = Literal["queue", "work", "whole"]
 WHOLE: tuple[Part, ...] = ("queue", "work", "whole")
 QUEUE: tuple[Part, ...] = ("queue", "whole")
 """What only makes requests wait acts on the time before a model server takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of the rows, as it is drawn over time."""
+
+    name: str
+    unit: str
+    then: Numbers
+    now: Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +37,20 @@ class Factor:
     title: str
     evidence: tuple[str, ...]
     suggestion: str
-    link: str
+    page: str
+    """Of the dashboard, where something can be done about it."""
     parts: tuple[Part, ...] = WHOLE
     """What of the values it can act on."""
     share: float | None = None
     """Of all that moved, 0–1, by a rule of thumb (``monitoring.weights``): no rows are compared."""
     how: str = ""
     """How ``share`` was found."""
+    figure: Figure | None = None
+    """What is drawn over time; None: how many rows have each label."""
+    column: ColumnVerdict | None = None
+    """What the verdict says of the column, where ``share`` is of it."""
+    about: str = ""
+    """Name of the column, of kinds that are told column by column."""
 
 
 @dataclass(frozen=True, slots=True)

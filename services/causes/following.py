@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from services.alerting.models import CAUSE, Event
+from services.alerting.models import CAUSE, WHY, Event
 from services.causes.models import Explanation, Symptom
 from services.errors import MlopsError
 from services.telemetry.figures import percent
@@ -154,7 +154,7 @@ def with_cause(event: Event, found: Explanation, changes: int = 1) -> Event:
         at=event.at + changes * _AFTER_S,
         cause=f"{first.title} ({about}{percent(first.weight)} of the change).{also}",
         suggestion=first.suggestion,
-        labels={**event.labels, CAUSE: first.kind},
+        labels={**event.labels, CAUSE: first.kind, WHY: first.link},
         evidence=(*told, *others),
     )
 

@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 
 from services.causes.case import OWN, Case, Holder, Numbers, Other
 from services.causes.comparing import Codes, Strata
-from services.causes.factor import Answer, Factor, Missing, above, evidence, known, mean_of, told
+from services.causes.factor import (
+    Answer,
+    Factor,
+    Figure,
+    Missing,
+    above,
+    evidence,
+    known,
+    mean_of,
+    told,
+)
 from services.causes.wording import address, average, hardware, spread, when
 from services.telemetry.figures import percent
 from services.telemetry.state_checks import CLOCK_FALL, PRESSURE, SWAP_BYTES_S, THROTTLED
@@ -44,6 +54,7 @@ def thermal(case: Case) -> Answer:
         ),
         "Let it cool down, give it air, or move work to another machine.",
         hardware(case),
+        figure=Figure("Thermal level", "", then, now),
     )
 
 
@@ -129,6 +140,7 @@ def clock(case: Case) -> Answer:
         evidence(average(then, now, "Clock of the GPU", " MHz"), *when(case, strata)),
         "Look at heat, power and Low Power Mode of the machine: one of them caps the clock.",
         hardware(case),
+        figure=Figure("Clock of the GPU", "MHz", then, now),
     )
 
 

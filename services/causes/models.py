@@ -41,6 +41,40 @@ KINDS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Course:
+    """A value a step of time; None: nothing is known of that step."""
+
+    name: str
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What a cause is drawn from: a circumstance over time, then beside now by its parts."""
+
+    title: str
+    unit: str = ""
+    """Of ``courses``."""
+    begins: tuple[float, ...] = ()
+    """Of the steps, in seconds since 1970; (): no rows of that time are at hand."""
+    step_s: float = 0.0
+    courses: tuple[Course, ...] = ()
+    outcome: str = ""
+    """What got worse; empty: not known row by row."""
+    outcome_unit: str = ""
+    outcome_course: tuple[float | None, ...] = ()
+    labels: tuple[str, ...] = ()
+    """Parts of the circumstance: a version, a thermal level, a stretch of values."""
+    of: str = ""
+    """What ``then`` and ``now`` count."""
+    then: tuple[float, ...] = ()
+    now: tuple[float, ...] = ()
+    then_outcome: tuple[float | None, ...] = ()
+    """How it came out with each label, in ``outcome_unit``; None: of too few rows."""
+    now_outcome: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Cause:
     """One cause, with what speaks for it."""
 
@@ -57,7 +91,12 @@ class Cause:
     """Then and now on the same measure, with how many requests."""
     suggestion: str
     link: str
-    """The page of the dashboard that shows it, from its root on."""
+    """The page of the dashboard with its chart, from its root on."""
+    page: str = ""
+    """The page of what is to blame, where something can be done about it."""
+    column: str = ""
+    """The column that it is about, of causes of kinds that are told column by column."""
+    chart: Chart | None = None
 
 
 @dataclass(frozen=True, slots=True)

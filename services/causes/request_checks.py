@@ -3,11 +3,12 @@
 import numpy as np
 
 from services.causes.case import Case, Numbers, Rows, Texts
-from services.causes.comparing import LEAST, Strata, binned, changed, named
+from services.causes.comparing import LEAST, Strata, binned, changed, named, ranged
 from services.causes.factor import (
     QUEUE,
     Answer,
     Factor,
+    Figure,
     Missing,
     above,
     evidence,
@@ -15,7 +16,7 @@ from services.causes.factor import (
     mean_of,
     told,
 )
-from services.causes.wording import average, deployment, spread, when
+from services.causes.wording import average, begun, deployment, spread, when
 from services.telemetry.figures import percent
 
 _MORE = 1.1
@@ -104,17 +105,16 @@ def batch(case: Case) -> Answer:
     if not known(then, now):
         return Missing("batch", "the log does not tell how many rows were asked")
     before, after = mean_of(then), mean_of(now)
+    strata = ranged(binned(then, now), then, now, "rows")
     return Factor(
         "batch",
-        _parts(binned(then, now), then, now, "rows"),
+        strata,
         after >= _MORE * before,
         f"Requests are larger: {after:,.3g} rows each instead of {before:,.3g}",
-        evidence(
-            average(then, now, "Rows a request"),
-            *when(case, _parts(binned(then, now), then, now, "rows")),
-        ),
+        evidence(average(then, now, "Rows a request"), *when(case, strata)),
         "Ask whoever sends them for smaller ones, or deploy with a larger --max-batch.",
         deployment(case),
+        figure=Figure("Rows a request", "rows", then, now),
     )
 
 
@@ -124,7 +124,7 @@ def payload(case: Case) -> Answer:
     if not known(then, now):
         return Missing("payload", "the log keeps no inputs, so their size is not known")
     before, after = mean_of(then), mean_of(now)
-    strata = _parts(binned(then, now), then, now, "bytes")
+    strata = ranged(binned(then, now), then, now, "bytes")
     return Factor(
         "payload",
         strata,
@@ -133,6 +133,7 @@ def payload(case: Case) -> Answer:
         evidence(average(then, now, "Size of a row", " bytes"), *when(case, strata)),
         "Ask whoever sends them whether longer texts or larger pictures are meant.",
         deployment(case),
+        figure=Figure("Size of a row", "bytes", then, now),
     )
 
 
@@ -140,7 +141,7 @@ def load(case: Case) -> Answer:
     """Look for more requests a second."""
     then, now = told(case, "rate")
     before, after = mean_of(then), mean_of(now)
-    strata = _parts(binned(then, now), then, now, "requests/s")
+    strata = ranged(binned(then, now), then, now, "requests/s")
     return Factor(
         "load",
         strata,
@@ -154,6 +155,7 @@ def load(case: Case) -> Answer:
         f"`mlops scale {case.project}/{case.model} --replicas 1:4` gives it more model servers.",
         deployment(case),
         parts=QUEUE,
+        figure=Figure("Requests a second", "/s", then, now),
     )
 
 
@@ -176,6 +178,7 @@ def replicas(case: Case) -> Answer:
         f"`mlops scale {case.project}/{case.model} --replicas 2:4` keeps two at least.",
         deployment(case, "Replicas"),
         parts=QUEUE,
+        figure=Figure("Model servers", "", then, now),
     )  # fmt: skip
 
 
@@ -188,18 +191,6 @@ def _waited(case: Case) -> str:
         return ""
     then, now = case.then.values["queue"], case.now.values["queue"]
     return average(then, now, "Waited for a model server", " ms")
-
-
-def _parts(strata: Strata, then: Numbers, now: Numbers, unit: str) -> Strata:
-    """Return strata of figures that are named by what they hold."""
-    values, codes = np.concatenate([then, now]), np.concatenate([strata.then, strata.now])
-    labels = []
-    for place, label in enumerate(strata.labels):
-        mine = values[codes == place]
-        low, high = (float(mine.min()), float(mine.max())) if len(mine) else (0.0, 0.0)
-        same = f"{low:,.3g} {unit}" if low == high else f"{low:,.3g} to {high:,.3g} {unit}"
-        labels.append(same if len(mine) else label)
-    return Strata(strata.then, strata.now, tuple(labels))
 
 
 def _shares(strata: Strata) -> list[tuple[str, float, float, int, int]]:
@@ -215,7 +206,7 @@ def _shares(strata: Strata) -> list[tuple[str, float, float, int, int]]:
 
 def _mix(strata: Strata) -> list[str]:
     return [
-        f"{_begun(label)}: {percent(before)} of {n_then:,} then, {percent(after)} of {n_now:,} now."
+        f"{begun(label)}: {percent(before)} of {n_then:,} then, {percent(after)} of {n_now:,} now."
         for label, before, after, n_then, n_now in _shares(strata)[:3]
         if before != after
     ]
@@ -228,7 +219,3 @@ def _moved(strata: Strata) -> str:
         return "as before"
     label, before, after, _, _ = more[0]
     return f"{label} has {percent(after)} of the requests, it had {percent(before)}"
-
-
-def _begun(text: str) -> str:
-    return text[:1].upper() + text[1:]

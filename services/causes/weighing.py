@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.causes import comparing
+from services.causes import charting, comparing, wording
 from services.causes.case import Case, Numbers, Side
 from services.causes.factor import QUEUE, Factor
 from services.causes.models import KINDS, Cause, Kind
@@ -43,17 +43,17 @@ class _Share:
 
 def weigh(case: Case, factors: Iterable[Factor]) -> Weighed:
     """Return causes, what explains most first, and what explains nothing."""
-    every = sorted(factors, key=lambda one: (_ORDER.index(one.kind), one.title, one.link))
+    every = sorted(factors, key=lambda one: (_ORDER.index(one.kind), one.title, one.page))
     compared = [one for one in _without_followers(every) if one.share is None]
     shares = [one for factor in compared if (one := _share(case, factor))]
     measured = [one for one in shares if not one.apart]
     scale = max(1.0, sum(one.share for one in measured))
-    causes = [_measured(one.factor, one.share / scale) for one in measured]
+    causes = [_measured(case, one.factor, one.share / scale) for one in measured]
     left = max(0.0, 1.0 - sum(one.share for one in measured))
     causes += _apart(case, [one.factor for one in shares if one.apart], left)
     causes = [one for one in causes if one.weight >= SMALLEST]
     left = max(0.0, 1.0 - sum(one.weight for one in causes))
-    causes += _by_rule([one for one in every if one.worse], left)
+    causes += _by_rule(case, [one for one in every if one.worse], left)
     causes.sort(key=lambda one: (-round(one.weight, 2), _ORDER.index(one.kind), one.title))
     told = {one.kind for one in causes}
     looked = dict.fromkeys(factor.kind for factor in every)
@@ -87,21 +87,21 @@ def _values(side: Side, factor: Factor) -> Numbers:
     return summed
 
 
-def _measured(factor: Factor, share: float) -> Cause:
+def _measured(case: Case, factor: Factor, share: float) -> Cause:
     said = (
         f"It explains {percent(share)} of the change: requests with and without it were compared "
         "at the same time, on each side by itself."
     )
-    return _cause(factor, share, said, sure=True)
+    return _cause(case, factor, share, said, sure=True)
 
 
-def _by_rule(factors: Sequence[Factor], left: float) -> list[Cause]:
+def _by_rule(case: Case, factors: Sequence[Factor], left: float) -> list[Cause]:
     """Return the inputs that moved, each with its share of what is left."""
     if left < SMALLEST:
         return []
     known = sorted(((one.share, one) for one in factors if one.share), key=lambda pair: -pair[0])
     return [
-        _cause(one, share * left, _of_what_moved(one, share, left), sure=False)
+        _cause(case, one, share * left, _of_what_moved(one, share, left), sure=False)
         for place, (share, one) in enumerate(known)
         if place < FIRST or share * left >= SMALLEST
     ]
@@ -128,7 +128,9 @@ def _apart(case: Case, factors: Sequence[Factor], left: float) -> list[Cause]:
         share = waiting / len(factors)
         if one.parts != QUEUE:
             share += (left - waiting) / len(on_work)
-        causes.append(_cause(one, share, _not_told_apart(share, len(factors) - 1), sure=False))
+        causes.append(
+            _cause(case, one, share, _not_told_apart(share, len(factors) - 1), sure=False)
+        )
     return causes
 
 
@@ -154,7 +156,7 @@ def _not_told_apart(share: float, others: int) -> str:
     )
 
 
-def _cause(factor: Factor, share: float, said: str, *, sure: bool) -> Cause:
+def _cause(case: Case, factor: Factor, share: float, said: str, *, sure: bool) -> Cause:
     return Cause(
         factor.kind,
         factor.title,
@@ -163,5 +165,8 @@ def _cause(factor: Factor, share: float, said: str, *, sure: bool) -> Cause:
         sure,
         factor.evidence,
         factor.suggestion,
-        factor.link,
+        wording.chart(case, factor.kind, factor.about),
+        factor.page,
+        factor.about,
+        charting.chart(case, factor),
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from services.causes.case import Case, Numbers, Side
 from services.causes.comparing import LEAST, Codes, Strata
+from services.causes.models import Kind
 from services.telemetry.figures import percent
 
 _SHOWN = 4
@@ -35,6 +36,11 @@ def milliseconds(value: float) -> str:
 def measure(case: Case) -> str:
     """Return what the values are."""
     return {"slow": "mean latency", "errors": "failed"}.get(case.symptom, case.metric)
+
+
+def begun(text: str) -> str:
+    """Return a text as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def address(page: str, **said: str | None) -> str:
@@ -66,6 +72,14 @@ def column(case: Case, name: str) -> str:
     return address(
         "monitoring", deployment=case.name, verdict=case.verdict or None, column=name or None
     )
+
+
+def chart(case: Case, kind: Kind, column: str = "") -> str:
+    """Return the page with the chart of a cause, of the time that is compared."""
+    return address(
+        "monitoring", deployment=case.name, part="causes", symptom=case.symptom, cause=kind,
+        column=column or None, since=f"{case.onset:.3f}", until=f"{case.now.until:.3f}",
+    )  # fmt: skip
 
 
 def spread(then: Numbers, now: Numbers, what: str) -> str:

@@ -2,12 +2,21 @@
 
 import re
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from services.commands.alert_channels import channels, try_channel
+from services.commands.alert_list import list_alerts
+from services.commands.alert_shapes import (
+    action_shape,
+    at,
+    message_shape,
+    note_shape,
+    retraining_shape,
+    shape,
+    silence_shape,
+)
 from services.commands.output import (
     json_option,
     moment,
@@ -18,7 +27,11 @@ from services.commands.output import (
 )
 
 if TYPE_CHECKING:
-    from services.alerting.models import Alert, Message, Note, Silence
+    from collections.abc import Callable
+
+    from services.actions.action import Action
+    from services.alerting.models import Alert
+    from services.retraining.outcomes import Outcome
 
 _LENGTH = re.compile(r"(\d{1,6})(m|h|d)")
 _UNIT_S = {"m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -26,49 +39,12 @@ _UNIT_S = {"m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 @click.group()
 def alerts() -> None:
-    """Alerts: list, show, ack, close, silence, silences, unsilence, channels, test."""
+    """Alerts: list, show, ack, release, close, silence, silences, unsilence, channels, test."""
 
 
+alerts.add_command(list_alerts)
 alerts.add_command(channels)
 alerts.add_command(try_channel)
-
-
-@alerts.command("list")
-@click.option("--project", help="One project's.")
-@click.option("--all", "ended", is_flag=True, help="Those that ended, too.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=200, show_default=True)
-@json_option
-@sentences
-def list_alerts(*, project: str | None, ended: bool, limit: int, as_json: bool) -> None:
-    """List the alerts that have not ended, newest first."""
-    from services.alerting import store
-    from services.commands.acting import context
-
-    here = context()
-    if project is not None:
-        here.mirror.project(project)
-    found = store.alerts(
-        here.journal, None if project is None else [project], ended=ended, limit=limit
-    )
-    if as_json:
-        print_json([shape(one) for one in found])
-        return
-    rows = [
-        [
-            str(one.id),
-            one.severity,
-            one.state,
-            one.project or "platform",
-            one.title or one.key,
-            moment(_at(one.since)),
-            f"{one.count:,}",
-            one.owner or "–",
-            one.key,
-        ]
-        for one in found
-    ]
-    columns = ["id", "severity", "state", "project", "what", "since", "seen", "owner", "key"]
-    print_table(columns, rows, "No alert is open." if not ended else "There was no alert yet.")
 
 
 @alerts.command()
@@ -79,19 +55,24 @@ def show(*, alert_id: int, as_json: bool) -> None:
     """Show one alert: what, since when, the likely cause, what to do, and what became of it."""
     from services.alerting import outbox, store
     from services.commands.acting import context
+    from services.retraining import outcomes
 
     journal = context().journal
     found = store.alert(journal, alert_id)
     happened, sent = store.notes(journal, alert_id), outbox.messages(journal, alert=alert_id)
+    led_to = outcomes.of_alerts(journal, [found])[alert_id]
     if as_json:
         document = {
-            **shape(found), "timeline": [_note_shape(one) for one in happened],
+            **shape(found), "timeline": [note_shape(one) for one in happened],
             "messages": [message_shape(one) for one in sent],
+            "retrainings": [retraining_shape(one) for one in led_to.retrainings],
+            "actions": [action_shape(one) for one in led_to.deeds],
         }  # fmt: skip
         print_json(document)
         return
     _told(found)
-    rows = [[moment(_at(one.at)), one.what, one.actor, one.said] for one in happened]
+    _led_to(led_to)
+    rows = [[moment(at(one.at)), one.what, one.actor, one.said] for one in happened]
     print_table(["when", "what", "who", "said"], rows, "Nothing happened to it yet.")
     for one in sent:
         why = f": {one.error}" if one.error else ""
@@ -103,32 +84,92 @@ def _told(alert: "Alert") -> None:
     say(f"{alert.title or alert.key} ({alert.severity}, {alert.state})")
     for line in (
         alert.said,
-        f"Where: {where}. Since {moment(_at(alert.since))}, seen {alert.count:,} times.",
+        f"Where: {where}. Since {moment(at(alert.since))}, seen {alert.count:,} times.",
         f"Likely cause: {alert.cause}" if alert.cause else "",
         f"What to do: {alert.suggestion}" if alert.suggestion and alert.open else "",
         f"Not known now: {alert.unknown_because}" if alert.unknown_because else "",
         f"Explained by {alert.inhibited_by}." if alert.inhibited_by else "",
         f"Kept quiet by silence {alert.silence}." if alert.silence else "",
-        f"{alert.owner} looks after it. {alert.note}" if alert.owner else "",
-        f"Ended {moment(_at(alert.resolved_at))}: {alert.resolution}" if alert.resolved_at else "",
+        _looked_after(alert),
+        f"Ended {moment(at(alert.resolved_at))}: {alert.resolution}" if alert.resolved_at else "",
         *(f"· {one}" for one in alert.evidence),
     ):
         if line:
             say(line)
 
 
+def _looked_after(alert: "Alert") -> str:
+    if alert.owner is not None:
+        ends = alert.acknowledged_until
+        until = f" until {moment(at(ends))}" if ends is not None else ""
+        return f"{alert.owner} looks after it{until}. {alert.note}"
+    if alert.open and alert.left_by is not None:
+        return f"Acknowledged by {alert.left_by} until {moment(at(alert.left_at))}, still open."
+    return ""
+
+
+def _led_to(found: "Outcome") -> None:
+    for one in found.retrainings:
+        said = f": {one.said}" if one.said else "."
+        say(f"It led to retraining {one.id} of {one.model}, which is {one.state}{said}")
+    for deed in found.others:
+        said = deed.error or deed.result
+        say(
+            f"{moment(deed.submitted_at)} {deed.actor}: {deed.title}, {deed.state}"
+            f"{f': {said}' if said else '.'}"
+        )
+
+
 @alerts.command()
-@click.argument("alert_id", metavar="ID", type=int)
+@click.argument("alert_ids", metavar="ID…", type=int, nargs=-1, required=True)
 @click.option("--note", default="", help="What you do about it.")
+@click.option(
+    "--for", "length", metavar="LENGTH",
+    help="30m, 4h, 7d; after which it fires again. Else a day, of critical ones 4 hours.",
+)  # fmt: skip
 @sentences
-def ack(*, alert_id: int, note: str) -> None:
-    """Say that you look after an alert: it is not told again unless it gets worse."""
+def ack(*, alert_ids: tuple[int, ...], note: str, length: str | None) -> None:
+    """Say that you look after alerts: for that time they are told only if they get worse."""
     from services.actions.alerts import AcknowledgeAlert
+
+    for_s = None if length is None else seconds(length)
+    _each(alert_ids, lambda one: AcknowledgeAlert(one.id, one.project, note, for_s), "acknowledged")
+
+
+@alerts.command()
+@click.argument("alert_ids", metavar="ID…", type=int, nargs=-1, required=True)
+@sentences
+def release(*, alert_ids: tuple[int, ...]) -> None:
+    """Give alerts back that somebody looks after: they fire again at once."""
+    from services.actions.alerts import ReleaseAlert
+
+    _each(alert_ids, lambda one: ReleaseAlert(one.id, one.project), "given back")
+
+
+def _each(alert_ids: tuple[int, ...], asked: "Callable[[Alert], Action]", what: str) -> None:
+    """Do something to each of some alerts; one that ended meanwhile keeps no other waiting."""
     from services.alerting import store
     from services.commands.acting import act, context
+    from services.errors import JournalError, MlopsError
 
-    found = store.alert(context().journal, alert_id)
-    act(AcknowledgeAlert(alert_id, found.project, note))
+    journal = context().journal
+    # A wrong number is said before anything is done.
+    found = [store.alert(journal, one) for one in dict.fromkeys(alert_ids)]
+    refused: list[MlopsError] = []
+    for one in found:
+        try:
+            act(asked(one))
+        except JournalError:
+            raise
+        except MlopsError as error:
+            if len(found) == 1:
+                raise
+            say(f"Alert {one.id}: {error.message}", err=True)
+            refused.append(error)
+    if refused:
+        raise MlopsError(
+            f"{len(refused)} of {len(found)} alerts could not be {what}.", refused[0].hint
+        )
 
 
 @alerts.command()
@@ -184,7 +225,7 @@ def silences(*, ended: bool, as_json: bool) -> None:
             one.pattern,
             one.project or "all projects",
             one.owner,
-            moment(_at(one.ended_at or one.expires_at)),
+            moment(at(one.ended_at or one.expires_at)),
             one.reason,
         ]
         for one in found
@@ -222,74 +263,3 @@ def seconds(text: str) -> float:
     if found is None:
         raise InputError(f"{text[:20]!r} is no length of time.", "Write 30m, 2h or 7d.")
     return int(found[1]) * _UNIT_S[found[2]]
-
-
-def shape(one: "Alert") -> dict[str, object]:
-    """Return an alert in the documented JSON shape."""
-    return {
-        "id": one.id,
-        "severity": one.severity,
-        "project": one.project,
-        "title": one.title,
-        "state": one.state,
-        "since": _at(one.since),
-        "count": one.count,
-        "cause": one.cause,
-        "suggestion": one.suggestion,
-        "key": one.key,
-        "said": one.said,
-        "link": one.link,
-        "labels": dict(one.labels),
-        "evidence": one.evidence,
-        "last_at": _at(one.last_at),
-        "owner": one.owner,
-        "note": one.note,
-        "acknowledged_at": _at(one.acknowledged_at),
-        "silence": one.silence,
-        "inhibited_by": one.inhibited_by,
-        "unknown_because": one.unknown_because,
-        "notified_at": _at(one.notified_at),
-        "resolved_at": _at(one.resolved_at),
-        "resolution": one.resolution,
-        "thread": one.thread,
-    }
-
-
-def silence_shape(one: "Silence", now: float) -> dict[str, object]:
-    """Return a silence in the documented JSON shape."""
-    return {
-        "id": one.id,
-        "pattern": one.pattern,
-        "project": one.project,
-        "owner": one.owner,
-        "reason": one.reason,
-        "created_at": _at(one.created_at),
-        "expires_at": _at(one.expires_at),
-        "ended_at": _at(one.ended_at),
-        "counts": one.lasts(now),
-    }
-
-
-def message_shape(one: "Message") -> dict[str, object]:
-    """Return a message in the documented JSON shape."""
-    return {
-        "id": one.id,
-        "channel": one.channel,
-        "what": one.what,
-        "severity": one.severity,
-        "title": one.title,
-        "state": one.state,
-        "attempts": one.attempts,
-        "created_at": _at(one.created_at),
-        "sent_at": _at(one.sent_at),
-        "error": one.error,
-        "alerts": len(one.alerts),
-    }
-
-
-def _note_shape(one: "Note") -> dict[str, object]:
-    return {"at": _at(one.at), "what": one.what, "said": one.said, "actor": one.actor}
-
-
-def _at(value: float | None) -> datetime | None:
-    return None if value is None else datetime.fromtimestamp(value, UTC)

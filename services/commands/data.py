@@ -32,7 +32,7 @@ def _service() -> "DataService":
 
 @click.group()
 def data() -> None:
-    """Versions of data and models: status, add, push, pull, checkout, share, prune, versions."""
+    """Versions of data and models: status, add, collect, push, checkout, share, prune, versions."""
 
 
 @data.command()
@@ -153,6 +153,28 @@ def _first_time(service: "DataService", project: str) -> None:
             service.configure(project, one.path)
             return
     raise NotFoundError(f"There is no project {project[:60]!r}.", "`mlops projects list`")
+
+
+@data.command()
+@click.argument("name", metavar="PROJECT.MODEL")
+@click.option("--since", required=True, metavar="LENGTH|TIME", help="2h, 7d, 2026-05-01T08:30.")
+@click.option("--until", metavar="LENGTH|TIME", help="Not in it. Default: now.")
+@click.option("--labelled", is_flag=True, help="Only rows of which somebody told what was right.")
+@_yes
+@json_option
+@sentences
+def collect(
+    *, name: str, since: str, until: str | None, labelled: bool, yes: bool, as_json: bool
+) -> None:
+    """Bring rows that a model was asked into its project's data, to train with."""
+    from services.actions.data_collect import DataCollect
+    from services.commands.alert_list import since_of
+    from services.commands.endpoint_names import endpoint
+
+    found = endpoint(name)
+    end = None if until is None else since_of(until)
+    action = DataCollect(found.project, found.model, since_of(since), end, labelled)
+    _act([action], found.project, yes=yes or as_json, as_json=as_json)
 
 
 @data.command()
@@ -305,7 +327,7 @@ def _watch(shown: "Progress", project: str, ended: threading.Event) -> None:
     while not ended.wait(_POLL_S):
         now = service.underway(project)
         if now is not None:
-            counts = f"{now.files:,} of {now.files_total or 0:,} files, {size(now.bytes)}"
+            counts = f"{now.files:,} of {now.files_total or 0:,} {now.unit}, {size(now.bytes)}"
             shown.update(
                 task,
                 description=now.what,

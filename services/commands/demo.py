@@ -77,9 +77,11 @@ def _serve(settings: "Settings", say: Say) -> str:
     """Deploy models of different kinds and ask them, where this installation serves."""
     if not settings.serving_enabled:
         return ""
-    from services.commands import demo_serving
+    from services.commands import demo_serving, demo_traffic
+    from services.commands.acting import context
 
     served = demo_serving.serve(say)
+    demo_traffic.bring(context(), [one.info for one in served], say)
     return f", {len(served)} models of different kinds in service"
 
 

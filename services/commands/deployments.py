@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from services.commands.endpoint_names import endpoint
+from services.commands.models import suspect
 from services.commands.output import (
     json_option,
     moment,
@@ -18,7 +19,11 @@ from services.commands.output import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from services.home import Home
+    from services.lineage.flagged import Flags
+    from services.lineage.models import Ref
     from services.serving.looking import Deployment, Energy, RolloutLook
     from services.serving.store import Event
 
@@ -62,7 +67,8 @@ def _list(project: str | None, *, as_json: bool) -> None:
     scope = None if project is None else (project,)
     found = looking.deployments(home, here.journal, scope, energy(home))
     if as_json:
-        print_json([one.as_json() for one in found])
+        flags = suspect()
+        print_json([_suspect(one, flags) for one in found])
         return
     rows = [_row(one) for one in found]
     empty = (
@@ -71,6 +77,16 @@ def _list(project: str | None, *, as_json: bool) -> None:
     print_table(_COLUMNS, rows, empty)
     for said in dict.fromkeys(s for one in found for s in (one.stale, one.figures_stale) if s):
         say(said, err=True)
+
+
+def _suspect(one: "Deployment", flags: "Mapping[Ref, Flags]") -> dict[str, object]:
+    from services.lineage import flagged
+    from services.lineage.models import numbered
+
+    found: Flags = ()
+    if one.version is not None:
+        found = flags.get(numbered("version", one.project, one.model, one.version), ())
+    return {**one.as_json(), **flagged.as_json(found)}
 
 
 def energy(home: "Home") -> "Energy":
@@ -139,7 +155,7 @@ def _show(name: str, *, as_json: bool) -> None:
     name = f"{found.project}.{found.model}"
     one = looking.deployment(home, here.journal, name, energy(home))
     if as_json:
-        print_json({**one.as_json(), "versions": one.versions})
+        print_json({**_suspect(one, suspect()), "versions": one.versions})
         return
     _told(one)
 

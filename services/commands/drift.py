@@ -1,10 +1,12 @@
-"""``mlops drift``: how deployments do beside their baselines, across projects."""
+"""``mlops drift``: how deployments do beside their baselines and promises, across projects."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from services.commands.drift_accuracy import accuracy_of
+from services.commands.drift_settings import settings
 from services.commands.output import (
     json_option,
     moment,
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from services.commands.drift_reading import Deployment
     from services.monitoring.models import ColumnVerdict, Verdict
     from services.monitoring.store import Summary
+    from services.objectives.models import Standing
 
 _named = click.argument("name", metavar="PROJECT.MODEL")
 _KINDS = ("data", "prediction", "quality", "accuracy")
@@ -28,7 +31,7 @@ _HOUR_S, _DAY_S = 3600.0, 86_400.0
 
 @click.group()
 def drift() -> None:
-    """Drift, data quality and accuracy of deployments: list, show, check, baseline."""
+    """Drift, data quality and accuracy of deployments: list, show, check, baseline, settings."""
 
 
 @drift.command("list")
@@ -36,7 +39,7 @@ def drift() -> None:
 @json_option
 @sentences
 def list_drift(*, project: str | None, as_json: bool) -> None:
-    """List the deployments of all projects, the worst first, with their newest verdicts."""
+    """List the deployments of all projects, the worst first: verdicts, objectives, freshness."""
     from services.commands import drift_reading
 
     found = drift_reading.deployments(project)
@@ -51,11 +54,17 @@ def list_drift(*, project: str | None, as_json: bool) -> None:
             "–" if one.share is None else f"{one.share:.0%}",
             "–" if one.rows is None else f"{one.rows:,}",
             "–" if one.age_s is None else age(one.age_s),
+            _level(one.level),
+            _ago(one.predicted_at, one.now),
+            _ago(one.labelled_at, one.now),
             one.said,
         ]
         for one in found
     ]
-    columns = ["deployment", "state", "severity", "drifted", "rows", "age", "said"]
+    columns = [
+        "deployment", "state", "severity", "drifted", "rows", "age", "objectives", "asked",
+        "labels", "said",
+    ]  # fmt: skip
     print_table(columns, rows, "Nothing is in service, so nothing is checked.")
 
 
@@ -94,31 +103,68 @@ def show(*, name: str, kind: str | None, history: int | None, as_json: bool) -> 
         print_table(columns, rows, "It was not checked yet.")
 
 
+drift.add_command(settings)
+
+
 @drift.command()
-@_named
+@click.argument("name", metavar="[PROJECT.MODEL]", required=False)
+@click.option("--all", "every", is_flag=True, help="All that is in service, of all projects.")
+@click.option("--project", help="With --all: of this project alone.")
 @click.option("--report", is_flag=True, help="Have Evidently write its full report, too.")
 @click.option("--wait", is_flag=True, help="Show how far it is, and what it came to.")
 @sentences
-def check(*, name: str, report: bool, wait: bool) -> None:
-    """Compare a deployment with its baseline now; exit 1 when that failed, not when it drifted."""
+def check(*, name: str | None, every: bool, project: str | None, report: bool, wait: bool) -> None:
+    """Compare a deployment with its baseline now; exit 1 when that failed, not when it drifted.
+
+    With --all one that cannot be checked keeps none of the others from it.
+    """
     from services.actions.drift_check import CheckDrift
     from services.commands import drift_reading
     from services.commands.rolling import roll
+    from services.errors import InputError, MlopsError
 
-    project, model = drift_reading.named(name)
-    roll(CheckDrift(project, model, report), wait=wait, see=f"mlops drift show {name}")
+    if (name is None) != every or (project is not None and not every):
+        raise InputError(
+            "Which deployments are to be checked is not clear.",
+            "Write PROJECT.MODEL, or --all, or --all --project ID.",
+        )
+    names = drift_reading.in_service(project) if name is None else [drift_reading.named(name)]
+    if not names:
+        say("Nothing is in service, so nothing is checked.")
+    failed = 0
+    for of, model in names:
+        see = f"mlops drift show {of}.{model}"
+        try:
+            roll(CheckDrift(of, model, report), wait=wait, see=see)
+        except MlopsError as error:
+            if not every:
+                raise
+            failed += 1
+            say(f"{of}.{model}: {error.message} {error.hint}".strip(), err=True)
+    if failed:
+        raise MlopsError(
+            f"{failed} of {len(names)} could not be checked.", "What failed is said above."
+        )
 
 
 @drift.command()
 @_named
 @click.argument("kind", type=click.Choice(_BASELINES))
 @click.option("--weeks", type=int, help="Of season: how many weeks back, 1 to 12. [default: 4]")
+@click.option("--zone", default="UTC", show_default=True, help="Of season: as Europe/Berlin.")
 @click.option("--since", metavar="TIME", help="Of window: 2026-05-01 or 2026-05-01T08:30, UTC.")
 @click.option("--until", metavar="TIME", help="Of window.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @sentences
 def baseline(
-    *, name: str, kind: str, weeks: int | None, since: str | None, until: str | None, yes: bool
+    *,
+    name: str,
+    kind: str,
+    weeks: int | None,
+    zone: str,
+    since: str | None,
+    until: str | None,
+    yes: bool,
 ) -> None:
     """Say what a deployment's checks compare with.
 
@@ -132,9 +178,18 @@ def baseline(
 
     project, model = drift_reading.named(name)
     chosen = SetBaseline(
-        project, model, kind, Baseline().weeks if weeks is None else weeks, at(since), at(until)
+        project,
+        model,
+        kind,
+        Baseline().weeks if weeks is None else weeks,
+        at(since),
+        at(until),
+        zone,
     )
     act(chosen, yes=yes)
+
+
+drift.add_command(accuracy_of)
 
 
 def at(text: str | None) -> float | None:
@@ -161,6 +216,19 @@ def age(seconds: float) -> str:
     if seconds < _HOUR_S:
         return f"{max(0.0, seconds) / 60:.0f} min"
     return f"{seconds / _HOUR_S:.0f} h" if seconds < 2 * _DAY_S else f"{seconds / _DAY_S:.0f} d"
+
+
+def _ago(at: float | None, now: float) -> str:
+    return "–" if at is None else age(now - at)
+
+
+def _level(worst: "Standing | None") -> str:
+    """Return how a deployment stands: with that of its objectives which fares worst."""
+    if worst is None:
+        return "–"
+    if worst.state in ("met", "unknown"):
+        return worst.state
+    return f"{worst.state} ({worst.objective.kind})"
 
 
 def verdict_shape(one: "Verdict") -> dict[str, Any]:

@@ -1,20 +1,27 @@
-"""What ``mlops drift`` shows: each deployment with the newest verdicts on what answers now."""
+"""What ``mlops drift`` shows: deployments with the newest verdicts, objectives, and how fresh."""
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from services.commands import objectives
 from services.commands.acting import context
-from services.errors import InputError, NotFoundError
+from services.commands.output import say
+from services.errors import InputError, NotFoundError, PlatformError
 from services.home import Home
 from services.monitoring import baselines, record
 from services.monitoring.baselines import Chosen
 from services.monitoring.models import Baseline, Family, Verdict, is_moved
 from services.monitoring.record import Looked
 from services.monitoring.store import Summary, VerdictStore
+from services.objectives import asking, levels
+from services.objectives.asking import Told
+from services.objectives.models import Standing
+from services.predictions import freshness
+from services.serving import figures
 from services.serving import store as deployments_store
 
 if TYPE_CHECKING:
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
 
 _KINDS: tuple[Family, ...] = ("data", "prediction", "quality", "accuracy")
 _SEVERITIES = ("none", "low", "medium", "high")
+_OBJECTIVES = {"at risk": 2, "missed": 3}
+"""Of drift's severities, that which an objective weighs as much as."""
 _BADNESS = {"steady": 0, "unknown": 1, "too few": 2, "drifted": 3}
 
 
@@ -38,6 +47,12 @@ class Deployment:
     looked: tuple[Looked, ...]
     """What came of the last look at each version."""
     chosen: Chosen | None
+    standings: tuple[Standing, ...]
+    """How it stands with its objectives."""
+    predicted_at: float | None
+    """When it was last asked, as far as is known."""
+    labelled_at: float | None
+    """When its last label came."""
     store: VerdictStore
     now: float
 
@@ -94,6 +109,11 @@ class Deployment:
         return None if at is None else self.now - at
 
     @property
+    def level(self) -> Standing | None:
+        """Return the objective that fares worst."""
+        return levels.worst(self.standings)
+
+    @property
     def said(self) -> str:
         """Return the sentence."""
         errors = [one.error for one in self.looked if one.error]
@@ -142,6 +162,9 @@ class Deployment:
             "computed_at": _moment(computed),
             "age_s": self.age_s,
             "looked_at": _moment(looked),
+            "predicted_at": _moment(self.predicted_at),
+            "labelled_at": _moment(self.labelled_at),
+            "objectives": [objectives.shape(one) for one in self.standings],
             "report": None if worst is None else worst.report,
             "baseline": {
                 **self.baseline.as_json(),
@@ -156,6 +179,7 @@ class Deployment:
                     "kind": one.kind, "version": one.version, "verdict": one.id,
                     "state": one.state, "severity": one.severity, "share": one.share,
                     "rows": one.rows, "said": one.said, "computed_at": _moment(one.computed_at),
+                    "held_to": one.held_to,
                 }
                 for one in self.verdicts
             ],
@@ -174,12 +198,25 @@ def deployments(project: str | None = None) -> list[Deployment]:
         NotFoundError: There is no such project.
         PlatformError: A store cannot be read.
     """
+    return sorted(_read(_live(project)), key=_order)
+
+
+def in_service(project: str | None = None) -> list[tuple[str, str]]:
+    """Return (project, model) of what is in service, by name.
+
+    Raises:
+        NotFoundError: There is no such project.
+        PlatformError: A store cannot be read.
+    """
+    return sorted((one.project, one.model) for one in _live(project))
+
+
+def _live(project: str | None) -> "list[Endpoint]":
     here = context()
     if project is not None:
         here.mirror.project(project)
     wanted = deployments_store.endpoints(here.journal, None if project is None else [project])
-    found = _read([one for one in wanted if one.live is not None])
-    return sorted(found, key=_order)
+    return [one for one in wanted if one.live is not None]
 
 
 def deployment(name: str) -> Deployment:
@@ -220,6 +257,9 @@ def _read(endpoints: "Sequence[Endpoint]") -> list[Deployment]:
     chosen = baselines.all_chosen(context().journal)
     looked = record.read(home).looked
     newest = store.latest(by_version=True)
+    names = [(one.project, one.model) for one in endpoints]
+    told = _told(home, names)
+    passing, labels = figures.read(home), _labels(home)
     found = []
     for one in endpoints:
         assert one.live is not None  # noqa: S101 - those that answer
@@ -232,6 +272,11 @@ def _read(endpoints: "Sequence[Endpoint]") -> list[Deployment]:
             if (each.project, each.model) == (one.project, one.model) and each.version in versions
         ]
         mine.sort(key=lambda each: (versions.index(each.version), _KINDS.index(each.kind)))
+        of = told.get((one.project, one.model))
+        asked = [
+            *(passing.of(one.name, version).last_at for version in versions if passing),
+            levels.asked_at(None if of is None else of.minutes),
+        ]
         keys = [record.key_of(one.project, one.model, version) for version in versions]
         found.append(
             Deployment(
@@ -241,11 +286,31 @@ def _read(endpoints: "Sequence[Endpoint]") -> list[Deployment]:
                 tuple(_whole(store, mine)),
                 tuple(looked[key] for key in dict.fromkeys(keys) if key in looked),
                 chosen.get(one.name),
+                () if of is None else of.standings,
+                max((at for at in asked if at is not None), default=None),
+                labels.get((one.project, one.model)),
                 store,
                 now,
             )
         )
     return found
+
+
+def _told(home: Home, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Told]:
+    """Return how deployments stand; of one the log of that one is read alone."""
+    project, model = names[0] if len(names) == 1 else (None, None)
+    projects = tuple({of for of, _ in names})
+    found = asking.told(home, context().journal, project, model, projects=projects)
+    return {(one.project, one.model): one for one in found}
+
+
+def _labels(home: Home) -> Mapping[tuple[str, str], float]:
+    """Return when last labels came; that they cannot be read hides no verdict."""
+    try:
+        return freshness.last_labels(home)
+    except PlatformError as error:
+        say(f"{error.message} {error.hint}", err=True)
+        return {}
 
 
 def _whole(store: VerdictStore, summaries: Iterable[Summary]) -> Iterator[Verdict]:
@@ -259,10 +324,13 @@ def _badness(one: Verdict) -> tuple[int, int]:
 
 
 def _order(one: Deployment) -> tuple[int, str]:
+    level = None if one.level is None else _OBJECTIVES.get(one.level.state)
+    broken = 0 if level is None else -10 - level
     if one.worst is None or one.state == "failed":
-        return (-2, one.name)
+        return (min(-2, broken), one.name)
     state, severity = _badness(one.worst)
-    return (-10 - severity if state == _BADNESS["drifted"] else -state, one.name)
+    drifted = -10 - severity if state == _BADNESS["drifted"] else -state
+    return (min(drifted, broken), one.name)
 
 
 def _moment(at: float | None) -> datetime | None:

@@ -43,9 +43,7 @@ def lineage() -> None:
 @click.option(
     "--fan", type=click.IntRange(1, 5_000), help="Of what came of one thing. [default: 12]"
 )
-@click.option(
-    "--openlineage", "events", is_flag=True, help="Its runs as OpenLineage events, one a line."
-)
+@click.option("--openlineage", "events", is_flag=True, help="It as OpenLineage events, one a line.")
 @json_option
 @sentences
 def show(
@@ -115,7 +113,7 @@ def unmark(*, thing: str, reason: str) -> None:
 
     here = _asked()
     ref = _one(here, thing)
-    marks = {one.mark.ref: one.mark for one in here.spoilt()}
+    marks = here.marks()
     if ref not in marks:
         raise NotFoundError(f"{ref.id} is not marked as bad.", "`mlops lineage bad` lists what is.")
     action = UnmarkBad(marks[ref].project, ref.id, reason)
@@ -165,18 +163,20 @@ def broken(*, as_json: bool) -> None:
 @click.option("--to", default="", help="A file or an address. [default: MLOPS_OPENLINEAGE_TO]")
 @sentences
 def send(*, to: str) -> None:
-    """Send the runs that ended since the last time as OpenLineage events.
+    """Send what happened since the last time as OpenLineage events.
 
     The controller does it by itself where MLOPS_OPENLINEAGE_TO is set.
     """
     from services.lineage import posting
     from services.lineage.sending import send_new
+    from services.lineage.told.everything import stores
     from services.platform.configuration import load_settings
 
     settings = load_settings()
     to = to or settings.openlineage_to
     post = partial(posting.post, private=settings.openlineage_private)
-    count = send_new(Home.locate(), context().mirror, to, post)
+    here, home = context(), Home.locate()
+    count = send_new(home, stores(home, here.mirror, here.journal), to, post)
     say(f"{count:,} events were sent to {to}." if count else f"Nothing is new for {to}.")
 
 
@@ -206,10 +206,10 @@ def _one(here: "Lineage", text: str) -> "Ref":
 
 
 def _print_events(thread: "Thread") -> None:
-    from services.lineage import openlineage
+    from services.lineage.told.everything import of_things
 
-    runs = [one.ref.key for one in thread.nodes if one.ref.kind == "run"]
-    for event in openlineage.events(context().mirror, runs):
+    here, things = context(), [one.ref for one in thread.nodes]
+    for event in of_things(Home.locate(), here.mirror, here.journal, things):
         click.echo(orjson.dumps(event))
 
 

@@ -1,5 +1,7 @@
 """``mlops models``: the registry of all projects."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from services.commands.acting import act
@@ -12,8 +14,14 @@ from services.commands.output import (
     sentences,
 )
 from services.errors import InputError, NotFoundError
+from services.lineage.models import Ref, numbered
 from services.mirror.models import RegisteredModel
 from services.mirror.queries import Mirror
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from services.lineage.flagged import Flags
 
 
 def _mirror() -> Mirror:
@@ -38,13 +46,37 @@ def find(name: str, project: str | None) -> RegisteredModel:
     return found[0]
 
 
-def shape(model: RegisteredModel) -> dict[str, object]:
+def suspect() -> "Mapping[Ref, Flags]":
+    """Return by version why it is suspect: it, or what it came from, is marked as bad.
+
+    Raises:
+        PlatformError: The mirror, the journal or a data repository cannot be read.
+    """
+    from services.commands.acting import context
+    from services.home import Home
+    from services.lineage import flagged
+    from services.lineage.asking import Lineage
+
+    here = context()
+    asked = Lineage(Home.locate(), here.mirror, here.journal, here.data)
+    return flagged.of_versions(asked.spoilt()) if asked.marks() else {}
+
+
+def shape(model: RegisteredModel, flags: "Mapping[Ref, Flags]") -> dict[str, object]:
     """Return a model in the documented JSON shape."""
+    from services.lineage import flagged
+
     keys = ("version", "aliases", "run_id", "data_revision", "format", "metrics", "created_at")
     return {
         "name": model.name,
         "project": model.project,
-        "versions": [{k: getattr(v, k) for k in keys} for v in model.versions],
+        "versions": [
+            {k: getattr(v, k) for k in keys}
+            | flagged.as_json(
+                flags.get(numbered("version", model.project, model.name, v.version), ())
+            )
+            for v in model.versions
+        ],
     }
 
 
@@ -64,7 +96,8 @@ def list_models(*, project: str | None, as_json: bool) -> None:
     if project is not None and not found:
         mirror.project(project)
     if as_json:
-        print_json([shape(model) for model in found])
+        flags = suspect()
+        print_json([shape(model, flags) for model in found])
         return
     rows = []
     for model in found:
@@ -94,7 +127,7 @@ def show(*, name: str, project: str | None, as_json: bool) -> None:
     """Show a model's versions."""
     model = find(name, project)
     if as_json:
-        print_json(shape(model))
+        print_json(shape(model, suspect()))
         return
     rows = [
         [

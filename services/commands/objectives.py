@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from services.commands.output import json_option, print_json, print_table, sentences
+from services.monitoring.metrics import METRICS
 
 if TYPE_CHECKING:
     from services.actions.objectives import SetObjective
+    from services.monitoring.metrics import Metric
     from services.objectives.models import Standing
 
-_KIND = click.Choice(["availability", "latency", "accuracy"])
+_KIND = click.Choice(["errors", "availability", "latency", "accuracy"])
 _named = click.argument("name", metavar="PROJECT[/MODEL]")
 
 
@@ -47,22 +49,32 @@ def show(*, project: str | None, as_json: bool) -> None:
 
 @objectives.command("set")
 @_named
-@click.option("--availability", type=float, metavar="PERCENT", help="Of requests answered.")
+@click.option("--errors", type=float, metavar="PERCENT", help="The most of requests that may fail.")
+@click.option("--availability", type=float, metavar="PERCENT",
+              help="The least of minutes in service.")  # fmt: skip
 @click.option("--latency", type=float, metavar="MS", help="Within which answers must come.")
 @click.option("--quantile", type=float, default=95.0, show_default=True, metavar="PERCENT",
               help="Of answers that must come within --latency.")  # fmt: skip
 @click.option("--accuracy", type=float, metavar="SHARE", help="The least accuracy, 0 to 1.")
 @click.option("--mae", type=float, metavar="FIGURE", help="The greatest mean absolute error.")
+@click.option("--metric", type=click.Choice(METRICS), help="Of --least or --most.")
+@click.option("--least", type=float, metavar="SHARE", help="The least of --metric, 0 to 1.")
+@click.option("--most", type=float, metavar="FIGURE",
+              help="The greatest of --metric, in the label's unit.")  # fmt: skip
 @click.option("--days", type=int, default=30, show_default=True, help="Over which it counts.")
 @sentences
 def put(
     *,
     name: str,
+    errors: float | None,
     availability: float | None,
     latency: float | None,
     quantile: float,
     accuracy: float | None,
     mae: float | None,
+    metric: "Metric | None",
+    least: float | None,
+    most: float | None,
     days: int,
 ) -> None:
     """Set what a model promises, or all models of a project that have nothing of their own."""
@@ -70,12 +82,21 @@ def put(
     from services.errors import InputError
 
     given = {
-        "availability": availability, "latency": latency, "accuracy": accuracy, "mae": mae,
+        "errors": errors, "availability": availability, "latency": latency,
+        "accuracy": accuracy, "mae": mae, "least": least, "most": most,
     }  # fmt: skip
     said = [(kind, value) for kind, value in given.items() if value is not None]
     if len(said) != 1:
-        raise InputError("Name one of --availability, --latency, --accuracy and --mae.")
-    act(_action(name, *said[0], quantile, days))
+        raise InputError(
+            "Name one of --errors, --availability, --latency, --accuracy, --mae, and --metric "
+            "with --least or --most."
+        )
+    kind, value = said[0]
+    if kind in ("least", "most"):
+        kind = _of_bound(metric, kind)
+    elif metric is not None:
+        raise InputError("--metric goes with --least or --most.")
+    act(_action(name, kind, value, quantile, days))
 
 
 @objectives.command()
@@ -91,6 +112,52 @@ def remove(*, name: str, objective: str) -> None:
     act(RemoveObjective(project, objective, model))  # type: ignore[arg-type]  # click let one of them pass
 
 
+@objectives.command()
+@click.argument("name", metavar="PROJECT/MODEL")
+@click.option("--days", type=click.IntRange(1, 30), default=30, show_default=True)
+@json_option
+@sentences
+def hardware(*, name: str, days: int, as_json: bool) -> None:
+    """What the machine did to answers: latency and energy by its thermal level, memory, power."""
+    import time
+    from dataclasses import asdict
+
+    from services.commands.acting import context
+    from services.commands.endpoint_names import endpoint
+    from services.home import Home
+    from services.objectives import hosts
+
+    asked = endpoint(name)
+    context().mirror.project(asked.project)
+    home, of, now = Home.locate(), (asked.project, asked.model), time.time()
+    since = now - days * 86_400.0
+    states = hosts.by_state(home, *of, since, now)
+    spent = hosts.efficiency(home, *of, since, now, now - since)
+    whole = spent[0] if spent else hosts.Efficiency(since, 0, None, 0)
+    why = {factor: states.why_none(factor) for factor in hosts.FACTORS if not states.of(factor)}
+    if as_json:
+        levels = [asdict(one) | {"word": one.word} for one in states.levels]
+        energy = {"rows": whole.rows, "energy_j": whole.energy_j, "energy_rows": whole.energy_rows}
+        more = {"per_watt": whole.per_watt, "per_thousand_j": whole.per_thousand_j}
+        told = {"requests": states.requests, "levels": levels, "unavailable": why}
+        print_json(told | energy | more)
+        return
+    columns = ["state of the machine", "level", "answers", "p50 ms", "p95 ms", "J of 1,000"]
+    rows = [
+        [hosts.FACTORS[one.factor], f"{one.level} ({one.word})", f"{one.requests:,}",
+         f"{one.p50_ms:.3g}", f"{one.p95_ms:.3g}",
+         "–" if one.energy_j is None else f"{one.energy_j * 1000:.3g}"]
+        for one in states.levels
+    ]  # fmt: skip
+    print_table(columns, rows, "No answer says how its machine was.")
+    for factor, said in why.items():
+        click.echo(f"{hosts.FACTORS[factor]}: unavailable, because {said}")
+    if whole.per_watt is None:
+        click.echo(f"Throughput per watt: unavailable, because {hosts.NO_ENERGY}")
+    else:
+        click.echo(f"Throughput per watt: {whole.per_watt:.3g} predictions a second.")
+
+
 def _split(name: str) -> tuple[str, str]:
     from services.commands.endpoint_names import endpoint
 
@@ -100,16 +167,35 @@ def _split(name: str) -> tuple[str, str]:
     return found.project, found.model
 
 
+def _of_bound(metric: "Metric | None", way: str) -> str:
+    """Return the measure that a bound is of.
+
+    Raises:
+        InputError: There is none, or it is better the other way.
+    """
+    from services.errors import InputError
+    from services.monitoring import metrics
+
+    if metric is None:
+        raise InputError(f"--{way} says nothing without --metric.", "One of " + ", ".join(METRICS))
+    right = "least" if metrics.is_share(metric) else "most"
+    if way != right:
+        better = "More" if right == "least" else "Less"
+        raise InputError(f"{better} {metrics.NAMES[metric]} is better.", f"Say --{right}.")
+    return metric
+
+
 def _action(name: str, kind: str, value: float, quantile: float, days: int) -> "SetObjective":
     from services.actions.objectives import SetObjective
 
     project, model = _split(name)
+    if kind == "errors":
+        return SetObjective(project, "errors", round(1 - value / 100, 8), model, days)
     if kind == "availability":
         return SetObjective(project, "availability", round(value / 100, 8), model, days)
     if kind == "latency":
         return SetObjective(project, "latency", round(quantile / 100, 8), model, days, value)
-    metric = "mae" if kind == "mae" else "accuracy"
-    return SetObjective(project, "accuracy", value, model, days, metric=metric)  # type: ignore[arg-type]  # one of two
+    return SetObjective(project, "accuracy", value, model, days, metric=kind)  # type: ignore[arg-type]  # a measure, as click let it pass
 
 
 def shape(one: "Standing") -> dict[str, Any]:
@@ -126,12 +212,14 @@ def shape(one: "Standing") -> dict[str, Any]:
         "days": promised.days,
         "source": promised.source,
         "set_by": promised.set_by or None,
+        "version": one.version,
         "state": one.state,
         "achieved": one.achieved,
         "low": one.low,
         "high": one.high,
         "requests": one.requests,
         "bad": one.bad,
+        "unwatched": one.unwatched,
         "budget_left": one.budget_left,
         "spent": one.spent,
         "burns": [

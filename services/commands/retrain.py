@@ -117,16 +117,17 @@ def propose(*, name: str, why: str, yes: bool) -> None:
 @retrain.command()
 @click.argument("proposal_id", metavar="ID", type=int)
 @click.option("--note", default="", help="For those who look later.")
+@click.option("--data", default="", metavar="REVISION", help="Train with this version of the data.")
 @_yes
 @sentences
-def accept(*, proposal_id: int, note: str, yes: bool) -> None:
+def accept(*, proposal_id: int, note: str, data: str, yes: bool) -> None:
     """Have a proposed retraining begin; what follows is told first."""
     from services.actions.retraining import AcceptRetraining
     from services.commands.acting import act, context, controller_lives
     from services.retraining import store
 
     found = store.proposal(context().journal, proposal_id)
-    act(AcceptRetraining(proposal_id, found.project, note), yes=yes)
+    act(AcceptRetraining(proposal_id, found.project, note, data), yes=yes)
     if not controller_lives():
         say("It is launched when the platform runs (`mlops up`).", err=True)
 
@@ -146,6 +147,21 @@ def dismiss(*, proposal_id: int, reason: str) -> None:
 
 
 @retrain.command()
+@click.argument("proposal_id", metavar="ID", type=int)
+@click.option("--reason", required=True, help="Why; it is remembered.")
+@_yes
+@sentences
+def stop(*, proposal_id: int, reason: str, yes: bool) -> None:
+    """Have a retraining that is under way end; what follows is told first."""
+    from services.actions.retraining_stop import StopRetraining
+    from services.commands.acting import act, context
+    from services.retraining import store
+
+    found = store.proposal(context().journal, proposal_id)
+    act(StopRetraining(proposal_id, found.project, reason), yes=yes)
+
+
+@retrain.command()
 @click.argument("project")
 @click.option("--mode", type=click.Choice(["off", "propose", "automatic"]))
 @click.option("--min-severity", type=click.Choice(["info", "warning", "critical"]))
@@ -158,6 +174,10 @@ def dismiss(*, proposal_id: int, reason: str) -> None:
 @click.option("--judge-minutes", type=float, help="So long beside the live version at least,")
 @click.option("--judge-requests", type=int, help="and so many requests.")
 @click.option("--patience-h", type=float, help="Dropped when they have not come by then.")
+@click.option(
+    "--proof", type=click.Choice(["mode", "told", "needed"]),
+    help="Whether it must be seen that it is good and cures; mode: where nobody is asked.",
+)  # fmt: skip
 @json_option
 @sentences
 def policy(*, project: str, as_json: bool, **given: float | str | None) -> None:
@@ -206,10 +226,12 @@ def shape(one: "Proposal") -> dict[str, object]:
             for e in one.evidence
         ],
         "data": {"revision": one.data.revision, "before": one.data.before,
-                 "newer": one.data.newer, "said": one.data.said},
+                 "newer": one.data.newer, "said": one.data.said, "declared": one.data.declared,
+                 "bad": one.data.bad},
         "minutes": one.minutes,
         "joules": one.joules,
         "gain": one.gain,
+        "again": one.again,
         "requested_by": one.requested_by,
         "created_at": _at(one.created_at),
         "approved_by": one.approved_by,
@@ -223,6 +245,7 @@ def shape(one: "Proposal") -> dict[str, object]:
         "ended_at": _at(one.ended_at),
         "took_minutes": one.took_minutes,
         "took_joules": one.took_joules,
+        "stopped": one.stopped,
         "change": one.change,
     }  # fmt: skip
 

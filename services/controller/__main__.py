@@ -27,6 +27,7 @@ from services.causes.following import Asked, Follower
 from services.controller import (
     airflow,
     alerts,
+    in_service,
     lineage,
     monitoring,
     queue,
@@ -39,6 +40,7 @@ from services.controller import (
 )
 from services.controller.airflow import AirflowWatch
 from services.controller.alerts import WORKFLOW, AlertWatch, Sources
+from services.controller.in_service import InServiceWatch
 from services.controller.known import Known
 from services.controller.loops import Loop
 from services.controller.monitoring import LatestVerdicts, MonitoringWatch
@@ -64,6 +66,7 @@ from services.mirror.sync import MirrorSync
 from services.mirror.workflow_queries import Workflows
 from services.mirror.workflow_store import WorkflowStore
 from services.monitoring.store import VerdictStore
+from services.platform import public_address
 from services.platform.files import write_text
 from services.platform.secrets import project_token
 from services.projects.contract import Project
@@ -172,12 +175,17 @@ def build(home: Home, settings: Settings) -> list[Loop]:
     serves = settings.serving_enabled
     verdicts = LatestVerdicts(home, journal) if serves else None
     rules = Sources(home, journal, mirror, verdicts).rules(serves=serves)
+    noting = InServiceWatch(home, journal)
     checks = MonitoringWatch(
         home, journal, Workflows(mirror) if settings.airflow_enabled else None, WORKFLOW
     )
-    watching = AlertWatch(home, journal, rules, causes=_causes(home, journal, mirror))
+    public = public_address.known(home, settings.dashboard_url)
+    watching = AlertWatch(
+        home, journal, rules, causes=_causes(home, journal, mirror), public=public
+    )
     patience_s = PATIENCE_S if settings.airflow_enabled else 0.0
-    reporting = ReportWatch(home, journal, partial(alerts.dashboard_url, home), patience_s)
+    retrains = RetrainingWatch(context, home, public=public)
+    reporting = ReportWatch(home, journal, partial(public_address.before, home, public), patience_s)
     used = RunUseWatch(mirror, Telemetry(home.telemetry), engines.mlflow)
 
     def act() -> bool:
@@ -204,21 +212,22 @@ def build(home: Home, settings: Settings) -> list[Loop]:
         Loop("endpoints", served.turn, serving.INTERVAL_S),
         Loop("run use", used.turn, run_use.INTERVAL_S),
         Loop("alerts", watching.turn, alerts.INTERVAL_S),
+        *([Loop("in service", noting.turn, in_service.INTERVAL_S)] if serves else []),
         *([Loop("monitoring", checks.turn, monitoring.INTERVAL_S)] if serves else []),
-        Loop("retraining", RetrainingWatch(context, home).turn, retraining.INTERVAL_S),
-        Loop("notifications", Sender(journal, home).turn, alerts.SENDING_INTERVAL_S),
+        Loop("retraining", retrains.turn, retraining.INTERVAL_S),
+        Loop("notifications", Sender(journal, home, public=public).turn, alerts.SENDING_INTERVAL_S),
         Loop("reports", reporting.turn, reports.INTERVAL_S),
-        *_lineage(home, settings, mirror),
+        *_lineage(home, settings, mirror, journal),
         *flows,
     ]
 
 
-def _lineage(home: Home, settings: Settings, mirror: Mirror) -> list[Loop]:
+def _lineage(home: Home, settings: Settings, mirror: Mirror, journal: Journal) -> list[Loop]:
     """Return the loop that sends OpenLineage events; none where nothing says where to."""
     to = settings.openlineage_to
     if not to:
         return []
-    sending = lineage.watch(home, mirror, to, private=settings.openlineage_private)
+    sending = lineage.watch(home, mirror, journal, to, private=settings.openlineage_private)
     return [Loop("lineage", sending.turn, lineage.INTERVAL_S)]
 
 

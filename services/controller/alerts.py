@@ -21,6 +21,7 @@ from services.alerting.rules import (
     disk,
     drift,
     engines,
+    lineage,
     monitoring,
     objectives,
     reports,
@@ -33,8 +34,9 @@ from services.alerting.rules.drift import VerdictSeen
 from services.alerting.rules.monitoring import Rounds
 from services.alerting.rules.unchecked import Unchecked
 from services.causes.following import Follower
+from services.controller.marks import MarkedLive
 from services.controller.monitoring import answering
-from services.errors import NotFoundError, PlatformError
+from services.errors import NotFoundError
 from services.home import Home
 from services.mirror.models import RunQuery
 from services.mirror.queries import Mirror
@@ -43,8 +45,7 @@ from services.monitoring import record
 from services.objectives import standing
 from services.objectives.accuracies import Accuracies
 from services.objectives.counting import Counter
-from services.platform import room, status
-from services.platform import state as states
+from services.platform import public_address, room, status
 from services.predictions.folder import Folder
 from services.predictions.segments import abandoned
 from services.reports import schedules
@@ -86,6 +87,7 @@ class Sources:
     """Since when checks are looked for, in seconds since 1970."""
     _counter: Counter | None = None
     _accuracies: Accuracies | None = None
+    _marked: MarkedLive | None = None
 
     def rules(self, *, serves: bool) -> tuple[Rule, ...]:
         """Return the rules of this installation; ``serves``: whether models are served at all."""
@@ -102,6 +104,7 @@ class Sources:
             Rule(frozenset({serving.LOAD}), self.load),
             Rule(objectives.KINDS, self.levels),
             Rule(frozenset({backlog.KIND}), self.backlog),
+            Rule(frozenset({lineage.KIND}), self.marks),
         )
         of_drift = (
             Rule(frozenset({drift.KIND}), self.drift),
@@ -191,6 +194,12 @@ class Sources:
                     waiting.append(path.stat().st_mtime)
         return backlog.events(waiting, now)
 
+    def marks(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at what is in service and came from what is marked as bad."""
+        if self._marked is None:
+            self._marked = MarkedLive(self.home, self.journal, self.mirror)
+        return self._marked.events(now, open_keys)
+
     def drift(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
         """Look at the newest verdicts."""
         if self.verdicts is None:
@@ -255,6 +264,8 @@ class AlertWatch:
     clock: Callable[[], float] = time.time
     causes: Follower | None = None
     """Finds why; None: events keep what their rules say."""
+    public: str = ""
+    """Under which address people reach the dashboard; empty: not known."""
     _looked_at: float | None = None
     _pruned_at: float | None = None
     _rests_until: float = 0.0
@@ -282,7 +293,7 @@ class AlertWatch:
             store.prune(self.journal, now - _KEPT_S)
             self._pruned_at = tick
         again = deciding.decide(
-            self.journal, said, now, self.policy, dashboard_url(self.home)
+            self.journal, said, now, self.policy, public_address.before(self.home, self.public)
         ).again
         took = time.monotonic() - tick
         self._rests_until = 0.0 if again else tick + min(took / _SHARE, _LONGEST_REST_S)
@@ -292,12 +303,3 @@ class AlertWatch:
         if self._looked_at is None or tick - self._looked_at >= RULES_INTERVAL_S:
             return True
         return self.causes is not None and self.causes.has_news
-
-
-def dashboard_url(home: Home) -> str:
-    """Return the address of the dashboard without an end slash, empty while it is not known."""
-    try:
-        dashboard = states.load(home.run / "state.json").engine("dashboard")
-    except PlatformError:  # a link less; the rule of engines says it
-        return ""
-    return dashboard.url.rstrip("/") if dashboard else ""

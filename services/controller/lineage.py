@@ -1,18 +1,21 @@
-"""The loop of OpenLineage: runs that ended are sent where the settings say, and again until taken.
+"""The loop of OpenLineage: what happened is sent where the settings say, and again until taken.
 
 A receiver that is away costs nothing but an ask now and then; what it missed comes when it is back.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from services.actions.journal import Journal
 from services.errors import MlopsError
 from services.home import Home
 from services.lineage import posting
 from services.lineage.posting import Post
 from services.lineage.sending import send_new
+from services.lineage.told.everything import stores
+from services.lineage.told.points import Store
 from services.mirror.queries import Mirror
 
 INTERVAL_S = 15.0
@@ -25,7 +28,7 @@ class LineageWatch:
     """Sends what is new."""
 
     home: Home
-    mirror: Mirror
+    stores: Sequence[Store]
     to: str
     post: Post
     clock: Callable[[], float] = time.monotonic
@@ -43,7 +46,7 @@ class LineageWatch:
         if self._error is not None and now < self._not_before:
             raise self._error
         try:
-            send_new(self.home, self.mirror, self.to, self.post)
+            send_new(self.home, self.stores, self.to, self.post)
         except MlopsError as error:
             pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self._failures, 10))
             self._failures += 1
@@ -52,6 +55,7 @@ class LineageWatch:
         self._failures, self._error = 0, None
 
 
-def watch(home: Home, mirror: Mirror, to: str, *, private: bool) -> LineageWatch:
+def watch(home: Home, mirror: Mirror, journal: Journal, to: str, *, private: bool) -> LineageWatch:
     """Return the loop's work; ``private``: whether the address may be one of a private network."""
-    return LineageWatch(home, mirror, to, partial(posting.post, private=private))
+    told = stores(home, mirror, journal)
+    return LineageWatch(home, told, to, partial(posting.post, private=private))

@@ -4,7 +4,7 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
@@ -12,16 +12,15 @@ from sqlalchemy import Connection
 from services.actions.action import Context
 from services.alerting import store as alerts
 from services.alerting.models import Alert, kind_of, rank
-from services.controller.alerts import dashboard_url
 from services.errors import JournalError, MlopsError, NotFoundError
 from services.home import Home
+from services.platform import public_address
 from services.retraining import asking, bounds, drafting, proposing, steps, store, telling
 from services.retraining.bounds import Decision
 from services.retraining.looking import Looking
 from services.retraining.models import (
     BY_POLICY,
     UNDER_WAY,
-    Figures,
     Happened,
     Policy,
     Proposal,
@@ -43,8 +42,12 @@ class RetrainingWatch:
     context: Context
     home: Home
     clock: Callable[[], float] = time.time
+    public: str = ""
+    """Under which address people reach the dashboard; empty: not known."""
     _looking: Looking = field(init=False)
     _renewed_at: dict[int, float] = field(default_factory=dict)
+    _looked_at: dict[int, float] = field(default_factory=dict)
+    """By alert: when it was looked whether there is other data at last."""
 
     def __post_init__(self) -> None:
         """Look through the same context."""
@@ -61,13 +64,11 @@ class RetrainingWatch:
         for one in store.proposals(journal, tuple(UNDER_WAY), limit=_PAST):
             self._guarded(trouble, lambda one=one: self._go_on(one, now))  # type: ignore[misc]  # bound at once
         policies = store.policies(journal)
-        for alert in self._due(policies, now):
-            reason = drafting.of_alert(alert)
+        due = self._due(policies, now)
+        for alert, last in due:
             self._guarded(
                 trouble,
-                lambda reason=reason: store.put(  # type: ignore[misc]  # bound at once
-                    journal, drafting.draft(self.context, reason, now)
-                ),
+                lambda alert=alert, last=last: self._propose(alert, last, now),  # type: ignore[misc]  # bound at once
             )
         waiting = store.proposals(journal, ("open",), limit=_PAST)
         for one in waiting:
@@ -76,9 +77,8 @@ class RetrainingWatch:
                 trouble,
                 lambda one=one, policy=policy: self._look_after(one, policy, now),  # type: ignore[misc]  # bound at once
             )
-        self._renewed_at = {
-            one.id: at for one in waiting if (at := self._renewed_at.get(one.id)) is not None
-        }
+        self._renewed_at = _of(self._renewed_at, {one.id for one in waiting})
+        self._looked_at = _of(self._looked_at, {alert.id for alert, _ in due})
         if trouble:
             raise trouble[0]
 
@@ -94,6 +94,8 @@ class RetrainingWatch:
     # Following
 
     def _go_on(self, one: Proposal, now: float) -> None:
+        if one.stopped:
+            one = self._kept(one, Step(asking.begun(self.context, one)))
         try:
             found = steps.step(one, self._looking.look(one, now))
         except NotFoundError as error:
@@ -124,11 +126,15 @@ class RetrainingWatch:
     def _told(self, connection: Connection, after: Proposal) -> None:
         """Have people be told of a new version in service, in the transaction that notes it."""
         if after.state == "promoted":
-            telling.promoted(connection, after, self.clock(), dashboard_url(self.home))
+            base = public_address.before(self.home, self.public)
+            telling.promoted(connection, after, self.clock(), base)
 
     # Proposing
 
-    def _due(self, policies: Mapping[str, Policy], now: float) -> Sequence[Alert]:
+    def _due(
+        self, policies: Mapping[str, Policy], now: float
+    ) -> Sequence[tuple[Alert, Proposal | None]]:
+        """Return alerts that lead to a proposal, each with the newest that answered it."""
         journal = self.context.journal
         kinds = (alerts.alerts(journal, kind=one, limit=_ALERTS) for one in proposing.KINDS)
         firing = sorted((alert for each in kinds for alert in each), key=lambda one: one.id)
@@ -139,7 +145,20 @@ class RetrainingWatch:
         for one in store.proposals(journal, projects=projects, limit=_PAST):
             past.setdefault(one.name, []).append(one)
         # The oldest first: the first alert is what a proposal is of, and its thread is the thread.
-        return tuple(proposing.due(firing, past, policies, now))
+        return tuple(
+            (alert, proposing.last_of(alert, past))
+            for alert in proposing.due(firing, past, policies, now)
+        )
+
+    def _propose(self, alert: Alert, last: Proposal | None, now: float) -> None:
+        """Propose it; what was proposed with nothing new to learn, with other data alone."""
+        reason = drafting.of_alert(alert)
+        once = last is not None and proposing.is_told(reason.evidence[0], last)
+        if once and not _is_time(self._looked_at, alert.id, now):
+            return
+        draft = drafting.draft(self.context, reason, now)
+        if not once or draft.again is None:
+            store.put(self.context.journal, draft)
 
     # Deciding
 
@@ -159,17 +178,13 @@ class RetrainingWatch:
 
     def _renewed(self, one: Proposal, now: float) -> Proposal:
         """Have it say what is true now: whoever looks at it, decides by it."""
-        if 0 <= now - self._renewed_at.get(one.id, -math.inf) < _RENEW_S:
+        if not _is_time(self._renewed_at, one.id, now):
             return one
-        self._renewed_at[one.id] = now
         try:
-            found = self._figures(one)
+            found = drafting.figures_of(self.context, one)
         except NotFoundError:  # what it was told with is what was known last
             return one
         return self._kept(one, Step(one.with_figures(found)))
-
-    def _figures(self, one: Proposal) -> Figures:
-        return drafting.figures(self.context, one.project, one.model, one.version)
 
     def _fires(self, one: Proposal, policy: Policy) -> bool:
         """Return whether one of its alerts fires still, heard and as severe as the policy wants."""
@@ -215,7 +230,9 @@ class RetrainingWatch:
         """
         journal = self.context.journal
         try:
-            fresh = one.with_figures(self._figures(one))  # looks at files, so it goes first
+            fresh = one.with_figures(
+                drafting.figures_of(self.context, one)
+            )  # looks at files, so it goes first
         except NotFoundError as error:
             self._kept(one, _refused(one, Decision((error.message,)), now))
             return
@@ -237,6 +254,18 @@ class RetrainingWatch:
             self.context.journal, projects=[one.project], since=since, limit=_PAST
         )
         return bounds.decide(policy, one, past, now)
+
+
+def _of(times: Mapping[int, float], numbers: Set[int]) -> dict[int, float]:
+    return {number: at for number, at in times.items() if number in numbers}
+
+
+def _is_time(before: dict[int, float], number: int, now: float) -> bool:
+    """Return whether what costs a look at runs and files is due again, and note that it was."""
+    if 0 <= now - before.get(number, -math.inf) < _RENEW_S:
+        return False
+    before[number] = now
+    return True
 
 
 def _accepted(one: Proposal, policy: Policy, found: Decision, now: float) -> Step:

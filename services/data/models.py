@@ -163,6 +163,11 @@ class Underway:
     bytes_total: int | None
     at: datetime
 
+    @property
+    def unit(self) -> str:
+        """Return what ``files`` counts."""
+        return "rows" if self.what == "collecting" else "files"
+
 
 @dataclass(frozen=True, slots=True)
 class Pruned:

@@ -1,4 +1,4 @@
-"""Shadows: a version that is asked beside the live one; only whether they agree is kept."""
+"""Shadows: a version that is asked beside the live one; its answers are logged and go nowhere."""
 
 import asyncio
 import logging
@@ -77,10 +77,12 @@ class Shadows:
             if found is not None:
                 count.compared += 1
                 count.differing += not equal(outputs, found)
+            # With what was asked: its checks compare inputs as those of the live version do.
             await self._recorder.predicted(
                 request_id, route, beside, api=api, key_id=key_id, status=status, latency_ms=ms,
-                rows=prepared.rows, inputs=None, outputs=found, model_ms=answer.model_ms,
-                queue_ms=answer.queue_ms, share_ms=answer.share_ms, shadow=True, error=error,
+                rows=prepared.rows, inputs=prepared.columns, outputs=found,
+                model_ms=answer.model_ms, queue_ms=answer.queue_ms, share_ms=answer.share_ms,
+                shadow=True, error=error,
             )  # fmt: skip
         except Problem as problem:
             logger.warning("A shadow's answer was not kept: %s", problem.detail)

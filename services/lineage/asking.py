@@ -171,14 +171,21 @@ class Lineage:
         """
         return radius(self._mirror, self._journal, ref, self._projects, self._files)
 
+    def marks(self) -> dict[Ref, Mark]:
+        """Return what is marked as bad, as far as the asker sees it, the newest first.
+
+        Raises:
+            JournalError: The journal cannot be read.
+        """
+        return marked.marks(self._journal, self._projects)
+
     def spoilt(self) -> tuple[Spoilt, ...]:
         """Return what is marked as bad, each with what came of it.
 
         Raises:
             PlatformError: The mirror or the journal cannot be read.
         """
-        found = marked.marks(self._journal, self._projects).values()
-        return tuple(Spoilt(one, self.radius(one.ref)) for one in found)
+        return tuple(Spoilt(one, self.radius(one.ref)) for one in self.marks().values())
 
     def broken(self) -> tuple[Broken, ...]:
         """Return every broken link of the projects that the asker sees.

@@ -1,93 +1,113 @@
-"""Training runs as OpenLineage events (spec 2-0-2): other tools read where things come from.
+"""What OpenLineage events look like (spec 2-0-2): other tools read where things come from.
 
-A run is told by START and by COMPLETE, FAIL or ABORT; data and models are datasets with their
-revision as version; the workflow run that made it is the parent. Ids are the same each time.
+What has a beginning and an end is a run: START, then COMPLETE, FAIL or ABORT. What goes on without
+an end (a deployment) is a job that reads and writes datasets, without a run. The same thing has the
+same ids each time it is told.
 """
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
-
-from sqlalchemy import Row, select
-
-from services.lineage import tags
-from services.mirror import schema
-from services.mirror.queries import Mirror
+from typing import Any, Literal
 
 PRODUCER = "urn:efficientai-mlx-toolkit:mlops"
-SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
+SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs"
 NAMESPACE = "mlops"
 _FACETS = "https://openlineage.io/spec/facets"
 _VERSION = f"{_FACETS}/1-0-0/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet"
 _PARENT = f"{_FACETS}/1-0-1/ParentRunFacet.json#/$defs/ParentRunFacet"
 _JOB_TYPE = f"{_FACETS}/2-0-3/JobTypeJobFacet.json#/$defs/JobTypeJobFacet"
-_ENDS = {"finished": "COMPLETE", "failed": "FAIL", "killed": "ABORT", "lost": "ABORT"}
-_VERSIONS = schema.versions
+_TIME = f"{_FACETS}/1-0-1/NominalTimeRunFacet.json#/$defs/NominalTimeRunFacet"
+_ASSERTIONS = (
+    f"{_FACETS}/1-0-2/DataQualityAssertionsDatasetFacet.json#/$defs"
+    "/DataQualityAssertionsDatasetFacet"
+)
 
 Event = dict[str, Any]
+Part = dict[str, Any]
+"""A job, a run, a dataset, or the facets of one."""
+Type = Literal["START", "COMPLETE", "FAIL", "ABORT", "OTHER"]
 
 
-def events(mirror: Mirror, run_ids: Sequence[str]) -> Iterator[Event]:
-    """Yield the events of training runs, each run's in the order they happened.
-
-    Raises:
-        PlatformError: The mirror cannot be read.
-    """
-    rows = tags.runs(mirror, run_ids)
-    said = tags.of_runs(mirror, run_ids, (tags.DATA, tags.MODELS, tags.TASK))
-    made: dict[str, list[Row[Any]]] = {}
-    columns = (_VERSIONS.c.project, _VERSIONS.c.name, _VERSIONS.c.version, _VERSIONS.c.run_id)
-    for row in tags.rows_of(mirror, select(*columns), _VERSIONS.c.run_id, list(rows)):
-        made.setdefault(row.run_id, []).append(row)
-    for run_id in dict.fromkeys(run_ids):
-        if run_id in rows and rows[run_id].started_ms is not None:
-            yield from _events(rows[run_id], said.get(run_id, {}), made.get(run_id, ()))
-
-
-def _events(row: Row[Any], said: Mapping[str, str], made: Sequence[Row[Any]]) -> Iterator[Event]:
-    place = tags.task_of(said)
-    whole: Event = {
-        "producer": PRODUCER,
-        "schemaURL": SCHEMA,
-        "run": {"runId": run_uuid(row.run_id), "facets": _parent(place)},
-        "job": {
-            "namespace": NAMESPACE,
-            "name": ".".join((place[0], place[2]) if place else (row.project, "training")),
-            "facets": {
-                "jobType": _facet(
-                    _JOB_TYPE, processingType="BATCH", integration="MLFLOW", jobType="TRAINING"
-                )
-            },
-        },
-        "inputs": [_dataset(f"{row.project}/data", said[tags.DATA])] if tags.DATA in said else [],
-        "outputs": [],
+def run_event(
+    type_: Type,
+    at_ms: int,
+    run: Part,
+    job_: Part,
+    inputs: Sequence[Part] = (),
+    outputs: Sequence[Part] = (),
+) -> Event:
+    """Return what tells of a run; ``at_ms``: milliseconds since 1970 UTC."""
+    return {
+        **_event("RunEvent", at_ms, job_, inputs, outputs),
+        "eventType": type_,
+        "run": run,
     }
-    yield {**whole, "eventType": "START", "eventTime": _time(row.started_ms)}
-    end = _ENDS.get(row.status)
-    if end is None or row.ended_ms is None:
-        return
-    outputs = [_dataset(f"{one.project}/{one.name}", str(one.version)) for one in made]
-    if tags.MODELS in said:
-        outputs.append(_dataset(f"{row.project}/models", said[tags.MODELS]))
-    yield {**whole, "eventType": end, "eventTime": _time(row.ended_ms), "outputs": outputs}
 
 
-def _parent(place: tuple[str, str, str] | None) -> Event:
-    if place is None:
-        return {}
-    dag, run, _ = place
-    job = {"namespace": NAMESPACE, "name": dag}
-    run_id = {"runId": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{NAMESPACE}:workflow:{dag}/{run}"))}
-    return {"parent": _facet(_PARENT, run=run_id, job=job)}
+def job_event(
+    at_ms: int, job_: Part, inputs: Sequence[Part] = (), outputs: Sequence[Part] = ()
+) -> Event:
+    """Return what tells what a job reads and writes from now on."""
+    return _event("JobEvent", at_ms, job_, inputs, outputs)
 
 
-def _dataset(name: str, version: str) -> Event:
+def _event(
+    kind: str, at_ms: int, job_: Part, inputs: Sequence[Part], outputs: Sequence[Part]
+) -> Event:
+    return {
+        "eventTime": time(at_ms),
+        "producer": PRODUCER,
+        "schemaURL": f"{SCHEMA}/{kind}",
+        "job": job_,
+        "inputs": list(inputs),
+        "outputs": list(outputs),
+    }
+
+
+def job(name: str, type_: str, integration: str = "MLOPS", processing: str = "BATCH") -> Part:
+    """Return a job; ``type_`` says what it does, as the spec leaves it to who tells."""
+    facet = _facet(_JOB_TYPE, processingType=processing, integration=integration, jobType=type_)
+    return {"namespace": NAMESPACE, "name": name, "facets": {"jobType": facet}}
+
+
+def run(
+    run_id: str,
+    parent: tuple[str, str] | None = None,
+    window_ms: tuple[int, int] | None = None,
+) -> Part:
+    """Return a run.
+
+    Args:
+        run_id: Its UUID.
+        parent: UUID and job of the run that began it.
+        window_ms: Of which stretch of time it is, the end not in it.
+    """
+    facets: Part = {}
+    if parent is not None:
+        of = {"namespace": NAMESPACE, "name": parent[1]}
+        facets["parent"] = _facet(_PARENT, run={"runId": parent[0]}, job=of)
+    if window_ms is not None:
+        begin, end = map(time, window_ms)
+        facets["nominalTime"] = _facet(_TIME, nominalStartTime=begin, nominalEndTime=end)
+    return {"runId": run_id, "facets": facets}
+
+
+def dataset(name: str, version: str) -> Part:
+    """Return a dataset in one version."""
     facet = _facet(_VERSION, datasetVersion=version)
     return {"namespace": NAMESPACE, "name": name, "facets": {"version": facet}}
 
 
-def _facet(schema_url: str, **said: object) -> Event:
+def asserted(of: Part, assertions: Sequence[Part]) -> Part:
+    """Return an input with what was found of it; without a finding it is as it was."""
+    if not assertions:
+        return of
+    facet = _facet(_ASSERTIONS, assertions=list(assertions))
+    return {**of, "inputFacets": {"dataQualityAssertions": facet}}
+
+
+def _facet(schema_url: str, **said: object) -> Part:
     return {"_producer": PRODUCER, "_schemaURL": schema_url, **said}
 
 
@@ -96,9 +116,15 @@ def run_uuid(run_id: str) -> str:
     try:
         return str(uuid.UUID(hex=run_id))
     except ValueError:
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{NAMESPACE}:run:{run_id}"))
+        return made_uuid("run", run_id)
 
 
-def _time(ms: int) -> str:
+def made_uuid(kind: str, key: str) -> str:
+    """Return the UUID of what has none: the same each time."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{NAMESPACE}:{kind}:{key}"))
+
+
+def time(ms: int) -> str:
+    """Return a moment as the spec writes it."""
     at = datetime.fromtimestamp(ms / 1000, UTC)
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -213,12 +213,3 @@ def _names(live: Sequence[Affected]) -> str:
 
 def _versions(count: int) -> str:
     return "1 version" if count == 1 else f"{count:,} versions"
-
-
-def affected_by(marked: Sequence[Radius], *, maybe: bool = False) -> dict[Ref, tuple[Ref, ...]]:
-    """Return by live version which marked things it came from; ``maybe``: or may have come from."""
-    found: dict[Ref, list[Ref]] = {}
-    for each in marked:
-        for one in (*each.live, *each.maybe_live) if maybe else each.live:
-            found.setdefault(one.ref, []).append(each.ref)
-    return {ref: tuple(refs) for ref, refs in found.items()}

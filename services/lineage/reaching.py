@@ -118,7 +118,10 @@ class _Reaching:
 
     def _later(self, ref: Ref) -> dict[Ref, Held]:
         """Return the later data that hold files of data, of those that something was made from."""
-        if ref.kind != "data" or self._files is None or not self._files.later(ref.key):
+        if ref.kind != "data" or self._files is None:
+            return {}
+        self._found.unknown += self._files.unread
+        if not self._files.later(ref.key):
             return {}
         holding = self._files.all_after(ref.key, self._used())
         self._found.unknown += holding.unknown

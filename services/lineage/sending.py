@@ -1,47 +1,41 @@
-"""OpenLineage events to a file or an address, each run once after it ended.
+"""OpenLineage events to a file or an address, each once, and once more when what it tells changed.
 
-``MLOPS_HOME/lineage/sent.json`` holds for each place up to which change of the mirror was sent. It
-is written after the events are out: cut off in between they are sent again, and their ids say so.
+``MLOPS_HOME/lineage/sent.json`` holds for each place how far each store was told. It is written
+after the events are out: cut off in between they are sent again, and their ids say so.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import select
 
 from services.errors import InputError, PlatformError
 from services.home import Home
 from services.lineage import openlineage, posting
 from services.lineage.posting import Post
-from services.mirror import schema
-from services.mirror.queries import Mirror
+from services.lineage.told.points import Point, Store
 from services.telemetry.folder import lock
 
-_AT_ONCE = 100
-"""Runs; so that a slow receiver takes them within ``posting.TIMEOUT_S``."""
+_NOTED = 3
 _PLACES = 20
-_RUNS = schema.runs
-Point = tuple[int, int]
-"""Number of the change, and of the run within it."""
 
 
-def send_new(home: Home, mirror: Mirror, to: str, post: Post = posting.post) -> int:
-    """Send the runs that ended or changed since the last time; return how many events.
+def send_new(home: Home, stores: Sequence[Store], to: str, post: Post = posting.post) -> int:
+    """Send what happened since the last time; return how many events.
 
     Args:
         home: Where it is noted what was sent.
-        mirror: What the runs are read of.
+        stores: What is told of (``told.everything.stores``), in the order in which it is told.
         to: A file, one event a line; or an ``http://`` or ``https://`` address that takes events.
         post: Sends events to an address.
 
     Raises:
         InputError: There is nowhere to send to.
-        PlatformError: The mirror, the file or the note cannot be used, or another process sends.
+        PlatformError: A store, the file or the note cannot be used, or another process sends.
         EngineError: The address does not answer, or refuses. What was sent before stays noted.
     """
     if not to:
@@ -56,61 +50,32 @@ def send_new(home: Home, mirror: Mirror, to: str, post: Post = posting.post) -> 
     except OSError as error:
         raise _unwritten(folder, error) from error
     try:
-        return _sent(folder / "sent.json", mirror, to, post)
+        return _sent(folder / "sent.json", stores, to, post)
     finally:
         os.close(handle)
 
 
-def _sent(note: Path, mirror: Mirror, to: str, post: Post) -> int:
-    born, count = _born(mirror), 0
-    for point, run_ids in _ended(mirror, _noted(note, to, born)):
-        found = list(openlineage.events(mirror, run_ids))
-        _deliver(found, to, post)
-        _note(note, to, born, point)
-        count += len(found)
+def _sent(note: Path, stores: Sequence[Store], to: str, post: Post) -> int:
+    points, count = _read(note).get(_place(to), {}), 0
+    for store in stores:
+        for point, found in store.new(points.get(store.name, {})):
+            _deliver(found, to, post)
+            points = {**points, store.name: point}
+            _note(note, to, points)
+            count += len(found)
     return count
 
 
-def _ended(mirror: Mirror, after: Point) -> Iterator[tuple[Point, list[str]]]:
-    """Yield ended runs in the order they changed, some at a time, with where the last stands.
-
-    Many runs have one change number: a synchronization writes thousands in one transaction.
-    """
-    while True:
-        change, rid = after
-        later = (_RUNS.c.change > change) | ((_RUNS.c.change == change) & (_RUNS.c.rid > rid))
-        query = select(_RUNS.c.run_id, _RUNS.c.change, _RUNS.c.rid).where(
-            later, _RUNS.c.ended_ms.is_not(None)
-        )
-        rows = mirror.rows(query.order_by(_RUNS.c.change, _RUNS.c.rid).limit(_AT_ONCE))
-        if not rows:
-            return
-        after = int(rows[-1].change), int(rows[-1].rid)
-        yield after, [row.run_id for row in rows]
-
-
-def _born(mirror: Mirror) -> str:
-    """Return which mirror it is: the numbers of one made anew mean other changes."""
-    table = schema.meta
-    rows = mirror.rows(select(table.c.value).where(table.c.key == schema.BORN))
-    return str(rows[0].value) if rows else ""
-
-
-def _noted(note: Path, to: str, born: str) -> Point:
-    said = _read(note).get(_place(to))
-    if said is None or said["born"] != born:
-        return 0, 0
-    return int(said["change"]), int(said["run"])
-
-
-def _read(note: Path) -> dict[str, Any]:
+def _read(note: Path) -> dict[str, dict[str, Point]]:
     try:
-        places: dict[str, Any] = json.loads(note.read_bytes())["places"]
+        said: dict[str, Any] = json.loads(note.read_bytes())
+        # Up to 2 it told of runs alone, in another way: all is sent again once.
+        places: dict[str, dict[str, Point]] = said["places"] if said["v"] == _NOTED else {}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PlatformError(
-            f"{note} cannot be read: {error}.", "Move it away: all runs are sent again then."
+            f"{note} cannot be read: {error}.", "Move it away: all is sent again then."
         ) from error
     return places
 
@@ -120,14 +85,14 @@ def _place(to: str) -> str:
     return hashlib.sha256(to.encode()).hexdigest()[:16]
 
 
-def _note(note: Path, to: str, born: str, point: Point) -> None:
+def _note(note: Path, to: str, points: dict[str, Point]) -> None:
     places = _read(note)
     places.pop(_place(to), None)
-    places[_place(to)] = {"born": born, "change": point[0], "run": point[1]}
+    places[_place(to)] = points
     kept = dict(list(places.items())[-_PLACES:])
     part = note.with_suffix(".new")
     try:
-        part.write_text(json.dumps({"v": 2, "places": kept}), encoding="utf-8")
+        part.write_text(json.dumps({"v": _NOTED, "places": kept}), encoding="utf-8")
         part.replace(note)
     except OSError as error:
         raise _unwritten(note, error) from error

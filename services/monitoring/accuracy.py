@@ -1,50 +1,37 @@
 """How right the answers were, as far as labels came: over time, with intervals.
 
 Labels come late, so the newest predictions have few: a stretch is ``open`` while it is younger than
-nine of ten labels took. Accuracy has Wilson's interval (1927), the mean absolute error the normal
-one; both at 95 %. Rows of one request count as one each.
+nine of ten labels took. Rows that were asked together are alike: an interval and a test go by what
+they are worth (``significance.worth``), as those of drift do.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from services.home import Home
-from services.monitoring import labels
+from services.monitoring import labels, measures, metrics
 from services.monitoring.labels import Labelled, Task
-from services.monitoring.models import Severity, VerdictState
+from services.monitoring.measures import Quality as Quality
+from services.monitoring.metrics import NAMES as NAMES
+from services.monitoring.metrics import Metric as Metric
+from services.monitoring.models import Figure, Severity, VerdictState
 from services.monitoring.series import Figures
 from services.monitoring.verdict import Judged, Rules
 from services.predictions import monitoring as log
-from services.predictions import reading
+from services.predictions import reading, shadowed
 
-Metric = Literal["accuracy", "mae"]
-_LEAST = 30
+LEAST = 30
 """Rows with a label from which on a figure is judged."""
-NAMES: Mapping[Metric, str] = {"accuracy": "accuracy", "mae": "mean absolute error"}
-_SURE = 0.975
 _SAME = 1e-9
 """Two figures that are nearer than this part of one are the same."""
 _LATE = 0.9
-_WORSE = {"accuracy": 0.10, "mae": 0.25}
-"""From which loss on it is severe: points of accuracy; share of the mean absolute error."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """One figure and between what it lies with 95 %."""
-
-    metric: Metric
-    value: float
-    low: float
-    high: float
-    rows: int
-    deviation: float
-    """Standard deviation of a row's hit (0 or 1) or absolute error."""
+_WORSE_SHARE, _WORSE_ERROR = 0.10, 0.25
+"""From which loss on it is severe: points of a share; a part of an error, or, of bias, of the
+standard deviation of errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +40,7 @@ class Bound:
 
     metric: Metric
     value: float
-    """The least accuracy, 0 to 1, or the greatest mean absolute error, in the label's unit."""
+    """The least share, 0 to 1, or the greatest error, in the label's unit; of bias either way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,32 +79,64 @@ def read(
     until: float,
     step_s: float,
     version: int | None = None,
+    *,
+    shadow: bool = False,
+    metric: Metric | None = None,
 ) -> Accuracy:
-    """Return how right a model's answers of a stretch of time were.
+    """Return how right a model's answers of a stretch of time were; of a shadow, its copies'.
+
+    ``metric``: what is wanted; see ``measures.quality``.
 
     Raises:
         PlatformError: The log cannot be read.
     """
-    found = labels.paired(log.labelled(home, project, model, since, until, version))
-    predictions = reading.count(home, project, model, since, until, version)
-    return measured(found, predictions, since, until, step_s)
+    found = labelled(home, project, model, since, until, version, shadow=shadow)
+    predictions = reading.count(home, project, model, since, until, version, shadow=shadow)
+    return measured(found, predictions, since, until, step_s, metric)
+
+
+def labelled(
+    home: Home,
+    project: str,
+    model: str,
+    since: float,
+    until: float,
+    version: int | None = None,
+    *,
+    shadow: bool = False,
+) -> Labelled:
+    """Return the rows of a stretch of time that have a label; of a shadow, its copies'.
+
+    Raises:
+        PlatformError: The log cannot be read.
+    """
+    if shadow and version is not None:
+        return labels.paired(shadowed.labelled(home, project, model, version, since, until)[1])
+    return labels.paired(log.labelled(home, project, model, since, until, version))
 
 
 def measured(
-    found: Labelled, predictions: int, since: float, until: float, step_s: float
+    found: Labelled,
+    predictions: int,
+    since: float,
+    until: float,
+    step_s: float,
+    metric: Metric | None = None,
 ) -> Accuracy:
     """Return what rows with labels come to; pure."""
-    errors = errors_of(found)
-    late = float(np.quantile(found.delay_s, _LATE)) if len(errors) else math.inf
+    rows = measures.rows_of(found)
+    count = len(rows.truth)
+    late = float(np.quantile(found.delay_s, _LATE)) if count else math.inf
     place = np.floor((found.at - since) / step_s).astype(int)
+    overall = measures.quality(rows, metric)
+    classes = None if overall is None else overall.classes
     points = []
     for number in np.unique(place):
         begin = since + float(number) * step_s
-        quality = _quality(found.task, errors[place == number])
+        quality = measures.quality(rows.part(place == number), metric, classes)
         if quality is not None:
             points.append(Point(begin, quality, begin + step_s + late > until))
-    overall = _quality(found.task, errors)
-    delay = float(np.median(found.delay_s)) if len(errors) else None
+    delay = float(np.median(found.delay_s)) if count else None
     said = _said(found, overall, predictions)
     return Accuracy(
         found.task, overall, tuple(points), predictions, found.requests, found.unusable,
@@ -127,27 +146,7 @@ def measured(
 
 def errors_of(found: Labelled) -> Figures:
     """Return a figure a row: 1 for a hit and 0 else, or the absolute error."""
-    if found.task == "classification":
-        pairs = zip(found.target, found.prediction, strict=True)
-        return np.array([truth == answer for truth, answer in pairs], dtype=float)
-    off: Figures = np.array(found.target, dtype=float) - np.array(found.prediction, dtype=float)
-    return np.abs(off)
-
-
-def _quality(task: Task, errors: Figures) -> Quality | None:
-    count = len(errors)
-    if not count:
-        return None
-    mean, deviation = float(errors.mean()), float(errors.std())
-    z = float(ndtri(_SURE))
-    if task == "regression":
-        half = z * deviation / math.sqrt(count)
-        return Quality("mae", mean, max(0.0, mean - half), mean + half, count, deviation)
-    middle = (mean + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(mean * (1 - mean) / count + (z / (2 * count)) ** 2)
-    return Quality(
-        "accuracy", mean, max(0.0, middle - half), min(1.0, middle + half), count, deviation
-    )
+    return measures.rows_of(found).errors
 
 
 def _said(found: Labelled, overall: Quality | None, predictions: int) -> str:
@@ -156,6 +155,7 @@ def _said(found: Labelled, overall: Quality | None, predictions: int) -> str:
         wrong = f"; {found.unusable:,} labels fit no answer" if found.unusable else ""
         return f"How right the answers were is not known: {share}{wrong}."
     said = f"{_figure(overall)} on {overall.rows:,} rows; {share}"
+    said += _without(overall)
     if found.unusable:
         said += f"; {found.unusable:,} labels fit no answer and are left out"
     if found.strange:
@@ -163,10 +163,20 @@ def _said(found: Labelled, overall: Quality | None, predictions: int) -> str:
     return f"{said}."
 
 
+def _without(one: Quality) -> str:
+    """Return what is left out of a mean over classes, as the end of a sentence."""
+    if not one.left_out:
+        return ""
+    many = "1 class" if one.left_out == 1 else f"{one.left_out:,} classes"
+    be = "is" if one.left_out == 1 else "are"
+    few = f"with fewer than {measures.FEWEST} labels"
+    return f"; {many} {few} {be} left out of the mean over classes"
+
+
 def _figure(one: Quality) -> str:
-    if one.metric == "accuracy":
-        return f"Accuracy {one.value:.1%} ({one.low:.1%} to {one.high:.1%})"
-    return f"Mean absolute error {one.value:.4g} ({one.low:.4g} to {one.high:.4g})"
+    name = NAMES[one.metric]
+    value, low, high = (metrics.told(one.metric, each) for each in (one.value, one.low, one.high))
+    return f"{name[:1].upper()}{name[1:]} {value} ({low} to {high})"
 
 
 def judge(
@@ -188,31 +198,46 @@ def judge(
         rules: The default ones when left out.
     """
     if now is None:
-        return _judged("unknown", "none", "How right the answers are is not known: no labels yet.")
+        said = "How right the answers are is not known: no labels yet."
+        return Judged("accuracy", (), None, "none", "unknown", said)
     past = expected if expected is not None and expected.metric == now.metric else None
     held = bound if bound is not None and bound.metric == now.metric else None
     said = f"{_figure(now)} on {now.rows:,} rows"
-    apart = _apart(now, expected, bound)
+    apart, without = _apart(now, expected, bound), _without(now)
+
+    def judged(state: VerdictState, severity: Severity, said: str) -> Judged:
+        return Judged("accuracy", (), None, severity, state, said, _told(now, past, held))
+
     if past is None and held is None:
-        return _judged("unknown", "none", f"{said}; {apart}.")
-    if now.rows < _LEAST:
-        return _judged("too few", "none", f"{said} only: {_LEAST} are wanted.")
+        return judged("unknown", "none", f"{said}; {apart}{without}.")
+    if now.size < LEAST:
+        few = f"{said} only{alike(now)}: {LEAST} are wanted{without}."
+        return judged("too few", "none", few)
     broken = held is not None and is_broken(now, held, rules)
     worse = past is not None and _is_worse(now, past, (rules or Rules()).level)
     parts = [said]
     parts += [_beside_bound(now, held, broken=broken)] if held else []
     parts += [_beside_past(past, worse=worse, alone=not broken)] if past else []
-    more = f"; {apart}" if (past, held) != (expected, bound) else ""
+    more = f"; {apart}{without}" if (past, held) != (expected, bound) else without
     if not broken and not worse:
-        return _judged("steady", "none", f"{', '.join(parts)}{more}.")
-    severe = past is not None and _loss(now, past) >= _WORSE[now.metric]
+        return judged("steady", "none", f"{', '.join(parts)}{more}.")
+    severe = past is not None and _is_severe(now, past)
     severity: Severity = "high" if broken or severe else "medium"
-    return _judged("drifted", severity, f"{', '.join(parts)}{more}; severity {severity}.")
+    return judged("drifted", severity, f"{', '.join(parts)}{more}; severity {severity}.")
 
 
 def is_broken(now: Quality, bound: Bound, rules: Rules | None = None) -> bool:
     """Return whether a figure is beyond a bound of its measure, at the level of the verdicts."""
     return _p_value(now, bound.value, 0.0) <= (rules or Rules()).level
+
+
+def alike(now: Quality) -> str:
+    """Return why rows are worth less than they are many, as the end of a phrase."""
+    if now.rows < LEAST:
+        return ""
+    if now.classes:
+        return f", of classes so rare that they are worth {now.size:.0f} of an even mix"
+    return f", which were asked together and are worth {now.size:.0f} that were not"
 
 
 def _apart(now: Quality, expected: Quality | None, bound: Bound | None) -> str:
@@ -232,7 +257,7 @@ def _apart(now: Quality, expected: Quality | None, bound: Bound | None) -> str:
 
 
 def _beside_bound(now: Quality, bound: Bound, *, broken: bool) -> str:
-    beyond = now.value < bound.value if now.metric == "accuracy" else now.value > bound.value
+    beyond = metrics.is_beyond(now.metric, now.value, bound.value)
     if broken or not beyond:
         return f"{'beyond' if broken else 'within'} the bound of {bound.value:g}"
     return f"beyond the bound of {bound.value:g}, which may be chance"
@@ -243,14 +268,17 @@ def _beside_past(past: Quality, *, worse: bool, alone: bool) -> str:
     return was if worse or not alone else f"as expected (it {was})"
 
 
-def _judged(state: VerdictState, severity: Severity, said: str) -> Judged:
-    return Judged("accuracy", (), None, severity, state, said)
+def _told(now: Quality, past: Quality | None, held: Bound | None) -> Figure:
+    return Figure(
+        now.metric, now.value, now.low, now.high, now.rows,
+        None if past is None else past.value, None if held is None else held.value,
+    )  # fmt: skip
 
 
 def _is_worse(now: Quality, expected: Quality, level: float) -> bool:
     if now.metric != expected.metric:
         return False
-    return _p_value(now, expected.value, expected.deviation**2 / expected.rows) <= level
+    return _p_value(now, expected.value, expected.deviation**2 / expected.size) <= level
 
 
 def _p_value(now: Quality, value: float, variance: float) -> float:
@@ -258,25 +286,37 @@ def _p_value(now: Quality, value: float, variance: float) -> float:
 
     A row of every kind is added (Agresti and Caffo 2000), so that a perfect past is no certainty.
     Of errors that are all the same the mean is certain, but for what floating point makes of it.
+    Bias is as bad to either side, so both sides count.
     """
-    worse = value - now.value if now.metric == "accuracy" else now.value - value
+    share = metrics.is_share(now.metric)
+    worse = value - now.value if share else abs(now.value) - abs(value)
     if worse <= _SAME * abs(value):
         return 1.0
     spread = now.deviation**2
-    if now.metric == "accuracy":
-        expected = (value * now.rows + 1) / (now.rows + 2)
+    if share:
+        expected = (value * now.size + 1) / (now.size + 2)
         spread = max(spread, expected * (1 - expected))
-    whole = spread / now.rows + variance
-    return 0.0 if whole <= 0 else float(ndtr(-worse / math.sqrt(whole)))
+    whole = spread / now.size + variance
+    sides = 2.0 if now.metric == "bias" else 1.0
+    return 0.0 if whole <= 0 else min(1.0, sides * float(ndtr(-worse / math.sqrt(whole))))
 
 
-def _loss(now: Quality, expected: Quality) -> float:
-    if now.metric == "accuracy":
-        return expected.value - now.value
-    return (now.value - expected.value) / expected.value if expected.value else math.inf
+def _is_severe(now: Quality, past: Quality) -> bool:
+    if metrics.is_share(now.metric):
+        return past.value - now.value >= _WORSE_SHARE
+    unit = now.deviation if now.metric == "bias" else past.value
+    return abs(now.value) - abs(past.value) >= _WORSE_ERROR * unit
 
 
-def of_values(target: Sequence[object], prediction: Sequence[object]) -> Quality | None:
-    """Return the figure of labels and answers that are at hand, as of evaluation data."""
-    found = labels.of_rows(target, prediction)
-    return _quality(found.task, errors_of(found))
+def of_values(
+    target: Sequence[object],
+    prediction: Sequence[object],
+    metric: Metric | None = None,
+    classes: Sequence[str] | None = None,
+) -> Quality | None:
+    """Return the figure of labels and answers that are at hand, as of evaluation data.
+
+    ``classes``: of a mean over classes, those that count, as of the figure it stands beside.
+    """
+    rows = measures.rows_of(labels.of_rows(target, prediction))
+    return measures.quality(rows, metric, classes)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Row, delete, select
 
@@ -95,6 +96,7 @@ def check(one: Baseline, now: float | None = None) -> None:
         raise InputError(f"{str(one.kind)[:40]!r} is no baseline.", f"There are {_listed(KINDS)}.")
     if one.kind == "season":
         _check_weeks(one.weeks)
+        _check_zone(one.zone)
     if (one.kind == "window") != (one.since is not None and one.until is not None):
         raise InputError(
             "A stretch of time goes with the baseline window, with begin and end, and with it "
@@ -111,6 +113,15 @@ def _check_weeks(weeks: object) -> None:
         raise InputError(
             f"{str(weeks)[:20]} weeks are no season to compare with; it is 1 to {MOST_WEEKS}."
         )
+
+
+def _check_zone(zone: str) -> None:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InputError(
+            f"{zone[:60]!r} is no time zone of this machine.", "Write it as Europe/Berlin, or UTC."
+        ) from error
 
 
 def _check_stretch(since: float, until: float, now: float) -> None:
@@ -132,7 +143,8 @@ def said(one: Baseline) -> str:
         return f"the predictions from {said_at(one.since)} to {said_at(one.until)}"
     if one.kind == "season":
         weeks = "week" if one.weeks == 1 else f"{one.weeks} weeks"
-        return f"the same hours of the {weeks} before"
+        zone = "" if one.zone == "UTC" else f", by the clock of {one.zone}"
+        return f"the same hours of the {weeks} before{zone}"
     return {
         "auto": "its evaluation data, or its first predictions where none was logged",
         "evaluation": "the evaluation data of its version",

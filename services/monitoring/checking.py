@@ -18,7 +18,8 @@ from services.engines.evidently.adapter import Evidently
 from services.engines.registry import build_engines
 from services.errors import MlopsError, NotFoundError, PlatformError
 from services.home import Home
-from services.monitoring import baselines, deployed, record
+from services.monitoring import baselines, deployed, primaries, record
+from services.monitoring import settings as strictness
 from services.monitoring.accuracy import Bound
 from services.monitoring.computing import Checked, Monitor
 from services.monitoring.deployed import Deployed
@@ -145,38 +146,49 @@ def _round(home: Home, asked: Asked, before: Record, say: Say, mlflow: "MLflow |
     settings = Settings()
     if mlflow is None:
         mlflow = cast("MLflow", _LateMLflow(home, settings))
-    versions = _versions_of(home, asked.names)
+    answering, copied = _versions_of(home, asked.names), deployed.shadows(home, asked.names)
     with (
         contextlib.closing(Journal.open(settings)) as journal,
         contextlib.closing(VerdictStore(home)) as store,
     ):
         chosen = baselines.all_chosen(journal)
         promised = objectives.said(journal)
-        monitor = Monitor(home, store, mlflow, Evidently(), say=say)
+        main = primaries.metrics_of({one[0] for one in (*answering, *copied)}, settings)
+        chosen_settings, evidently = strictness.all_said(journal), Evidently()
+        monitor = Monitor(home, store, mlflow, evidently, say=say)
         checked: dict[Deployed, Checked | MlopsError] = {}
         quiet: list[Deployed] = []
         looked: dict[str, Looked] = {}
-        for one in versions:
+        for one in (*answering, *copied):
             known = before.looked.get(record.key_of(*one))
             choice = chosen.get(f"{one[0]}.{one[1]}")
             wanted = asked.baseline or (choice.baseline if choice is not None else Baseline())
             bound = _bound(objectives.of(promised, one[0], one[1]))
+            held = strictness.of(chosen_settings, one[0], one[1])
+            monitor = Monitor(home, store, mlflow, evidently, held, say)
             at = time.time()
             try:
-                due = bool(asked.names) or known is None or known.bound != _word(bound)
+                due = bool(asked.names) or known is None or one in copied or (
+                    (known.bound, known.settings) != (_word(bound), held.as_json())
+                )  # fmt: skip
                 if known is not None and not due and not _is_due(home, known, wanted, at):
                     quiet.append(one)
                     looked[known.key] = replace(known, at=at)
                     continue
                 checked[one] = monitor.check(
-                    *one, baseline=wanted, report=asked.report, bound=bound, now=at
-                )
+                    *one, baseline=wanted, report=asked.report, bound=bound,
+                    metric=main.get(one[0]), now=at, shadow=one in copied,
+                    versions=max(1, sum(other[:2] == one[:2] for other in answering)),
+                )  # fmt: skip
             except MlopsError as error:
                 checked[one] = error
             except Exception as error:
                 logger.exception("The check of %s failed.", one)
                 checked[one] = _defect(error)
-            after = replace(_looked(one, at, wanted, checked[one], known), bound=_word(bound))
+            after = replace(
+                _looked(one, at, wanted, checked[one], known), bound=_word(bound),
+                settings=held.as_json(),
+            )  # fmt: skip
             looked[after.key] = after
         monitor.forget(time.time())
     _note(home, asked, began, looked)

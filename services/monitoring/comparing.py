@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from services.monitoring import distances, significance, spreads, texts
+from services.monitoring import distances, significance, spreads, texts, vectors, wholes
 from services.monitoring.models import Histogram, Kind
 from services.monitoring.series import Codes, Figures, Series
 from services.monitoring.significance import effective
@@ -30,10 +30,20 @@ class Difference:
     """``significance.effective`` of what the rows of both are worth."""
     direction: str = ""
     """Of figures: ``up`` or ``down``, by the means; of texts: what of them moved."""
+    shown: tuple[Histogram, Histogram] | None = None
+    """Then and now, where not the values are drawn: of vectors, by what was learned of them."""
 
 
-def compare(reference: Series, current: Series) -> Difference:
-    """Compare two samples of a column that both have values; the kind is the reference's."""
+def compare(reference: Series, current: Series, threshold: float) -> Difference:
+    """Compare two samples of a column that both have values; the kind is the reference's.
+
+    Args:
+        reference: Then.
+        current: Now.
+        threshold: From which effect on a difference is large: of texts large ones go first.
+    """
+    if reference.kind == "text":
+        return _texts(reference, current, threshold)
     return _KINDS[reference.kind](reference, current)
 
 
@@ -168,8 +178,11 @@ def _worth(ones: Figures | None, codes: Codes, requests: Codes | None) -> float:
     return significance.worth(ones[codes], requests)
 
 
-def _texts(reference: Series, current: Series) -> Difference:
-    """Compare each figure of texts; the clearest counts, corrected for their number."""
+def _texts(reference: Series, current: Series, threshold: float) -> Difference:
+    """Compare each figure of texts, and which words they are of; the clearest counts.
+
+    It is corrected for their number. Large differences go before small ones that are surer.
+    """
     measured = texts.described(list(reference.values), list(current.values))
     found: list[Difference] = []
     for name, (then, now, step) in measured.items():
@@ -177,16 +190,33 @@ def _texts(reference: Series, current: Series) -> Difference:
         if not len(then):
             continue
         one = _moved(then, now, asked, current.requests)
-        p_value = min(1.0, one.p_value * len(measured))
-        found.append(
-            Difference(one.effect, f"{one.measure} in {name}", p_value, one.size, one.direction)
-        )
-    return min(found, key=lambda one: (one.p_value, -one.effect))
+        found.append(replace(one, measure=f"{one.measure} in {name}"))
+    words = _wholes(*(_in_words(one) for one in (reference, current)))
+    found.append(replace(words, measure=f"{words.measure} in its words", shown=None))
+    best = min(found, key=lambda one: (one.effect < threshold, one.p_value, -one.effect))
+    return replace(best, p_value=min(1.0, best.p_value * (len(measured) + 1)))
+
+
+def _in_words(one: Series) -> Series:
+    """Return texts as vectors, at most as many as of those."""
+    chosen = vectors.evenly(len(one.values))
+    asked = None if one.requests is None else one.requests[chosen]
+    rows = texts.in_words([one.values[place] for place in chosen])
+    return Series(one.name, one.role, "vector", rows, np.ones(len(rows), dtype=bool), asked)
+
+
+def _wholes(reference: Series, current: Series) -> Difference:
+    found = wholes.moved(reference, current)
+    return Difference(
+        found.effect, wholes.MEASURE, found.p_value, effective(*found.worth), found.said,
+        found.shown,
+    )  # fmt: skip
 
 
 _KINDS: Mapping[Kind, Callable[[Series, Series], Difference]] = {
     "numeric": _figures,
     "embedding": _figures,
     "category": _categories,
-    "text": _texts,
+    "vector": _wholes,
+    "picture": _wholes,
 }

@@ -16,28 +16,29 @@ from services.engines.evidently.models import Report
 from services.errors import EngineError, MlopsError, PlatformError
 from services.home import Home
 from services.monitoring import (
-    accuracy,
     exporting,
     exporting_labels,
     folder,
     hashed,
+    labelled,
     reference,
+    vectors,
     windows,
 )
-from services.monitoring.accuracy import Bound, Quality
+from services.monitoring.accuracy import Bound
+from services.monitoring.labelled import Seen
 from services.monitoring.limits import REPORT_DAYS, VERDICT_DAYS
-from services.monitoring.models import Family, Verdict
-from services.monitoring.reference import ANSWER, LABEL, Baseline, Reference
+from services.monitoring.metrics import Metric
+from services.monitoring.models import Family, Settings, Verdict
+from services.monitoring.reference import Baseline, Reference
 from services.monitoring.store import VerdictStore, verdict_id
 from services.monitoring.verdict import Judged, Rules, judge
-from services.monitoring.windows import LONGEST_S, Window
+from services.monitoring.windows import Window
 
 if TYPE_CHECKING:
     from services.engines.mlflow.adapter import MLflow
 
 _DAY_S = 86_400.0
-_LABELS = 200
-"""Rows with a label in a day from which on older ones are left out."""
 _LOOKED_BACK = 200
 """Checks among which the last that came to something is looked for: a week of them."""
 
@@ -63,7 +64,7 @@ class Monitor:
         store: VerdictStore,
         mlflow: "MLflow | None" = None,
         evidently: Evidently | None = None,
-        rules: Rules | None = None,
+        settings: Settings | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Begin.
@@ -73,11 +74,15 @@ class Monitor:
             store: Where verdicts are kept.
             mlflow: Has the evaluation data; None: only what was fetched before.
             evidently: Writes full reports; None: nobody does.
-            rules: The default ones when left out.
+            settings: How strictly it judges; the default ones when left out.
             say: Is told how far a check is.
         """
         self._home, self._store, self._mlflow = home, store, mlflow
-        self._evidently, self._rules, self._say = evidently, rules or Rules(), say
+        self._evidently, self._say = evidently, say
+        self._settings = settings or Settings()
+        self._rules = Rules(
+            alarms_a_day=self._settings.alarms_a_day, threshold=self._settings.threshold
+        )
 
     def forget(self, now: float) -> None:
         """Forget verdicts older than ``VERDICT_DAYS`` and reports older than ``REPORT_DAYS``.
@@ -98,7 +103,10 @@ class Monitor:
         baseline: Baseline | None = None,
         report: bool | None = None,
         bound: Bound | None = None,
+        metric: Metric | None = None,
         now: float | None = None,
+        shadow: bool = False,
+        versions: int = 1,
     ) -> Checked:
         """Look at what came since the last check, and keep the verdicts.
 
@@ -109,27 +117,40 @@ class Monitor:
             baseline: What it is compared with; ``auto`` when left out.
             report: Whether Evidently writes its report; None: where it is worth its seconds.
             bound: What is promised of how right it is; None: nothing is.
+            metric: What that is measured by where nothing is promised; None: what labels give.
             now: The end of the window, seconds since 1970.
+            shadow: Whether it answers nobody: copies of requests are looked at.
+            versions: How many of the deployment answer: they share its false alarms.
 
         Raises:
             PlatformError: The log cannot be read, or the verdicts cannot be kept.
         """
+        rules = replace(self._rules, versions=versions)
         at = time.time() if now is None else now
         wanted = baseline or Baseline()
         last = self._looked_at(project, model, version)
         self._say(f"Predictions of version {version} of {model} are read and compared")
         fault: MlopsError | None
-        chosen, window, fault = self._chosen(project, model, version, wanted, last, at)
-        judged = self._judged(chosen, window, wanted)
-        right, since = self._accuracy(project, model, version, at, chosen, bound)
-        judged.append(right)
-        verdicts = _verdicts(judged, (project, model, version), window, chosen, at)
+        chosen, window, fault = self._chosen(
+            project, model, version, wanted, last, at, shadow=shadow
+        )
+        mine = self._home, project, model
+        metric = metric if bound is None else bound.metric
+        seen = labelled.read(*mine, version, at, chosen, metric=metric, shadow=shadow)
+        window = replace(window, table=vectors.beside(*mine, window.table, shadow=shadow))
+        if chosen is not None:
+            chosen = replace(chosen, table=vectors.beside(*mine, chosen.table))
+        judged = self._judged(chosen, window, wanted, seen, rules)
+        judged.append(seen.judged(bound, rules))
+        of_labels = seen.window.since, seen.window.until
+        of = project, model, version
+        verdicts = _verdicts(judged, of, window, chosen, at, self._settings)
         written = None
         wanted_report = report
         if report is None:
             wanted_report = self._wants_report(verdicts, at, fresh=window.fresh > 0)
         if chosen is not None and len(window.table) and wanted_report:
-            written, failed = self._reported(verdicts[0], chosen, window, since)
+            written, failed = self._reported(verdicts[0], chosen, window, of_labels)
             fault = failed or fault
         if written is None:
             self._store.record(verdicts)
@@ -160,22 +181,25 @@ class Monitor:
         wanted: Baseline,
         last: float | None,
         at: float,
+        *,
+        shadow: bool,
     ) -> tuple[Reference | None, Window, MlopsError | None]:
         """Return the reference, the window, and why the evaluation data could not be asked for."""
         of = self._home, project, model
         chosen, no_data, fault = self._logged(project, model, version, wanted)
-        window = windows.read(*of, version, at, last)
+        window = windows.read(*of, version, at, last, shadow=shadow)
         if wanted.kind == "auto" and (chosen is None or hashed.is_hashed(window.table)):
             # Not while MLflow is away: another baseline for an hour would look like drift.
             chosen = None if fault else reference.first(*of, version)
         elif wanted.kind == "first":
             chosen = reference.first(*of, version)
         elif wanted.kind == "window":
-            chosen = reference.of_window(*of, wanted.since or 0.0, wanted.until or at)
+            chosen = reference.of_window(*of, wanted.since or 0.0, wanted.until or at, version)
         elif wanted.kind == "season":
-            chosen = reference.season(*of, window.since or at - 3600.0, at, wanted.weeks)
+            chosen = reference.season(*of, version, window.since or at - 3600.0, at, wanted)
         if chosen is not None and chosen.until is not None:
-            window = windows.read(*of, version, at, last, chosen.until)
+            window = windows.read(*of, version, at, last, chosen.until, shadow=shadow)
+        no_data |= set(self._settings.ignored)
         return chosen.leaving_out(no_data) if chosen is not None else None, window, fault
 
     def _logged(
@@ -195,33 +219,19 @@ class Monitor:
             return None, nothing, error
         return found, found.ignored if found is not None else nothing, None
 
-    def _judged(self, chosen: Reference | None, window: Window, wanted: Baseline) -> list[Judged]:
+    def _judged(
+        self,
+        chosen: Reference | None,
+        window: Window,
+        wanted: Baseline,
+        seen: Seen,
+        rules: Rules,
+    ) -> list[Judged]:
         if chosen is None:
             return [_unknown(kind, _nothing_to_compare(wanted)) for kind in _KINDS]
         if not len(window.table):
             return [_unknown(kind, _NOBODY) for kind in _KINDS]
-        return judge(chosen, window.table, self._rules)
-
-    def _accuracy(
-        self,
-        project: str,
-        model: str,
-        version: int,
-        at: float,
-        chosen: Reference | None,
-        bound: Bound | None,
-    ) -> tuple[Judged, float]:
-        """Judge the last day that has labels enough, else a week, by the evaluation's figure.
-
-        Returns the verdict, and since when predictions are judged by it.
-        """
-        of, since = (self._home, project, model), at - _DAY_S
-        found = accuracy.read(*of, since, at, _DAY_S, version)
-        if found.overall is None or found.overall.rows < _LABELS:
-            since = at - LONGEST_S
-            found = accuracy.read(*of, since, at, _DAY_S, version)
-        judged = accuracy.judge(found.overall, _expected(chosen), bound, self._rules)
-        return (judged if found.overall else replace(judged, said=found.said)), since
+        return judge(chosen, window.table, rules, seen.truth)
 
     def _wants_report(self, verdicts: Sequence[Verdict], at: float, *, fresh: bool) -> bool:
         """Return whether a report is worth its seconds: the day's first, and at each change.
@@ -246,11 +256,15 @@ class Monitor:
         )
 
     def _reported(
-        self, verdict: Verdict, chosen: Reference, window: Window, since: float
+        self,
+        verdict: Verdict,
+        chosen: Reference,
+        window: Window,
+        of_labels: tuple[float, float],
     ) -> tuple[Report | None, MlopsError | None]:
         """Have Evidently write its report; a verdict stands without it.
 
-        ``since``: from when on answers are shown beside their labels.
+        ``of_labels``: the stretch of time of which answers are shown beside their labels.
         """
         made = exporting.tables(chosen, window.table)
         if self._evidently is None or not made.columns:
@@ -259,7 +273,7 @@ class Monitor:
         try:
             with tempfile.TemporaryDirectory(prefix="mlops-monitoring-") as place:
                 of = verdict.project, verdict.model, verdict.version
-                found = exporting_labels.read(self._home, *of, since, verdict.computed_at)
+                found = exporting_labels.read(self._home, *of, *of_labels)
                 beside = exporting_labels.tables(found, chosen)
                 asked = exporting.question(self._home, made, verdict, Path(place), *beside)
                 return self._evidently.report(asked), None
@@ -289,23 +303,18 @@ def _verdicts(
     window: Window,
     chosen: Reference | None,
     at: float,
+    settings: Settings,
 ) -> list[Verdict]:
-    said = chosen.said if chosen else ""
+    said, left_out = (chosen.said, sorted(chosen.ignored)) if chosen else ("", [])
+    held = {**settings.as_json(), "ignored": left_out}
     return [
         Verdict(
             verdict_id(at), *of, one.kind, at, said, window.since, window.until,
             len(window.table), one.columns, one.share, one.severity, one.state, one.said,
+            held_to=held, figure=one.figure,
         )
         for one in judged
     ]  # fmt: skip
-
-
-def _expected(chosen: Reference | None) -> Quality | None:
-    """Return how right the model was on its evaluation data, where labels were logged with it."""
-    if chosen is None or not {LABEL, ANSWER} <= set(chosen.table.column_names):
-        return None
-    pair = (chosen.table[name].to_pylist() for name in (LABEL, ANSWER))
-    return accuracy.of_values(*pair)
 
 
 def _nothing_to_compare(wanted: Baseline) -> str:

@@ -144,6 +144,20 @@ def versions(store: VerdictStore, project: str, model: str) -> tuple[int, ...]:
     return tuple(row[0] for row in store.ask(asked))
 
 
+def reported(store: VerdictStore, project: str, model: str, version: int) -> Summary | None:
+    """Return a verdict of a version's newest check whose full report is kept; None: there is none.
+
+    Raises:
+        PlatformError: The index cannot be read.
+    """
+    asked = select(_verdicts).where(
+        _verdicts.c.project == project, _verdicts.c.model == model,
+        _verdicts.c.version == version, _verdicts.c.report.is_not(None),
+    )  # fmt: skip
+    found = store.summaries(asked.order_by(_verdicts.c.number.desc()).limit(1))
+    return found[0] if found else None
+
+
 def _rank() -> Any:  # noqa: ANN401
     """Return the place of a verdict's degree, as SQL."""
     state, severity = _verdicts.c.state, _verdicts.c.severity

@@ -30,6 +30,22 @@ def versions(home: Home, names: Iterable[str] = ()) -> tuple[Deployed, ...]:
     )
 
 
+def shadows(home: Home, names: Iterable[str] = ()) -> tuple[Deployed, ...]:
+    """Return the versions that are asked a copy of each request, and answer nobody.
+
+    Args:
+        home: As of ``versions``.
+        names: As of ``versions``.
+    """
+    found = routes.read(home)
+    wanted = set(names)
+    return tuple(
+        (route.project, route.model, route.shadow)
+        for name, route in sorted((found.endpoints if found else {}).items())
+        if route.shadow is not None and (not wanted or name in wanted)
+    )
+
+
 def documents(one: Deployed, came: Checked | MlopsError) -> list[dict[str, Any]]:
     """Return a line a verdict, or one that says why there is none."""
     project, model, version = one

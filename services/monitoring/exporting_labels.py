@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.home import Home
-from services.monitoring import labels
+from services.monitoring import labelled, labels
 from services.monitoring.labels import Labelled, Task
-from services.monitoring.reference import ANSWER, LABEL, Reference
+from services.monitoring.reference import Reference
 from services.predictions import monitoring as log
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def tables(found: Labelled, chosen: Reference) -> tuple[Beside | None, tuple[str
     """Return the tables, None where there is nothing to show, and what is to be said of that."""
     if not found.target:
         return None, ()
-    then = _of_reference(chosen)
+    then = labelled.of_reference(chosen)
     classes = {*found.target, *found.prediction}
     if found.task == "classification" and len(classes) > CLASSES:
         said = f"Labels have {len(classes):,} different values: they are not drawn beside answers."
@@ -75,12 +75,6 @@ def written(beside: Beside, place: Path) -> tuple[Path | None, Path]:
     reference = place / "labels-reference.parquet"
     pq.write_table(beside.reference, reference)
     return reference, current
-
-
-def _of_reference(chosen: Reference) -> Labelled | None:
-    if not {LABEL, ANSWER} <= set(chosen.table.column_names):
-        return None
-    return labels.of_rows(*(chosen.table[name].to_pylist() for name in (LABEL, ANSWER)))
 
 
 def _table(target: Sequence[Any], prediction: Sequence[Any]) -> "pa.Table":

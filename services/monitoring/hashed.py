@@ -15,13 +15,18 @@ _HASH = re.compile(r"[0-9a-f]{32}")
 _LOOKED_AT = 20
 
 
+def is_hash(value: object) -> bool:
+    """Return whether a value looks as a hash does."""
+    return isinstance(value, str) and _HASH.fullmatch(value) is not None
+
+
 def is_hashed(table: "pa.Table") -> bool:
     """Return whether every value is a hash, by the newest rows: see ``predictions.privacy``."""
     newest = table.slice(max(0, len(table) - _LOOKED_AT))
     found = 0
     for name in series.names(newest):
         for value in newest[name].drop_null().to_pylist():
-            if not isinstance(value, str) or not _HASH.fullmatch(value):
+            if not is_hash(value):
                 return False
             found += 1
     return found > 0

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.monitoring import series
 from services.monitoring.series import Codes, Figures, Series
@@ -32,10 +31,11 @@ def of(table: "pa.Table") -> Mapping[str, float]:
     answer = _answer([one for one in read.values() if one.role == "output"])
     if answer is None:
         return {}
+    columns = _columns(answer)
     found = {
         name: ratio
         for name, one in read.items()
-        if one.role == "input" and (ratio := _ratio(one, answer)) is not None
+        if one.role == "input" and (ratio := _ratio(one, columns[one.present])) is not None
     }
     whole = sum(found.values())
     return {name: ratio / whole for name, ratio in found.items()} if whole > 0 else {}
@@ -60,13 +60,11 @@ def _different(one: Series) -> int:
     return len(np.unique(one.values.astype(str)))
 
 
-def _ratio(one: Series, answer: Series) -> float | None:
-    values = answer.values[one.present]
+def _ratio(one: Series, columns: Figures) -> float | None:
     groups = _groups(one)
     count, parts = len(groups), len(np.unique(groups))
     if count < _LEAST or parts >= count:
         return None
-    columns = _columns(answer, values)
     whole = float(((columns - columns.mean(axis=0)) ** 2).sum())
     if parts < 2 or whole <= 0:
         return 0.0
@@ -86,8 +84,8 @@ def _groups(one: Series) -> Codes:
     return np.searchsorted(cuts, one.values.astype(float), side="right").astype(np.int64)
 
 
-def _columns(answer: Series, values: NDArray[np.object_] | Figures) -> Figures:
+def _columns(answer: Series) -> Figures:
     if answer.kind != "category":
-        return values.astype(float)[:, None]
-    labels, codes = np.unique(values.astype(str), return_inverse=True)
+        return answer.values.astype(float)[:, None]
+    labels, codes = np.unique(answer.values.astype(str), return_inverse=True)
     return np.eye(len(labels))[codes]

@@ -3,18 +3,18 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
+from services.monitoring.metrics import Task as Task
 from services.monitoring.series import Codes, Figures
 from services.predictions import columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Task = Literal["classification", "regression"]
 _WANTED = ("id", "said_at", "predicted_at", "version", "kept", "label", "outputs")
 _CLASSES = 100
 """Different whole numbers up to which labels are classes."""

@@ -4,15 +4,18 @@ Times: seconds since 1970. None: not measured, or not known.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Self
+
+from services.monitoring.limits import THRESHOLD
 
 Severity = Literal["none", "low", "medium", "high"]
 State = Literal["steady", "drifted", "too few", "missing", "new", "constant", "empty", "failed"]
 """Of a column. ``too few``: a large shift would not be seen in so few rows; ``failed``: it cannot
 be compared, the sentence says why."""
 Role = Literal["input", "output"]
-Kind = Literal["numeric", "category", "text", "embedding"]
+Kind = Literal["numeric", "category", "text", "embedding", "vector", "picture"]
+"""``embedding``: a figure of a vector, as an element; ``vector``, ``picture``: a whole one."""
 Family = Literal["data", "prediction", "quality", "accuracy"]
 """``data``: inputs; ``prediction``: outputs; ``quality``: empty, missing, new, of another type."""
 VerdictState = Literal["steady", "drifted", "too few", "unknown"]
@@ -29,6 +32,8 @@ class Baseline:
     until: float | None = None
     weeks: int = 4
     """Of ``season``: how many weeks back."""
+    zone: str = "UTC"
+    """Of ``season``: in which time zone the hours are the same, as ``Europe/Berlin``."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -38,6 +43,28 @@ class Baseline:
     def from_json(cls, said: Mapping[str, Any]) -> Self:
         """Return what ``as_json`` wrote."""
         return cls(**{name: said[name] for name in cls.__dataclass_fields__ if name in said})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How strictly a deployment is judged. The defaults are those where nobody said anything."""
+
+    ignored: tuple[str, ...] = ()
+    """Inputs that are not compared, as ``input.NAME``: beside those that training said are none."""
+    threshold: float = THRESHOLD
+    """From which effect on a significant shift of a column counts, in the unit of its measure."""
+    alarms_a_day: float = 0.01
+    """False alarms of a deployment in a day, at most, of undrifted data."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return them as plain values."""
+        return {**asdict(self), "ignored": list(self.ignored)}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Self:
+        """Return what ``as_json`` wrote; unknown keys are of a later version and left out."""
+        known = {name: said[name] for name in cls.__dataclass_fields__ if name in said}
+        return cls(**{**known, "ignored": tuple(known.get("ignored", ()))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +112,22 @@ class ColumnVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """How right answers were, in a measure of ``services.monitoring.metrics``."""
+
+    metric: str
+    value: float
+    low: float
+    """Between this and ``high`` it lies with 95 %."""
+    high: float
+    rows: int
+    expected: float | None
+    """The same of the baseline; None: it has no labels of this kind."""
+    bound: float | None
+    """What is promised of it; None: nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a window of predictions says beside its baseline."""
 
@@ -108,6 +151,11 @@ class Verdict:
     said: str
     report: str | None = None
     """Of the kept HTML, below ``MLOPS_HOME/monitoring``."""
+    held_to: Mapping[str, Any] = field(default_factory=dict)
+    """By which ``Settings`` it was judged; what training left out is among ``ignored``. Empty: not
+    noted."""
+    figure: Figure | None = None
+    """Of ``accuracy``; None while no label came."""
 
     def with_report(self, report: str | None) -> "Verdict":
         """Return it with where its full report is kept."""
@@ -122,6 +170,8 @@ class Verdict:
         """Return what ``as_json`` wrote; unknown keys are of a later version and left out."""
         known = {name: said[name] for name in cls.__dataclass_fields__ if name in said}
         known["columns"] = tuple(ColumnVerdict.from_json(one) for one in known["columns"])
+        figure = known.get("figure")
+        known["figure"] = None if figure is None else Figure(**figure)
         return cls(**known)
 
     def named(self, state: State) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import orjson
 
 from services.home import Home
 from services.monitoring import folder
+from services.monitoring.models import Settings
 
 FORMAT = 1
 
@@ -37,6 +38,8 @@ class Looked:
     hint: str = ""
     bound: str = ""
     """What was promised of how right it is, as ``mae 3.5``; empty: nothing was."""
+    settings: Mapping[str, Any] = field(default_factory=lambda: Settings().as_json())
+    """How strictly it was judged: ``settings.Settings.as_json``."""
 
     @property
     def key(self) -> str:

@@ -10,15 +10,16 @@ import os
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import orjson
 
-from services.errors import EngineProtocolError
+from services.errors import EngineError, EngineProtocolError, PlatformError
 from services.home import Home
-from services.monitoring import folder, importance, series
+from services.monitoring import folder, importance, series, vectors
 from services.monitoring.models import Baseline as Baseline
 from services.predictions import monitoring as log
 from services.predictions.typed import Builder
@@ -34,7 +35,9 @@ ROWS = 10_000
 """Of a reference, at most: a sample of more."""
 FIRST = 2000
 """Predictions of a version that become its baseline where there is no evaluation data."""
-_DAY_S, _WEEK_S = 86_400.0, 604_800.0
+_DAY_S = 86_400.0
+_OWN = 200
+"""Rows that a version answered, from which on they alone are a baseline of all versions' rows."""
 _SAID = b"mlops.said"
 
 
@@ -84,8 +87,19 @@ def evaluation(
     """
     path = folder.reference(home, project, model, f"version-{version}")
     kept = _kept(path)
-    if kept is not None or mlflow is None:
+    if mlflow is None or (kept is not None and not vectors.lacks(kept.table)):
         return kept
+    try:
+        return _fetched(path, mlflow, project, model, version) or kept
+    except (EngineError, PlatformError):
+        if kept is None:
+            raise
+        return kept  # of a release that kept no vectors: what it has does meanwhile
+
+
+def _fetched(
+    path: Path, mlflow: "MLflow", project: str, model: str, version: int
+) -> Reference | None:
     run_id = mlflow.version_of(project, model, version).run_id
     if run_id is None:
         return None
@@ -147,6 +161,7 @@ def parse(content: bytes) -> "tuple[pa.Table, str]":
         rows = int(said["rows"])
         inputs, outputs = (orjson.dumps(said[side]).decode() for side in ("inputs", "outputs"))
         revision = str(said.get("data_revision") or "")
+        values = {"input": said["inputs"], "output": said["outputs"]}
         beside = _beside(said, rows)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _unreadable() from error
@@ -156,8 +171,8 @@ def parse(content: bytes) -> "tuple[pa.Table, str]":
     if table is None:
         raise _unreadable()
     table = table.select(list(series.names(table)))
-    for name, values in beside.items():
-        table = table.append_column(name, [values])
+    for name, column in {**beside, **vectors.of_values(values, table.column_names, rows)}.items():
+        table = table.append_column(name, [column])
     return table, revision
 
 
@@ -187,18 +202,16 @@ def _unreadable() -> EngineProtocolError:
 
 
 def of_window(
-    home: Home, project: str, model: str, since: float, until: float, version: int | None = None
+    home: Home, project: str, model: str, since: float, until: float, version: int
 ) -> Reference | None:
     """Return a stretch of the prediction log; None when it has no rows.
 
     Raises:
         PlatformError: The log cannot be read.
     """
-    table = log.features(home, project, model, version, since, until, sample=ROWS)
-    if not len(table):
-        return None
+    table = log.features(home, project, model, None, since, until, sample=ROWS)
     said = f"the predictions from {_moment(since)} to {_moment(until)} UTC"
-    return made(table, said, until)
+    return _of_all(table, said, version, until)
 
 
 def first(home: Home, project: str, model: str, version: int) -> Reference | None:
@@ -217,7 +230,7 @@ def first(home: Home, project: str, model: str, version: int) -> Reference | Non
     table = _oldest(home, project, model, version)
     if table is None:
         return None
-    table = table.sort_by("answered_at").slice(0, FIRST)
+    table = vectors.beside(home, project, model, table.sort_by("answered_at").slice(0, FIRST))
     newest: Any = pc.max(table["answered_at"])
     until = (newest.cast(pa.int64()).as_py() + 1) / 1e6
     said = f"the first {FIRST:,} rows that version {version} was asked (until {_moment(until)} UTC)"
@@ -239,27 +252,54 @@ def _oldest(home: Home, project: str, model: str, version: int) -> "pa.Table | N
 
 
 def season(
-    home: Home, project: str, model: str, since: float, until: float, weeks: int
+    home: Home, project: str, model: str, version: int, since: float, until: float, wanted: Baseline
 ) -> Reference | None:
-    """Return the same hours of the weeks before, all versions; None when there are no rows.
+    """Return the same hours of the weeks before; None when there are no rows.
+
+    The hours are those of the wall clock in the baseline's zone: they stay the same when summer
+    time begins or ends in between.
 
     Raises:
         PlatformError: The log cannot be read.
     """
     import pyarrow as pa
 
-    parts = [
-        log.features(
-            home, project, model, None, since - week * _WEEK_S, until - week * _WEEK_S,
-            sample=ROWS // weeks,
-        )
-        for week in range(1, weeks + 1)
-    ]  # fmt: skip
+    parts = []
+    for week in range(1, wanted.weeks + 1):
+        hours = (_weeks_before(at, week, wanted.zone) for at in (since, until))
+        parts.append(log.features(home, project, model, None, *hours, sample=ROWS // wanted.weeks))
     parts = [part for part in parts if len(part)]
     if not parts:
         return None
     table = pa.concat_tables(parts, promote_options="permissive")
-    return made(table, f"the same hours of the {len(parts)} weeks before")
+    zone = "" if wanted.zone == "UTC" else f", by the clock of {wanted.zone}"
+    return _of_all(table, f"the same hours of the {len(parts)} weeks before{zone}", version)
+
+
+def _weeks_before(at: float, weeks: int, zone: str) -> float:
+    """Return the same moment of the wall clock, so many weeks before."""
+    there = datetime.fromtimestamp(at, ZoneInfo(zone))
+    return (there - timedelta(weeks=weeks)).timestamp()
+
+
+def _of_all(
+    table: "pa.Table", said: str, version: int, until: float | None = None
+) -> Reference | None:
+    """Return rows of all versions: what was asked of each, and what this one answered.
+
+    Another version answers otherwise, which is no drift. Where this one answered too few of them
+    its answers are not compared.
+    """
+    import pyarrow.compute as pc
+
+    if not len(table):
+        return None
+    own = table.filter(pc.equal(table["version"], version))
+    if len(own) >= min(_OWN, len(table)):
+        return made(own, said, until)
+    answers = [name for name in series.names(table) if name.startswith("output.")]
+    said = f"{said} (version {version} answered too few of them)"
+    return Reference(table, said, importance.of(table), until, frozenset(answers))
 
 
 def _moment(at: float) -> str:

@@ -1,6 +1,7 @@
 """Texts as figures that can be compared: how long, of which words and signs."""
 
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -29,6 +30,25 @@ def described(
         **{name: (then, now, 1) for name, then, now in pairs},
         "share of words the baseline has not": unseen,
     }
+
+
+WORDS = 256
+"""Places into which words are dealt: two may share one, which blurs and does no harm."""
+
+
+def in_words(texts: Sequence[str]) -> Figures:
+    """Return which words texts are of, a row each, of length 1: their counts by hash, signed.
+
+    So no vocabulary is kept (Weinberger and others 2009, "Feature hashing").
+    """
+    found: Figures = np.zeros((len(texts), WORDS))
+    for row, words in zip(found, _words(texts), strict=True):
+        for word in words:
+            code = zlib.crc32(word.encode("utf-8", "replace"))
+            row[code % WORDS] += 1.0 if code & WORDS else -1.0
+    lengths = np.sqrt((found**2).sum(axis=1, keepdims=True))
+    found /= np.where(lengths > 0, lengths, 1.0)
+    return found
 
 
 def _words(texts: Sequence[str]) -> list[list[str]]:

@@ -10,10 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from services.monitoring import comparing, quality, significance, weights, wording
+from services.monitoring import comparing, quality, significance, weights, wholes, wording
 from services.monitoring.comparing import Difference
 from services.monitoring.limits import THRESHOLD
-from services.monitoring.models import ColumnVerdict, Family, Role, Severity, VerdictState, is_moved
+from services.monitoring.models import (
+    ColumnVerdict,
+    Family,
+    Figure,
+    Role,
+    Severity,
+    VerdictState,
+    is_moved,
+)
 from services.monitoring.pairs import Pair, paired
 from services.monitoring.reference import Reference
 
@@ -33,14 +41,16 @@ class Rules:
     alarms_a_day: float = 0.01
     """False alarms of a deployment in a day, at most, of undrifted data."""
     checks_a_day: float = 24.0
+    versions: int = 1
+    """Of the deployment that answer and are checked: beside a canary two share its alarms."""
     threshold: float = THRESHOLD
     newest: int = 2000
     """Rows of the second look: a shift that is younger than the window shows in the newest."""
 
     @property
     def level(self) -> float:
-        """Return the significance level of one verdict: the four of a check share a day's."""
-        return self.alarms_a_day / self.checks_a_day / 4
+        """Return the significance level of one verdict: all of a deployment's share a day's."""
+        return self.alarms_a_day / self.checks_a_day / self.versions / 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +63,35 @@ class Judged:
     severity: Severity
     state: VerdictState
     said: str
+    figure: Figure | None = None
+    """Of how right answers were."""
 
 
-def judge(reference: Reference, window: "pa.Table", rules: Rules | None = None) -> list[Judged]:
+def judge(
+    reference: Reference, window: "pa.Table", rules: Rules | None = None, truth: Pair | None = None
+) -> list[Judged]:
     """Return the verdicts on inputs, outputs and quality.
 
     Args:
         reference: What the columns are to be like.
         window: The predictions looked at, oldest first: ``predictions.monitoring.features``.
         rules: The default ones when left out.
+        truth: What ought to have been answered, where labels came: one more output.
     """
     held = rules or Rules()
     pairs = paired(reference.table, window, held.newest, reference.ignored)
-    known = reference.importance
+    vectors = wholes.paired(reference.table, window, reference.ignored)
+    unseen = wholes.unseen(reference.table, window, reference.ignored)
+    known = {**reference.importance, **wholes.importances(vectors, reference.importance)}
+    compared = [*pairs, *vectors]
+    filled = [*pairs, *(one for one in vectors if one.fault)]
+    answers = [*compared, truth] if truth is not None else compared
     found = [
-        _family("data", _columns(pairs, "input", known, held), held),
-        _family("prediction", _columns(pairs, "output", known, held), held),
-        _family("quality", quality.columns(pairs, known, held.level, held.threshold), held),
+        _family("data", _columns(compared, "input", known, held), held),
+        _family("prediction", _columns(answers, "output", known, held), held),
+        _family("quality", quality.columns(filled, known, held.level, held.threshold), held),
     ]
-    return [replace(one, said=wording.verdict(one, reference.said)) for one in found]
+    return [replace(one, said=wording.verdict(one, reference.said, unseen)) for one in found]
 
 
 def _columns(
@@ -99,7 +119,9 @@ def _column(
     made = quality.plain(pair, importance)
     if difference is None or p_value is None or pair.reference is None:
         return replace(made, said=wording.column(made, pair))
-    kept = comparing.histograms(pair.reference, pair.looks[0])
+    kept = difference.shown or (None, None)
+    if pair.reference.kind not in ("vector", "picture"):
+        kept = comparing.histograms(pair.reference, pair.looks[0])
     made = replace(
         made, effect=difference.effect, threshold=rules.threshold, measure=difference.measure,
         p_value=p_value, reference=kept[0], current=kept[1],
@@ -115,7 +137,8 @@ def _clearest(pair: Pair, threshold: float) -> Difference | None:
     """Return the look that says most, its p-value corrected for their number."""
     if pair.reference is None or not len(pair.reference.values):
         return None
-    found = [comparing.compare(pair.reference, look) for look in pair.looks if len(look.values)]
+    looks = [look for look in pair.looks if len(look.values)]
+    found = [comparing.compare(pair.reference, look, threshold) for look in looks]
     if not found:
         return None
     best = min(found, key=lambda one: (one.effect < threshold, one.p_value))

@@ -41,6 +41,8 @@ def read(
     now: float,
     last: float | None = None,
     begin: float | None = None,
+    *,
+    shadow: bool = False,
 ) -> Window:
     """Return the window of a check.
 
@@ -53,18 +55,20 @@ def read(
         last: Where the last check's window ended; None, or later than now (the clock was set
             back): an hour.
         begin: Nothing before it is taken, as it belongs to the reference.
+        shadow: Whether copies of requests are looked at, which it was asked beside the live one.
 
     Raises:
         PlatformError: The log cannot be read.
     """
     floor = max(now - LONGEST_S, begin or 0.0)
     since = max(floor, last if last is not None and last < now else now - HOUR_S)
-    table = _sorted(log.features(home, project, model, version, since, now, sample=MOST))
+    of = home, project, model, version
+    table = _sorted(log.features(*of, since, now, sample=MOST, shadow=shadow))
     fresh, span = len(table), now - since
     while len(table) < ENOUGH and since > floor:
         span = max(span * _WIDER, HOUR_S)
         since = max(floor, now - span)
-        table = _sorted(log.features(home, project, model, version, since, now, sample=MOST))
+        table = _sorted(log.features(*of, since, now, sample=MOST, shadow=shadow))
     table = table.slice(max(0, len(table) - max(ENOUGH, fresh)))
     return Window(table, _oldest(table), now, fresh)
 

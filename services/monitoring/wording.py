@@ -1,8 +1,9 @@
 """Verdicts as sentences: what, how much, on how many rows."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from services.monitoring import comparing, distances, weights
+from services.monitoring import comparing, distances, series, weights, wholes
 from services.monitoring.models import ColumnVerdict, is_moved
 from services.monitoring.pairs import Pair
 
@@ -14,6 +15,7 @@ _STATES = {
     "drifted": "other share of empty values", "missing": "missing", "new": "new",
     "constant": "one value alone", "empty": "empty", "failed": "another type",
 }  # fmt: skip
+_ROLES = {"data": "input", "prediction": "output"}
 _NOUNS = {"data": "inputs", "prediction": "outputs", "quality": "columns"}
 
 
@@ -53,6 +55,12 @@ def _effect(said: ColumnVerdict, direction: str) -> str:
     if said.measure.startswith(distances.NORMED_WASSERSTEIN):
         _, _, what = said.measure.partition(distances.NORMED_WASSERSTEIN)
         return f"{said.effect:.2f} standard deviations {direction}{what}"
+    if said.measure.startswith(wholes.MEASURE):
+        what = said.measure.removeprefix(wholes.MEASURE).replace(" in ", " by ")
+        told = (
+            f"a row of now is told from one of then{what} in {0.5 + said.effect / 2:.0%} of pairs"
+        )
+        return f"{told} ({direction})" if direction else told
     return f"{said.measure} {said.effect:.2f}"
 
 
@@ -60,14 +68,32 @@ def _p_value(p_value: float) -> str:
     return "< 0.0001" if p_value < 0.0001 else f"{p_value:.4f}"
 
 
-def verdict(said: "Judged", baseline: str) -> str:
-    """Return the sentence of a verdict."""
+def verdict(said: "Judged", baseline: str, unseen: Sequence[str] = ()) -> str:
+    """Return the sentence of a verdict; ``unseen``: vectors of which one side has no values."""
+    told = _verdict(said, baseline)
+    own = [title(one) for one in unseen if series.role(one) == _ROLES.get(said.kind)]
+    if own:
+        told += (
+            f" Of {', '.join(own[:_NAMED])} the baseline or the log has no values, so mean, "
+            "deviation, least and greatest alone are compared."
+        )
+    return told
+
+
+def _verdict(said: "Judged", baseline: str) -> str:
     what = _NOUNS[said.kind]
     if said.state == "unknown":
         return f"Nothing is known of the {what}: there is none to compare with {baseline}."
     if said.state == "drifted":
         return _moved(said, baseline)
     if said.state == "too few":
+        few = [one for one in said.columns if one.state == "too few"]
+        if few and all(one.n_reference < one.n_current for one in few):
+            rows = max(one.n_reference for one in few)
+            return (
+                f"Too few rows to tell whether the {what} moved: there are only {rows:,} of "
+                f"{baseline}."
+            )
         return f"Too few predictions yet to tell whether the {what} moved from {baseline}."
     return f"The {what} are as in {baseline}."
 

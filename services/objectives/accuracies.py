@@ -13,10 +13,11 @@ from services.objectives.lasting import PARTS
 
 if TYPE_CHECKING:
     from services.monitoring.accuracy import Accuracy
+    from services.monitoring.metrics import Metric
 
 EVERY_S = 300.0
-_Asked = tuple[str, str, int, int | None]
-Read = Callable[[str, str, float, float, int | None], "Accuracy"]
+_Asked = tuple[str, str, int, int | None, "Metric | None"]
+Read = Callable[[str, str, float, float, int | None, "Metric | None"], "Accuracy"]
 
 
 @dataclass(slots=True)
@@ -35,21 +36,22 @@ class Accuracies:
     )
 
     def __call__(
-        self, project: str, model: str, since: float, until: float, version: int | None = None, /
-    ) -> "Accuracy | None":
+        self, project: str, model: str, since: float, until: float, version: int | None = None,
+        metric: "Metric | None" = None, /,
+    ) -> "Accuracy | None":  # fmt: skip
         """Return the last count, None until the first is done.
 
         Raises:
             MlopsError: The last try to count failed; the next one comes in its time.
         """
-        key = project, model, round(until - since), version
+        key = project, model, round(until - since), version, metric
         with self._guard:
             now = self.clock()
             begun, future = self._known.get(key, (None, None))
             old = begun is None or now - begun >= self.every_s
             if old and (future is None or future.done()):
                 read = self.read or self._read
-                future = self._beside.submit(read, project, model, since, until, version)
+                future = self._beside.submit(read, project, model, since, until, version, metric)
                 self._known[key] = now, future
         assert future is not None  # noqa: S101 - there was one, or it was made
         if not future.done():
@@ -66,9 +68,12 @@ class Accuracies:
         self._beside.shutdown(wait=False, cancel_futures=True)
 
     def _read(
-        self, project: str, model: str, since: float, until: float, version: int | None
-    ) -> "Accuracy":
+        self, project: str, model: str, since: float, until: float, version: int | None,
+        metric: "Metric | None",
+    ) -> "Accuracy":  # fmt: skip
         from services.monitoring import accuracy
 
         step_s = (until - since) / PARTS
-        return accuracy.read(self.home, project, model, since, until, step_s, version)
+        return accuracy.read(
+            self.home, project, model, since, until, step_s, version, metric=metric
+        )

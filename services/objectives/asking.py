@@ -5,22 +5,26 @@ begins anew says the same.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from services.actions.journal import Journal
 from services.errors import MlopsError, NotFoundError, PlatformError
 from services.home import Home
-from services.objectives import budget, store
+from services.monitoring import metrics
+from services.objectives import available, budget, saying, store
 from services.objectives.budget import Counts
 from services.objectives.counting import Counter, Minutes
-from services.objectives.lasting import PARTS, lasting
-from services.objectives.models import Burn, Objective, Standing, State, share, span
+from services.objectives.lasting import PARTS, over
+from services.objectives.models import KINDS, OF_REQUESTS, Objective, Standing, State
+from services.objectives.watched import Watched, watched
+from services.serving import in_service
 from services.serving import store as deployments
 
 if TYPE_CHECKING:
     from services.monitoring.accuracy import Accuracy, Quality
+    from services.monitoring.metrics import Metric
 
 FEWEST_LABELS = 30
 """Rows with a label from which on a figure is held against its bound."""
@@ -30,8 +34,9 @@ class Measured(Protocol):
     """Counts how right answers were."""
 
     def __call__(
-        self, project: str, model: str, since: float, until: float, version: int | None = None, /
-    ) -> "Accuracy | None":
+        self, project: str, model: str, since: float, until: float, version: int | None = None,
+        metric: "Metric | None" = None, /,
+    ) -> "Accuracy | None":  # fmt: skip
         """Return how right a version was, or all of them; None: it is being counted."""
 
 
@@ -62,10 +67,51 @@ def standing(
         now: Seconds since 1970; None: now.
         counter: What an earlier call with it counted is not counted again.
         measured: How right answers were; None: counted here, from all labels of the window.
-        of_now: Whether ``now`` is this moment: of a missed accuracy it is told then, too, how the
-            version that answers now stands with it.
+        of_now: Whether ``now`` is this moment: accuracy is then that of the version that answers,
+            else that of all that answered.
 
     One whose predictions or labels cannot be read is unknown and says why; the others stand.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    asked = told(
+        home, journal, project, model, projects=projects, now=now, counter=counter,
+        measured=measured, of_now=of_now,
+    )  # fmt: skip
+    return tuple(each for one in asked for each in one.standings)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One deployment: how it stands, and what that was counted of."""
+
+    project: str
+    model: str
+    standings: tuple[Standing, ...]
+    minutes: Minutes | None
+    """Its requests; None: the log cannot be read."""
+    watched: Watched | None = None
+    """When it was in service; None: nothing of it promises that, or it cannot be read."""
+
+
+def told(
+    home: Home,
+    journal: Journal,
+    project: str | None = None,
+    model: str | None = None,
+    *,
+    projects: tuple[str, ...] | None = None,
+    now: float | None = None,
+    counter: Counter | None = None,
+    measured: Measured | None = None,
+    back_s: float = 0.0,
+    of_now: bool = True,
+) -> tuple[Told, ...]:
+    """Return the same as ``standing``, by deployment, with the minutes that it rests on.
+
+    They reach back as far as its longest objective, and ``back_s`` seconds at least: who draws
+    requests over time needs no second look at the log.
 
     Raises:
         JournalError: The journal cannot be read.
@@ -86,35 +132,58 @@ def standing(
             return None
         return None if found is None else found.version
 
-    return tuple(
-        found
-        for name in names
-        for found in _of(*name, store.of(known, *name), until, counts, ask, live)
-    )
+    looked = _Looked(home)
+    found = []
+    for name in names:
+        objectives = store.of(known, *name)
+        stand, minutes = _counted(*name, objectives, until, counts, back_s)
+        mine = looked.of(*name) if any(one.kind == "availability" for one in objectives) else None
+        for one in objectives:
+            if one.kind == "availability":
+                stand.append(available.stands(*name, one, mine, until, looked.trouble))
+            elif one.kind == "accuracy":
+                stand.append(_asked(*name, one, until, ask, live))
+        stand.sort(key=lambda one: KINDS.index(one.objective.kind))
+        found.append(Told(*name, tuple(stand), minutes, mine))
+    return tuple(found)
 
 
-def _of(
+@dataclass(slots=True)
+class _Looked:
+    """What the controller saw of deployments; read when it is first asked for."""
+
+    home: Home
+    trouble: str = ""
+    """Why it cannot be read, as a sentence."""
+    _runs: in_service.Runs | None = None
+
+    def of(self, project: str, model: str) -> Watched | None:
+        if self._runs is None:
+            try:
+                self._runs = in_service.read(self.home)
+            except PlatformError as error:
+                self._runs, self.trouble = {}, error.message
+        return None if self.trouble else watched(self._runs.get(f"{project}.{model}", ()))
+
+
+def _counted(
     project: str,
     model: str,
     objectives: tuple[Objective, ...],
     now: float,
     counter: Counter,
-    measured: Measured,
-    live: LiveVersion,
-) -> Iterator[Standing]:
+    back_s: float,
+) -> tuple[list[Standing], Minutes | None]:
     # One look for all of them: they count the same requests.
-    of_requests = [one for one in objectives if one.kind != "accuracy"]
+    of_requests = [one for one in objectives if one.kind in OF_REQUESTS]
     bound = next((one.bound_ms for one in of_requests if one.bound_ms is not None), None)
-    longest = max((one.window_s for one in of_requests), default=0.0)
+    longest = max((back_s, *(one.window_s for one in of_requests)))
     try:
         minutes = counter.minutes(project, model, now - longest, now, bound)
     except PlatformError as error:
-        yield from (Standing(project, model, o, "unknown", error.message) for o in of_requests)
-    else:
-        yield from (counted(project, model, one, minutes, now) for one in of_requests)
-    for one in objectives:
-        if one.kind == "accuracy":
-            yield _asked(project, model, one, now, measured, live)
+        why = error.message
+        return [Standing(project, model, one, "unknown", why) for one in of_requests], None
+    return [counted(project, model, one, minutes, now) for one in of_requests], minutes
 
 
 def _asked(
@@ -122,17 +191,21 @@ def _asked(
     live: LiveVersion,
 ) -> Standing:  # fmt: skip
     since = now - objective.window_s
+    version: int | None = None
     try:
-        found = judged(project, model, objective, measured(project, model, since, now))
-        version = live(project, model) if found.state == "missed" else None
-        if version is None:
-            return found
-        own = measured(project, model, since, now, version)
+        # Of what answers now: labels of a version that is gone, or of a canary, are no trouble now.
+        version = live(project, model)
+        own = measured(project, model, since, now, version, objective.metric)
     except MlopsError as error:
-        return Standing(project, model, objective, "unknown", error.message)
-    lasts, lately = lasting(objective, own, version, FEWEST_LABELS)
-    said = found.said if lasts == "yes" else f"{found.said} {lately}"
-    return replace(found, said=said, lasts=lasts, lately=lately)
+        return Standing(project, model, objective, "unknown", error.message, version=version)
+    found = judged(project, model, objective, own)
+    if version is None:
+        return found
+    said = f"Version {version} answers now. {found.said}"
+    if own is None or found.state != "missed":
+        return replace(found, version=version, said=said)
+    why = over(objective, own, version, FEWEST_LABELS)
+    return replace(found, version=version, said=f"{said} {why}".rstrip(), over=why)
 
 
 def counted(
@@ -152,7 +225,7 @@ def counted(
     few = budget.is_few(total, target)
     state = budget.state(total, target, found)
     return Standing(
-        project, model, objective, state, _said(objective, total, state, found),
+        project, model, objective, state, saying.of_requests(objective, total, state, found),
         requests=total.requests, bad=total.bad,
         achieved=1.0 - total.bad / total.requests if total.requests else None,
         budget_left=None if few else budget.left(total, target),
@@ -163,7 +236,8 @@ def counted(
 def judged(project: str, model: str, objective: Objective, found: "Accuracy | None") -> Standing:
     """Return how a deployment stands with a bound of its accuracy; pure.
 
-    It is missed when all of the interval is beyond the bound, at risk when the figure is.
+    It is missed when the figure is beyond the bound at the level of the verdicts of drift checks
+    (it is looked at all day), at risk when it may be so by chance.
     """
     quality = None if found is None else found.overall
     if found is None or quality is None:
@@ -174,55 +248,34 @@ def judged(project: str, model: str, objective: Objective, found: "Accuracy | No
         project, model, objective, state, f"{said} {found.said}", requests=quality.rows,
         achieved=quality.value if quality.metric == objective.metric else None,
         low=quality.low, high=quality.high,
-        clear=state == "missed" and _is_clear(objective, quality),
     )  # fmt: skip
-
-
-def _is_clear(objective: Objective, now: "Quality") -> bool:
-    from services.monitoring import accuracy  # who has a figure has it already
-
-    return accuracy.is_broken(now, accuracy.Bound(objective.metric, objective.target))
 
 
 def _accuracy(objective: Objective, now: "Quality") -> tuple[State, str]:
     if now.metric != objective.metric:
         return "unknown", (
-            f"Its labels give a figure of {now.metric}, and the objective is one of "
-            f"{objective.metric}."
+            f"Its labels give a figure of {metrics.NAMES[now.metric]}, and the objective is one of "
+            f"{metrics.NAMES[objective.metric]}."
         )
     if now.rows < FEWEST_LABELS:
         return "unknown", f"Only {now.rows} rows have a label: {FEWEST_LABELS} are wanted."
-    higher = objective.metric == "accuracy"
-    best = now.high if higher else now.low
-    if best < objective.target if higher else best > objective.target:
-        return "missed", f"It is beyond its bound of {objective.target:g}, with 95 % confidence."
-    if now.value < objective.target if higher else now.value > objective.target:
+    if now.size < FEWEST_LABELS:
+        if now.classes:
+            return "unknown", (
+                f"Its {now.rows:,} rows with a label are of classes so rare that they are worth "
+                f"{now.size:.0f} of an even mix: {FEWEST_LABELS} are wanted."
+            )
+        return "unknown", (
+            f"Its {now.rows:,} rows with a label were asked together and are worth {now.size:.0f} "
+            f"that were not: {FEWEST_LABELS} are wanted."
+        )
+    from services.monitoring import accuracy  # who has a figure has it already
+
+    if accuracy.is_broken(now, accuracy.Bound(objective.metric, objective.target)):
+        return "missed", f"It is beyond its bound of {objective.target:g}; that is hardly chance."
+    if metrics.is_beyond(now.metric, now.value, objective.target):
         return "at risk", f"It is beyond its bound of {objective.target:g}; that may be chance."
     return "met", f"It is within its bound of {objective.target:g}."
-
-
-def _said(objective: Objective, total: Counts, state: State, burns: tuple[Burn, ...]) -> str:
-    days = objective.days
-    stretch = "in the last day" if days == 1 else f"in the last {days} days"
-    if not total.requests:
-        return f"Nobody asked it {stretch}."
-    achieved = share(1.0 - total.bad / total.requests)
-    if objective.kind == "availability":
-        said = f"{achieved} of {total.requests:,} requests {stretch} were answered"
-    else:
-        said = (
-            f"{achieved} of {total.requests:,} answers {stretch} came within "
-            f"{objective.bound_ms:g} ms"
-        )
-    if state == "unknown":
-        least = budget.least_requests(objective.target)
-        return f"{said}: too few to say, {least:,} are wanted for {share(objective.target)}."
-    spent = (budget.rate(total, objective.target) or 0.0) * 100
-    said += f"; {share(objective.target)} are promised, {spent:.0f} % of the budget is spent"
-    worst = next((one for one in burns if one.state == "firing"), None)
-    if worst is not None:
-        said += f"; it burns {worst.long or 0.0:.3g} times too fast over {span(worst.long_s)}"
-    return f"{said}."
 
 
 def _in_service(journal: Journal, project: str | None) -> list[tuple[str, str]]:
@@ -234,9 +287,10 @@ def _measured(home: Home) -> Measured:
     from services.monitoring import accuracy  # SciPy with it: for who asks of labels alone
 
     def ask(
-        project: str, model: str, since: float, until: float, version: int | None = None, /
-    ) -> "Accuracy | None":
+        project: str, model: str, since: float, until: float, version: int | None = None,
+        metric: "Metric | None" = None, /,
+    ) -> "Accuracy | None":  # fmt: skip
         step_s = (until - since) / PARTS
-        return accuracy.read(home, project, model, since, until, step_s, version)
+        return accuracy.read(home, project, model, since, until, step_s, version, metric=metric)
 
     return ask

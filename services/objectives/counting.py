@@ -65,7 +65,7 @@ class Minutes:
         asked, failed, slow = (
             int(column[begin:end].sum()) for column in (self.requests, self.failed, self.slow)
         )
-        return Counts(asked, failed) if kind == "availability" else Counts(asked - failed, slow)
+        return Counts(asked, failed) if kind == "errors" else Counts(asked - failed, slow)
 
     def between(self, since: float, until: float) -> "Minutes":
         """Return the minutes from that of ``since`` to that of ``until``, with both."""
@@ -75,7 +75,7 @@ class Minutes:
 
     def counted(self, kind: Kind) -> tuple[Whole, Whole]:
         """Return requests that count, and bad ones, by minute."""
-        if kind == "availability":
+        if kind == "errors":
             return self.requests, self.failed
         return self.requests - self.failed, self.slow
 

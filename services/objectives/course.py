@@ -6,6 +6,7 @@ import numpy as np
 
 from services.objectives.counting import MINUTE_S, Minutes
 from services.objectives.models import Objective
+from services.objectives.watched import Watched
 
 POINTS = 240
 
@@ -36,4 +37,15 @@ def course(minutes: Minutes, objective: Objective, now: float) -> Course | None:
     places = np.searchsorted((mine.minute + 1) * MINUTE_S, times, "right")
     places[-1] = len(bad)
     spent = np.concatenate(([0], np.cumsum(bad)))[places] / ((1.0 - objective.target) * total)
+    return Course(tuple(times.tolist()), tuple((1.0 - spent).tolist()))
+
+
+def of_time(found: Watched, objective: Objective, now: float) -> Course | None:
+    """Return the same of an objective of availability; None: nobody watched."""
+    times = np.linspace(now - objective.window_s, now, POINTS + 1)
+    seen_s, down_s = found.until(times)
+    total_s = float(seen_s[-1] - seen_s[0])
+    if not total_s:
+        return None
+    spent = (down_s - down_s[0]) / ((1.0 - objective.target) * total_s)
     return Course(tuple(times.tolist()), tuple((1.0 - spent).tolist()))

@@ -1,29 +1,29 @@
 """What objectives are made of. Times: seconds since 1970; shares: 0 to 1; None: not known."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from services.errors import InputError
+from services.monitoring import metrics
+from services.monitoring.metrics import METRICS, Metric
 
-Kind = Literal["availability", "latency", "accuracy"]
-Metric = Literal["accuracy", "mae"]
+Kind = Literal["errors", "availability", "latency", "accuracy"]
 State = Literal["met", "at risk", "missed", "unknown"]
 Source = Literal["default", "project", "model"]
 Speed = Literal["critical", "warning"]
-Lasts = Literal["yes", "no", "unknown"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+OF_REQUESTS: tuple[Kind, ...] = ("errors", "latency")
+"""Counted from the requests of the prediction log."""
 DAY_S = 86_400.0
 DAYS = 30
 """The longest window, and the one that is taken where none is said."""
-AVAILABILITY = 0.99
+ANSWERED_SHARE = 0.99
 QUANTILE = 0.95
 LEAST_SHARE, MOST_SHARE = 0.5, 0.9999
 LEAST_MS, MOST_MS = 0.1, 600_000.0
-MOST_OF: Mapping[Metric, float] = {"accuracy": 1.0, "mae": math.inf}
-"""The most that can be promised of a measure; the least is more than 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,10 @@ class Objective:
 
     kind: Kind
     target: float
-    """Share of requests that are answered without an error of ours (availability), or of answers
-    that come within ``bound_ms`` (latency); the least accuracy, or the greatest mean absolute error
-    in the label's unit (accuracy)."""
+    """Share of requests that are answered without an error of ours (errors), of the minutes that
+    were watched in which it is in service (availability), or of answers that come within
+    ``bound_ms`` (latency); the least share, or the greatest error in the label's unit, of
+    ``metric`` (accuracy)."""
     days: int = DAYS
     bound_ms: float | None = None
     """Of latency alone."""
@@ -54,15 +55,18 @@ class Objective:
     def said(self) -> str:
         """Return it as a phrase."""
         over = "a day" if self.days == 1 else f"{self.days} days"
-        if self.kind == "availability":
+        if self.kind == "errors":
             return f"{share(self.target)} of requests answered, over {over}"
+        if self.kind == "availability":
+            return f"{share(self.target)} of minutes in service, over {over}"
         if self.kind == "latency":
             return f"{share(self.target)} of answers within {self.bound_ms or 0:g} ms, over {over}"
-        word = "accuracy of at least" if self.metric == "accuracy" else "mean absolute error up to"
-        return f"{word} {self.target:g}, over {over}"
+        word = "of at least" if metrics.is_share(self.metric) else "up to"
+        ways = " either way" if self.metric == "bias" else ""
+        return f"{metrics.NAMES[self.metric]} {word} {self.target:g}{ways}, over {over}"
 
 
-AVAILABLE = Objective("availability", AVAILABILITY)
+ANSWERED = Objective("errors", ANSWERED_SHARE)
 """What counts where nothing was said."""
 
 
@@ -81,7 +85,7 @@ class Burn:
     state: Literal["firing", "quiet", "unknown"]
     """``unknown``: there were too few requests to say that it does not fire."""
     requests: int = 0
-    """In the long window."""
+    """In the long window; of availability tens of seconds, as those below."""
     bad: int = 0
     short_bad: int = 0
 
@@ -96,7 +100,7 @@ class Standing:
     state: State
     said: str
     requests: int = 0
-    """That count, in the window; of accuracy: rows with a label."""
+    """That count, in the window; of accuracy: rows with a label, of availability: minutes."""
     bad: int = 0
     achieved: float | None = None
     """As ``objective.target`` is meant."""
@@ -110,14 +114,14 @@ class Standing:
     burns: tuple[Burn, ...] = ()
     """The fastest first."""
     since: float | None = None
-    """The first request of the window."""
-    clear: bool = False
-    """Of an accuracy that is missed: so clearly that a drift check would say so, too."""
-    lasts: Lasts = "yes"
-    """The same: whether what answers now is beyond the bound, too. ``unknown``: it has too few
-    labels of its own."""
-    lately: str = ""
-    """What ``lasts`` rests on, as a sentence, where it is not ``yes``."""
+    """The first request of the window, or the first look."""
+    unwatched: int | None = None
+    """Of availability alone: minutes of the window of which nothing is known."""
+    version: int | None = None
+    """Of accuracy: the one it is of, which answers now; None: all, for none is in service."""
+    over: str = ""
+    """Of an accuracy that is missed over the window: why it is not missed any more, as a sentence;
+    empty where it is."""
 
     @property
     def name(self) -> str:
@@ -158,8 +162,8 @@ def check(one: Objective) -> None:
         _check_accuracy(one)
     elif not LEAST_SHARE <= one.target <= MOST_SHARE:  # NaN is in no range
         raise InputError(
-            f"A share of requests is {share(LEAST_SHARE)} to {share(MOST_SHARE)}.",
-            "With 100 % there is no budget: one failed request would be an alert for ever.",
+            f"A share of requests or minutes is {share(LEAST_SHARE)} to {share(MOST_SHARE)}.",
+            "With 100 % there is no budget: one that fails would be an alert for ever.",
         )
     if one.kind == "latency" and not (one.bound_ms and LEAST_MS <= one.bound_ms <= MOST_MS):
         raise InputError(f"A bound of latency is {LEAST_MS:g} to {MOST_MS:,.0f} ms.")
@@ -168,10 +172,13 @@ def check(one: Objective) -> None:
 
 
 def _check_accuracy(one: Objective) -> None:
-    if one.metric not in MOST_OF:
-        raise InputError(f"{str(one.metric)[:40]!r} is no measure.", "accuracy or mae.")
-    if not (0 < one.target <= MOST_OF[one.metric] and math.isfinite(one.target)):
-        known = "more than 0 and up to 1" if one.metric == "accuracy" else "more than 0"
+    if one.metric not in METRICS:
+        raise InputError(
+            f"{str(one.metric)[:40]!r} is no measure.", f"There are {_listed(METRICS)}."
+        )
+    share = metrics.is_share(one.metric)
+    if not (0 < one.target <= (1.0 if share else math.inf) and math.isfinite(one.target)):
+        known = "more than 0 and up to 1" if share else "more than 0"
         raise InputError(f"A bound of {one.metric} is {known}.")
 
 

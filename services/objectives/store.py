@@ -8,9 +8,12 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from services.actions import database, schema
 from services.actions.journal import Journal
-from services.objectives.models import AVAILABLE, KINDS, Kind, Objective
+from services.objectives.models import ANSWERED, KINDS, Kind, Objective
 
 _TABLE = schema.objectives
+_KEPT_AS: dict[Kind, str] = {"errors": "availability", "availability": "in-service"}
+"""Objectives of errors were called so first, and what was said then holds."""
+_READ_AS: dict[str, Kind] = {kept: kind for kind, kept in _KEPT_AS.items()}
 _BODY = ("target", "days", "bound_ms", "metric")
 Said = dict[Kind, Objective]
 
@@ -34,7 +37,7 @@ def said(journal: Journal, projects: Sequence[str] | None = None) -> dict[tuple[
 
 def of(known: dict[tuple[str, str], Said], project: str, model: str) -> tuple[Objective, ...]:
     """Return what counts for a model: its own, else its project's, else the default."""
-    counts: Said = {AVAILABLE.kind: AVAILABLE}
+    counts: Said = {ANSWERED.kind: ANSWERED}
     counts |= known.get((project, ""), {}) | known.get((project, model), {})
     return tuple(counts[kind] for kind in KINDS if kind in counts)
 
@@ -64,7 +67,7 @@ def put(journal: Journal, project: str, model: str, objective: Objective) -> Non
         if _there(connection, mine):
             connection.execute(update(_TABLE).where(*mine).values(**values))
             return
-        keys = {"project": project, "model": model, "kind": objective.kind}
+        keys = {"project": project, "model": model, "kind": _kept_as(objective.kind)}
         connection.execute(insert(_TABLE).values(**keys, **values))
 
 
@@ -79,8 +82,13 @@ def remove(journal: Journal, project: str, model: str, kind: Kind) -> bool:
     return bool(gone.rowcount)
 
 
-def _mine(project: str, model: str, kind: str) -> tuple[Any, ...]:
-    return _TABLE.c.project == project, _TABLE.c.model == model, _TABLE.c.kind == kind
+def _mine(project: str, model: str, kind: Kind) -> tuple[Any, ...]:
+    mine = _TABLE.c.kind == _kept_as(kind)
+    return _TABLE.c.project == project, _TABLE.c.model == model, mine
+
+
+def _kept_as(kind: Kind) -> str:
+    return _KEPT_AS.get(kind, kind)
 
 
 def _there(connection: Connection, mine: Iterable[Any]) -> bool:
@@ -90,6 +98,6 @@ def _there(connection: Connection, mine: Iterable[Any]) -> bool:
 def _objective(row: Row[Any]) -> Objective:
     body = json.loads(row.body)
     return Objective(
-        row.kind, **{name: body[name] for name in _BODY},
+        _READ_AS.get(row.kind, row.kind), **{name: body[name] for name in _BODY},
         source="model" if row.model else "project", set_by=row.set_by, set_at=row.set_ms / 1000,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Literal
 
 from services.errors import EngineError, MlopsError, PlatformError
 from services.home import Home, toolkit_root
-from services.platform import control, ports, processes, room, sign_on
+from services.platform import control, ports, processes, public_address, room, sign_on
 from services.platform import state as states
 from services.platform.airflow_doctor import airflow
 from services.platform.bootstrap import is_current
@@ -354,6 +354,7 @@ CHECKS: tuple[Check, ...] = (
     disk,
     secrets_folder,
     single_sign_on,
+    public_address.look,
     settings,
     databases,
     wished_ports,

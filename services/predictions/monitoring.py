@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from services.home import Home
 from services.predictions import columns, labels, querying, reading
 from services.predictions.answers import Unknown
-from services.predictions.folder import Folder
+from services.predictions.folder import Folder, day_of_id, near
 from services.predictions.labels import LOOKED_FOR_S, MATCHED_TYPES
 from services.predictions.privacy import Masking
 from services.predictions.reading import moment
@@ -33,12 +33,16 @@ WHERE project = $project AND model = $model AND kept = 'hashed'
   AND answered_at >= $since AND answered_at < $until
 """
 _LABELS = """
-SELECT * FROM seen
+SELECT {names} FROM seen
 WHERE ($version IS NULL OR version = $version)
   AND ($since IS NULL OR predicted_at >= $since) AND ($until IS NULL OR predicted_at < $until)
+  AND ($said IS NULL OR said_at >= $said)
 QUALIFY row_number() OVER (PARTITION BY id ORDER BY said_at DESC) = 1 ORDER BY predicted_at
 """
-_WEEK_S = 604_800.0
+_DELAYS = """
+SELECT epoch_us(said_at) - epoch_us(predicted_at) FROM seen WHERE said_at < $until
+ORDER BY said_at DESC LIMIT $newest
+"""
 _UNKNOWN = "SELECT count(DISTINCT id), epoch_us(min(said_at)) FROM seen"
 
 
@@ -126,25 +130,44 @@ def labelled(
     since: float | None = None,
     until: float | None = None,
     version: int | None = None,
+    said_since: float | None = None,
+    *,
+    names: Sequence[str] = tuple(MATCHED_TYPES),
 ) -> "pa.Table":
     """Return the labels of predictions of a stretch of time, the last of each, by prediction.
 
-    Its columns are those of ``labels.MATCHED_TYPES``; ``label`` and ``outputs`` are JSON.
+    Its columns are ``names`` of ``labels.MATCHED_TYPES``; ``label`` and ``outputs`` are JSON. With
+    ``said_since`` only those that came from then on.
     """
-    asked = {"version": version, "since": moment(since), "until": moment(until)}
-    masking = Masking(home)
+    asked = {
+        "version": version, "since": moment(since), "until": moment(until),
+        "said": moment(said_since),
+    }  # fmt: skip
 
     def ask(folder: Folder, look: Look) -> "pa.Table":
-        fresh = _fresh(folder, look)
-        rows = _known(folder, look, project, model, fresh, since, until) if fresh else {}
-        matched = [
-            labels.beside(masking, row, rows[row[0]])
-            for row in fresh
-            if row[0] in rows and row[3] in ("", project)
-        ]
+        tail = _matched(home, folder, look, project, model, since, until)
         paths = querying.files(folder.feedback(project, model), look, since, until)
-        tail = columns.table(matched, MATCHED_TYPES)
-        return querying.query(_LABELS, paths, tail, asked).to_arrow_table()
+        sql = _LABELS.format(names=", ".join(names))
+        return querying.query(sql, paths, tail, asked).to_arrow_table()
+
+    return querying.consistently(home, ask)
+
+
+def delays(
+    home: Home, project: str, model: str, until: float, newest: int = 1000
+) -> tuple[float, ...]:
+    """Return how many seconds after their predictions labels came, the newest first.
+
+    Of all predictions that are kept and all versions: how late labels are lies with who labels.
+    Less than 0 when clocks differ.
+    """
+    asked = {"until": moment(until), "newest": newest}
+
+    def ask(folder: Folder, look: Look) -> tuple[float, ...]:
+        tail = _matched(home, folder, look, project, model, None, None)
+        paths = querying.files(folder.feedback(project, model), look, None, None)
+        found = querying.query(_DELAYS, paths, tail, asked).fetchall()
+        return tuple(delay_us / 1e6 for (delay_us,) in found)
 
     return querying.consistently(home, ask)
 
@@ -152,8 +175,8 @@ def labelled(
 def came(home: Home, project: str, model: str, version: int, since: float) -> bool:
     """Return whether a version was asked, or got a label, since a moment.
 
-    The labels of a week are read only where a file of labels changed since: what nobody asks costs
-    a look at some folders.
+    A label counts whenever its prediction was made. Labels are read only where a file of them
+    changed since: what nobody asks costs a look at some folders.
     """
     if reading.count(home, project, model, since, None, version):
         return True
@@ -165,8 +188,7 @@ def came(home: Home, project: str, model: str, version: int, since: float) -> bo
 
     if not querying.consistently(home, changed):
         return False
-    found = labelled(home, project, model, since - _WEEK_S, None, version)
-    return any(said_us >= since * 1e6 for (said_us,) in columns.rows(found, ("said_at",)))
+    return len(labelled(home, project, model, None, None, version, since, names=["id"])) > 0
 
 
 def unknown(home: Home) -> Unknown:
@@ -207,6 +229,27 @@ def _fresh(folder: Folder, look: Look) -> list[Row]:
     return [*look.labels, *(row for some in read for row in some)]
 
 
+def _matched(
+    home: Home,
+    folder: Folder,
+    look: Look,
+    project: str,
+    model: str,
+    since: float | None,
+    until: float | None,
+) -> "pa.Table":
+    """Return the labels that the compactor did not match yet, beside their predictions."""
+    fresh = _fresh(folder, look)
+    rows = _known(folder, look, project, model, fresh, since, until) if fresh else {}
+    masking = Masking(home)
+    matched = [
+        labels.beside(masking, row, rows[row[0]])
+        for row in fresh
+        if row[0] in rows and row[3] in ("", project)
+    ]
+    return columns.table(matched, MATCHED_TYPES)
+
+
 def _known(
     folder: Folder,
     look: Look,
@@ -219,7 +262,14 @@ def _known(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    paths = querying.files(folder.rows(project, model), look, since, until)
+    # An id tells its day, so that late labels cost the days that they are of.
+    days = {day_of_id(row[0]) for row in fresh}
+    of_them = [
+        one
+        for one in folder.rows(project, model)
+        if any(day is None or near(one.day, day) for day in days)
+    ]
+    paths = querying.files(of_them, look, since, until)
     wanted = pa.table({"id": sorted({row[0] for row in fresh})})
     tail = look.table()
     tail = tail.filter((pc.field("project") == project) & (pc.field("model") == model))

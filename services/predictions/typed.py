@@ -118,6 +118,17 @@ def _wider(one: "pa.DataType", other: "pa.DataType") -> "pa.DataType":
 
 
 def _flat(side: str, text: str | None, count: int) -> Iterator[tuple[str, list[Any]]]:
+    for name, rows in columns_of(text, count):
+        yield from _column(f"{side}.{name}", rows)
+
+
+def columns_of(text: str | None, count: int) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the columns of one side of a prediction that have a value a row, as they came.
+
+    Args:
+        text: Inputs or outputs as JSON.
+        count: Rows of the prediction.
+    """
     if text is None:
         return
     try:
@@ -128,9 +139,9 @@ def _flat(side: str, text: str | None, count: int) -> Iterator[tuple[str, list[A
         return
     for name, rows in columns.items():
         if isinstance(rows, list) and len(rows) == count:
-            yield from _column(f"{side}.{name}", rows)
+            yield name, rows
         elif count == 1 and not isinstance(rows, list | dict):
-            yield f"{side}.{name}", [rows]
+            yield name, [rows]
 
 
 def _column(name: str, rows: list[Any]) -> Iterator[tuple[str, list[Any]]]:

@@ -7,7 +7,7 @@ from services.reports.models import Figure, Report
 from services.reports.units import told
 
 _FIRST = (
-    "Availability", "Deployments that drifted", "Objectives missed", "Alerts fired", "Runs",
+    "Requests answered", "Deployments that drifted", "Objectives missed", "Alerts fired", "Runs",
     "Failed", "Actions",
 )  # fmt: skip
 """Labels of what is told, the most telling first; what is not known is left out."""

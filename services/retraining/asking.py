@@ -1,6 +1,7 @@
 """Asking for what a retraining needs next, as the policy ``retraining``, each thing once."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from services.actions.action import Action, Context
@@ -8,6 +9,7 @@ from services.actions.deploy import Deploy
 from services.actions.executor import Executor
 from services.actions.promote import Promote
 from services.actions.rollout_step import SteerRollout
+from services.actions.workflow_cancel import CancelRun
 from services.retraining.launching import actor, launch
 from services.retraining.models import Proposal
 
@@ -30,8 +32,27 @@ def ask(context: Context, one: Proposal, what: "Ask") -> int:
         tag(context, one)
         return 0
     action = _ACTIONS[what](one)
-    key = f"retrain/{one.thread}/{one.id}/{what}"
-    return Executor(context).submit(actor(one.project), action, key).id
+    return Executor(context).submit(actor(one.project), action, _key(one, what)).id
+
+
+def begun(context: Context, one: Proposal) -> Proposal:
+    """Return it with the launch and the deployment that were asked for and never noted.
+
+    A controller that was killed between the two, or a person who stopped it then, leaves that.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    whats: tuple[Ask, ...] = ("launch", "deploy")
+    for what in whats:
+        if getattr(one, what) is None:
+            found = Executor(context).submitted(actor(one.project), _key(one, what))
+            one = one if found is None else replace(one, **{what: found.id})  # type: ignore[arg-type]  # its own fields
+    return one
+
+
+def _key(one: Proposal, what: "Ask") -> str:
+    return f"retrain/{one.thread}/{one.id}/{what}"
 
 
 def tag(context: Context, one: Proposal) -> None:
@@ -72,6 +93,11 @@ def _alias(one: Proposal) -> Promote:
     return Promote(one.project, one.model, one.candidate or 0, reason=_why(one))
 
 
+def _cancel(one: Proposal) -> CancelRun:
+    dag_id, run_id = one.workflow or ("", "")
+    return CancelRun(dag_id, run_id)
+
+
 def _why(one: Proposal) -> str:
     return f"Retraining {one.id}: {one.judged}"[:2_000]
 
@@ -82,4 +108,5 @@ _ACTIONS: Mapping["Ask", Callable[[Proposal], Action]] = {
     "promote": _promote,
     "abort": _abort,
     "alias": _alias,
+    "cancel": _cancel,
 }

@@ -47,6 +47,7 @@ def decide(policy: Policy, proposal: Proposal, past: Sequence[Proposal], now: fl
     week = counted(others, now)
     reasons = [
         *_mode(policy),
+        *_data(proposal),
         *_cooldown(policy, [one for one in mine if one.model == proposal.model], now, numbers),
         *_count(policy, week, numbers),
         *_budget("minutes", policy.budget_minutes, proposal.minutes, week, numbers),
@@ -67,7 +68,8 @@ def longest_s(policy: Policy) -> float:
 
 
 def _began(one: Proposal) -> bool:
-    return one.decided_at is not None and one.state not in {"open", "dismissed"}
+    dismissed = one.state == "dismissed" and not one.stopped  # what was stopped had begun
+    return one.decided_at is not None and one.state != "open" and not dismissed
 
 
 def _launched(one: Proposal) -> bool:
@@ -84,6 +86,24 @@ def _within(one: Proposal, now: float, length_s: float) -> bool:
 def _mode(policy: Policy) -> Iterator[str]:
     if policy.mode != "automatic":
         yield "The project's policy asks a person first."
+
+
+def _data(proposal: Proposal) -> Iterator[str]:
+    """Refuse what would learn nothing new: only a person can know that it helps all the same."""
+    if proposal.data.bad:
+        yield f"{proposal.data.bad} A person decides."
+    if proposal.data.newer is False:
+        yield "There is no other data than the version in service learned from: a person decides."
+    elif proposal.data.newer is None and proposal.data.declared:
+        yield (
+            "Whether there is other data than the version in service learned from is not known: a "
+            "person decides."
+        )
+    if proposal.again is not None:
+        yield (
+            f"Retraining {proposal.again} answered the same with the same data, and the cause is "
+            "there again: a person decides."
+        )
 
 
 def _cooldown(

@@ -1,11 +1,14 @@
 """A proposal is made: why, of which version, with which data, for how much, for what gain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.alerting.rules.drift import REPORT
 from services.errors import MlopsError, NotFoundError
+from services.lineage.models import Ref
 from services.mirror.models import ModelVersion, RegisteredModel
+from services.projects.contract import look
 from services.retraining import history, store
 from services.retraining.models import BY_POLICY, Data, Evidence, Figures, Proposal
 from services.serving import store as serving
@@ -38,7 +41,9 @@ class Reason:
 def of_alert(alert: "Alert") -> Reason:
     """Return the reason that an alert is: its sentence, and the columns that moved."""
     columns = tuple(one for one in alert.evidence if not one.startswith(REPORT))[:_SHOWN]
-    told = Evidence(alert.last_at, alert.said or alert.title, alert.id, alert.severity, columns)
+    told = Evidence(
+        alert.last_at, alert.said or alert.title, alert.id, alert.severity, columns, key=alert.key
+    )
     version = alert.labels.get("version", "")
     return Reason(
         str(alert.labels.get("project") or alert.project or ""),
@@ -59,18 +64,46 @@ def draft(context: "Context", reason: Reason, now: float) -> Proposal:
     """
     model = context.mirror.model(reason.project, reason.model)
     version = _version(context, model, reason.version)
-    found = figures(context, reason.project, reason.model, version.version if version else None)
+    about = version.version if version else None
+    found = figures(context, reason.project, reason.model, about, reason.evidence)
     first = reason.evidence[0]
     return Proposal(
         id=0, project=reason.project, model=reason.model,
-        version=version.version if version else None,
+        version=about,
         alert_id=first.alert, thread=reason.thread, why=first.said,
         data=found.data, minutes=found.minutes, joules=found.joules, gain=found.gain,
-        state="open", requested_by=reason.requested_by, created_at=now, evidence=reason.evidence,
+        again=found.again, state="open", requested_by=reason.requested_by, created_at=now,
+        evidence=reason.evidence,
     )  # fmt: skip
 
 
-def figures(context: "Context", project_id: str, name: str, number: int | None) -> Figures:
+def figures_of(context: "Context", one: Proposal, revision: str = "") -> Figures:
+    """Return data, cost and gain of a proposal as they are now.
+
+    Args:
+        context: Where they are.
+        one: The proposal.
+        revision: The version of the data that a person chose for it; empty: none was.
+
+    Raises:
+        NotFoundError: Its model is gone, or there is no such version of the data.
+        PlatformError: The mirror, the journal or the data repository cannot be read.
+    """
+    found = figures(context, one.project, one.model, one.version, one.evidence)
+    if not revision:
+        return found
+    data = picked(context, one.project, revision, found.data)
+    past = _past(context, one.project, one.model)
+    return replace(found, data=data, again=history.answered(past, one.evidence, data))
+
+
+def figures(
+    context: "Context",
+    project_id: str,
+    name: str,
+    number: int | None,
+    evidence: "Sequence[Evidence]" = (),
+) -> Figures:
     """Return data, cost and gain of a retraining as they are now.
 
     Args:
@@ -78,6 +111,7 @@ def figures(context: "Context", project_id: str, name: str, number: int | None) 
         project_id: Whose model it is.
         name: The model's.
         number: The version that it is about; None: the model has none.
+        evidence: The reasons for it.
 
     Raises:
         NotFoundError: The project has no such model.
@@ -89,13 +123,19 @@ def figures(context: "Context", project_id: str, name: str, number: int | None) 
     beside, whose = live or about, "the version in service"
     if live is None:
         whose = f"version {about.version}" if about else "the version before"
-    past = store.proposals(context.journal, projects=[project_id], model=name, limit=_PAST)
+    past = _past(context, project_id, name)
     trainings = history.trainings(context.mirror, project_id)
     minutes, joules, _ = history.cost(trainings, about.technique if about else None)
+    data = data_of(context, project_id, beside.data_revision if beside else None, whose)
+    data = replace(data, bad=_bad(context, project_id, data.revision))
     return Figures(
-        data_of(context, project_id, beside.data_revision if beside else None, whose),
-        minutes, joules, history.gain(past, project.primary_metric, project.goal),
+        data, minutes, joules, history.gain(past, project.primary_metric, project.goal),
+        history.answered(past, evidence, data),
     )  # fmt: skip
+
+
+def _past(context: "Context", project: str, model: str) -> tuple[Proposal, ...]:
+    return store.proposals(context.journal, projects=[project], model=model, limit=_PAST)
 
 
 def _numbered(model: RegisteredModel, number: int | None) -> ModelVersion | None:
@@ -138,8 +178,50 @@ def data_of(context: "Context", project: str, before: str | None, whose: str) ->
         versions = context.data.versions(project, "data")
         status = next(one for one in context.data.status(project) if one.kind == "data")
     except MlopsError as error:
+        if _declares(context, project) is False:
+            return _undeclared(before)
         return Data(None, before, None, f"What data there is cannot be told: {error.message}")
     return chosen(versions, status, before, whose)
+
+
+def picked(context: "Context", project: str, revision: str, proposed: Data) -> Data:
+    """Return a version of the data that a person chose in place of the proposed one.
+
+    Raises:
+        NotFoundError: The project has no such version of its data.
+        PlatformError: The data repository cannot be read.
+    """
+    found = context.data.find(project, revision)
+    if found.kind != "data":
+        raise NotFoundError(f"{found.revision} is a version of models, none of data.")
+    before = proposed.before
+    said = f"Version {found.revision} of {found.at:%Y-%m-%d %H:%M} UTC, chosen by a person"
+    said += f"; the version before was trained with {before}." if before else "."
+    newer = None if before is None else found.revision != before
+    return Data(found.revision, before, newer, said, bad=_bad(context, project, found.revision))
+
+
+def _bad(context: "Context", project: str, revision: str | None) -> str:
+    from services.actions import flags
+
+    return "" if revision is None else next(
+        flags.told(context, Ref("data", revision), project), ""
+    )  # fmt: skip
+
+
+def _declares(context: "Context", project: str) -> bool | None:
+    """Return whether a project's contract names data; None: it cannot be read."""
+    try:
+        folder = context.mirror.project(project).path
+    except MlopsError:
+        return None
+    contract = look(Path(folder)).contract if folder else None
+    return None if contract is None else bool(contract.data)
+
+
+def _undeclared(before: str | None) -> Data:
+    said = "The project declares no data; its training makes its own."
+    return Data(None, before, None, said, declared=False)
 
 
 def chosen(
@@ -150,7 +232,7 @@ def chosen(
 ) -> Data:
     """Return the data to train with: what the folder holds beyond all versions, else the newest."""
     if not status.paths:
-        return Data(None, before, None, "The project declares no data; its training makes its own.")
+        return _undeclared(before)
     if status.state in {"changed", "untracked"}:
         said = "The folder holds data that no version has yet; it becomes one when it trains."
         return Data(None, before, newer=True, said=said)

@@ -9,7 +9,7 @@ from typing import Literal
 from services.lineage.tags import TASK, task_of
 from services.mirror.models import Run, RunQuery
 from services.mirror.queries import Mirror
-from services.retraining.models import Gain, Proposal, Range
+from services.retraining.models import Data, Evidence, Gain, Proposal, Range
 
 ENERGY = "system/energy_j"
 _ROLE = "mlops.role"
@@ -119,3 +119,24 @@ def gain(past: Sequence[Proposal], metric: str | None, goal: Literal["max", "min
         ]
     )
     return None if found is None else Gain(metric, goal, found)
+
+
+def answered(past: Sequence[Proposal], evidence: Sequence[Evidence], data: Data) -> int | None:
+    """Return the retraining that was promoted for the same cause, and learned from the same data.
+
+    Args:
+        past: The model's retrainings, newest first.
+        evidence: The reasons there are now.
+        data: With which it would train now. What is not known to be other data is the same.
+
+    Returns:
+        The newest one's number; None: there is none.
+    """
+    ids = {one.alert for one in evidence if one.alert is not None}
+    keys = {one.key for one in evidence if one.key}
+    for one in past:
+        same = any(told.alert in ids or told.key in keys for told in one.evidence if told.alert)
+        if one.state == "promoted" and same:
+            other = data.newer and (data.revision is None or data.revision != one.data.revision)
+            return None if other else one.id
+    return None

@@ -5,7 +5,7 @@ from typing import Literal
 
 from services.actions.gates import GateResult
 
-Ask = Literal["launch", "tag", "deploy", "promote", "abort", "alias"]
+Ask = Literal["launch", "tag", "deploy", "promote", "abort", "alias", "cancel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,13 @@ class Trained:
     """The metric of the version before; None: not known."""
     after: float | None
     goal: Literal["max", "min"] = "max"
+    same_data: bool = False
+    """Whether both were trained, and so evaluated, with the same version of the data."""
+
+    @property
+    def proved(self) -> bool:
+        """Return whether gates, or an evaluation like that of the one before, say it is good."""
+        return bool(self.gates) or (self.same_data and self.change is not None)
 
     @property
     def change(self) -> float | None:
@@ -72,6 +79,12 @@ class Beside:
     """Why it is known to be worse than the live one; empty: it is not."""
     said: str = ""
     """What labels say of both, empty: there are too few."""
+    labelled: bool = False
+    """Whether labels of both, enough of them, do not even hint that it is worse."""
+    cured: bool | None = None
+    """Whether its own verdicts of that kind for which it was made are steady; None: not known."""
+    own: str = ""
+    """What these verdicts say; empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,8 @@ class Known:
     """The version in service; None: none is."""
     off: str = ""
     """Why nothing can be put into service now."""
+    champion: int | None = None
+    """The version that has the alias; None: none has, or it is not asked for."""
     busy: str = ""
     """Which other rollout is under way."""
     deploy: Asked | None = None

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from services.actions import gates, records, serving
 from services.actions.action import Context
 from services.actions.workflow_launch import launched
-from services.errors import MlopsError, NotFoundError, PlatformError
+from services.errors import NotFoundError, PlatformError
 from services.lineage.tags import TASK, task_of
 from services.mirror.models import ModelVersion, ProjectSummary
+from services.mirror.projects import CHAMPION
 from services.mirror.workflow_models import ACTIVE_RUNS, TaskRun
 from services.mirror.workflow_queries import Workflows
-from services.retraining import history
+from services.retraining import history, logged
 from services.retraining.known import Asked, Beside, End, Known, Ran, Trained
+from services.retraining.logged import Logged
 from services.retraining.models import BY_POLICY, Proposal
 from services.serving import figures, store
 from services.serving.models import Endpoint, EventKind
@@ -31,22 +33,12 @@ _BESIDE: tuple[EventKind, ...] = ("canary", "shadow")
 
 
 @dataclass(slots=True)
-class _Logged:
-    """What the prediction log said of a version beside the live one."""
-
-    read_at: float
-    requests: int = 0
-    worse: str = ""
-    said: str = ""
-
-
-@dataclass(slots=True)
 class Looking:
     """Looks at retrainings."""
 
     context: Context
     home: "Home"
-    _logged: dict[int, _Logged] = field(default_factory=dict)
+    _logged: dict[int, Logged] = field(default_factory=dict)
 
     def look(self, one: Proposal, now: float) -> Known:
         """Return what is known of one.
@@ -107,7 +99,7 @@ class Looking:
         minutes, joules = self._took(one)
         return Trained(
             made.version, made.run_id, self._gates(project, made), minutes, joules, metric,
-            _metric(before, metric), _metric(made, metric), project.goal,
+            _metric(before, metric), _metric(made, metric), project.goal, _alike(before, made),
         )  # fmt: skip
 
     @staticmethod
@@ -137,6 +129,13 @@ class Looking:
     def _of(self, one: Proposal, number: int | None) -> ModelVersion | None:
         return next((v for v in self._versions(one) if v.version == number), None)
 
+    def _champion(self, one: Proposal) -> int | None:
+        try:
+            holder = self.context.mirror.model(one.project, one.model).with_alias(CHAMPION)
+        except NotFoundError:
+            return None
+        return None if holder is None else holder.version
+
     def _took(self, one: Proposal) -> tuple[float | None, float | None]:
         for found in history.trainings(self.context.mirror, one.project):
             if found.place == one.workflow:
@@ -155,6 +154,7 @@ class Looking:
             trained=self._trained(one) if one.deploy is None else None,
             live=endpoint.live.version if endpoint and endpoint.live else None,
             off=self._off() if one.deploy is None else "",
+            champion=self._champion(one) if one.deploy is None else None,
             busy=_busy(endpoint, one) if one.deploy is None else "",
             deploy=self._asked(one.deploy),
             beside=self._beside(one, now) if mine and end is None else None,
@@ -195,8 +195,11 @@ class Looking:
         if not begun:
             return None
         since = begun[-1].at
-        logged = self._log(one, since, now)
-        return Beside(since, max(self._answered(one), logged.requests), logged.worse, logged.said)
+        found = self._log(one, since, now)
+        return Beside(
+            since, max(self._answered(one), found.requests), found.worse, found.said,
+            found.labelled, found.cured, found.own,
+        )  # fmt: skip
 
     def _answered(self, one: Proposal) -> int:
         seen = figures.read(self.home)
@@ -205,40 +208,12 @@ class Looking:
         found = seen.of(one.name, one.candidate)
         return found.compared if one.policy.strategy == "shadow" else found.answered
 
-    def _log(self, one: Proposal, since: float, now: float) -> _Logged:
+    def _log(self, one: Proposal, since: float, now: float) -> Logged:
         before, tick = self._logged.get(one.id), time.monotonic()
         if before is not None and tick - before.read_at < _LOG_EACH_S:
             return before
-        found = _Logged(tick)
-        try:
-            self._read(one, since, now, found)
-        except MlopsError as error:
-            found.said = f"The prediction log cannot be read: {error.message}"
-        self._logged[one.id] = found
-        return found
-
-    def _read(self, one: Proposal, since: float, now: float, found: _Logged) -> None:
-        """Read how much it answered, and of a canary how right, beside the live one."""
-        from services.monitoring import accuracy
-        from services.predictions import reading
-
-        shadow = one.policy.strategy == "shadow"
-        at = (self.home, one.project, one.model, since, now)
-        found.requests = reading.count(*at, one.candidate, shadow=shadow)
-        live = serving.endpoint_of(self.context, one.project, one.model)
-        if shadow or not found.requests or live is None or live.live is None:
-            return
-        step_s = max(1.0, now - since)
-        mine = accuracy.read(*at, step_s, one.candidate).overall
-        theirs = accuracy.read(*at, step_s, live.live.version).overall
-        if mine is None or theirs is None or mine.metric != theirs.metric:
-            return
-        judged = accuracy.judge(mine, theirs)
-        found.said = (
-            f"By labels its {_word(mine.metric)} is {mine.value:.4g} on {mine.rows:,} rows, that "
-            f"of version {live.live.version} {theirs.value:.4g} on {theirs.rows:,}."
-        )
-        found.worse = found.said if judged.state == "drifted" else ""
+        self._logged[one.id] = logged.read(self.context, self.home, one, since, now)
+        return self._logged[one.id]
 
 
 def made_by(context: Context, run_id: str | None) -> tuple[str, str] | None:
@@ -278,8 +253,13 @@ def _metric(version: ModelVersion | None, metric: str | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _word(metric: str) -> str:
-    return "accuracy" if metric == "accuracy" else "mean absolute error"
+def _alike(before: ModelVersion | None, made: ModelVersion) -> bool:
+    """Return whether both learned from, and were evaluated with, the same version of the data."""
+    return (
+        before is not None
+        and made.data_revision is not None
+        and before.data_revision == made.data_revision
+    )
 
 
 def _under_way(record: "ActionRecord") -> str:

@@ -15,7 +15,7 @@ State = Literal[
     "accepted",  # is about to be launched
     "running",  # trains
     "judging",  # the new version stands beside the live one, or is about to
-    "dismissed",
+    "dismissed",  # by a person: before it began, or stopped on its way
     "promoted",
     "dropped",  # it trained, and the new version was not good enough
     "failed",  # there is no new version
@@ -24,14 +24,18 @@ ENDED: frozenset[State] = frozenset(("dismissed", "promoted", "dropped", "failed
 UNDER_WAY: frozenset[State] = frozenset(("accepted", "running", "judging"))
 Mode = Literal["off", "propose", "automatic"]
 Strategy = Literal["canary", "shadow"]
+Verdict = Literal["promote", "drop"]
+Proof = Literal["mode", "told", "needed"]
+Cause = Literal["data", "prediction", "accuracy"]
 Happening = Literal[
     "proposed", "merged", "refused", "accepted", "dismissed", "launched", "trained", "gates",
-    "beside", "waits", "verdict", "promoted", "dropped", "failed",
+    "beside", "waits", "verdict", "stopped", "promoted", "dropped", "failed",
 ]  # fmt: skip
 Number = float | int | str | None
 """One that a decision rests on."""
 MODES: tuple[Mode, ...] = get_args(Mode)
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+PROOFS: tuple[Proof, ...] = get_args(Proof)
 
 POLICY = "retraining"
 BY_POLICY = f"policy:{POLICY}"
@@ -71,6 +75,15 @@ class Policy:
     """and until it answered so many."""
     patience_h: float = 24.0
     """If they have not come by then, nobody can tell, and it is dropped."""
+    proof: Proof = "mode"
+    """Whether it must be seen that the new version is good and cures what it was made for:
+    ``needed``, else it is dropped; ``told``, nothing waits for it; ``mode``: needed where nobody is
+    asked."""
+
+    @property
+    def needs_proof(self) -> bool:
+        """Return whether nothing is promoted without it."""
+        return self.proof == "needed" or (self.proof == "mode" and self.mode == "automatic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,10 @@ class Data:
     newer: bool | None
     """Whether it is other data than that; None: not known."""
     said: str
+    declared: bool = True
+    """Whether the project declares data; one that does not makes its own as it trains."""
+    bad: str = ""
+    """Why it is marked as bad or came from what is, as a sentence; empty: nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,8 @@ class Figures:
     minutes: Range | None
     joules: Range | None
     gain: Gain | None
+    again: int | None = None
+    """The retraining that answered the same with the same data, and was promoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +147,16 @@ class Evidence:
     """Those that moved, the one with most weight first, a sentence each."""
     by: str = ""
     """The person whose words these are; empty: an alert's."""
+    key: str = ""
+    """Of the alert: the same cause has it again; empty: it was not noted then."""
+
+    @property
+    def cause(self) -> Cause | None:
+        """Return which verdict is to be steady again; None: it is a person's, or was not noted."""
+        last = self.key.rpartition("/")[2]
+        if not last:
+            return None
+        return "data" if last == "data" else "prediction" if last == "prediction" else "accuracy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +182,8 @@ class Proposal:
     requested_by: str
     created_at: float
     evidence: tuple[Evidence, ...] = ()
+    again: int | None = None
+    """The retraining that answered the same with the same data, and was promoted."""
     approved_by: str | None = None
     """Who accepted or dismissed it."""
     decided_at: float | None = None
@@ -170,6 +201,8 @@ class Proposal:
     """The training run of the new version."""
     candidate: int | None = None
     """The new version."""
+    proved: bool = False
+    """Whether gates, or its evaluation on the data of the version before, say that it is good."""
     tagged: bool = False
     """Whether run and version carry the thread."""
     deploy: int | None = None
@@ -178,7 +211,7 @@ class Proposal:
     """When the new version began to stand beside the live one."""
     steer: int | None = None
     """The action that makes it live, or ends its rollout."""
-    verdict: Literal["", "promote", "drop"] = ""
+    verdict: Verdict | Literal[""] = ""
     judged: str = ""
     """Why the verdict is so."""
     alias: int | None = None
@@ -187,6 +220,10 @@ class Proposal:
     """How it stands, as a sentence."""
     stuck_since: float | None = None
     """Since when the same thing does not work."""
+    stopped: str = ""
+    """Who had it end on its way, and why, as a sentence."""
+    cancel: int | None = None
+    """The action that ends its workflow then."""
     ended_at: float | None = None
     took_minutes: float | None = None
     """Of training, measured."""
@@ -210,6 +247,11 @@ class Proposal:
         return tuple(one.alert for one in self.evidence if one.alert is not None)
 
     @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Return which verdicts are to be steady again."""
+        return tuple(dict.fromkeys(one.cause for one in self.evidence if one.cause is not None))
+
+    @property
     def by_alerts_alone(self) -> bool:
         """Return whether no person gave a reason for it."""
         return all(one.alert is not None for one in self.evidence)
@@ -223,13 +265,14 @@ class Proposal:
     @property
     def figures(self) -> Figures:
         """Return what a decision about it rests on."""
-        return Figures(self.data, self.minutes, self.joules, self.gain)
+        return Figures(self.data, self.minutes, self.joules, self.gain, self.again)
 
     def with_figures(self, found: Figures) -> Self:
         """Return it with what is true now."""
         return replace(
-            self, data=found.data, minutes=found.minutes, joules=found.joules, gain=found.gain
-        )
+            self, data=found.data, minutes=found.minutes, joules=found.joules, gain=found.gain,
+            again=found.again,
+        )  # fmt: skip
 
     @property
     def severity(self) -> Severity:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from services.alerting.models import Alert, rank
 from services.retraining import drafting, store
-from services.retraining.models import BY_POLICY, Policy, Proposal
+from services.retraining.models import BY_POLICY, Evidence, Policy, Proposal
 
 DRIFT, PROMISED = "drift", "accuracy"
 KINDS = (DRIFT, PROMISED)
@@ -63,6 +63,17 @@ def is_heard(alert: Alert, by: Alert | None) -> bool:
     return alert.state == "inhibited" and blind
 
 
+def last_of(alert: Alert, past: Mapping[str, Sequence[Proposal]]) -> Proposal | None:
+    """Return the newest proposal that answers an alert; None: none does."""
+    mine = past.get(f"{alert.project or ''}.{alert.labels.get('model', '')}", ())
+    return next((one for one in mine if alert.id in one.alerts), None)
+
+
+def is_told(alert: Evidence, last: Proposal) -> bool:
+    """Return whether a proposal said of an alert, no milder, that there is nothing new to learn."""
+    return last.ended and last.again is not None and not store.worse(alert, last.evidence)
+
+
 def _concerns(alert: Alert, by: Alert | None, policy: Policy) -> bool:
     what = alert.key.rpartition("/")[2]
     answered = alert.kind == PROMISED or (alert.kind == DRIFT and what in _ANSWERED)
@@ -78,5 +89,6 @@ def _is_news(alert: Alert, past: Sequence[Proposal], policy: Policy, now: float)
     if last is None or store.worse(told, last.evidence):
         return True
     if last.state == "dismissed":
-        return last.approved_by == BY_POLICY  # its alert had ended, and is back
+        # Its alert had ended, and is back; what a person stopped stays so.
+        return last.approved_by == BY_POLICY and not last.stopped
     return now - (last.ended_at or last.created_at) >= policy.cooldown_h * _HOUR_S

@@ -1,7 +1,8 @@
 """Retrainings in the journal: each change and the line that tells of it are written together."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,7 @@ How = Callable[[Proposal], Changed]
 Also = Callable[[Connection, Proposal], None]
 _TABLE, _ALERTS = tables.retrainings, tables.retraining_alerts
 _EVENTS, _POLICIES = tables.retraining_events, tables.retraining_policies
+_AT_ONCE = 500
 _DECIDED = frozenset({"accepted", "refused"})
 """What a policy decides is in the audit, as what people decide is."""
 
@@ -139,6 +141,7 @@ def proposals(
     projects: Sequence[str] | None = None,
     model: str | None = None,
     since: float | None = None,
+    before: int | None = None,
     limit: int = 200,
 ) -> tuple[Proposal, ...]:
     """Return proposals, newest first.
@@ -149,6 +152,7 @@ def proposals(
         projects: Of these alone; None: of all.
         model: Of this model of them alone.
         since: Those alone that had not ended by then.
+        before: Those alone that are older than the one of this number.
         limit: The most of them.
 
     Raises:
@@ -163,6 +167,8 @@ def proposals(
         query = query.where(_TABLE.c.model == model)
     if since is not None:
         query = query.where(_TABLE.c.ended_ms.is_(None) | (_TABLE.c.ended_ms >= _ms(since)))
+    if before is not None:
+        query = query.where(_TABLE.c.id < before)
     with journal.read() as connection:
         return tuple(_proposal(row) for row in connection.execute(query))
 
@@ -194,6 +200,40 @@ def of_alert(journal: Journal, alert_id: int, limit: int = 50) -> tuple[Proposal
     )
     with journal.read() as connection:
         return tuple(_proposal(row) for row in connection.execute(query))
+
+
+def of_alerts(journal: Journal, ids: Sequence[int]) -> Mapping[int, tuple[Proposal, ...]]:
+    """Return by alert the proposals that answer it, newest first; without one it is left out.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    found: dict[int, list[Proposal]] = defaultdict(list)
+    with journal.read() as connection:
+        for begin in range(0, len(ids), _AT_ONCE):
+            query = (
+                select(_TABLE, _ALERTS.c.alert_id)
+                .join(_ALERTS, _ALERTS.c.retraining_id == _TABLE.c.id)
+                .where(_ALERTS.c.alert_id.in_(ids[begin : begin + _AT_ONCE]))
+                .order_by(_TABLE.c.id.desc())
+            )
+            for row in connection.execute(query):
+                found[row.alert_id].append(_proposal(row))
+    return {name: tuple(each) for name, each in found.items()}
+
+
+def several(journal: Journal, ids: Collection[int]) -> tuple[Proposal, ...]:
+    """Return proposals by their numbers; one that is not there is left out.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    wanted, found = sorted(ids), []
+    for begin in range(0, len(wanted), _AT_ONCE):
+        query = select(_TABLE).where(_TABLE.c.id.in_(wanted[begin : begin + _AT_ONCE]))
+        with journal.read() as connection:
+            found += [_proposal(row) for row in connection.execute(query)]
+    return tuple(found)
 
 
 def of_workflow(journal: Journal, dag_id: str, run_id: str) -> Proposal | None:

@@ -38,7 +38,7 @@ def promoted(connection: Connection, one: Proposal, now: float, base: str) -> in
 
 
 def _wants(channel: Channel, one: Proposal) -> bool:
-    return channel.wants(_LEAST, one.project) and not channel.escalation
+    return channel.wants(_LEAST, one.project, KIND) and not channel.escalation
 
 
 def words(one: Proposal, base: str) -> tuple[str, str]:

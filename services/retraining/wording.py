@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from urllib.parse import quote
 
 from services.retraining.models import Policy, Proposal, Range
 from services.serving.workbench import SWITCHED_OFF
@@ -18,8 +17,14 @@ def costs(found: Proposal) -> tuple[str, ...]:
             f"{change.median:+.4g} ({change.low:+.4g} to {change.high:+.4g}, {change.count} of "
             "them), each by its own evaluation."
         )
+    again = () if found.again is None else (
+        f"Retraining {found.again} answered the same with the same data and was promoted; the "
+        "cause is there again, so it is not proposed another time unless there is other data.",
+    )  # fmt: skip
     return (
+        *again,
         f"Data: {found.data.said}",
+        *((found.data.bad,) if found.data.bad else ()),
         f"It takes {ranged(found.minutes, 'min')} and {ranged(found.joules, 'J')}, by history.",
         gain,
     )
@@ -36,7 +41,7 @@ def spent(found: Proposal) -> str:
 
 def link(found: Proposal) -> str:
     """Return the page of the dashboard that shows it, from its root on."""
-    return f"/monitoring?deployment={quote(found.name)}&part=retraining"
+    return f"/monitoring?retraining={found.id}"
 
 
 def ranged(found: Range | None, unit: str) -> str:
@@ -63,7 +68,7 @@ def after(found: Proposal, policy: Policy, live: int | None, *, serves: bool) ->
     if live is None:
         yield (
             f"No version of {found.model} is in service: one that passes, and whose evaluation is "
-            "not worse than before, becomes champion at once."
+            "not worse than before, becomes champion at once. Without gates a person decides."
         )
         return
     if not serves:
@@ -76,9 +81,14 @@ def after(found: Proposal, policy: Policy, live: int | None, *, serves: bool) ->
         f"and {policy.judge_requests:,} requests."
     )
     yield (
-        "If no guard speaks and no label says that it is worse, it becomes live and champion by "
-        "itself; else it is dropped."
+        "If no guard speaks, and neither labels nor an evaluation on the same data say that it is "
+        "worse, it becomes live and champion by itself; else it is dropped."
     )
+    if policy.needs_proof:
+        yield (
+            "Labels, gates or an evaluation on the same data must say that it is good, and its own "
+            f"checks that it cures; what has not come in {policy.patience_h:g} h drops it."
+        )
 
 
 def said_of(policy: Policy) -> tuple[str, ...]:
@@ -95,10 +105,15 @@ def said_of(policy: Policy) -> tuple[str, ...]:
         *([f"{policy.budget_joules:,.6g} J in seven days"]
           if policy.budget_joules is not None else []),
     ]  # fmt: skip
+    proof = (
+        "Without seeing that it is good, and that it cures what it was made for, none is promoted."
+        if policy.needs_proof
+        else "What is not known of how good it is, or whether it cures, is told."
+    )
     how = f"a canary of {policy.percent:g} %" if policy.strategy == "canary" else "a shadow"
     return (
         first,
         f"From severity {policy.min_severity} on; bounds: {', '.join(bounds)}.",
         f"The new version stands beside the live one as {how} for {policy.judge_minutes:g} min and "
-        f"{policy.judge_requests:,} requests, {policy.patience_h:g} h at most.",
+        f"{policy.judge_requests:,} requests, {policy.patience_h:g} h at most. {proof}",
     )

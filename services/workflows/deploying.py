@@ -2,7 +2,8 @@
 
 A version that passed its gates takes over from the one that is live. What was never in service is
 left alone, unless a person launched the release with that model: memory is given by people. What a
-retraining trained is left to it: it stands beside the live version first.
+retraining trained is left to it: it stands beside the live version first. What came from what is
+marked as bad is left to people.
 """
 
 import secrets
@@ -76,7 +77,7 @@ class Deployer:
                 yield left
                 continue
             self._settled(model)
-            left = self._left_alone(model, version, asked=asked)
+            left = self._left_alone(model, version, asked=asked) or self._bad(model, version)
             yield left or self._deployed(model, version)
 
     def _retrained(self, model: str, version: int, run_id: str) -> str:
@@ -111,6 +112,18 @@ class Deployer:
         if live.version > version and not asked:
             return f"Version {live.version} of {model} is live, which is newer than {version}."
         return ""
+
+    def _bad(self, model: str, version: int) -> str:
+        """Return why a version is left to people, empty when nothing is known against it."""
+        from services.actions import flags
+        from services.lineage.models import numbered
+
+        one = numbered("version", self.project, model, version)
+        why = flags.against(self.context, one, self.project)
+        if not why:
+            return ""
+        where = f"{self.project}/{model}:{version}"
+        return f"{why} So it is not deployed by itself; a person may: `mlops deploy {where}`."
 
     def _settled(self, model: str) -> None:
         """Wait for a rollout that is under way.

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from services.actions.journal import Journal
-from tests import deployments_seed, monitoring_seed, seed
+from tests import deployments_seed, monitoring_seed, retraining_seed, seed
 from tests.browser.conftest import (
     IN_WINDOWS,
     Served,
@@ -32,6 +32,9 @@ VIEWS = (
     (f"monitoring?deployment={CLIP}&column=output.label", "clip-finetuning"),
     (f"monitoring?deployment={PIXELS}&version=2", "cpu-compression"),
     ("monitoring?deployment=meta-learning-peft.meta-learning-peft", "meta-learning-peft"),
+    ("monitoring?view=retrainings", PAGE),
+    ("monitoring?retraining=4", "Retraining 4"),
+    ("monitoring?retraining=8", "Retraining 8"),
 )
 
 
@@ -41,7 +44,9 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("home")
     with installed(folder, MLOPS_SERVING_ENABLED="1") as (home, settings):
         seed.fill(settings.mirror_url)
-        monitoring_seed.fill(home, Journal.open(settings), days=30.0)
+        journal = Journal.open(settings)
+        monitoring_seed.fill(home, journal, days=30.0)
+        retraining_seed.fill(journal)
         with alive(
             home,
             partial(seed.keep_fresh, settings.mirror_url),

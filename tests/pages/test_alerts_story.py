@@ -94,7 +94,7 @@ def test_the_story_tells_of_the_retraining_that_answers_it(scene: Scene, open_pa
     retrainings.put(state.journal(), draft)
     told = said(open_page("alerts", mirror="empty", alert=str(alert.id)))
     assert "Retraining 1 is open: 3 of 20 columns drifted." in told
-    assert f"monitoring?deployment={LORA}.{LORA}&amp;part=retraining" in told
+    assert "/monitoring?retraining=1" in told
 
 
 def test_who_may_not_open_a_page_is_led_to_what_everybody_sees(scene: Scene, open_page: Open):

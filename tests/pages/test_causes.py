@@ -83,6 +83,7 @@ def test_what_explains_most_is_drawn_first_with_its_bar_and_evidence(
     assert "More failures? No. It is as it was" in told
     assert "The machine studio: " in told
     assert linked[0][:2] == ("deployments", "See the deployment")
+    assert "**Who asks**" in told
 
 
 def test_nothing_that_got_worse_says_so(home: Home, drawn: Callable[..., AppTest]):
@@ -120,7 +121,7 @@ def test_what_people_named_is_text(
 ):
     cause = Cause("feature", HOSTILE, HOSTILE, 0.4, False, (HOSTILE,), HOSTILE, "/nowhere?a=b")
     found = Explanation(PROJECT, MODEL, "data", "worse", None, HOSTILE, (cause,), (HOSTILE,), ())
-    monkeypatch.setattr(machines, "why_deployment", lambda _project, _model: (found,))
+    monkeypatch.setattr(machines, "why_deployment", lambda *_: (found,))
     app = drawn()
     assert not app.exception
     assert "<img" not in "".join(str(one.value) for one in app.markdown)

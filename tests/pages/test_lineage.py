@@ -7,24 +7,16 @@ from pathlib import Path
 import pytest
 
 from dashboard import state
-from services.alerting import deciding
-from services.alerting import store as alerts
-from services.alerting.models import Policy
-from services.alerting.rules import drift
 from services.home import Home
 from services.lineage import marked
 from services.lineage.models import Mark, Ref
 from services.mirror import schema
 from services.mirror.store import Store
-from services.monitoring.models import Verdict
-from services.monitoring.store import VerdictStore
-from services.retraining import store as retraining
 from services.settings import Settings
 from tests import lineage_seed as seed
 from tests.lineage_seed import CLIP, DATA, FEDERATED, LORA, RUN
 from tests.pages.conftest import Open, said, said_links
 from tests.pages.roles import EVERY_ROLE
-from tests.services.retraining.things import evidence, running
 
 V1 = f"version:{LORA}/{LORA}:1"
 BAD = Mark(Ref("data", DATA), LORA, "wrong <b>labels</b>", "ana", seed.NOW, None)
@@ -207,30 +199,13 @@ def test_an_approver_marks_it_in_the_dialog(
     assert (found.by, found.reason) == ("mira", "wrong labels")
 
 
-def checked(home: Home) -> str:
-    """Keep a check that drifted, and the alert that the rule made of it; return its number."""
-    at = seed.NOW - 600
-    verdict = Verdict(
-        "v-1", LORA, LORA, 1, "data", at, "evaluation", at - 60, at, 20, (), 0.5, "high",
-        "drifted", "3 of 20 columns drifted.",
-    )  # fmt: skip
-    kept = VerdictStore(home)
-    kept.record([verdict])
-    kept.close()
-    deciding.decide(state.journal(), drift.events([verdict]), at, Policy())
-    return str(alerts.alerts(state.journal(), [LORA])[0].id)
-
-
 @pytest.mark.parametrize("role", EVERY_ROLE)
 def test_from_an_alert_the_page_shows_the_whole_thread(
     scene: Callable[..., None], open_page: Open, home: Home, role: str
 ):
     scene(role)
-    number = checked(home)
-    answer = running(
-        project=LORA, model=LORA, workflow=(seed.RETRAIN, "two"), evidence=(evidence(int(number)),)
-    )
-    kept = retraining.put(state.journal(), answer)
+    number = seed.checked(home, state.journal())
+    answer = seed.answered(state.journal(), number)
     app = open_page("lineage", role=role, mirror="laid", id=f"alert:{number}")
     assert not app.exception
     assert not app.error
@@ -238,7 +213,7 @@ def test_from_an_alert_the_page_shows_the_whole_thread(
     for word in (DATA[:12], "Training run", "Predictions", "Verdict", f"data of {LORA} 1",
                  f"The inputs of {LORA} drifted", "firing, critical"):  # fmt: skip
         assert word in told
-    for there in ("verdict%3Av-1", f"retraining%3A{kept.id}", f"run%3A{seed.NEXT}",
+    for there in ("verdict%3Av-1", f"retraining%3A{answer}", f"run%3A{seed.NEXT}",
                   f"version%3A{LORA}%2F{LORA}%3A2"):  # fmt: skip
         assert f"/lineage?id={there}" in told
     forth = open_page("lineage", role=role, mirror="laid", id=f"data:{DATA}", way="came of it")
@@ -249,7 +224,7 @@ def test_who_does_not_see_the_project_is_told_that_there_is_no_such_alert(
     scene: Callable[..., None], open_page: Open, home: Home
 ):
     scene("viewer", (CLIP,))
-    number = checked(home)
+    number = seed.checked(home, state.journal())
     app = open_page("lineage", projects=(CLIP,), mirror="laid", id=f"alert:{number}")
     assert not app.exception
     assert "There is no alert" in app.error[0].value

@@ -97,6 +97,25 @@ def test_a_check_is_asked_for_in_the_dialog(
     assert (asked.actor, asked.state) == ("mira", "pending")
 
 
+def test_who_may_not_check_cannot_check_all(laid: Laid, open_page: Open, known: None):
+    laid()
+    assert opened(open_page, role="viewer").button(key="monitoring-all").disabled
+
+
+def test_all_deployments_are_checked_from_the_matrix(
+    laid: Laid, open_page: Open, known: None, dialog_open: Callable[[str], None]
+):
+    laid()
+    dialog_open("monitoring-all")
+    app = opened(open_page, role="operator")
+    assert LORA in said(app)
+    app.button(key="acting-do").click().run()
+    asked = state.executor().history(kinds=(acting.CHECK,))
+    names = {f"{one.params['project']}.{one.params['model']}" for one in asked}
+    assert len(asked) == len(names) > 3
+    assert LORA in names
+
+
 @pytest.mark.parametrize("kind", ["auto", "evaluation", "first", "season", "window"])
 def test_every_baseline_can_be_chosen(
     laid: Laid, open_page: Open, known: None, dialog_open: Callable[[str], None], kind: str
@@ -110,6 +129,23 @@ def test_every_baseline_can_be_chosen(
     assert f"'{kind}'" in told
     assert ("weeks=4" in told) == (kind == "season")
     assert ("since=None" in told) != (kind == "window")
+
+
+def test_an_input_is_left_out_in_the_dialog_that_says_what_follows(
+    laid: Laid, open_page: Open, dialog_open: Callable[[str], None]
+):
+    laid()
+    dialog_open(f"monitoring-{acting.SETTINGS}")
+    app = opened(open_page, LORA, role="operator")
+    column = app.multiselect(key="monitoring-ignored").options[0]
+    app.multiselect(key="monitoring-ignored").select(column).run()
+    app.number_input(key="monitoring-threshold").set_value(0.25).run()
+    assert not app.exception
+    assert f"Nobody is told any more when input.{column} drifts." in said(app)
+    app.button(key="acting-do").click().run()
+    (asked,) = state.executor().history(kinds=(acting.SETTINGS,))
+    assert asked.params["ignored"] == [f"input.{column}"]
+    assert (asked.params["threshold"], asked.params["model"]) == (0.25, LORA.partition(".")[2])
 
 
 def test_an_action_that_this_version_does_not_know_is_off(

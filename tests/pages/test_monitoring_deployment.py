@@ -18,6 +18,7 @@ from services.monitoring import courses
 from services.monitoring.models import ColumnVerdict, Histogram
 from services.monitoring.store import VerdictStore
 from services.monitoring.verdict import Judged
+from services.platform.files import write_json
 from services.settings import Settings
 from tests import deployments_hostile, hostile_seed, monitoring_seed
 from tests.monitoring_seed import CLIP, FEW, IMAGES, LORA, PIXELS, TEXT
@@ -152,11 +153,25 @@ def test_a_kept_report_is_linked_and_a_removed_one_is_not(laid: Laid, open_page:
     store.record([one.with_report("reports/x.html") for one in _again(last)])
     app = opened(open_page, LORA)
     assert "/monitoring/report/" in str([one.proto for one in app.get("link_button")])
+    (newest, *_) = store.check(ids(LORA)[-1])
+    plain = [one.with_report(None) for one in _again(store.check(newest.id))]
+    store.record(plain)  # the check of an hour later, which wrote none
+    state.st.cache_resource.clear()
+    app = opened(open_page, LORA)
+    (link,) = [one.proto for one in app.get("link_button")]
+    assert link.label.startswith("Evidently's report of ")
+    assert newest.id[:15] in link.url
+    runs = {"name": "evidently", "title": "E", "phase": "live", "url": "http://127.0.0.1:8000"}
+    write_json(home.run / "state.json", {"supervisor": None, "wanted": [], "engines": [runs]})
+    app = opened(open_page, LORA)
+    assert "http://127.0.0.1:8000" in str([one.proto for one in app.get("link_button")])
+    (home.run / "state.json").unlink()
     store.prune_reports(time.time() + 1)
     store.close()
     state.st.cache_resource.clear()
     app = opened(open_page, LORA)
     assert not app.get("link_button")
+    assert "No report of Evidently's is kept" in said(app)
     del project, model
 
 

@@ -13,6 +13,8 @@ from services.objectives import store as objectives
 from services.objectives.models import Objective
 from services.predictions.log import PredictionLog
 from services.predictions.models import Feedback, Record
+from services.serving import in_service
+from services.serving.in_service import Run
 from tests import seed
 from tests.pages.conftest import said, words
 from tests.pages.moulds import Moulds
@@ -81,9 +83,24 @@ def test_budgets_burns_and_the_machine_are_told(home: Home, drawn: Callable[...,
     assert "400 predictions took 200 J, 500 J a thousand: 2 a second per watt" in told
     charts = [one.proto.spec for one in app.get("echarts_chart")]
     assert len(charts) == 2
-    assert "Budget of availability" in charts[0]
+    assert "Budget of errors" in charts[0]
     assert "Budget of latency" in charts[0]
     assert "Predictions a second per watt" in charts[1]
+
+
+def test_minutes_in_service_are_told_with_the_outages(home: Home, drawn: Callable[..., AppTest]):
+    now = time.time()
+    runs = (Run(now - 7200, now - 4200, "up"), Run(now - 4200, now - 3600, "down"),
+            Run(now - 3600, now, "up"))  # fmt: skip
+    in_service.write(home, {f"{PROJECT}.{MODEL}": runs})
+    objectives.put(state.journal(), PROJECT, MODEL, Objective("availability", 0.99))
+    app = drawn()
+    told = said(app)
+    assert "91.6667 % of the 120 minutes that were watched" in told
+    assert "Out of service: " in told
+    assert "10 min" in told
+    (chart,) = [one.proto.spec for one in app.get("echarts_chart")]
+    assert "Budget of availability" in chart
 
 
 def test_what_this_machine_cannot_measure_is_unavailable(home: Home, drawn: Callable[..., AppTest]):
@@ -123,7 +140,7 @@ def test_labels_are_counted_and_then_told(home: Home, drawn: Callable[..., AppTe
         if "is being counted" not in told:
             break
         time.sleep(0.1)
-    assert "It is beyond its bound of 0.9, with 95 % confidence." in told.replace("\\", "")
+    assert "It is beyond its bound of 0.9; that is hardly chance." in told.replace("\\", "")
 
 
 def test_a_log_that_cannot_be_read_is_said(home: Home, drawn: Callable[..., AppTest]):
@@ -145,14 +162,16 @@ def test_a_log_that_cannot_be_read_is_said(home: Home, drawn: Callable[..., AppT
 @pytest.mark.parametrize(
     ("fill", "wanted"),
     [
-        ({}, Objective("availability", 0.99)),
-        ({"objective-availability": 99.5, "objective-days-availability": 7},
-         Objective("availability", 0.995, 7)),
+        ({}, Objective("errors", 0.99)),
+        ({"objective-errors": 99.5, "objective-days-errors": 7},
+         Objective("errors", 0.995, 7)),
         ({"kind": "latency", "objective-bound": 120.0, "objective-quantile": 90.0},
          Objective("latency", 0.9, 30, 120.0)),
-        ({"kind": "accuracy", "objective-floor": 0.8}, Objective("accuracy", 0.8)),
-        ({"kind": "accuracy", "objective-metric": "mae", "objective-mae": 2.5},
+        ({"kind": "accuracy", "objective-bound-accuracy": 0.8}, Objective("accuracy", 0.8)),
+        ({"kind": "accuracy", "objective-metric": "mae", "objective-bound-mae": 2.5},
          Objective("accuracy", 2.5, metric="mae")),
+        ({"kind": "accuracy", "objective-metric": "f1", "objective-bound-f1": 0.7},
+         Objective("accuracy", 0.7, metric="f1")),
     ],
 )  # fmt: skip
 def test_an_operator_sets_one(
@@ -164,7 +183,7 @@ def test_an_operator_sets_one(
     if "kind" in fill:
         app.button_group(key="objective-kind").set_value(fill["kind"]).run()
     if "objective-metric" in fill:
-        app.button_group(key="objective-metric").set_value(fill["objective-metric"]).run()
+        app.selectbox(key="objective-metric").set_value(fill["objective-metric"]).run()
     for key, value in fill.items():
         if key not in {"kind", "objective-metric"}:
             app.number_input(key=key).set_value(value).run()
@@ -193,8 +212,8 @@ def test_one_is_set_for_the_project_and_taken_back(
 def test_one_is_taken_back(
     drawn: Callable[..., AppTest], dialog_open: Callable[[str], None], carry_out: Callable[[], int]
 ):
-    objectives.put(state.journal(), PROJECT, MODEL, Objective("availability", 0.9))
-    dialog_open("objective-remove-availability")
+    objectives.put(state.journal(), PROJECT, MODEL, Objective("errors", 0.9))
+    dialog_open("objective-remove-errors")
     app = drawn()
     assert "Then it promises 99 % of requests answered" in words(app).replace("\\", "")
     app.button(key="acting-do").click().run()
@@ -203,7 +222,7 @@ def test_one_is_taken_back(
 
 
 def test_a_viewer_may_not(drawn: Callable[..., AppTest]):
-    objectives.put(state.journal(), PROJECT, MODEL, Objective("availability", 0.9))
+    objectives.put(state.journal(), PROJECT, MODEL, Objective("errors", 0.9))
     app = drawn(role="viewer")
-    for key in ("objective-set", "objective-remove-availability"):
+    for key in ("objective-set", "objective-remove-errors"):
         assert app.button(key=key).disabled

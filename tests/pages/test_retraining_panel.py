@@ -1,5 +1,6 @@
 """The panel of a deployment's retrainings: what waits, who may decide, what became of it."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -8,15 +9,20 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
+from services.data.remote import Remote
+from services.data.service import DataService
 from services.home import Home
 from services.mirror.workflow_models import WorkflowParam
 from services.mirror.workflow_queries import Workflows
 from services.mirror.workflow_store import WorkflowStore
+from services.predictions.log import PredictionLog
 from services.retraining import store
 from services.retraining.models import BY_POLICY, Happened, Proposal
 from tests.pages.conftest import said
 from tests.pages.moulds import Moulds
 from tests.pages.roles import ROLES
+from tests.services.data.conftest import contract
+from tests.services.predictions.records import record
 from tests.services.retraining.things import NOW, evidence, policy, proposal
 
 LORA = "lora-finetuning"
@@ -54,9 +60,15 @@ def panel(home: Home, moulds: Moulds, signed_in: Callable[..., str]) -> Panel:
     mirror.engine.dispose()
 
     def opened(
-        *kept: Proposal, role: str = "approver", projects: tuple[str, ...] | None = None
+        *kept: Proposal,
+        role: str = "approver",
+        projects: tuple[str, ...] | None = None,
+        data: tuple[str, ...] = (),
     ) -> AppTest:
         signed_in(role, projects)
+        if data:
+            contract(folder, LORA, list(data), [])
+            DataService(Remote(home)).configure(LORA, folder)
         for one in kept:
             store.put(state.journal(), one)
         return AppTest.from_function(script, default_timeout=20).run()
@@ -129,6 +141,27 @@ def test_a_dismissal_takes_a_reason(panel: Panel, dialog_open: Callable[[str], N
     app.button(key="acting-do").click().run()
     (record,) = state.executor().history(kinds=("retrain-dismiss",))
     assert record.params["reason"] == "A broken camera."
+
+
+def test_what_is_under_way_is_stopped_with_a_reason(
+    panel: Panel, dialog_open: Callable[[str], None]
+):
+    dialog_open("retraining-stop")
+    app = panel(replace(waiting(), state="running", workflow=(f"{LORA}.retrain", "r1")))
+    assert f"Its workflow {LORA}.retrain/r1 is cancelled." not in said(app)
+    assert app.button(key="acting-do").disabled
+    app.text_input(key="retraining-stop-reason").input("Other data is on its way.").run()
+    assert f"Its workflow {LORA}.retrain/r1 is cancelled." in said(app)
+    app.button(key="acting-do").click().run()
+    (record,) = state.executor().history(kinds=("retrain-stop",))
+    assert record.params["reason"] == "Other data is on its way."
+
+
+def test_what_is_being_made_live_cannot_be_stopped(panel: Panel):
+    app = panel(replace(waiting(), state="judging", verdict="promote", candidate=3))
+    button = app.button(key="retraining-stop")
+    assert button.disabled
+    assert "being made live" in button.help
 
 
 def test_the_policy_is_set_in_a_dialog_that_says_what_it_means(
@@ -207,3 +240,36 @@ def test_a_project_that_lets_alerts_alone_says_so(panel: Panel):
     app = panel()
     store.set_policy(state.journal(), LORA, policy(mode="off"), "ana", NOW)
     assert "Alerts lead to no retraining" in said(app.run())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_rows_are_collected_by_operators(panel: Panel, role: str):
+    button = panel(role=role).button(key="retraining-collect")
+    assert button.disabled == (role == "viewer")
+
+
+def test_what_cannot_be_collected_is_a_sentence_in_the_dialog(
+    panel: Panel, dialog_open: Callable[[str], None]
+):
+    dialog_open("retraining-collect")
+    app = panel()
+    assert not app.exception
+    assert app.toggle(key="retraining-collect-labelled").value
+    assert "has no data repository yet" in app.error[0].value
+    assert app.button(key="acting-do").disabled
+
+
+def test_what_is_collected_is_said_before_and_asked_for_once(
+    panel: Panel, home: Home, dialog_open: Callable[[str], None]
+):
+    dialog_open("retraining-collect")
+    log = PredictionLog.open(home, "test", reserve_bytes=1 << 16)
+    log.append(record(time.time() - 60, project=LORA, model=LORA))
+    log.close()
+    app = panel(data=("data/",))
+    app.toggle(key="retraining-collect-labelled").set_value(False).run()
+    assert not app.error, app.error[0].value
+    assert "1 request (2 rows; 0 labels)" in said(app)
+    app.button(key="acting-do").click().run()
+    (made,) = state.executor().history(kinds=("data-collect",))
+    assert (made.params["model"], made.params["labelled"]) == (LORA, False)

@@ -7,7 +7,7 @@ worst first, so that a canary that is well hides no live version that is not.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from services.alerting.models import Event, Severity, key_of
 from services.alerting.rules.unchecked import Unchecked, said
@@ -30,6 +30,8 @@ _TITLE = {
     "quality": "The data that {} gets is not as it was",
     "accuracy": "{} predicts worse",
 }
+_PARTS = {"data": "drift", "prediction": "drift", "quality": "quality", "accuracy": "accuracy"}
+"""Of the page Monitoring, that shows what a verdict of a kind rests on."""
 _SHOWN = 5
 
 
@@ -184,7 +186,7 @@ def _event(name: str, verdict: VerdictSeen) -> Event:
         suggestion=f"`mlops drift show {endpoint}` shows then and now; see what changed where it "
         f"is asked. If it stays so, have it retrained: `mlops retrain list --project "
         f"{verdict.project}` shows what is proposed.",
-        link=f"/monitoring?deployment={quote(endpoint)}&verdict={quote(verdict.id)}",
+        link=_link(verdict, moved),
         explains=tuple(f"{name}:{value}" for name, value in twin.items()),
         labels={
             "project": verdict.project, "model": verdict.model, "version": str(verdict.version),
@@ -192,6 +194,15 @@ def _event(name: str, verdict: VerdictSeen) -> Event:
         },
         evidence=(*evidence, *_full_report(verdict)),
     )  # fmt: skip
+
+
+def _link(verdict: VerdictSeen, moved: Sequence[ColumnSeen]) -> str:
+    """Return the page at the part, and the column, that show what is said."""
+    shown = {
+        "deployment": f"{verdict.project}.{verdict.model}", "verdict": verdict.id,
+        "part": _PARTS.get(verdict.kind), "column": moved[0].name if moved else None,
+    }  # fmt: skip
+    return f"/monitoring?{urlencode({name: value for name, value in shown.items() if value})}"
 
 
 def _evidence(column: ColumnSeen) -> str:

@@ -5,6 +5,7 @@ its own, so that each is told; ``retraining/PROJECT/MODEL/*`` is all of a model.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from services.alerting.models import Alert, Event, Severity, key_of
 from services.retraining import wording
@@ -20,6 +21,8 @@ GRACE_S = 60.0
 LEAST_S = 600.0
 """So long a bad end is told at least, whatever made it unimportant: people must hear of it."""
 _COLUMNS = 3
+_ASKED_BY = "asked by"
+"""A label: who asked for it, a line each."""
 
 
 def waits_key(one: Proposal) -> str:
@@ -33,10 +36,11 @@ def severity(one: Proposal) -> Severity:
     return "info" if one.severity == "info" and not people else "warning"
 
 
-def is_waiting(key: str) -> bool:
-    """Return whether an alert of this key tells that a retraining waits for a decision."""
-    parts = key.split("/")
-    return parts[0] == KIND and parts[-2:-1] == [WAITS]
+def waits_for(alert: Alert, approver: str) -> bool:
+    """Return whether it tells of a decision that this approver may make: of another's wish."""
+    parts = alert.key.split("/")
+    asked_by = alert.labels.get(_ASKED_BY, "").split("\n")
+    return parts[0] == KIND and parts[-2:-1] == [WAITS] and approver not in asked_by
 
 
 def ended_key(one: Proposal) -> str:
@@ -114,6 +118,7 @@ def _waiting(key: str, one: Proposal, policy: Policy) -> Event:
         suggestion=f"`mlops retrain accept {one.id}` has it begin; `mlops retrain dismiss {one.id} "
         "--reason TEXT` does not.",
         evidence=tuple(each.said for each in one.evidence),
+        labels={_ASKED_BY: "\n".join(people)} if people else {},
     )  # fmt: skip
 
 
@@ -148,8 +153,10 @@ def _ended(key: str, one: Proposal) -> Event:
 def _event(
     key: str, one: Proposal, at: float, how: Severity, *, title: str, said: str, cause: str,
     suggestion: str, evidence: tuple[str, ...] = (), explains: tuple[str, ...] = (),
+    labels: Mapping[str, str] = MappingProxyType({}),
 ) -> Event:  # fmt: skip
     labels = {
+        **labels,
         "project": one.project, "model": one.model, "endpoint": one.name,
         "retraining": str(one.id), "thread": one.thread,
     }  # fmt: skip

@@ -36,6 +36,11 @@ class Files:
         self._versions = versions
         self._compare = compare
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Return which repositories cannot be read: what is in them is compared with nothing."""
+        return self._versions().unread
+
     @cached_property
     def _aged(self) -> dict[str, Version]:
         """Revisions of data, the oldest first."""
@@ -96,6 +101,7 @@ class FilesSource:
         """Return the earlier data whose files are in data."""
         found = Found()
         for one in self._asked(refs, "up"):
+            found.unknown += self._files.unread
             before = self._files.earlier(one.key)
             self._links(one, before, max(1, most // _UPWARDS), "up", found)
         return found
@@ -104,6 +110,7 @@ class FilesSource:
         """Return the later data that hold files of data."""
         found = Found()
         for one in self._asked(refs, "down"):
+            found.unknown += self._files.unread
             self._links(one, self._files.later(one.key), most, "down", found)
         return found
 

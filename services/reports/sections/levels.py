@@ -6,9 +6,11 @@ from services.errors import PlatformError
 from services.objectives import standing
 from services.objectives.counting import MINUTE_S, Counter
 from services.objectives.models import Standing, State, share
+from services.objectives.watched import PER_MINUTE, watched
 from services.reports.models import Asked, Figure, Section, Table, Window, first
+from services.serving import in_service
 
-SOURCE = "the prediction log, its labels and the objectives in the journal"
+SOURCE = "the prediction log, its labels, what the controller saw, the objectives in the journal"
 _WORDS: dict[State, str] = {
     "missed": "missed", "at risk": "at risk", "unknown": "not known", "met": "met",
 }  # fmt: skip
@@ -34,9 +36,9 @@ def section(asked: Asked) -> Section:
         (
             "Each objective counts over a window of its own that ends with the period, as it is "
             "set now; how it stood before is how it stood when the period began. What was kept in "
-            "the period counts its own requests alone. Where too few asked, or too few labels "
-            "came, it is not known whether an objective is met. Objectives of accuracy have no "
-            "budget.",
+            "the period counts its own requests alone, whichever version answered them. Where too "
+            "few asked, too little was watched or too few labels came, it is not known whether an "
+            "objective is met. Objectives of accuracy have no budget.",
         ),
     )
 
@@ -96,6 +98,8 @@ def _kept(asked: Asked, one: Standing, window: Window, counter: Counter) -> str:
     try:
         if one.objective.kind == "accuracy":
             return _right(asked, one, since, until)
+        if one.objective.kind == "availability":
+            return _watched(asked, one, since, until)
         bound = one.objective.bound_ms
         # The counter takes both minutes whole: the last one is that before the end.
         minutes = counter.minutes(one.project, one.model, since, until - MINUTE_S, bound)
@@ -107,8 +111,18 @@ def _kept(asked: Asked, one: Standing, window: Window, counter: Counter) -> str:
     return f"{share(1 - found.bad / found.requests)} of {found.requests:,}"
 
 
+def _watched(asked: Asked, one: Standing, since: float, until: float) -> str:
+    mine = watched(in_service.read(asked.home).get(one.name, ())).within(since, until)
+    if not mine.requests:
+        return "nobody watched"
+    minutes = mine.requests / PER_MINUTE
+    return f"{share(1 - mine.bad / mine.requests)} of {minutes:,.0f} minutes"
+
+
 def _right(asked: Asked, one: Standing, since: float, until: float) -> str:
     from services.monitoring import accuracy  # SciPy with it: only where accuracy was promised
 
-    found = accuracy.read(asked.home, one.project, one.model, since, until, until - since).overall
+    of = asked.home, one.project, one.model
+    wanted = one.objective.metric
+    found = accuracy.read(*of, since, until, until - since, metric=wanted).overall
     return "no label" if found is None else f"{found.metric} {found.value:.4g} of {found.rows:,}"

@@ -42,7 +42,7 @@ def section(asked: Asked) -> Section:
         (*_figures(now, before), *_done(events, events_before)),
         _per_day(asked, daily),
         (_endpoints(names, now, before), _happened(events)),
-        ("Errors are answers with a status of 500 or more. Availability is the share of others.",
+        ("Errors are answers with a status of 500 or more. Others count as answered.",
          *_left_out(daily)),
         small=_latency(asked, daily),
     )  # fmt: skip
@@ -72,7 +72,8 @@ def _figures(now: Used, before: Used) -> tuple[Figure, ...]:
     nobody = "" if asked else "Nobody asked."
     return (
         Figure("Requests", asked, asked_before, LOG),
-        Figure("Availability", _available(now), _available(before), LOG, "ratio", "more", nobody),
+        Figure("Requests answered", _answered(now), _answered(before), LOG, "ratio", "more",
+               nobody),
         Figure("Rows per joule", per_joule(now), per_joule(before), LOG, "", "more",
                nobody or "Of no answer it is known what energy it took."),
     )  # fmt: skip
@@ -84,7 +85,7 @@ def per_joule(found: Used) -> float | None:
     return share(sum(one.energy_rows for one in mine), sum(one.energy_j or 0.0 for one in mine))
 
 
-def _available(found: Used) -> float | None:
+def _answered(found: Used) -> float | None:
     requests = _total(found, "requests")
     return share(requests - _total(found, "errors"), requests)
 
@@ -172,7 +173,7 @@ def _endpoints(names: Sequence[tuple[str, str]], now: Used, before: Used) -> Tab
         was = {one.version: one for one in then}
         rows += [_row(".".join(name), one, was.get(one.version), requests_before) for one in uses]
     shown, left = first(rows)
-    columns = ("endpoint", "version", "requests", "before, all versions", "availability (before)",
+    columns = ("endpoint", "version", "requests", "before, all versions", "answered (before)",
                "p50 ms (before)", "p95 ms (before)", "J a row (before)")  # fmt: skip
     return Table(
         "Versions and how they answered", columns, shown, LOG, "Nothing is deployed.", left
@@ -182,14 +183,14 @@ def _endpoints(names: Sequence[tuple[str, str]], now: Used, before: Used) -> Tab
 def _row(name: str, one: VersionUse, was: VersionUse | None, before: int) -> tuple[str, ...]:
     return (
         name, str(one.version), f"{one.requests:,}", f"{before:,}",
-        _both(_availability(one), _availability(was), lambda part: f"{part * 100:.3f} %"),
+        _both(_share(one), _share(was), lambda part: f"{part * 100:.3f} %"),
         _both(one.p50_ms, was.p50_ms if was else None),
         _both(one.p95_ms, was.p95_ms if was else None),
         _both(_joules(one), _joules(was)),
     )  # fmt: skip
 
 
-def _availability(one: VersionUse | None) -> float | None:
+def _share(one: VersionUse | None) -> float | None:
     return None if one is None else share(one.requests - one.errors, one.requests)
 
 

@@ -18,7 +18,7 @@ def node(ref: Ref, title: str = "title", state: str = "there") -> Node:
     [
         (Ref("alert", "7"), ("alerts", {"alert": "7"})),
         (VERDICT, ("monitoring", {"deployment": "p.m.x", "verdict": "v-1"})),
-        (Ref("retraining", "2"), ("monitoring", {"deployment": "p.title", "part": "retraining"})),
+        (Ref("retraining", "2"), ("monitoring", {"retraining": "2"})),
         (Ref("run", "r"), ("run", {"run": "r"})),
     ],
 )

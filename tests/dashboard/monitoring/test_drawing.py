@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from dashboard.charts.theme import Colours
-from dashboard.monitoring import columns, looks, moved, right, spread
+from dashboard.monitoring import columns, detailed, looks, moved, right, spread
+from services.monitoring import breakdown, labels
 from services.monitoring.accuracy import Accuracy, Point, Quality
 from services.monitoring.models import ColumnVerdict, Histogram
 
@@ -187,3 +188,20 @@ def test_a_figure_of_another_kind_is_no_line_to_compare_with():
     found = accuracy((0.0, 0.9, False))
     assert len(right.panel(found, quality(3.0, "mae"), 60.0).lines) == 1
     assert len(right.panel(found, None, 60.0).lines) == 1
+
+
+def test_a_cell_of_the_matrix_is_its_share_of_the_true_class():
+    found = breakdown.of(labels.of_rows(["a"] * 4 + ["b"], ["a", "a", "a", "b", "b"]), None)
+    assert found is not None
+    (series,) = detailed.matrix(found, HUES)["series"]  # type: ignore[misc,call-overload]
+    assert [(one["value"], one["name"]) for one in series["data"]] == [
+        ([0, 0, 75.0], "3"), ([1, 0, 25.0], "1"), ([1, 1, 100.0], "1"),
+    ]  # fmt: skip
+
+
+def test_errors_are_drawn_without_a_past_too():
+    found = breakdown.of(labels.of_rows([0.5, 1.5, 2.5], [0.75, 1.0, 2.5]), None)
+    assert found is not None
+    assert found.off is not None
+    drawn = spread.figures(found.off_then, found.off, "answer − label", HUES)
+    assert [one["name"] for one in drawn["series"]] == ["now"]  # type: ignore[attr-defined]

@@ -226,9 +226,7 @@ def test_a_retraining_waits_with_why_and_what_it_takes_and_leads_to_where_it_is_
         "Waits for an approver: 3 of 20 columns drifted. It takes 10 min (8 to 14, 5 before) and "
         "500 J (400 to 700, 5 before), by history."
     )
-    assert (one.page, one.params) == (
-        "monitoring", {"deployment": "lora.net", "part": "retraining"},
-    )  # fmt: skip
+    assert (one.page, one.params) == ("monitoring", {"retraining": "1"})
 
 
 def test_a_retraining_stands_in_the_way_of_nobody_who_cannot_decide_about_it():

@@ -31,9 +31,15 @@ def test_it_leads_to_where_it_is_decided_about_who_may(role: str, label: str, pa
     (said,) = retraining.events((proposal(),), {}, {}, {}, NOW, frozenset())
     (need,) = needs.of_alerts([replace(alert(said), id=5)], Actor("ana", role))  # type: ignore[arg-type]
     assert (need.label, need.page) == (label, page)
-    assert need.params == (
-        {"deployment": "lora.net", "part": "retraining"} if label == "Decide" else {"alert": "5"}
-    )
+    assert need.params == ({"retraining": "1"} if label == "Decide" else {"alert": "5"})
+
+
+def test_who_asked_for_it_looks_and_another_decides():
+    asked = proposal(requested_by="ana", evidence=(Evidence(NOW, "It is wrong.", by="ana"),))
+    (said,) = retraining.events((asked,), {}, {}, {}, NOW, frozenset())
+    for who, label in ((ANA, "Look"), (Actor("ben", "approver"), "Decide")):
+        (need,) = needs.of_alerts([replace(alert(said), id=5)], who)
+        assert need.label == label
 
 
 def test_a_bad_end_is_looked_at_and_not_decided():

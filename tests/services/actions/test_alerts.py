@@ -9,10 +9,16 @@ from services.access import store as people
 from services.actions import catalog
 from services.actions.action import Context
 from services.actions.alert_channels import AddChannel, RemoveChannel, TryChannel
-from services.actions.alerts import AcknowledgeAlert, CloseAlert, EndSilence, SilenceAlerts
+from services.actions.alerts import (
+    AcknowledgeAlert,
+    CloseAlert,
+    EndSilence,
+    ReleaseAlert,
+    SilenceAlerts,
+)
 from services.actions.executor import ActionRecord, Executor
 from services.actions.roles import Actor
-from services.alerting import asking, channels, deciding, delivery, inbox, outbox, store
+from services.alerting import channels, deciding, delivery, inbox, outbox, store
 from services.alerting.models import Alert, Channel, Event, Message, Policy
 from services.errors import (
     ConflictError,
@@ -24,6 +30,7 @@ from services.errors import (
     PlatformError,
 )
 from services.home import Home
+from services.retraining import outcomes
 from tests.services.actions.conftest import OWNER
 
 ADDRESS = "json://user:hunter2@hooks.example/T0"
@@ -114,14 +121,16 @@ def test_an_operator_closes_what_nobody_can_see_and_nothing_else(
     record = done(executor, CloseAlert(one.id, "p", "It was deleted."), ben)
     assert store.alert(context.journal, one.id).resolution == "ben closed it: It was deleted."
     closed = store.alert(context.journal, one.id)
-    assert [deed.id for deed in asking.deeds(context.journal, closed)][-1] == record.id
+    (found,) = outcomes.of_alerts(context.journal, [closed]).values()
+    assert found.deeds[-1].id == record.id
 
 
 def test_what_carries_an_alerts_thread_is_of_its_story(context: Context, executor: Executor):
     one, other = fired(context), fired(context, "run/p/adam")
     asked = done(executor, SilenceAlerts(one.key, f"See {one.thread}.", time.time() + 600, "p"))
-    assert [deed.id for deed in asking.deeds(context.journal, one)] == [asked.id]
-    assert asking.deeds(context.journal, other) == ()
+    found = outcomes.of_alerts(context.journal, [one, other])
+    assert [deed.id for deed in found[one.id].deeds] == [asked.id]
+    assert found[other.id].deeds == ()
 
 
 # Silences
@@ -270,7 +279,8 @@ def test_a_test_that_fails_fails_at_once_with_the_reason(
 
 def test_all_of_them_come_back_from_the_journal(home: Home):
     for action in (
-        AcknowledgeAlert(1, "p", "n"), CloseAlert(1, None, "r"), SilenceAlerts("*", "r", 5.0),
+        AcknowledgeAlert(1, "p", "n", 60.0), ReleaseAlert(1, "p"), CloseAlert(1, None, "r"),
+        SilenceAlerts("*", "r", 5.0),
         EndSilence(1),
         add(home, projects=("p",)), RemoveChannel("ops"), TryChannel("ops"),
     ):  # fmt: skip

@@ -246,5 +246,5 @@ def test_what_moves_much_data_keeps_nobody_waiting(
     executor.execute_pending(lane="data")
     assert executor.record(moving.id).state == "done"
     assert {kind for kind in catalog.ACTIONS if catalog.lane_of(kind) == "data"} == {
-        "data-add", "data-push", "data-pull", "data-checkout", "data-prune",
+        "data-add", "data-collect", "data-push", "data-pull", "data-checkout", "data-prune",
     }  # fmt: skip

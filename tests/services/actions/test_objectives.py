@@ -56,11 +56,11 @@ def test_an_operator_sets_and_takes_back(executor: Executor, context: Context):
 
 
 def test_what_counts_then_is_told(context: Context):
-    store.put(context.journal, "p", "", Objective("availability", 0.95, 14))
-    store.put(context.journal, "p", "m", Objective("availability", 0.9, 7))
-    then = RemoveObjective("p", "availability", "m").consequences(context)[1]
+    store.put(context.journal, "p", "", Objective("errors", 0.95, 14))
+    store.put(context.journal, "p", "m", Objective("errors", 0.9, 7))
+    then = RemoveObjective("p", "errors", "m").consequences(context)[1]
     assert then == "Then it promises 95 % of requests answered, over 14 days."
-    whole = RemoveObjective("p", "availability").consequences(context)[1]
+    whole = RemoveObjective("p", "errors").consequences(context)[1]
     assert whole == "Then it promises 99 % of requests answered, over 30 days."
 
 
@@ -70,8 +70,8 @@ def test_how_deployments_would_stand_is_told_first(context: Context, home: Home)
     now = time.time()
     mine = {"project": "p", "model": "m", "inputs": None, "outputs": None}
     written(home, *(record(now - 600, status=500 if n < 3 else 200, **mine) for n in range(200)))
-    store.put(context.journal, "p", "own", Objective("availability", 0.9))
-    said = SetObjective("p", "availability", 0.99).consequences(context)
+    store.put(context.journal, "p", "own", Objective("errors", 0.9))
+    said = SetObjective("p", "errors", 0.99).consequences(context)
     assert said[0] == "p: 99 % of requests answered, over 30 days."
     assert said[1].startswith("Now p.m is missed: 98.5 % of 200 requests")
     assert not [one for one in said if "p.own" in one], "it has an objective of its own"
@@ -103,12 +103,12 @@ def test_both_can_be_undone(context: Context):
 @pytest.mark.parametrize(
     ("action", "error"),
     [
-        (SetObjective("p", "availability", 1.0), InputError),
+        (SetObjective("p", "errors", 1.0), InputError),
         (SetObjective("p", "latency", 0.95), InputError),
         (SetObjective("p", "speed", 0.9), InputError),  # type: ignore[arg-type]
-        (SetObjective("nope", "availability", 0.99), NotFoundError),
-        (SetObjective("p", "availability", 0.99, "nope"), NotFoundError),
-        (RemoveObjective("p", "availability"), NotFoundError),
+        (SetObjective("nope", "errors", 0.99), NotFoundError),
+        (SetObjective("p", "errors", 0.99, "nope"), NotFoundError),
+        (RemoveObjective("p", "errors"), NotFoundError),
         (RemoveObjective("p", "speed"), InputError),  # type: ignore[arg-type]
     ],
 )

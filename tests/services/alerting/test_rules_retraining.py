@@ -41,7 +41,7 @@ def test_one_that_waits_says_why_with_which_data_for_how_much_and_where():
         assert part in found.said
     assert found.cause == "pixels moved by 0.6."
     assert "mlops retrain accept 1" in found.suggestion
-    assert found.link == "/monitoring?deployment=lora.net&part=retraining"
+    assert found.link == "/monitoring?retraining=1"
     assert (found.labels["thread"], found.labels["retraining"]) == ("feed", "1")
     assert "engine" not in found.labels  # no engine that is down keeps it quiet
     unknown = proposal(minutes=None, joules=None)

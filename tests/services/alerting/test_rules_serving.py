@@ -59,7 +59,7 @@ def test_a_gateway_that_is_silent_ends_nothing():
 
 
 def standing(
-    *burns: str, kind: Kind = "availability", state: State = "met", severity: Speed = "critical"
+    *burns: str, kind: Kind = "errors", state: State = "met", severity: Speed = "critical"
 ) -> Standing:
     bound_ms = 250.0 if kind == "latency" else None
     pairs = ((3600.0, 300.0), (21_600.0, 1800.0))
@@ -86,9 +86,9 @@ def test_a_budget_that_burns_fires_and_says_how_fast():
         "5 min: 20.0 times what its objective of 99 % allows."
     )
     assert (found.title, found.project) == ("lora.net fails too often", "lora")
-    assert found.link == "/monitoring?deployment=lora.net&project=lora"
+    assert found.link == "/monitoring?deployment=lora.net&part=objectives&project=lora"
     assert found.labels == {
-        "project": "lora", "model": "net", "endpoint": "lora.net", "objective": "availability",
+        "project": "lora", "model": "net", "endpoint": "lora.net", "objective": "errors",
         "engine": "serving",
     }  # fmt: skip
     mild = of_objectives(standing("unknown", "firing", severity="warning"))
@@ -119,7 +119,7 @@ def test_a_burn_ends_on_evidence_alone():
 def test_accuracy_fires_when_it_is_surely_below_and_ends_when_it_is_not_below():
     mine = frozenset({"accuracy/lora.net"})
     found = of_objectives(standing(kind="accuracy", state="missed"))["accuracy/lora.net"]
-    assert (found.state, found.severity) == ("firing", "warning")
+    assert (found.state, found.severity) == ("firing", "critical")
     assert "engine" not in found.labels, "an engine that is down makes no answer wrong"
     for state, said in (("met", "ok"), ("at risk", "unknown"), ("unknown", "unknown")):
         one = standing(kind="accuracy", state=state)  # type: ignore[arg-type]

@@ -79,15 +79,18 @@ def test_a_channel_hears_what_it_asked_for():
     assert drafts(everything, [channel(projects=("clip",))]) == ()
 
 
-def test_the_next_message_of_a_group_waits_unless_it_is_critical():
+def test_the_second_message_of_a_quiet_group_goes_at_once_and_the_third_waits():
     (first,) = drafts([alert()])
     late = alert(key="run/lora/b", at=LATER)
-    soon = LATER + POLICY.group_interval_s
-    assert drafts([late], recent=[sent(first)], now=soon - 1) == ()
-    assert len(drafts([late], recent=[sent(first)], now=soon)) == 1
+    second = sent(first, LATER + WAIT)
+    assert [d.alerts for d in drafts([late], recent=[sent(first)], now=LATER + WAIT)] == [(late,)]
+    spoken = [sent(first), second]
+    soon = LATER + WAIT + POLICY.group_interval_s
+    assert drafts([late], recent=spoken, now=soon - 1) == ()
+    assert len(drafts([late], recent=spoken, now=soon)) == 1
     bad = replace(late, severity="critical")
-    worst = sent(replace(first, critical=True))
-    assert len(drafts([bad], recent=[sent(first), worst], now=LATER + WAIT)) == 1
+    worst = [sent(replace(first, critical=True))] * 2
+    assert len(drafts([bad], recent=[*spoken, *worst], now=LATER + 2 * WAIT)) == 1
 
 
 def test_a_clock_set_back_keeps_nothing_waiting():
@@ -96,18 +99,30 @@ def test_a_clock_set_back_keeps_nothing_waiting():
     assert len(drafts([alert()], recent=[future])) == 1
 
 
-def test_after_a_burst_all_that_waits_is_one_digest_now_and_then():
-    alerts = [alert(key=f"run/p{n}/a", project=f"p{n}") for n in range(10)]
-    found = drafts(alerts)
-    assert [d.what for d in found] == ["firing"] * (POLICY.burst - 1) + ["digest"]
-    assert sum(len(d.alerts) for d in found) == 10
-    recent = [sent(draft) for draft in found]
-    more = [alert(key=f"run/q{n}/a", project=f"q{n}", at=LATER) for n in range(3)]
+def test_more_than_there_is_room_for_is_one_digest_now_and_then():
+    alerts = [alert(key=f"run/p{n}/a", project=f"p{n}") for n in range(POLICY.burst + 1)]
+    assert [d.what for d in drafts(alerts[:-1])] == ["firing"] * POLICY.burst
+    (first,) = drafts(alerts)
+    assert (first.what, len(first.alerts)) == ("digest", POLICY.burst + 1)
+    recent = [sent(first)]
+    few = [alert(key=f"run/q{n}/a", project=f"q{n}", at=LATER) for n in range(POLICY.burst - 1)]
+    more = [*few, alert(key="run/r/a", project="r", at=LATER)]
+    assert [d.what for d in drafts(few, recent=recent, now=LATER + WAIT)] == ["firing"] * len(few)
     assert drafts(more, recent=recent, now=LATER + POLICY.trickle_s - 1) == ()
     (digest,) = drafts(more, recent=recent, now=LATER + POLICY.trickle_s)
-    assert (digest.what, len(digest.alerts)) == ("digest", 3)
+    assert (digest.what, len(digest.alerts)) == ("digest", len(more))
     bad = alert(key="disk/a", severity="critical", at=LATER)
     assert [d.critical for d in drafts([bad], recent=recent, now=LATER + WAIT)] == [True]
+
+
+def test_after_a_burst_one_alert_waits_for_the_next_digest():
+    alerts = [alert(key=f"run/p{n}/a", project=f"p{n}") for n in range(POLICY.burst)]
+    recent = [sent(draft) for draft in drafts(alerts)]
+    late = alert(key="run/q/a", project="q", at=LATER)
+    assert drafts([late], recent=recent, now=LATER + POLICY.trickle_s - 1) == ()
+    assert [d.what for d in drafts([late], recent=recent, now=LATER + POLICY.trickle_s)] == [
+        "digest"
+    ]
 
 
 def test_what_nobody_acknowledges_is_told_again_more_and_more_rarely():
@@ -129,8 +144,8 @@ def test_a_controller_that_was_away_reminds_once():
 
 def test_an_escalation_is_told_what_nobody_acknowledged_in_time():
     boss = channel("boss", escalation=True)
-    one = told(alert())
-    due = LATER + POLICY.remind_s[0]
+    one = told(alert(severity="critical"))
+    due = LATER + POLICY.escalate_s["critical"]
     assert [d.channel for d in drafts([one], [OPS, boss], now=due - 1)] == []
     assert [d.channel for d in drafts([one], [OPS, boss], now=due)] == ["ops", "boss"]
     owned = replace(one, owner="ana")

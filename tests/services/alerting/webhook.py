@@ -1,12 +1,23 @@
 """A web server on this machine that plays a service: takes, refuses, redirects, hangs, drips."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A request as it came."""
+
+    headers: Message
+    body: bytes
 
 
 class Hooks(ThreadingHTTPServer):
@@ -14,9 +25,12 @@ class Hooks(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.got: list[tuple[str, dict[str, Any]]] = []
+        self.raw: list[Raw] = []
         self.ended = threading.Event()
         self.leads = 302, "/elsewhere"
         """Status and place of a redirect."""
@@ -30,6 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.raw.append(Raw(self.headers, body))
         self.server.got.append((self.path, json.loads(body)))
         getattr(self, f"_{self.path.split('/')[1].split('?')[0]}", self._take)()
 
@@ -39,6 +54,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _take(self) -> None:
         self._answer(200)
+
+    def _services(self) -> None:  # as Slack's are
+        known = self.path.endswith("/TIiajkdnlazkcOXrIdevi7FQ")
+        self._answer(200 if known else 404, b"ok" if known else b"no_service")
 
     def _refuse(self) -> None:
         self._answer(403)
@@ -63,19 +82,20 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             time.sleep(0)
 
-    def _answer(self, status: int) -> None:
+    def _answer(self, status: int, body: bytes = b"") -> None:
         self.send_response(status)
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         return
 
 
 @contextmanager
-def running() -> Iterator[Hooks]:
+def running(tls: ssl.SSLContext | None = None) -> Iterator[Hooks]:
     """A server for as long as the block lasts."""
-    hooks = Hooks()
+    hooks = Hooks(tls)
     thread = threading.Thread(target=hooks.serve_forever, daemon=True)
     thread.start()
     try:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from services.causes.case import Case, Other, Rows, Training
+from services.monitoring.models import State
 from tests.services.causes.scenes import (
     COUNT,
     ONSET,
@@ -110,6 +111,18 @@ FIRST: dict[str, Callable[[], Case]] = {
         symptom="accuracy", columns=DRAWN, outcome=failing(since_onset, 0.3)
     ),
 }  # fmt: skip
+
+
+def one_sided(state: State, came: int) -> Case:
+    """An input that came then (0) or now (1) alone: no row is known to be one of those it moved."""
+    columns = [dict(side) for side in DRAWN]
+    del columns[1 - came]["input.a"]
+    return scene(
+        symptom="quality", worse=True, moved=(column("a", None, 0.6, state),),
+        columns=(columns[0], columns[1]), outcome=lambda _rows, _rng: {},
+    )  # fmt: skip
+
+
 OFTEN = np.asarray(some(0.2, 1.0, 0.0, seed=5))
 STRANGE = (np.zeros(COUNT), np.asarray(some(0.3, 1.0, 0.0)))
 

@@ -116,7 +116,7 @@ def test_heat_that_slows_requests_is_found_with_its_begin(home: Home, sources: S
     assert slow.first is not None
     assert slow.first.measured
     assert slow.first.weight > 0.9
-    assert f"host={MAC.host}" in slow.first.link
+    assert f"host={MAC.host}" in slow.first.page
     assert {"contention", "replicas", "load", "version"} <= set(slow.clear)
     assert slow.unknown == ()
     assert of(found, "errors").onset is None
@@ -134,7 +134,7 @@ def test_another_job_on_the_machine_is_found_and_named(home: Home, sources: Sour
     assert slow.first is not None
     assert slow.first.kind == "contention"
     assert slow.first.title.startswith("The run abcdef01 of lora uses the same machine: 5")
-    assert slow.first.link == "/run?run=abcdef0123"
+    assert slow.first.page == "/run?run=abcdef0123"
 
 
 def test_fewer_model_servers_make_requests_wait(home: Home, sources: Sources):
@@ -280,6 +280,7 @@ def test_json_has_stable_keys(heated: None):
     assert one["since"] == "2026-11-29T11:30:00Z"
     assert list(one["causes"][0]) == [
         "kind", "title", "said", "weight", "measured", "evidence", "suggestion", "link",
+        "page", "column", "chart",
     ]  # fmt: skip
     assert list(one["now"]) == ["since", "until", "requests"]
 

@@ -67,7 +67,7 @@ def test_whose_memory_grew_is_told_and_linked(home: Home, sources: Sources):
     said = r"The run abcdef01 of lora held 3\.\d GB then, 11\.\d GB now\."
     assert re.fullmatch(said, found.evidence[0])
     assert not any("model servers" in line for line in found.evidence)
-    assert found.link == "/run?run=abcdef0123"
+    assert found.page == "/run?run=abcdef0123"
 
 
 def test_its_own_model_servers_may_have_grown(home: Home, sources: Sources):
@@ -76,7 +76,7 @@ def test_its_own_model_servers_may_have_grown(home: Home, sources: Sources):
         lambda at: [*servers(9.0 if at >= ONSET else 2.0), run(3.0)],
     )  # fmt: skip
     assert found.title.startswith("The machine is short of memory: its own model servers hold 7.")
-    assert f"host={MAC.host}" in found.link
+    assert f"host={MAC.host}" in found.page
 
 
 def test_another_project_is_not_named(home: Home, sources: Sources):
@@ -85,8 +85,8 @@ def test_another_project_is_not_named(home: Home, sources: Sources):
         lambda at: [*servers(2.0), run(11.0 if at >= ONSET else 3.0, "clip")],
     )  # fmt: skip
     assert "work of another project holds 8." in found.title
-    assert "abcdef" not in " ".join((found.title, found.link, *found.evidence))
-    assert "clip" not in " ".join((found.title, found.link, *found.evidence))
+    assert "abcdef" not in " ".join((found.title, found.page, *found.evidence))
+    assert "clip" not in " ".join((found.title, found.page, *found.evidence))
 
 
 def test_memory_that_hardly_grew_is_nobodys(home: Home, sources: Sources):

@@ -1,6 +1,7 @@
 """``mlops data`` from end to end, without a controller."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from click.testing import CliRunner, Result
 from services.cli import mlops
 from services.home import Home
 from services.mirror import schema
+from services.predictions.log import PredictionLog
 from services.settings import Settings
 from tests.services.data.conftest import content, contract, put
+from tests.services.predictions.records import record
 
 pytestmark = pytest.mark.engine  # DVC itself works
 
@@ -113,3 +116,17 @@ def test_what_is_not_there_is_a_sentence(
 def test_nothing_yet_is_said(project: Path):
     assert run("status").stdout == "No project has data yet.\n"
     assert read("status")["rows"] == []
+
+
+def test_collecting_takes_a_time_and_says_what_it_made(project: Path):
+    run("add", "one")
+    none = run("collect", "one/m", "--since", "2h", "--yes", code=1)
+    assert "nothing was answered in this time" in none.stderr
+    assert "no time" in run("collect", "one/m", "--since", "often", code=2).stderr
+    log = PredictionLog.open(Home.locate(), "test", reserve_bytes=1 << 16)
+    log.append(record(time.time() - 60, project="one", model="m"))
+    log.close()
+    (made,) = read("collect", "one/m", "--since", "2h")
+    assert (made["kind"], made["state"]) == ("data-collect", "done")
+    assert "2 rows of 1 request, 0 with a label" in made["result"]
+    assert len(list((project / "data" / "collected").iterdir())) == 1

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from click.testing import CliRunner, Result
 
+from services.actions.action import Context
+from services.actions.drift_check import CheckDrift
 from services.actions.journal import Journal
+from services.actions.roles import Actor
 from services.cli import mlops
 from services.commands import drift, drift_reading
-from services.errors import InputError
+from services.errors import ConflictError, InputError
 from services.home import Home
 from services.mirror import schema
 from services.mirror.store import Store
@@ -102,7 +105,8 @@ def test_all_projects_the_worst_first(home: Home, journal: Journal, verdicts: Ve
         ["q.m", "drifted"], ["p.bad", "failed"], ["p.new", "not checked"], ["p.m", "steady"],
     ]  # fmt: skip
     assert rows[0] == [
-        "q.m", "drifted", "high", "50%", "2,000", "2 min", "The data of 3 is drifted.",
+        "q.m", "drifted", "high", "50%", "2,000", "2 min", "unknown", "–", "–",
+        "The data of 3 is drifted.",
     ]  # fmt: skip
     assert rows[1][-1] == "It could not be checked: The log cannot be read."
     only = json.loads(typed("list", "--project", "q", "--json").stdout)
@@ -117,7 +121,8 @@ def test_json_has_the_documented_keys(home: Home, journal: Journal, verdicts: Ve
     assert set(found) == {
         "deployment", "project", "model", "versions", "state", "severity", "kind", "version",
         "verdict", "share", "rows", "columns", "drifted_columns", "said", "computed_at", "age_s",
-        "looked_at", "report", "baseline", "kinds", "faults",
+        "looked_at", "predicted_at", "labelled_at", "objectives", "report", "baseline", "kinds",
+        "faults",
     }  # fmt: skip
     assert (found["drifted_columns"], found["columns"], found["share"]) == (["input.a"], 2, 0.5)
     assert found["computed_at"].endswith("Z")
@@ -206,6 +211,44 @@ def test_a_baseline_is_chosen_and_told(journal: Journal):
     asked_first = CliRunner().invoke(mlops, ["drift", "baseline", "p.m", "auto"], input="n\n")
     assert "until now it was with the predictions from" in asked_first.output
     assert baselines.baseline_of(journal, "p", "m") == kept
+
+
+def test_all_that_is_in_service_is_checked_at_once(home: Home, journal: Journal):
+    live(journal, "p", "m", 3)
+    live(journal, "q", "n", 1)
+    done = typed("check", "--all")
+    assert done.exit_code == 0, done.output
+    assert "Check m for drift: asked for as action" in done.output
+    assert "Check n for drift: asked for as action" in done.output
+    for wrong in ((), ("p.m", "--all"), ("p.m", "--project", "p")):
+        refused = typed("check", *wrong)
+        assert refused.exit_code == 2
+        assert "Write PROJECT.MODEL, or --all" in refused.output
+
+
+def test_one_that_is_refused_keeps_no_other_from_its_check(
+    home: Home, journal: Journal, monkeypatch: pytest.MonkeyPatch
+):
+    for project, model in (("p", "gone"), ("p", "m"), ("q", "n")):
+        live(journal, project, model, 1)
+    asked = CheckDrift.check
+
+    def refused(self: CheckDrift, context: Context, actor: Actor) -> None:
+        if self.model == "gone":
+            raise ConflictError("It was taken out a moment ago.", "Nothing is left to do.")
+        asked(self, context, actor)
+
+    monkeypatch.setattr(CheckDrift, "check", refused)
+    done = typed("check", "--all")
+    assert done.exit_code == 1
+    for model in ("m", "n"):
+        assert f"Check {model} for drift: asked for as action" in done.stdout
+    assert done.stderr.splitlines()[0] == (
+        "p.gone: It was taken out a moment ago. Nothing is left to do."
+    )
+    assert "Error: 1 of 3 could not be checked." in done.stderr
+    alone = typed("check", "p.gone")
+    assert (alone.exit_code, "could not be checked" in alone.stderr) == (1, False)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from services.cli import mlops
 from services.home import Home
+from services.lineage.asking import Lineage
 from services.mirror import schema
 from services.mirror.store import Store
 from services.settings import Settings
@@ -77,6 +78,15 @@ def test_marking_and_taking_back(lineage: Type):
     assert (again.exit_code, "is not marked" in again.stderr) == (1, True)
 
 
+def test_a_mark_is_taken_back_without_a_look_at_all_that_came_of_others(
+    lineage: Type, monkeypatch: pytest.MonkeyPatch
+):
+    lineage("mark", DATA, "--reason", "wrong labels", "--yes")
+    monkeypatch.setattr(Lineage, "radius", lambda *_: 1 / 0)
+    done = lineage("unmark", DATA, "--reason", "they were right")
+    assert (done.exit_code, "done" in done.stdout) == (0, True)
+
+
 def test_without_yes_it_asks(lineage: Type):
     done = lineage("mark", DATA, "--reason", "wrong labels")
     assert done.exit_code == 1
@@ -113,10 +123,12 @@ def test_a_name_of_several_things_lists_them(lineage: Type):
 
 def test_events_of_a_thread_and_those_that_are_new(lineage: Type, tmp_path):
     lines = [json.loads(line) for line in lineage(V1, "--openlineage").stdout.splitlines()]
-    assert {one["eventType"] for one in lines} == {"START", "COMPLETE"}
+    assert {one.get("eventType") for one in lines} == {"START", "COMPLETE", None}
+    jobs = {one["job"]["name"] for one in lines}
+    assert jobs >= {TRAIN, f"{TRAIN}.train", f"{LORA}.{LORA}.pack", f"{LORA}.{LORA}.serve"}
     file = tmp_path / "events.jsonl"
-    assert "12 events were sent" in lineage("send", "--to", str(file)).stdout
+    assert "30 events were sent" in lineage("send", "--to", str(file)).stdout
     assert "Nothing is new" in lineage("send", "--to", str(file)).stdout
-    assert len(file.read_text().splitlines()) == 12
+    assert len(file.read_text().splitlines()) == 30
     nowhere = lineage("send")
     assert (nowhere.exit_code, "MLOPS_OPENLINEAGE_TO" in nowhere.stderr) == (2, True)

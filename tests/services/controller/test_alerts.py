@@ -78,7 +78,6 @@ def test_an_engine_that_is_down_becomes_an_alert_and_ends_when_it_answers(
     watch.turn()
     (one,) = store.alerts(journal)
     assert one.count == 1
-    assert alerts.dashboard_url(home) == "http://127.0.0.1:8501"
     monkeypatch.setattr("services.platform.control.running", lambda _home: None)
     watch.turn()
     assert seen(journal) == {"engine/mlflow": "unknown"}
@@ -220,5 +219,6 @@ def test_without_serving_nothing_of_it_is_looked_at(sources: Sources):
     assert kinds == {"engine", "disk", "run", "workflow", "report", "retraining"}
     more = {kind for rule in sources.rules(serves=True) for kind in rule.kinds}
     assert more - kinds == {
-        "endpoint", "errors", "latency", "accuracy", "load", "predictions",
+        "endpoint", "errors", "availability", "latency", "accuracy", "load", "predictions",
+        "lineage",
     }  # fmt: skip

@@ -12,7 +12,7 @@ from services.errors import EngineRefusedError
 from services.lineage import marked
 from services.lineage.marked import MARKABLE
 from services.lineage.models import Mark, Ref, numbered
-from services.lineage.radius import affected_by, said
+from services.lineage.radius import said
 from services.lineage.walking import LIMITS, Limits, widened
 from services.mirror.queries import Mirror
 from services.mirror.store import Store
@@ -137,8 +137,6 @@ def test_versions_in_service_that_perhaps_came_of_it_are_told_apart(
     found = scene().radius(Ref("data", DATA))
     assert [one.ref for one in found.live] == [V1]
     assert [one.ref for one in found.maybe_live] == [named(3, CLIP)]
-    assert affected_by([found]) == {V1: (found.ref,)}
-    assert set(affected_by([found], maybe=True)) == {V1, named(3, CLIP)}
     assert found.as_json()["maybe_live"] == [named(3, CLIP).id]
     assert f"{CLIP}.{CLIP} 3 answers requests now and may have come from it (its" in said(found)
 

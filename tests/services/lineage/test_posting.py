@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from services.actions.journal import Journal
 from services.controller import lineage
 from services.controller.lineage import LineageWatch
 from services.errors import (
@@ -25,6 +26,8 @@ from services.mirror.store import Store
 from tests import lineage_seed as seed
 from tests.lineage_seed import LORA
 
+ALL = 30
+"""Events of the scene: 12 of runs, 8 of workflow runs, 4 of versions, 6 of deployments."""
 EVENTS = ({"eventType": "START"}, {"eventType": "COMPLETE"})
 
 
@@ -128,18 +131,18 @@ def test_without_events_nobody_is_asked():
 
 
 @pytest.fixture
-def watch(home: Home, mirror: Mirror, receiver: Receiver) -> LineageWatch:
-    return lineage.watch(home, mirror, receiver.url, private=True)
+def watch(home: Home, mirror: Mirror, journal: Journal, receiver: Receiver) -> LineageWatch:
+    return lineage.watch(home, mirror, journal, receiver.url, private=True)
 
 
 def test_the_loop_sends_what_ended_since(watch: LineageWatch, mirror: Mirror, receiver: Receiver):
     watch.turn()
-    assert len(receiver.got) == 12
+    assert len(receiver.got) == ALL
     watch.turn()
-    assert len(receiver.got) == 12
+    assert len(receiver.got) == ALL
     Store(mirror.engine).write_runs(LORA, (seed.tracked("e" * 32, 5),))
     watch.turn()
-    assert len(receiver.got) == 14
+    assert len(receiver.got) == ALL + 2
 
 
 def test_a_receiver_that_was_away_gets_what_it_missed(
@@ -158,13 +161,16 @@ def test_a_receiver_that_was_away_gets_what_it_missed(
     receiver.status = 201
     now[0] = 300.0
     watch.turn()
-    assert len(receiver.got) == 12
+    assert len(receiver.got) == ALL
 
 
 def test_without_a_place_there_is_no_loop(home: Home, monkeypatch: pytest.MonkeyPatch):
     from services.controller.__main__ import _lineage
     from services.settings import Settings
 
-    assert _lineage(home, Settings(), None) == []  # type: ignore[arg-type]
+    assert _lineage(home, Settings(), None, None) == []  # type: ignore[arg-type]
     monkeypatch.setenv("MLOPS_OPENLINEAGE_TO", str(Path("/tmp/x")))
-    assert [one.name for one in _lineage(home, Settings(), None)] == ["lineage"]  # type: ignore[arg-type]
+    opened = Journal(f"sqlite:///{home.databases / 'journal.sqlite'}")
+    mirror = Mirror(f"sqlite:///{home.databases / 'mirror.sqlite'}")
+    assert [one.name for one in _lineage(home, Settings(), mirror, opened)] == ["lineage"]
+    opened.close()

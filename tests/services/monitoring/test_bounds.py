@@ -181,7 +181,7 @@ def right(came: Round) -> Verdict:
      (2.0, "steady", "within the bound of 3.5")],
 )  # fmt: skip
 def test_a_promised_mean_error_reaches_the_verdict(home: Home, off: float, state: str, word: str):
-    promised(Objective("accuracy", 3.5, 7, metric="mae"), Objective("availability", 0.99))
+    promised(Objective("accuracy", 3.5, 7, metric="mae"), Objective("errors", 0.99))
     measured(home, off)
     found = right(round_(home))
     assert (found.state, word in found.said) == (state, True), found.said

@@ -1,5 +1,6 @@
 """A round of checks: what is due is compared with what was chosen for it, and noted."""
 
+import contextlib
 import fcntl
 import os
 import time
@@ -11,10 +12,12 @@ from services.actions.journal import Journal
 from services.errors import EngineUnreachableError, NotFoundError, PlatformError
 from services.home import Home
 from services.monitoring import baselines, checking, record, windows
+from services.monitoring import settings as strictness
 from services.monitoring.baselines import Chosen
 from services.monitoring.checking import Asked, Round
 from services.monitoring.computing import Checked
 from services.monitoring.models import Baseline
+from services.monitoring.models import Settings as Strictness
 from services.monitoring.store import VerdictStore
 from services.objectives import store as objectives
 from services.objectives.models import Objective
@@ -133,12 +136,12 @@ def test_one_that_fails_keeps_no_other_from_being_checked(
     asked(home, hour_ago(), 600, span_s=HOUR_S - 10)
     real = windows.read
 
-    def broken(home: Home, project: str, model: str, *rest: object):
+    def broken(home: Home, project: str, model: str, *rest: object, **how: object):
         if model == "broken":
             raise PlatformError("The prediction log cannot be read.", "Mend it.")
         if model == "odd":
             raise ZeroDivisionError("division by zero")
-        return real(home, project, model, *rest)  # type: ignore[arg-type]
+        return real(home, project, model, *rest, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr("services.monitoring.computing.windows.read", broken)
     came = run(home, Asked(report=False))
@@ -192,13 +195,26 @@ def test_a_version_that_left_service_is_forgotten(home: Home):
     assert run(home).said == "Nothing takes requests, so there is nothing to check."
 
 
+def test_other_settings_make_a_check_due(home: Home):
+    served(home, M)
+    asked(home, hour_ago(), 600, span_s=HOUR_S - 10)
+    first = run(home, Asked(report=False))
+    assert set(first.checked) == {M}
+    assert run(home, Asked(report=False)).quiet == (M,)
+    with contextlib.closing(Journal.open(Settings())) as journal:
+        strictness.put(journal, "p", "", strictness.Said(Strictness(threshold=0.4), "ana", 1.0))
+    assert set(run(home, Asked(report=False)).checked) == {M}
+    assert record.read(home).looked["p.m:3"].settings["threshold"] == 0.4
+    assert run(home, Asked(report=False)).quiet == (M,)
+
+
 @pytest.mark.parametrize(
     ("promised", "state"),
     [
         (None, "steady"), (Objective("accuracy", 0.9), "drifted"),
         (Objective("accuracy", 0.5), "steady"),
         (Objective("accuracy", 0.9, metric="mae"), "steady"),  # it has no such figure
-        (Objective("availability", 0.9999), "steady"),
+        (Objective("errors", 0.9999), "steady"),
     ],
 )  # fmt: skip
 def test_answers_are_held_against_the_accuracy_that_is_promised(

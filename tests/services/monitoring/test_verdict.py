@@ -64,6 +64,13 @@ def test_few_rows_are_too_few(rows: int):
         assert one.said.startswith("Too few predictions yet")
 
 
+def test_where_the_baseline_is_what_is_few_it_says_so():
+    for one in judge(reference(rows=20), table(1, 5_000)):
+        assert one.state == "too few"
+        assert one.said.startswith("Too few rows to tell whether the ")
+        assert "there are only 20 of" in one.said
+
+
 def test_a_young_shift_shows_in_the_newest_rows_of_a_long_window():
     window = pa.concat_tables([table(1, 9000), table(2, ROWS, 0.5)])
     found = by_kind(judge(reference(), window))["data"]

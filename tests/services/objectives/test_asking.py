@@ -12,7 +12,7 @@ from services.monitoring.accuracy import Accuracy, Quality
 from services.objectives import asking, standing, store
 from services.objectives.accuracies import Accuracies
 from services.objectives.counting import Counter
-from services.objectives.models import AVAILABLE, Objective, Standing
+from services.objectives.models import ANSWERED, Objective, Standing
 from services.predictions.folder import Folder
 from services.predictions.log import PredictionLog
 from services.predictions.models import Feedback
@@ -53,11 +53,11 @@ def test_every_deployment_in_service_stands_with_what_counts_for_it(home: Home, 
     store.put(journal, "clip-finetuning", "", Objective("latency", 0.9, 7, 2.0))
     found = by_kind(standing(home, journal, now=NOON))
     assert list(found) == [
-        ("clip-finetuning.clip", "availability"), ("clip-finetuning.clip", "latency"),
-        ("lora.net", "availability"),
+        ("clip-finetuning.clip", "errors"), ("clip-finetuning.clip", "latency"),
+        ("lora.net", "errors"),
     ]  # fmt: skip
-    one = found["clip-finetuning.clip", "availability"]
-    assert one.objective == AVAILABLE
+    one = found["clip-finetuning.clip", "errors"]
+    assert one.objective == ANSWERED
     assert (one.requests, one.bad, one.achieved, one.state) == (1000, 8, 0.992, "at risk")
     assert one.budget_left == pytest.approx(0.2)
     assert one.said == (
@@ -68,7 +68,7 @@ def test_every_deployment_in_service_stands_with_what_counts_for_it(home: Home, 
     assert (slow.requests, slow.bad, slow.state, slow.budget_left) == (992, 992, "missed", 0.0)
     assert slow.spent == pytest.approx(10.0)
     assert slow.said.endswith("it burns 10 times too fast over 1 h.")
-    nobody = found["lora.net", "availability"]
+    nobody = found["lora.net", "errors"]
     assert (nobody.state, nobody.achieved, nobody.budget_left) == ("unknown", None, None)
     assert nobody.said == "Nobody asked it in the last 30 days."
 
@@ -84,7 +84,7 @@ def test_one_asks_of_a_project_of_one_model_and_of_what_one_may_see(home: Home, 
 
 
 def test_a_model_goes_before_its_project_and_that_before_the_default(journal: Journal):
-    mine, whole = Objective("availability", 0.9, 7), Objective("availability", 0.95, 14)
+    mine, whole = Objective("errors", 0.9, 7), Objective("errors", 0.95, 14)
     store.put(journal, "lora", "", whole)
     store.put(journal, "lora", "net", mine)
     store.put(journal, "lora", "net", replace(mine, target=0.91, set_by="ana", set_at=5.0))
@@ -93,10 +93,10 @@ def test_a_model_goes_before_its_project_and_that_before_the_default(journal: Jo
         replace(mine, target=0.91, source="model", set_by="ana", set_at=5.0),
     )
     assert store.of(known, "lora", "other")[0].source == "project"
-    assert store.of(known, "clip", "x") == (AVAILABLE,)
-    assert store.remove(journal, "lora", "net", "availability")
-    assert not store.remove(journal, "lora", "net", "availability")
-    assert store.one(journal, "lora", "net", "availability") is None
+    assert store.of(known, "clip", "x") == (ANSWERED,)
+    assert store.remove(journal, "lora", "net", "errors")
+    assert not store.remove(journal, "lora", "net", "errors")
+    assert store.one(journal, "lora", "net", "errors") is None
     assert store.of(store.said(journal, ["lora"]), "lora", "net")[0].target == 0.95
 
 
@@ -106,7 +106,7 @@ def test_only_the_window_counts(home: Home, journal: Journal):
     asked(home, 500, 0)
     (whole,) = standing(home, journal, now=NOON)
     assert (whole.state, whole.bad) == ("missed", 100)
-    store.put(journal, *CLIP, Objective("availability", 0.99, 1))
+    store.put(journal, *CLIP, Objective("errors", 0.99, 1))
     (day,) = standing(home, journal, now=NOON)
     assert (day.state, day.requests, day.since) == ("met", 500, NOON - 600)
 
@@ -130,8 +130,8 @@ def test_a_log_that_cannot_be_read_hides_no_other_deployment(home: Home, journal
     for path in [path for one in Folder(home).rows(*NET) for path in one.files()]:
         path.write_bytes(b"no more")
     found = by_kind(standing(home, journal, now=NOON))
-    assert found["clip-finetuning.clip", "availability"].state == "met"
-    lost = found["lora.net", "availability"]
+    assert found["clip-finetuning.clip", "errors"].state == "met"
+    lost = found["lora.net", "errors"]
     assert lost.state == "unknown"
     assert "cannot be read" in lost.said
 
@@ -151,18 +151,19 @@ FLOOR, CEILING = Objective("accuracy", 0.9, 7), Objective("accuracy", 3.0, 7, me
 @pytest.mark.parametrize(
     ("objective", "found", "state"),
     [
-        (FLOOR, quality(0.85, 0.82, 0.88), "missed"),
+        (FLOOR, quality(0.84, 0.805, 0.87), "missed"),
+        (FLOOR, quality(0.865, 0.832, 0.892), "at risk"),
         (FLOOR, quality(0.89, 0.86, 0.91), "at risk"),
         (FLOOR, quality(0.91, 0.88, 0.93), "met"),
         (FLOOR, quality(0.5, 0.1, 0.8, rows=29), "unknown"),
         (FLOOR, quality(2.0, 1.9, 2.1, metric="mae"), "unknown"),
         (CEILING, quality(3.5, 3.2, 3.8, metric="mae"), "missed"),
-        (CEILING, quality(3.1, 2.9, 3.3, metric="mae"), "at risk"),
+        (CEILING, quality(3.02, 2.99, 3.05, metric="mae"), "at risk"),
         (CEILING, quality(2.0, 1.9, 2.1, metric="mae"), "met"),
         (FLOOR, None, "unknown"),
     ],
 )
-def test_accuracy_is_missed_when_its_whole_interval_is(objective, found, state):
+def test_accuracy_is_missed_when_a_drift_check_would_say_so(objective, found, state):
     one = asking.judged("lora", "net", objective, found)
     assert (one.state, one.budget_left, one.burns) == (state, None, ())
 
@@ -171,7 +172,7 @@ def test_labels_of_the_log_are_held_against_the_bound(home: Home, journal: Journ
     live(journal, CLIP)
     log = PredictionLog.open(home, "test", reserve_bytes=1 << 16)
     for number in range(60):
-        one = record(NOON - 600, rows=1, inputs={"x": [1]}, outputs={"label": ["yes"]})
+        one = record(NOON - 600, version=1, rows=1, inputs={"x": [1]}, outputs={"label": ["yes"]})
         log.append(one)
         log.append_feedback(Feedback(one.id, NOON - 60, "yes" if number % 2 else "no"))
     log.close()
@@ -180,7 +181,9 @@ def test_labels_of_the_log_are_held_against_the_bound(home: Home, journal: Journ
     assert (found.state, found.achieved, found.requests) == ("missed", 0.5, 60)
     assert found.high is not None
     assert found.high < 0.9
-    assert "beyond its bound of 0.9, with 95 % confidence" in found.said
+    assert found.said.startswith(
+        "Version 1 answers now. It is beyond its bound of 0.9; that is hardly chance."
+    )
     store.put(journal, *CLIP, replace(FLOOR, target=0.4))
     well = by_kind(standing(home, journal, now=NOON))["clip-finetuning.clip", "accuracy"]
     assert well.state == "met"
@@ -189,7 +192,7 @@ def test_labels_of_the_log_are_held_against_the_bound(home: Home, journal: Journ
 def test_labels_are_counted_beside_the_loop_and_again_in_time(home: Home):
     gate, counted, now = threading.Event(), [], [0.0]
 
-    def read(_project: str, _model: str, _since: float, _until: float, _of: object) -> Accuracy:
+    def read(*_: object) -> Accuracy:
         gate.wait(10)
         counted.append(now[0])
         if len(counted) == 3:

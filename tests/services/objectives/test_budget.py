@@ -145,11 +145,11 @@ def test_states_by_what_is_spent():
     ("wrong", "said"),
     [
         (Objective("speed", 0.9), "no objective"),  # type: ignore[arg-type]
-        (Objective("availability", 1.0), "share of requests"),
-        (Objective("availability", float("nan")), "share of requests"),
-        (Objective("availability", 0.99, days=0), "1 to 30 whole days"),
-        (Objective("availability", 0.99, days=31), "1 to 30 whole days"),
-        (Objective("availability", 0.99, bound_ms=5.0), "latency alone"),
+        (Objective("errors", 1.0), "share of requests"),
+        (Objective("errors", float("nan")), "share of requests"),
+        (Objective("errors", 0.99, days=0), "1 to 30 whole days"),
+        (Objective("errors", 0.99, days=31), "1 to 30 whole days"),
+        (Objective("errors", 0.99, bound_ms=5.0), "latency alone"),
         (Objective("latency", 0.95), "bound of latency"),
         (Objective("latency", 0.95, bound_ms=float("inf")), "bound of latency"),
         (Objective("accuracy", 1.1), "up to 1"),
@@ -164,7 +164,7 @@ def test_an_objective_that_means_nothing_is_refused(wrong: Objective, said: str)
 
 def test_objectives_are_said_in_words():
     for one in (
-        Objective("availability", 0.999),
+        Objective("errors", 0.999),
         Objective("latency", 0.95, 1, 250.0),
         Objective("accuracy", 0.9, 7),
         Objective("accuracy", 3.5, 7, metric="mae"),

@@ -130,7 +130,7 @@ def test_a_damaged_file_is_named(home: Home):
 def test_nothing_asked_is_no_minute(home: Home):
     found = Counter(home).minutes(*CLIP, NOON - 60, NOON)
     assert (len(found.minute), found.first_at) == (0, None)
-    assert found.within(0, NOON, "availability") == Counts(0, 0)
+    assert found.within(0, NOON, "errors") == Counts(0, 0)
 
 
 def test_a_clock_that_jumped_takes_no_memory(home: Home):
@@ -143,7 +143,7 @@ def test_a_clock_that_jumped_takes_no_memory(home: Home):
 def test_windows_take_whole_minutes_and_failed_answers_have_no_latency():
     whole = np.array([10, 11, 15], dtype=np.int64)
     found = Minutes(whole, np.array([5, 6, 7]), np.array([1, 0, 2]), np.array([3, 0, 4]))
-    assert found.within(610.0, 700.0, "availability") == Counts(11, 1)
+    assert found.within(610.0, 700.0, "errors") == Counts(11, 1)
     assert found.within(660.0, 959.9, "latency") == Counts(11, 4)
     assert found.within(600.0, 600.0, "latency") == Counts(4, 3)
     assert columns(counting.summed([found, found, Minutes.none()])) == {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.monitoring.accuracy import Accuracy, Point, Quality
-from services.objectives.lasting import lasting
+from services.objectives.lasting import over
 from services.objectives.models import Objective
 
 FLOOR, CEILING = Objective("accuracy", 0.9, 7), Objective("accuracy", 3.5, 7, metric="mae")
@@ -27,48 +27,32 @@ BELOW, ABOVE, EITHER = quality(0.80, 0.85), quality(0.92, 0.97), quality(0.85, 0
 
 
 @pytest.mark.parametrize(
-    ("points", "lasts"),
+    ("points", "is_over"),
     [
-        ((BELOW, BELOW), "yes"), ((ABOVE, BELOW), "yes"), ((BELOW, ABOVE), "no"),
-        ((BELOW, ABOVE, EITHER), "no"), ((EITHER, EITHER), "yes"), ((), "yes"),
-        ((BELOW, quality(0.92, 0.97, rows=29)), "yes"),
+        ((BELOW, BELOW), False), ((ABOVE, BELOW), False), ((BELOW, ABOVE), True),
+        ((BELOW, ABOVE, EITHER), True), ((EITHER, EITHER), False), ((), False),
+        ((BELOW, quality(0.92, 0.97, rows=29)), False),
     ],
 )  # fmt: skip
-def test_the_newest_stretch_that_is_sure_decides(points: tuple[Quality, ...], lasts: str):
-    assert lasting(FLOOR, found(BELOW, *points), 4, LEAST)[0] == lasts
+def test_the_newest_stretch_that_is_sure_decides(points: tuple[Quality, ...], is_over: bool):
+    assert bool(over(FLOOR, found(BELOW, *points), 4, LEAST)) is is_over
 
 
-@pytest.mark.parametrize(
-    ("own", "lasts", "said"),
-    [
-        (found(ABOVE), "no", "Version 4 answers now, and is within its bound of 0.9: 0.945 (0.92 "
-         "to 0.97) on 100 rows."),
-        (found(BELOW), "yes", "Version 4 answers now, and is beyond its bound of 0.9: 0.825 (0.8 "
-         "to 0.85) on 100 rows."),
-        (found(EITHER), "unknown", "Version 4 answers now, and may be within its bound of 0.9 or "
-         "beyond it: 0.89 (0.85 to 0.93) on 100 rows."),
-        (found(quality(0.1, 0.2, rows=29)), "unknown",
-         "Version 4 answers now; 29 of its rows have a label that tells, 30 are wanted."),
-        (found(None), "unknown",
-         "Version 4 answers now; 0 of its rows have a label that tells, 30 are wanted."),
-        (found(quality(2, 3, metric="mae")), "unknown",
-         "Version 4 answers now; 0 of its rows have a label that tells, 30 are wanted."),
-        (None, "unknown", "Version 4 answers now; how right it is is being counted."),
-    ],
-)  # fmt: skip
-def test_without_one_all_of_the_window_does(own: Accuracy | None, lasts: str, said: str):
-    assert lasting(FLOOR, own, 4, LEAST) == (lasts, said)
+def test_it_says_by_what_it_is_over():
+    assert over(FLOOR, found(BELOW, BELOW, ABOVE), 4, LEAST) == (
+        "Lately version 4 is within its bound of 0.9: 0.945 (0.92 to 0.97) on 100 rows."
+    )
 
 
 def test_of_errors_less_is_better():
     small, large = (quality(*both, metric="mae") for both in ((2.0, 3.0), (4.0, 5.0)))
-    assert lasting(CEILING, found(large, large, small), 4, LEAST)[0] == "no"
-    assert lasting(CEILING, found(small, small, large), 4, LEAST)[0] == "yes"
+    assert over(CEILING, found(large, large, small), 4, LEAST)
+    assert not over(CEILING, found(small, small, large), 4, LEAST)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.integers(1, 60)), max_size=12))
 def test_what_may_be_either_is_never_evidence_of_an_end(stretches):
     points = [quality(min(a, b), max(a, b), rows) for a, b, rows in stretches]
-    lasts, _ = lasting(FLOOR, found(BELOW, *points), 4, LEAST)
     sure = [p for p in points if p.rows >= LEAST and (p.low >= 0.9 or p.high < 0.9)]
-    assert lasts == ("no" if sure and sure[-1].low >= 0.9 else "yes")
+    said = over(FLOOR, found(BELOW, *points), 4, LEAST)
+    assert bool(said) == bool(sure and sure[-1].low >= 0.9)

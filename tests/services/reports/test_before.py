@@ -77,9 +77,7 @@ def test_where_nobody_asked_in_a_period_it_says_so(ask: Ask, answered: Callable[
     assert row[6:] == ("nobody asked", "100 % of 400", "met, 100 %")
 
 
-def test_versions_tell_latency_availability_and_joules_before(
-    ask: Ask, answered: Callable[..., None]
-):
+def test_versions_tell_latency_answers_and_joules_before(ask: Ask, answered: Callable[..., None]):
     answered(9 * DAY, 100, 10, 40.0)
     answered(HOUR, 200, 0, 20.0)
     rows = table(ask(CLIP), "deployments", "Versions and how they answered")
@@ -185,13 +183,14 @@ def made_of(*found: Figure) -> Report:
 def test_a_headline_is_three_figures_and_the_worst_change():
     found = headline(made_of(
         Figure("Runs", 8, 4, "s"), Figure("Alerts fired", 6, 3, "s", "", "less"),
-        Figure("Availability", 0.99, 0.999, "s", "ratio", "more"),
+        Figure("Requests answered", 0.99, 0.999, "s", "ratio", "more"),
         Figure("Deployments that drifted", None, None, "s", "", "less", "Nothing was checked."),
         Figure("Median duration", 60.0, 90.0, "s", "s", "less"),
     ))  # fmt: skip
     assert found == (
-        "Availability: 99 % (before: 99.9 %)", "Alerts fired: 6 (before: 3)", "Runs: 8 (before: 4)",
-        "Worst change: Availability: 99 % (before: 99.9 %)",
+        "Requests answered: 99 % (before: 99.9 %)",
+        "Alerts fired: 6 (before: 3)", "Runs: 8 (before: 4)",
+        "Worst change: Requests answered: 99 % (before: 99.9 %)",
     )  # fmt: skip
 
 

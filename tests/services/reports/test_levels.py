@@ -28,13 +28,13 @@ def requests(home: Home, project: str, count: int, bad: int) -> None:
     written(home, *made)
 
 
-def labelled(home: Home, project: str, count: int) -> None:
+def labelled(home: Home, project: str, count: int, version: int = 1, ago_s: float = 0.0) -> None:
     """Answer requests, half of them right."""
-    at = time.time()
+    at = time.time() - ago_s
     log = PredictionLog.open(home, "labels", reserve_bytes=1 << 16)
     for number in range(count):
-        one = record(at - 600, project=project, model=project, rows=1, inputs={"x": [1]},
-                     outputs={"label": ["yes"]})  # fmt: skip
+        one = record(at - 600, project=project, model=project, version=version, rows=1,
+                     inputs={"x": [1]}, outputs={"label": ["yes"]})  # fmt: skip
         log.append(one)
         log.append_feedback(Feedback(one.id, at - 60, "yes" if number % 2 else "no"))
     log.close()
@@ -99,6 +99,16 @@ def test_accuracy_has_an_interval_and_no_budget(ask: Ask, home: Home):
     assert found[3:5] == ("–", "missed")
     silent = rows[f"{LORA}.{LORA}", "accuracy of at least 0.9, over 7 days"]
     assert silent[2:5] == ("not known", "–", "not known")
+
+
+def test_accuracy_of_a_period_is_of_all_versions_that_answered_in_it(ask: Ask, home: Home):
+    promised(CLIP, Objective("accuracy", 0.9, 7))
+    labelled(home, CLIP, 60, version=2, ago_s=9 * 86_400.0)  # before version 1 came back
+    labelled(home, CLIP, 20, version=2, ago_s=86_400.0)
+    labelled(home, CLIP, 30)
+    rows = {row[1]: row for row in table(ask(CLIP), "levels", "Objectives")}
+    found = rows["accuracy of at least 0.9, over 7 days"]
+    assert found[6:8] == ("accuracy 0.5 of 50", "accuracy 0.5 of 60")
 
 
 def test_a_project_where_nothing_is_in_service_says_so(ask: Ask):

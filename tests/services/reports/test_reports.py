@@ -52,7 +52,7 @@ def test_experiments_are_counted_against_the_period_before(ask: Ask):
 def test_what_nobody_measured_is_not_known_and_never_0(ask: Ask):
     found = figures(ask(CLIP), "experiments")
     assert found["Energy"] == (None, None)
-    assert figures(ask(CLIP), "deployments")["Availability"] == (None, None)
+    assert figures(ask(CLIP), "deployments")["Requests answered"] == (None, None)
 
 
 def test_models_tell_who_promoted_which(ask: Ask):
@@ -67,7 +67,7 @@ def test_models_tell_who_promoted_which(ask: Ask):
 def test_service_levels_come_from_the_prediction_log(ask: Ask):
     found = figures(ask(), "deployments")
     assert found["Requests"] == (3, 0)
-    assert found["Availability"] == (1.0, None)
+    assert found["Requests answered"] == (1.0, None)
     rows = table(ask(), "deployments", "Versions and how they answered")
     assert (f"{LORA}.{LORA}", "1", "3", "0", "100.000 %") in [row[:5] for row in rows]
     assert (f"{CLIP}.{CLIP}", "–", "0") in [row[:3] for row in rows]

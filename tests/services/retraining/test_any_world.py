@@ -15,8 +15,8 @@ from services.actions.gates import GateResult
 from services.errors import ConflictError, EngineUnreachableError, MlopsError
 from services.retraining import steps
 from services.retraining.known import Ask, Asked, Beside, End, Known, Ran, Trained
-from services.retraining.models import Policy, Proposal
-from tests.services.retraining.things import NOW, accepted, proposal
+from services.retraining.models import UNDER_WAY, Policy, Proposal
+from tests.services.retraining.things import NOW, accepted, evidence, proposal
 
 MINUTE = 60.0
 CANDIDATE, LIVE = 3, 2
@@ -40,24 +40,36 @@ class World(RuleBasedStateMachine):
         self.beside_since: float | None = None
         self.requests = 0
         self.worse = False
+        self.gated = True
+        self.proved = False
+        self.cured: bool | None = None
         self.end: End | None = None
         self.one: Proposal = proposal()
         self.over: Proposal | None = None
 
     @initialize(
-        passes=st.booleans(), registered=st.booleans(), served=st.booleans(), worse=st.booleans()
-    )
-    def begin(self, passes: bool, registered: bool, served: bool, worse: bool) -> None:
+        passes=st.booleans(), registered=st.booleans(), served=st.booleans(), worse=st.booleans(),
+        gated=st.booleans(), asks=st.booleans(),
+    )  # fmt: skip
+    def begin(
+        self, passes: bool, registered: bool, served: bool, worse: bool, gated: bool, asks: bool
+    ) -> None:
+        self.gated = gated or not passes
         self.passes, self.registered, self.worse = passes, registered, worse
         self.live = LIVE if served else None
-        self.one = accepted(policy=Policy(judge_minutes=5, judge_requests=20, patience_h=2))
+        bounds = Policy(judge_minutes=5, judge_requests=20, patience_h=2)
+        keyed = replace(evidence(), key="drift/lora/net/data")
+        mode = "propose" if asks else "automatic"
+        self.one = accepted(policy=replace(bounds, mode=mode), evidence=(keyed,))
 
     # What a turn of the controller does, and where it may be killed
 
     def known(self) -> Known:
         one = self.one
         gate = GateResult("acc", ">= 0.5", 0.9 if self.passes else 0.1, passed=self.passes)
-        made = Trained(CANDIDATE, "f" * 32, (gate,), 1.0, None, "acc", 0.5, 0.6)
+        made = Trained(
+            CANDIDATE, "f" * 32, (gate,) if self.gated else (), 1.0, None, "acc", 0.5, 0.6
+        )
         trained = made if self.run == "success" and self.registered and self.seen else None
         ran = None
         if self.run:
@@ -68,7 +80,7 @@ class World(RuleBasedStateMachine):
         beside = None
         if self.beside_since is not None and self.end is None:
             said = "Its accuracy is 0.1." if self.worse and self.requests > 10 else ""
-            beside = Beside(self.beside_since, self.requests, said)
+            beside = Beside(self.beside_since, self.requests, said, cured=self.cured)
         return Known(
             self.now, launch=self.asked("launch", one.launch, place), run=ran, trained=trained,
             live=self.live, deploy=self.asked("deploy", one.deploy), beside=beside,
@@ -91,14 +103,26 @@ class World(RuleBasedStateMachine):
         if ask not in self.states:
             if ask in {"promote", "abort"} and self.end is not None:
                 raise ConflictError("It ended meanwhile.")
+            if ask == "cancel" and self.run != "active":
+                raise ConflictError("It ended meanwhile.")
+            if ask == "promote" and self.one.policy.needs_proof:
+                assert self.proved, "nobody was asked, and nothing tells that it cures"
             self.done[ask] += 1
             self.states[ask] = "under way"
+            if ask == "cancel":
+                self.states[ask], self.run = "done", "failed"
         return list(self.states).index(ask) + 1
 
     @rule(killed=st.sampled_from(["never", "before", "between", "after", "refused"]))
     def turn(self, killed: str) -> None:
         before = self.one
+        if before.stopped and not before.ended:  # what was begun and never noted is noted first
+            whats = [what for what in ("launch", "deploy") if what in self.states]
+            noted = {what: list(self.states).index(what) + 1 for what in whats}
+            self.one = before = replace(before, **noted)  # type: ignore[arg-type]  # numbers of actions
         found = steps.step(before, self.known())
+        if found.after.verdict != before.verdict:  # by what was known then
+            self.proved = bool(self.cured) and self.gated
         if killed == "before":
             return
         self.one = found.after
@@ -153,6 +177,10 @@ class World(RuleBasedStateMachine):
     def somebody_or_a_guard_ends_the_rollout(self, kind: str) -> None:
         self.end_it(kind)
 
+    @rule(cured=st.sampled_from([None, True, True, False]))
+    def its_own_check_comes(self, cured: bool | None) -> None:
+        self.cured = cured
+
     def end_it(self, kind: str) -> None:
         self.end = End(kind, f"It is {kind}.")  # type: ignore[arg-type]  # one of them
         if kind == "live":
@@ -171,7 +199,20 @@ class World(RuleBasedStateMachine):
     def alias_ends(self, well: bool) -> None:
         self.states["alias"] = "done" if well else "failed"
 
+    @precondition(lambda self: self.one.state in UNDER_WAY)
+    @rule()
+    def somebody_stops_it(self) -> None:
+        if self.one.verdict != "promote" and not self.one.stopped:
+            self.one = replace(self.one, stopped="Stopped by ann: enough.", stuck_since=None)
+
     # What holds
+
+    @invariant()
+    def what_was_stopped_runs_no_more(self) -> None:
+        if self.one.stopped and self.one.ended:
+            assert self.one.state in {"dismissed", "promoted"}
+            if self.one.state == "dismissed" and "given up" not in self.one.said:
+                assert self.run != "active"
 
     @invariant()
     def everything_is_begun_at_most_once(self) -> None:
@@ -198,15 +239,17 @@ class World(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """In a world that goes on, it ends."""
-        for _ in range(60):
+        for turn in range(80):
             if self.one.ended:
                 return
             self.engines_go_on()
-            self.now += 20 * MINUTE
+            self.now += (20 if turn < 60 else 24 * 60) * MINUTE
             self.turn("never")
         raise AssertionError(f"it never ended: {self.one}")
 
     def engines_go_on(self) -> None:
+        if self.beside_since is not None:
+            self.requests += 40
         for key in [key for key, state in self.states.items() if state == "under way"]:
             self.states[key] = "done"
             if key == "deploy":

@@ -1,5 +1,6 @@
 """What a policy allows by itself: counts, pauses and budgets, and what is not known."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,17 @@ def test_a_launch_that_failed_waits_too_but_is_no_training():
     assert len(found.reasons) == 1
     assert "must lie between two" in found.said
     assert found.numbers["in_seven_days"] == 0
+
+
+def test_what_a_person_stopped_had_begun_and_counts():
+    stopped = ended("dismissed", NOW - HOUR, stopped="Stopped by ops.", took_minutes=12.0)
+    found = decided(stopped, most_per_week=1, budget_minutes=20.0)
+    assert found.numbers["in_seven_days"] == 1
+    assert found.numbers["spent_minutes"] == 12.0
+    assert [said.split()[0] for said in found.reasons] == ["The", "The", "It"]
+    assert "must lie between two" in found.said
+    unlaunched = replace(stopped, workflow=None)
+    assert decided(unlaunched).numbers["in_seven_days"] == 0
 
 
 @pytest.mark.parametrize("state", ["open", "dismissed"])

@@ -89,6 +89,14 @@ def opened(lab: Lab, folder: Folder) -> None:
     assert one.gain.metric == "acc"
 
 
+def some_data_comes(lab: Lab, folder: Folder) -> None:
+    """Have there be other data than that of the version in service, and the proposal say so."""
+    folder.version("between")
+    lab.later(0.1)
+    lab.watch.turn()
+    assert lab.one().data.newer
+
+
 def days_pass(lab: Lab, folder: Folder) -> None:
     """Have new data come, a training take longer, and the project care for another metric."""
     folder.new = folder.version("second")
@@ -162,6 +170,7 @@ def test_who_accepts_it_has_it_train_with_the_data_of_now(lab: Lab, folder: Fold
 
 def test_the_policy_accepts_it_with_the_data_of_now(lab: Lab, folder: Folder):
     opened(lab, folder)
+    some_data_comes(lab, folder)
     days_pass(lab, folder)
     lab.watch._renewed_at = {lab.one().id: lab.now()}
     lab.done(SetRetrainingPolicy("lora", "automatic", budget_minutes=20.0), ANA)
@@ -175,6 +184,7 @@ def test_the_policy_accepts_it_with_the_data_of_now(lab: Lab, folder: Folder):
 
 def test_a_cost_that_is_found_out_late_is_within_the_budget_or_beyond_it(lab: Lab, folder: Folder):
     opened(lab, folder)
+    some_data_comes(lab, folder)
     days_pass(lab, folder)
     lab.watch._renewed_at = {lab.one().id: lab.now()}
     lab.done(SetRetrainingPolicy("lora", "automatic", budget_minutes=5.0), ANA)
@@ -231,6 +241,7 @@ def test_a_model_that_is_gone_is_accepted_by_nobody(
 
     lab.done(SetRetrainingPolicy("lora", "automatic", most_per_week=0), ANA)
     opened(lab, folder)
+    some_data_comes(lab, folder)
     before = lab.one().figures
     lab.done(SetRetrainingPolicy("lora", "automatic"), ANA)
     monkeypatch.setattr(Mirror, "model", gone)

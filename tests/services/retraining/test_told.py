@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -10,10 +11,12 @@ from services.alerting import channels, outbox, store
 from services.alerting.models import Channel, Message, Silence
 from services.controller import alerts
 from services.controller.alerts import AlertWatch, Sources
+from services.retraining import store as retrainings
 from services.retraining import telling
+from services.retraining.models import Proposal
 from tests.services.alerting.things import channel
 from tests.services.retraining.lab import ANA, PROJECT, Lab
-from tests.services.retraining.things import NOW, ended
+from tests.services.retraining.things import NOW, ended, proposal
 
 
 @pytest.fixture
@@ -61,7 +64,7 @@ def to_verdict(lab: Lab) -> None:
 
 def test_one_that_waits_is_told_once_and_its_end_too(lab: Lab, watch: AlertWatch):
     lab.alert()
-    for _ in range(3):
+    for _ in range(6):
         look(lab, watch)
     (told,) = messages(lab)
     assert (told.channel, told.severity) == ("ops", "warning")
@@ -74,7 +77,7 @@ def test_one_that_waits_is_told_once_and_its_end_too(lab: Lab, watch: AlertWatch
     lab.done(DismissRetraining(lab.one().id, PROJECT, "The data is bad."), ANA)
     look(lab, watch)
     over = {one.channel: one.body for one in messages(lab, "resolved")}
-    assert set(over) == {"ops", "escalation"}  # which was told of it after 15 min
+    assert set(over) == {"ops", "escalation"}  # which was told of it after an hour
     assert "ana dismissed it: The data is bad." in over["ops"]
 
 
@@ -144,19 +147,32 @@ def test_a_silence_covers_it_and_quiet_hours_put_it_off(lab: Lab, watch: AlertWa
             return telling.promoted(connection, one, now, "http://here")
 
     assert told() == 1
-    assert "http://here/monitoring?deployment=lora.net&part=retraining" in (
-        messages(lab, "retraining")[0].body
-    )
+    assert "http://here/monitoring?retraining=1" in messages(lab, "retraining")[0].body
     quiet = Silence(0, "retraining/lora/*", None, "ana", "Enough.", now - 1, now + 60)
     store.add_silence(journal, quiet, 1)
     assert told() == 0
 
 
-def test_a_channel_of_another_project_hears_of_none():
+def test_a_channel_of_another_project_or_of_other_kinds_hears_of_none():
     one = ended("promoted", NOW)
     wanted = {
         each.name for each in (Channel("a", "json"), Channel("b", "json", projects=("clip",)),
-                               Channel("c", "json", projects=("lora",)))
+                               Channel("c", "json", projects=("lora",)),
+                               Channel("d", "json", kinds=("drift",)),
+                               Channel("e", "json", kinds=("retraining",)))
         if telling._wants(each, one)
     }  # fmt: skip
-    assert wanted == {"a", "c"}
+    assert wanted == {"a", "c", "e"}
+
+
+def test_what_belongs_to_a_change_of_state_is_written_with_such_a_change_alone(lab: Lab):
+    journal, told = lab.context.journal, []
+    one = retrainings.put(journal, proposal(0))
+
+    def also(_connection: object, after: Proposal) -> None:
+        told.append(after.state)
+
+    for state, said in (("open", "a"), ("promoted", "b"), ("promoted", "c")):
+        after = replace(one, state=state, said=said, ended_at=None if state == "open" else NOW)
+        retrainings.change(journal, one.id, lambda _, after=after: (after, ()), also)
+    assert told == ["promoted"]
