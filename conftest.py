@@ -12,7 +12,7 @@ settings.register_profile("fast", deadline=None, max_examples=25)
 settings.load_profile("here")
 
 LONGER = Path(__file__).parent / "tests" / "longer.txt"
-LONGER_S = 0.03
+LONGER_S = 0.02
 """What takes more on average is left out by ``--fast``, to end within a minute on two cores."""
 ALONE_S = 0.5
 """The quickest test of a file stays, so that each file is in it, unless it takes more than this."""
