@@ -15,12 +15,8 @@ from dashboard.components.actions import Proposal as Dialog
 from dashboard.data import work
 from dashboard.monitoring import retraining_access as access
 from services.actions.data_collect import DataCollect
-from services.actions.retraining import (
-    AcceptRetraining,
-    DismissRetraining,
-    ProposeRetraining,
-    SetRetrainingPolicy,
-)
+from services.actions.retraining import AcceptRetraining, DismissRetraining, ProposeRetraining
+from services.actions.retraining_policy import SetRetrainingPolicy
 from services.actions.retraining_stop import StopRetraining
 from services.alerting.models import SEVERITIES
 from services.retraining.models import BOUNDS, MODES, PROOFS, STRATEGIES, Policy, Proposal

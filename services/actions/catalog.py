@@ -38,12 +38,8 @@ from services.actions.register_project import ForgetProject, RegisterProject
 from services.actions.remove_machine import RemoveMachine
 from services.actions.report_make import MakeReport
 from services.actions.report_schedule import RemoveReportSchedule, SetReportSchedule
-from services.actions.retraining import (
-    AcceptRetraining,
-    DismissRetraining,
-    ProposeRetraining,
-    SetRetrainingPolicy,
-)
+from services.actions.retraining import AcceptRetraining, DismissRetraining, ProposeRetraining
+from services.actions.retraining_policy import SetRetrainingPolicy
 from services.actions.retraining_stop import StopRetraining
 from services.actions.rollout_step import SteerRollout
 from services.actions.scale import Scale

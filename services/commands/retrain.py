@@ -182,7 +182,7 @@ def stop(*, proposal_id: int, reason: str, yes: bool) -> None:
 @sentences
 def policy(*, project: str, as_json: bool, **given: float | str | None) -> None:
     """Show what alerts lead to in a project; with options, change it."""
-    from services.actions.retraining import SetRetrainingPolicy
+    from services.actions.retraining_policy import SetRetrainingPolicy
     from services.commands.acting import act, context
     from services.retraining import store, wording
 

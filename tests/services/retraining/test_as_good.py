@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.actions.retraining import SetRetrainingPolicy
+from services.actions.retraining_policy import SetRetrainingPolicy
 from services.home import Home
 from services.monitoring.measures import Quality
 from services.monitoring.metrics import Metric

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from services.actions.retraining import AcceptRetraining, SetRetrainingPolicy
+from services.actions.retraining import AcceptRetraining
+from services.actions.retraining_policy import SetRetrainingPolicy
 from services.lineage import marked
 from services.lineage.models import Mark, Ref
 from services.retraining import wording

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.actions.retraining import AcceptRetraining, ProposeRetraining, SetRetrainingPolicy
+from services.actions.retraining import AcceptRetraining, ProposeRetraining
+from services.actions.retraining_policy import SetRetrainingPolicy
 from services.engines.mlflow.models import Metric, Model, Version
 from services.mirror.store import Store
 from services.retraining import bounds, history, steps, store

@@ -5,12 +5,8 @@ import random
 import pytest
 
 from services import retraining
-from services.actions.retraining import (
-    AcceptRetraining,
-    DismissRetraining,
-    ProposeRetraining,
-    SetRetrainingPolicy,
-)
+from services.actions.retraining import AcceptRetraining, DismissRetraining, ProposeRetraining
+from services.actions.retraining_policy import SetRetrainingPolicy
 from services.errors import (
     ConflictError,
     DeniedError,

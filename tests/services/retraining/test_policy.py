@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.actions.action import Context
-from services.actions.retraining import SetRetrainingPolicy
+from services.actions.retraining_policy import SetRetrainingPolicy
 from services.actions.roles import Actor
 from services.errors import InputError
 from services.retraining.models import BOUNDS, Policy

@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.actions.retraining import DismissRetraining, SetRetrainingPolicy
+from services.actions.retraining import DismissRetraining
+from services.actions.retraining_policy import SetRetrainingPolicy
 from services.alerting import channels, deciding
 from services.alerting import store as alerts
 from services.alerting.models import Channel, Event, Policy, Silence

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.actions.retraining import SetRetrainingPolicy
+from services.actions.retraining_policy import SetRetrainingPolicy
 from services.monitoring.models import Verdict
 from services.monitoring.store import VerdictStore, verdict_id
 from services.predictions.log import PredictionLog

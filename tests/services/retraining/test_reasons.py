@@ -7,12 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services import retraining
-from services.actions.retraining import (
-    AcceptRetraining,
-    DismissRetraining,
-    ProposeRetraining,
-    SetRetrainingPolicy,
-)
+from services.actions.retraining import AcceptRetraining, DismissRetraining, ProposeRetraining
+from services.actions.retraining_policy import SetRetrainingPolicy
 from services.actions.roles import Actor
 from services.errors import DeniedError, MlopsError
 from services.retraining import store

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.actions.retraining import AcceptRetraining, SetRetrainingPolicy
+from services.actions.retraining import AcceptRetraining
+from services.actions.retraining_policy import SetRetrainingPolicy
 from services.errors import NotFoundError
 from services.mirror.queries import Mirror
 from services.retraining import drafting, history, proposing, store, wording

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from services import retraining
-from services.actions.retraining import AcceptRetraining, SetRetrainingPolicy
+from services.actions.retraining import AcceptRetraining
+from services.actions.retraining_policy import SetRetrainingPolicy
 from services.actions.retraining_stop import StopRetraining
 from services.errors import ConflictError, DeniedError, InputError, NotFoundError
 from services.retraining import store
