@@ -30,6 +30,7 @@ _STEPS: Mapping[str, Look] = {
     "refused": Look("do_not_disturb_on", "○", "gray", "Not by itself"),
     "accepted": Look("check", "✓", "green", "Accepted"),
     "dismissed": Look("close", "○", "gray", "Dismissed"),
+    "collected": Look("dataset", "◔", "blue", "Collected"),
     "launched": Look("play_arrow", "◔", "blue", "Launched"),
     "trained": Look("check_circle", "✓", "green", "Trained"),
     "gates": Look("rule", "◇", "blue", "Gates"),

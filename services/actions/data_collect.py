@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from services.actions import data, serving
 from services.actions.action import Context, Deed, Lane, Step
+from services.actions.records import ActionRecord
 from services.actions.roles import Actor, Role
 from services.data.collected import collections, file_name, place
 from services.data.folder import PARTS
@@ -44,6 +45,8 @@ class DataCollect:
     """None: now."""
     labelled: bool = False
     """Only rows of which somebody told what was right."""
+    least: int = 0
+    """Fewer labelled rows that no earlier collection holds, and nothing is collected."""
 
     @property
     def title(self) -> str:
@@ -75,6 +78,34 @@ class DataCollect:
             )
         if not found.full:
             raise ConflictError(f"There is no row to collect: {_none(found)}.", _ELSE)
+        if self.least:
+            self._check_least(self.new(context))
+
+    def new(self, context: Context) -> int:
+        """Return how many labelled rows there are that no earlier collection holds, at most.
+
+        A label that is not a value a row is found out when it is collected.
+
+        Raises:
+            PlatformError: The log, or an earlier collection, cannot be read.
+        """
+        wanted = replace(self._wanted, labelled=True)
+        return Collecting(context.data.remote.home, wanted, self._known(context)).found().rows
+
+    def _known(self, context: Context, but: Path | None = None) -> frozenset[str]:
+        """Return the requests of which earlier collections have a label."""
+        root = context.data.project(self.project).folder()
+        found = collections(root, require(root), self.model)
+        paths = [one.path for one in found if one.path != but]
+        return frozenset(name for path in paths for name in collected.labelled_ids(path))
+
+    def _check_least(self, new: int) -> None:
+        if new < self.least:
+            rows = "is 1 new labelled row" if new == 1 else f"are {new:,} new labelled rows"
+            raise ConflictError(
+                f"There {rows} of what {self.model} was asked; {self.least:,} are needed.",
+                "Labels are sent to the gateway: docs/predictions.md.",
+            )
 
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""
@@ -104,7 +135,7 @@ class DataCollect:
                 partial(self._collect, context, path),
                 partial(self._remove, context, path),
             ),
-            Step("Track data", partial(self._track, context)),
+            Step("Track data", partial(self._track, context, deed, path)),
         )
 
     def _check_privacy(self, context: Context) -> None:
@@ -122,6 +153,7 @@ class DataCollect:
         told = project.reporting()
         with project.place.held():
             if path.exists():  # by a process that was killed before it could say so
+                self._check_least_in(context, path)
                 return f"data/{path.parent.name}/{path.name} is there"
             told(Progress("collecting", 0, None, 0, None))
             collecting = self._collecting(context)
@@ -132,6 +164,7 @@ class DataCollect:
                 told(Progress("collecting", min(rows, total), total, 0, None))
 
             made = collected.write(_part(path), path, collecting, self._wanted, tell)
+            self._check_least_in(context, path)
         return _said(made, found, path)
 
     def _remove(self, context: Context, path: Path) -> None:
@@ -146,9 +179,18 @@ class DataCollect:
                     "It holds what the model was asked: remove it yourself.",
                 ) from error
 
-    def _track(self, context: Context) -> str:
+    def _check_least_in(self, context: Context, path: Path) -> None:
+        """Count exactly: which labels fit is known by now. The undo takes the file away."""
+        if self.least:
+            known = self._known(context, but=path)
+            self._check_least(sum(name not in known for name in collected.labelled_ids(path)))
+
+    def _track(self, context: Context, deed: Deed, path: Path) -> str:
         folder = context.data.project(self.project).folder()
         made = context.data.track(folder, "data")
+        about = collected.about(path) or {}
+        deed.memory["revision"] = made.revision
+        deed.memory["labelled"] = about.get("labelled")
         return f"data is now {made.revision}, {data.files(made.files)}"
 
     @property
@@ -173,6 +215,12 @@ class DataCollect:
         found = collections(root, contract, self.model)
         rows = sum(one.rows for one in found)
         return place(root, contract), f"{rows:,} rows in {data.files(len(found))}" if found else ""
+
+
+def made_by(record: ActionRecord) -> str | None:
+    """Return the version of the data that a collection made; None: of it none is known."""
+    revision = record.memory.get("revision")
+    return revision if record.kind == DataCollect.kind and isinstance(revision, str) else None
 
 
 def _part(path: Path) -> Path:

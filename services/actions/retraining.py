@@ -10,13 +10,17 @@ from services.actions.promote import check_reason, version_of
 from services.actions.roles import Actor, Role, require_another
 from services.alerting.models import thread_of
 from services.errors import ConflictError, InputError, NotFoundError
-from services.retraining import drafting, launching, store, wording
+from services.retraining import collecting, drafting, launching, store, wording
 from services.retraining.models import (
+    BOUNDS,
     BY_POLICY,
+    COLLECTS,
+    Collect,
     Evidence,
     Figures,
     Happened,
     Number,
+    Policy,
     Proposal,
 )
 
@@ -103,6 +107,10 @@ class AcceptRetraining:
     note: str = ""
     data: str = ""
     """The version of the data that it trains with; empty: that of the proposal, as it is then."""
+    collect: Collect | None = None
+    """Which rows are collected first; None: as the policy says, and none where data was chosen."""
+    collect_rows: int | None = None
+    """With fewer nothing is trained; None: as the policy says."""
 
     @property
     def title(self) -> str:
@@ -115,19 +123,45 @@ class AcceptRetraining:
         return f"retraining:{self.proposal}"
 
     def check(self, context: Context, actor: Actor) -> None:
-        """Refuse one's own proposal, one that was decided, and what could not be launched now."""
+        """Refuse one's own proposal, one that was decided, and what could not be done now."""
         check_reason(self.note)
+        self._check_collect()
         found = _of(context, self.proposal, self.project)
         _require_another(actor, found)
         _check_open(found)
-        launching.launch(_as_of_now(context, found, self.data)).check(
+        policy = self._policy(context)
+        if policy.collects:
+            one = replace(found, policy=policy)
+            collecting.action(context, one).check(context, launching.actor(self.project))
+        launching.launch(_as_of_now(context, found, self.data, policy)).check(
             context, launching.actor(self.project)
         )
 
+    def _check_collect(self) -> None:
+        if self.collect not in {None, *COLLECTS}:
+            raise InputError(f"{str(self.collect)[:40]!r} is none of {', '.join(COLLECTS)}.")
+        least, most = BOUNDS["collect_rows"]
+        if self.collect_rows is not None and not least <= self.collect_rows <= most:
+            said = f"The least of collected rows is {self.collect_rows:g}"
+            raise InputError(f"{said}; it is {least:g} to {most:g}.")
+        if self.data and self.collect == "labelled":
+            raise InputError(
+                "What is collected becomes a version of the data of its own, so no other can be "
+                "chosen.",
+                "Leave out one of the two.",
+            )
+
+    def _policy(self, context: Context) -> Policy:
+        """Return what it is accepted under: the project's, but for what was chosen here."""
+        found = store.policy(context.journal, self.project)
+        collect = self.collect or ("no" if self.data else found.collect)
+        rows = found.collect_rows if self.collect_rows is None else self.collect_rows
+        return replace(found, collect=collect, collect_rows=rows)
+
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different, by what is true now."""
-        found = _as_of_now(context, _of(context, self.proposal, self.project), self.data)
-        policy = store.policy(context.journal, self.project)
+        policy = self._policy(context)
+        found = _as_of_now(context, _of(context, self.proposal, self.project), self.data, policy)
         launch = launching.launch(found).consequences(context)
         endpoint = serving.endpoint_of(context, found.project, found.model)
         live = endpoint.live.version if endpoint and endpoint.live else None
@@ -139,12 +173,11 @@ class AcceptRetraining:
         at = float(deed.memory.setdefault("at", time.time()))
         who = deed.actor.name
 
-        def accepted(now: Proposal, found: Figures) -> store.Changed:
+        def accepted(now: Proposal, found: Figures, policy: Policy) -> store.Changed:
             if now.approved_by == who and now.decided_at == at:
                 return now, ()  # done before a crash
             _require_another(deed.actor, now)
             _check_open(now)
-            policy = store.policy(context.journal, self.project)
             said = f"Accepted by {who}." + (f" {self.note}" if self.note else "")
             after = replace(
                 now.with_figures(found), state="accepted", approved_by=who, decided_at=at,
@@ -154,11 +187,12 @@ class AcceptRetraining:
 
         def do() -> str:
             # Looked at before the journal is locked: data lies in files.
+            policy = self._policy(context)
             found = _as_of_now(
-                context, _of(context, self.proposal, self.project), self.data
+                context, _of(context, self.proposal, self.project), self.data, policy
             ).figures
-            store.change(context.journal, self.proposal, lambda now: accepted(now, found))
-            return "it is launched next"
+            store.change(context.journal, self.proposal, lambda now: accepted(now, found, policy))
+            return "its rows are collected next" if policy.collects else "it is launched next"
 
         return (Step("Note who accepted it", do),)
 
@@ -246,13 +280,14 @@ def _require_another(actor: Actor, found: Proposal) -> None:
         require_another(actor, name, f"Retraining {found.id}")
 
 
-def _as_of_now(context: Context, found: Proposal, data: str = "") -> Proposal:
+def _as_of_now(context: Context, found: Proposal, data: str, policy: Policy) -> Proposal:
     """Return a proposal that waits with what is true now; any other as it is.
 
     Args:
         context: Where everything is.
         found: The proposal.
         data: The version of the data that was chosen for it; empty: none was.
+        policy: Which rows are collected first.
 
     Raises:
         NotFoundError: Its model is gone, or there is no such version of the data.
@@ -260,7 +295,7 @@ def _as_of_now(context: Context, found: Proposal, data: str = "") -> Proposal:
     """
     if found.state != "open":
         return found
-    return found.with_figures(drafting.figures_of(context, found, data))
+    return found.with_figures(drafting.figures_of(context, found, data, policy))
 
 
 def _numbers(now: Proposal) -> dict[str, Number]:

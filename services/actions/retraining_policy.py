@@ -8,12 +8,14 @@ from services.actions.action import Context, Deed, Step
 from services.actions.roles import Actor, Role
 from services.alerting.models import SEVERITIES, Severity
 from services.errors import InputError
-from services.retraining import store, wording
+from services.retraining import collecting, store, wording
 from services.retraining.models import (
     BOUNDS,
+    COLLECTS,
     MODES,
     PROOFS,
     STRATEGIES,
+    Collect,
     Mode,
     Policy,
     Proof,
@@ -30,6 +32,7 @@ _FIGURES = {
     "patience_h": "The patience in hours",
     "budget_minutes": "The budget of minutes a week",
     "budget_joules": "The budget of joules a week",
+    "collect_rows": "The least of collected rows",
 }
 
 
@@ -53,6 +56,8 @@ class SetRetrainingPolicy:
     judge_requests: int = 200
     patience_h: float = 24.0
     proof: Proof = "mode"
+    collect: Collect = "no"
+    collect_rows: int = 500
 
     @property
     def title(self) -> str:
@@ -70,12 +75,12 @@ class SetRetrainingPolicy:
         return Policy(**{name: getattr(self, name) for name in Policy.__dataclass_fields__})
 
     def check(self, context: Context, actor: Actor) -> None:
-        """Refuse an unknown project and figures that are none."""
+        """Refuse an unknown project, figures that are none, and collecting that teaches nothing."""
         del actor
         context.mirror.project(self.project)
         for word, words in (
             (self.mode, MODES), (self.min_severity, SEVERITIES), (self.strategy, STRATEGIES),
-            (self.proof, PROOFS),
+            (self.proof, PROOFS), (self.collect, COLLECTS),
         ):  # fmt: skip
             if word not in words:
                 raise InputError(f"{str(word)[:40]!r} is none of {', '.join(words)}.")
@@ -88,6 +93,8 @@ class SetRetrainingPolicy:
                 least = self.judge_minutes / 60
             if not least <= value <= most:  # NaN is in no range
                 raise InputError(f"{said} is {value:g}; it is {least:g} to {most:g}.")
+        if self.wanted.collects:
+            collecting.check(context, self.project)
 
     def consequences(self, context: Context) -> tuple[str, ...]:
         """Return what will be different."""

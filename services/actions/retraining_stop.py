@@ -59,6 +59,8 @@ class StopRetraining:
             )
         elif found.workflow is not None:
             first = f"Its workflow {'/'.join(found.workflow)} is cancelled."
+        elif found.policy.collects and not found.collected:
+            first = "Nothing is launched. Rows that are collected already stay in the data."
         else:
             first = "Its workflow is cancelled as soon as it is launched, or never launched."
         if not found.alerts:

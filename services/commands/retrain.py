@@ -17,7 +17,7 @@ from services.commands.output import (
 )
 
 if TYPE_CHECKING:
-    from services.retraining.models import Happened, Policy, Proposal, State
+    from services.retraining.models import Collect, Happened, Policy, Proposal, State
 
 _STATES = ("open", "accepted", "running", "judging", "dismissed", "promoted", "dropped", "failed")
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -118,16 +118,30 @@ def propose(*, name: str, why: str, yes: bool) -> None:
 @click.argument("proposal_id", metavar="ID", type=int)
 @click.option("--note", default="", help="For those who look later.")
 @click.option("--data", default="", metavar="REVISION", help="Train with this version of the data.")
+@click.option(
+    "--collect", type=click.Choice(["no", "labelled"]),
+    help="Collect rows that the model was asked first; else as the policy says.",
+)  # fmt: skip
+@click.option("--collect-rows", type=int, help="With fewer new ones nothing is trained.")
 @_yes
 @sentences
-def accept(*, proposal_id: int, note: str, data: str, yes: bool) -> None:
+def accept(
+    *,
+    proposal_id: int,
+    note: str,
+    data: str,
+    collect: "Collect | None",
+    collect_rows: int | None,
+    yes: bool,
+) -> None:
     """Have a proposed retraining begin; what follows is told first."""
     from services.actions.retraining import AcceptRetraining
     from services.commands.acting import act, context, controller_lives
     from services.retraining import store
 
     found = store.proposal(context().journal, proposal_id)
-    act(AcceptRetraining(proposal_id, found.project, note, data), yes=yes)
+    wanted = AcceptRetraining(proposal_id, found.project, note, data, collect, collect_rows)
+    act(wanted, yes=yes)
     if not controller_lives():
         say("It is launched when the platform runs (`mlops up`).", err=True)
 
@@ -178,6 +192,11 @@ def stop(*, proposal_id: int, reason: str, yes: bool) -> None:
     "--proof", type=click.Choice(["mode", "told", "needed"]),
     help="Whether it must be seen that it is good and cures; mode: where nobody is asked.",
 )  # fmt: skip
+@click.option(
+    "--collect", type=click.Choice(["no", "labelled"]),
+    help="Collect labelled rows that the model was asked before it trains.",
+)  # fmt: skip
+@click.option("--collect-rows", type=int, help="With fewer new ones nothing is trained.")
 @json_option
 @sentences
 def policy(*, project: str, as_json: bool, **given: float | str | None) -> None:
@@ -227,7 +246,8 @@ def shape(one: "Proposal") -> dict[str, object]:
         ],
         "data": {"revision": one.data.revision, "before": one.data.before,
                  "newer": one.data.newer, "said": one.data.said, "declared": one.data.declared,
-                 "bad": one.data.bad},
+                 "bad": one.data.bad, "rows": one.data.rows, "lacks": one.data.lacks},
+        "collected": one.collected or None,
         "minutes": one.minutes,
         "joules": one.joules,
         "gain": one.gain,

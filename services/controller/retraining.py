@@ -172,16 +172,17 @@ class RetrainingWatch:
             )  # fmt: skip
             self._kept(one, Step(after, (Happened(now, "dismissed", said, BY_POLICY),)))
             return
-        one = self._renewed(one, now)
+        one = self._renewed(one, policy, now)
         if policy.mode == "automatic" and self._fires(one, policy):
             self._decide(one, policy, now)
 
-    def _renewed(self, one: Proposal, now: float) -> Proposal:
+    def _renewed(self, one: Proposal, policy: Policy, now: float) -> Proposal:
         """Have it say what is true now: whoever looks at it, decides by it."""
-        if not _is_time(self._renewed_at, one.id, now):
+        same = policy.collects == one.data.collects
+        if same and not _is_time(self._renewed_at, one.id, now):
             return one
         try:
-            found = drafting.figures_of(self.context, one)
+            found = drafting.figures_of(self.context, one, policy=policy)
         except NotFoundError:  # what it was told with is what was known last
             return one
         return self._kept(one, Step(one.with_figures(found)))
@@ -231,7 +232,7 @@ class RetrainingWatch:
         journal = self.context.journal
         try:
             fresh = one.with_figures(
-                drafting.figures_of(self.context, one)
+                drafting.figures_of(self.context, one, policy=policy)
             )  # looks at files, so it goes first
         except NotFoundError as error:
             self._kept(one, _refused(one, Decision((error.message,)), now))

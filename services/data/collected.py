@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from services.errors import InputError
+from services.projects.contract import require
 
 if TYPE_CHECKING:
     from services.projects.contract import Contract
@@ -40,6 +41,22 @@ def place(root: Path, contract: "Contract") -> Path:
         f"{contract.title} lists no folder as data, so collected rows could not be versioned.",
         'Add data = ["data/"] to [tool.mlops] in its pyproject.toml.',
     )
+
+
+def require_learned(root: Path) -> None:
+    """Let a project pass whose training learns from collected rows.
+
+    Raises:
+        InputError: Its contract does not say so, or it lists no folder as data.
+    """
+    contract = require(root)
+    if not contract.collected:
+        raise InputError(
+            f"{contract.title} does not learn from collected rows, so to collect them before a "
+            "retraining would change nothing.",
+            "A project whose training reads them says collected = true in its [tool.mlops].",
+        )
+    place(root, contract)
 
 
 def file_name(model: str, stamp: str) -> str:

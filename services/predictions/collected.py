@@ -127,6 +127,26 @@ def about(path: Path) -> Mapping[str, Any] | None:
     return said if isinstance(said, Mapping) and said.get("v") == 1 else None
 
 
+def labelled_ids(path: Path) -> Sequence[str]:
+    """Return of each row with a label the request's id.
+
+    Raises:
+        PlatformError: The file cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path, columns=["id", "label"])
+    except (OSError, pa.ArrowException) as error:
+        raise PlatformError(
+            f"{path.name} of the collected rows cannot be read: {error}.",
+            "`mlops data checkout` brings the data's files back as a version has them.",
+        ) from error
+    ids: list[str] = table.filter(table["label"].is_valid())["id"].to_pylist()
+    return ids
+
+
 def _piece(asked: Iterable[Asked], wanted: Wanted) -> _Piece:
     piece = _Piece()
     for one in asked:

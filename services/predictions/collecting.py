@@ -7,7 +7,7 @@ are read piece by piece, so that memory does not grow with their number.
 Every function may raise ``PlatformError``: the files cannot be read.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -109,10 +109,11 @@ class Asked:
 class Collecting:
     """What is wanted, and the labels of it, as they were when this was made."""
 
-    def __init__(self, home: Home, wanted: Wanted) -> None:
+    def __init__(self, home: Home, wanted: Wanted, but: Collection[str] = ()) -> None:
+        """Look for labels; ``but``: requests whose labels are left out."""
         self._home = home
         self._wanted = wanted
-        self._told = _told(home, wanted)
+        self._told = _told(home, wanted, but)
 
     def found(self) -> Found:
         """Return what there is of it."""
@@ -177,14 +178,17 @@ class Collecting:
         return querying.consistently(self._home, ask)
 
 
-def _told(home: Home, wanted: Wanted) -> "pa.Table":
+def _told(home: Home, wanted: Wanted, but: Collection[str]) -> "pa.Table":
     """Return ``id``, ``said_at`` and ``label`` of the labels that are kept as they came."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     one = wanted
     names = ("id", "said_at", "kept", "label")
     table = monitoring.labelled(home, one.project, one.model, one.since, one.until, names=names)
-    kept = table.filter((pc.field("kept") == "full") & (pc.field("label") != "null"))
+    known = pa.array(list(but), pa.string())
+    wanted_ones = (pc.field("kept") == "full") & (pc.field("label") != "null")
+    kept = table.filter(wanted_ones & ~pc.field("id").isin(known))
     return kept.drop_columns(["kept"])
 
 

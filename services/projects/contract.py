@@ -40,6 +40,8 @@ class Contract(Wishes):
     train: str = Field(min_length=1, max_length=500)
     evaluate: str = ""
     data: tuple[str, ...] = ()
+    collected: bool = False
+    """Whether training learns from what ``mlops data collect`` writes to the data."""
     models: tuple[str, ...] = ()
     primary_metric: PrimaryMetric | None = None
     gates: dict[str, str] = Field(default_factory=dict)

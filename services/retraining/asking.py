@@ -10,6 +10,7 @@ from services.actions.executor import Executor
 from services.actions.promote import Promote
 from services.actions.rollout_step import SteerRollout
 from services.actions.workflow_cancel import CancelRun
+from services.retraining import collecting
 from services.retraining.launching import actor, launch
 from services.retraining.models import Proposal
 
@@ -31,19 +32,19 @@ def ask(context: Context, one: Proposal, what: "Ask") -> int:
     if what == "tag":
         tag(context, one)
         return 0
-    action = _ACTIONS[what](one)
+    action = collecting.action(context, one) if what == "collect" else _ACTIONS[what](one)
     return Executor(context).submit(actor(one.project), action, _key(one, what)).id
 
 
 def begun(context: Context, one: Proposal) -> Proposal:
-    """Return it with the launch and the deployment that were asked for and never noted.
+    """Return it with what was begun, which was asked for and never noted.
 
     A controller that was killed between the two, or a person who stopped it then, leaves that.
 
     Raises:
         JournalError: The journal cannot be read.
     """
-    whats: tuple[Ask, ...] = ("launch", "deploy")
+    whats: tuple[Ask, ...] = ("collect", "launch", "deploy")
     for what in whats:
         if getattr(one, what) is None:
             found = Executor(context).submitted(actor(one.project), _key(one, what))

@@ -47,7 +47,7 @@ def decide(policy: Policy, proposal: Proposal, past: Sequence[Proposal], now: fl
     week = counted(others, now)
     reasons = [
         *_mode(policy),
-        *_data(proposal),
+        *_data(policy, proposal),
         *_cooldown(policy, [one for one in mine if one.model == proposal.model], now, numbers),
         *_count(policy, week, numbers),
         *_budget("minutes", policy.budget_minutes, proposal.minutes, week, numbers),
@@ -88,10 +88,16 @@ def _mode(policy: Policy) -> Iterator[str]:
         yield "The project's policy asks a person first."
 
 
-def _data(proposal: Proposal) -> Iterator[str]:
+def _data(policy: Policy, proposal: Proposal) -> Iterator[str]:
     """Refuse what would learn nothing new: only a person can know that it helps all the same."""
     if proposal.data.bad:
         yield f"{proposal.data.bad} A person decides."
+    if policy.collects and proposal.data.rows is None and not proposal.data.lacks:
+        yield "Which rows could be collected before it trains is not known yet."
+        return
+    if policy.collects and proposal.data.lacks:
+        yield f"Rows are to be collected before it trains. {proposal.data.lacks}"
+        return
     if proposal.data.newer is False:
         yield "There is no other data than the version in service learned from: a person decides."
     elif proposal.data.newer is None and proposal.data.declared:

@@ -9,8 +9,8 @@ from services.errors import MlopsError, NotFoundError
 from services.lineage.models import Ref
 from services.mirror.models import ModelVersion, RegisteredModel
 from services.projects.contract import look
-from services.retraining import history, store
-from services.retraining.models import BY_POLICY, Data, Evidence, Figures, Proposal
+from services.retraining import collecting, history, store
+from services.retraining.models import BY_POLICY, Data, Evidence, Figures, Policy, Proposal
 from services.serving import store as serving
 
 if TYPE_CHECKING:
@@ -77,19 +77,22 @@ def draft(context: "Context", reason: Reason, now: float) -> Proposal:
     )  # fmt: skip
 
 
-def figures_of(context: "Context", one: Proposal, revision: str = "") -> Figures:
+def figures_of(
+    context: "Context", one: Proposal, revision: str = "", policy: Policy | None = None
+) -> Figures:
     """Return data, cost and gain of a proposal as they are now.
 
     Args:
         context: Where they are.
         one: The proposal.
         revision: The version of the data that a person chose for it; empty: none was.
+        policy: Which rows are collected first; None: that of its project.
 
     Raises:
         NotFoundError: Its model is gone, or there is no such version of the data.
         PlatformError: The mirror, the journal or the data repository cannot be read.
     """
-    found = figures(context, one.project, one.model, one.version, one.evidence)
+    found = figures(context, one.project, one.model, one.version, one.evidence, policy)
     if not revision:
         return found
     data = picked(context, one.project, revision, found.data)
@@ -103,6 +106,7 @@ def figures(
     name: str,
     number: int | None,
     evidence: "Sequence[Evidence]" = (),
+    policy: Policy | None = None,
 ) -> Figures:
     """Return data, cost and gain of a retraining as they are now.
 
@@ -112,6 +116,7 @@ def figures(
         name: The model's.
         number: The version that it is about; None: the model has none.
         evidence: The reasons for it.
+        policy: Which rows are collected first; None: that of the project.
 
     Raises:
         NotFoundError: The project has no such model.
@@ -128,6 +133,9 @@ def figures(
     minutes, joules, _ = history.cost(trainings, about.technique if about else None)
     data = data_of(context, project_id, beside.data_revision if beside else None, whose)
     data = replace(data, bad=_bad(context, project_id, data.revision))
+    policy = store.policy(context.journal, project_id) if policy is None else policy
+    if policy.collects:
+        data = collecting.proposed(context, (project_id, name), policy, evidence, data)
     return Figures(
         data, minutes, joules, history.gain(past, project.primary_metric, project.goal),
         history.answered(past, evidence, data),

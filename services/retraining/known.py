@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.actions.gates import GateResult
+from services.retraining.models import Data
 
-Ask = Literal["launch", "tag", "deploy", "promote", "abort", "alias", "cancel"]
+Ask = Literal["collect", "launch", "tag", "deploy", "promote", "abort", "alias", "cancel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,9 @@ class Known:
     """All that is known at one time; None: not known, or not asked for yet."""
 
     now: float
+    collect: Asked | None = None
+    collected: Data | None = None
+    """With which data it trains, now that they are collected."""
     launch: Asked | None = None
     run: Ran | None = None
     trained: Trained | None = None

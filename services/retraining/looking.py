@@ -15,7 +15,7 @@ from services.mirror.models import ModelVersion, ProjectSummary
 from services.mirror.projects import CHAMPION
 from services.mirror.workflow_models import ACTIVE_RUNS, TaskRun
 from services.mirror.workflow_queries import Workflows
-from services.retraining import history, logged
+from services.retraining import collecting, history, logged
 from services.retraining.known import Asked, Beside, End, Known, Ran, Trained
 from services.retraining.logged import Logged
 from services.retraining.models import BY_POLICY, Proposal
@@ -47,10 +47,17 @@ class Looking:
             PlatformError: The mirror or the journal cannot be read.
         """
         if one.state == "accepted":
-            return Known(now, launch=self._asked(one.launch))
+            return self._accepted(one, now)
         if one.state == "running":
             return Known(now, run=self._run(one), trained=self._trained(one))
         return self._judging(one, now)
+
+    def _accepted(self, one: Proposal, now: float) -> Known:
+        collect = None if one.collected else self._asked(one.collect)
+        data = None
+        if collect is not None and collect.state == "done":
+            data = collecting.learned(self.context, one, collect.id)
+        return Known(now, collect, data, launch=self._asked(one.launch))
 
     # Actions
 

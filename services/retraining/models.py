@@ -27,15 +27,17 @@ Strategy = Literal["canary", "shadow"]
 Verdict = Literal["promote", "drop"]
 Proof = Literal["mode", "told", "needed"]
 Cause = Literal["data", "prediction", "accuracy"]
+Collect = Literal["no", "labelled"]
 Happening = Literal[
-    "proposed", "merged", "refused", "accepted", "dismissed", "launched", "trained", "gates",
-    "beside", "waits", "verdict", "stopped", "promoted", "dropped", "failed",
+    "proposed", "merged", "refused", "accepted", "dismissed", "collected", "launched", "trained",
+    "gates", "beside", "waits", "verdict", "stopped", "promoted", "dropped", "failed",
 ]  # fmt: skip
 Number = float | int | str | None
 """One that a decision rests on."""
 MODES: tuple[Mode, ...] = get_args(Mode)
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 PROOFS: tuple[Proof, ...] = get_args(Proof)
+COLLECTS: tuple[Collect, ...] = get_args(Collect)
 
 POLICY = "retraining"
 BY_POLICY = f"policy:{POLICY}"
@@ -44,7 +46,7 @@ WEEK_S = 7 * 86_400.0
 BOUNDS: Mapping[str, tuple[float, float]] = {
     "cooldown_h": (0, 8_760), "most_per_week": (0, 1_000), "budget_minutes": (0, 1e12),
     "budget_joules": (0, 1e12), "percent": (0.1, 50), "judge_minutes": (1, 7 * 1_440),
-    "judge_requests": (0, 10_000_000), "patience_h": (1 / 60, 7 * 24),
+    "judge_requests": (0, 10_000_000), "patience_h": (1 / 60, 7 * 24), "collect_rows": (1, 200_000),
 }  # fmt: skip
 """The least and the most of each figure of a policy; its patience is no shorter than
 ``judge_minutes``, too."""
@@ -79,11 +81,20 @@ class Policy:
     """Whether it must be seen that the new version is good and cures what it was made for:
     ``needed``, else it is dropped; ``told``, nothing waits for it; ``mode``: needed where nobody is
     asked."""
+    collect: Collect = "no"
+    """Which rows of the prediction log are brought into the data before it trains."""
+    collect_rows: int = 500
+    """With fewer labelled rows that no earlier collection holds, nothing is trained."""
 
     @property
     def needs_proof(self) -> bool:
         """Return whether nothing is promoted without it."""
         return self.proof == "needed" or (self.proof == "mode" and self.mode == "automatic")
+
+    @property
+    def collects(self) -> bool:
+        """Return whether rows are collected before it trains."""
+        return self.collect != "no"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +112,16 @@ class Data:
     """Whether the project declares data; one that does not makes its own as it trains."""
     bad: str = ""
     """Why it is marked as bad or came from what is, as a sentence; empty: nothing is known."""
+    rows: int | None = None
+    """Labelled rows, new since earlier collections, that are collected before it trains; None:
+    none are to be, or why they cannot be is in ``lacks``."""
+    lacks: str = ""
+    """Why the rows that are to be collected cannot be now, as a sentence; empty: they can."""
+
+    @property
+    def collects(self) -> bool:
+        """Return whether rows are to be collected first."""
+        return self.rows is not None or bool(self.lacks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +214,10 @@ class Proposal:
     """As it was when it was accepted: what was agreed is what is done."""
     refused: str = ""
     """Why it was not accepted by itself."""
+    collect: int | None = None
+    """The action that collects what it learns from."""
+    collected: str = ""
+    """The version of the data that this made; empty: none."""
     launch: int | None = None
     """The action that launches it."""
     workflow: tuple[str, str] | None = None

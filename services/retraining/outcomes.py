@@ -96,7 +96,7 @@ def _names(
 
 
 def _asked(one: Proposal) -> Iterator[int]:
-    for number in (one.launch, one.cancel, one.deploy, one.steer, one.alias):
+    for number in (one.collect, one.launch, one.cancel, one.deploy, one.steer, one.alias):
         if number is not None:
             yield number
 

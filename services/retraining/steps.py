@@ -5,6 +5,7 @@ for has a key of its own, so the same step again asks for the same thing, and it
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,13 @@ __all__ = ["PATIENCE_S", "Step", "asked", "lost", "refused", "step"]
 
 _LAUNCH_PATIENCE_S = 86_400.0
 _FINAL = (InputError, NotFoundError, DeniedError, GateError, BundleError)
+_NOT_COLLECTED = "Its rows could not be collected, so nothing was trained:"
+_NOT_LAUNCHED = "It could not be launched:"
+_BEFORE: Mapping[Ask, tuple[str, str]] = {
+    "collect": (_NOT_COLLECTED, "It waits for its rows to be collected:"),
+    "launch": (_NOT_LAUNCHED, "It waits to be launched:"),
+}
+"""Before there is a workflow: how it failed, and how it waits."""
 
 
 def step(now: Proposal, known: Known) -> Step:
@@ -56,7 +64,7 @@ def asked(now: Proposal, ask: Ask, action: int) -> Proposal:
     """Return it with what was asked for written down."""
     if ask == "tag":
         return replace(now, tagged=True, stuck_since=None)
-    own = ("launch", "deploy", "alias", "cancel")
+    own = ("collect", "launch", "deploy", "alias", "cancel")
     field = ask if ask in own else "steer"
     return replace(now, **{field: action}, stuck_since=None)  # type: ignore[arg-type]  # its own fields
 
@@ -64,10 +72,11 @@ def asked(now: Proposal, ask: Ask, action: int) -> Proposal:
 def refused(now: Proposal, ask: Ask, error: MlopsError, at: float) -> Step:
     """Return what becomes of it when what it asked for was refused."""
     lasting = isinstance(error, _FINAL)
-    if ask == "launch":
+    if ask in _BEFORE:
+        failed, waiting = _BEFORE[ask]
         if lasting or isinstance(error, ConflictError):
-            return end(now, "failed", f"It could not be launched: {error}", at)
-        return waits(now, f"It waits to be launched: {error}", at, _LAUNCH_PATIENCE_S, "failed")
+            return end(now, "failed", f"{failed} {error}", at)
+        return waits(now, f"{waiting} {error}", at, _LAUNCH_PATIENCE_S, "failed")
     if ask == "deploy":
         if lasting:
             return end(now, "dropped", f"It could not be put into service: {error}", at)
@@ -91,18 +100,39 @@ def _launch(now: Proposal, known: Known) -> Step:
     if now.launch is None:
         if now.stopped:
             return end(now, "failed", now.stopped, known.now)
+        if now.policy.collects and not now.collected:
+            return _collect(now, known)
         return Step(now, ask="launch")
     launch = known.launch
     if launch is None:
         return end(now, "failed", "The journal lost the action that launched it.", known.now)
     if launch.state == "failed":
-        return end(now, "failed", f"It could not be launched: {launch.said}", known.now)
+        return end(now, "failed", f"{_NOT_LAUNCHED} {launch.said}", known.now)
     if launch.state == "under way" or launch.workflow is None:
         return Step(replace(now, said=launch.said or "It is being launched."))
     dag, run = launch.workflow
     said = f"Workflow {dag} runs as {run}."
     after = replace(now, state="running", workflow=launch.workflow, said=said, stuck_since=None)
     return Step(after, (tell(known, "launched", said, link=f"/workflows?dag={dag}&run={run}"),))
+
+
+def _collect(now: Proposal, known: Known) -> Step:
+    if now.collect is None:
+        return Step(now, ask="collect")
+    asked, data = known.collect, known.collected
+    if asked is not None and asked.state == "under way":
+        said = asked.said or "The rows that it learns from are being collected."
+        return Step(replace(now, said=said))
+    why = "The journal lost the action that did it." if asked is None else asked.said
+    if asked is None or asked.state == "failed" or data is None or data.revision is None:
+        return end(now, "failed", f"{_NOT_COLLECTED} {why}", known.now)
+    if data.bad and not now.data.bad:  # whoever accepted it did not know
+        said = f"Nothing was trained with what was collected: {data.bad}"
+        return end(now, "failed", said, known.now)
+    after = replace(now, data=data, collected=data.revision, said=data.said, stuck_since=None)
+    link = f"/data?of={now.project}&revision={data.revision}"
+    numbers = {"version": data.revision, "rows": data.rows}
+    return Step(after, (tell(known, "collected", asked.said, link=link, numbers=numbers),))
 
 
 # Running

@@ -110,10 +110,16 @@ def said_of(policy: Policy) -> tuple[str, ...]:
         if policy.needs_proof
         else "What is not known of how good it is, or whether it cures, is told."
     )
+    collects = (
+        "Before it trains, labelled rows of what the model was asked are collected: "
+        f"{policy.collect_rows:,} at least that no earlier collection holds, else nothing is "
+        "trained.",
+    ) if policy.collects else ()  # fmt: skip
     how = f"a canary of {policy.percent:g} %" if policy.strategy == "canary" else "a shadow"
     return (
         first,
         f"From severity {policy.min_severity} on; bounds: {', '.join(bounds)}.",
+        *collects,
         f"The new version stands beside the live one as {how} for {policy.judge_minutes:g} min and "
         f"{policy.judge_requests:,} requests, {policy.patience_h:g} h at most. {proof}",
     )

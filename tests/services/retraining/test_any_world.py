@@ -15,11 +15,12 @@ from services.actions.gates import GateResult
 from services.errors import ConflictError, EngineUnreachableError, MlopsError
 from services.retraining import steps
 from services.retraining.known import Ask, Asked, Beside, End, Known, Ran, Trained
-from services.retraining.models import UNDER_WAY, Policy, Proposal
+from services.retraining.models import UNDER_WAY, Data, Policy, Proposal
 from tests.services.retraining.things import NOW, accepted, evidence, proposal
 
 MINUTE = 60.0
 CANDIDATE, LIVE = 3, 2
+COLLECTED = Data("ef" * 8, "cd" * 8, newer=True, said="Version efef, collected.", rows=600)
 
 
 class World(RuleBasedStateMachine):
@@ -49,15 +50,23 @@ class World(RuleBasedStateMachine):
 
     @initialize(
         passes=st.booleans(), registered=st.booleans(), served=st.booleans(), worse=st.booleans(),
-        gated=st.booleans(), asks=st.booleans(),
+        gated=st.booleans(), asks=st.booleans(), collects=st.booleans(),
     )  # fmt: skip
     def begin(
-        self, passes: bool, registered: bool, served: bool, worse: bool, gated: bool, asks: bool
+        self,
+        passes: bool,
+        registered: bool,
+        served: bool,
+        worse: bool,
+        gated: bool,
+        asks: bool,
+        collects: bool,
     ) -> None:
         self.gated = gated or not passes
         self.passes, self.registered, self.worse = passes, registered, worse
         self.live = LIVE if served else None
-        bounds = Policy(judge_minutes=5, judge_requests=20, patience_h=2)
+        bounds = Policy(judge_minutes=5, judge_requests=20, patience_h=2,
+                        collect="labelled" if collects else "no")  # fmt: skip
         keyed = replace(evidence(), key="drift/lora/net/data")
         mode = "propose" if asks else "automatic"
         self.one = accepted(policy=replace(bounds, mode=mode), evidence=(keyed,))
@@ -81,8 +90,10 @@ class World(RuleBasedStateMachine):
         if self.beside_since is not None and self.end is None:
             said = "Its accuracy is 0.1." if self.worse and self.requests > 10 else ""
             beside = Beside(self.beside_since, self.requests, said, cured=self.cured)
+        collected = COLLECTED if self.states.get("collect") == "done" else None
         return Known(
-            self.now, launch=self.asked("launch", one.launch, place), run=ran, trained=trained,
+            self.now, self.asked("collect", one.collect), collected,
+            launch=self.asked("launch", one.launch, place), run=ran, trained=trained,
             live=self.live, deploy=self.asked("deploy", one.deploy), beside=beside,
             end=self.end if one.deploy is not None else None,
             steer=self.asked("promote" if one.verdict == "promote" else "abort", one.steer),
@@ -107,6 +118,8 @@ class World(RuleBasedStateMachine):
                 raise ConflictError("It ended meanwhile.")
             if ask == "promote" and self.one.policy.needs_proof:
                 assert self.proved, "nobody was asked, and nothing tells that it cures"
+            if ask == "launch" and self.one.policy.collects:
+                assert self.one.data == COLLECTED, "it learns of what was there before"
             self.done[ask] += 1
             self.states[ask] = "under way"
             if ask == "cancel":
@@ -117,7 +130,7 @@ class World(RuleBasedStateMachine):
     def turn(self, killed: str) -> None:
         before = self.one
         if before.stopped and not before.ended:  # what was begun and never noted is noted first
-            whats = [what for what in ("launch", "deploy") if what in self.states]
+            whats = [what for what in ("collect", "launch", "deploy") if what in self.states]
             noted = {what: list(self.states).index(what) + 1 for what in whats}
             self.one = before = replace(before, **noted)  # type: ignore[arg-type]  # numbers of actions
         found = steps.step(before, self.known())
@@ -143,6 +156,11 @@ class World(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([0.5, 3, 20, 90, -30]))
     def time_goes_on(self, minutes: float) -> None:
         self.now += minutes * MINUTE
+
+    @precondition(lambda self: self.states.get("collect") == "under way")
+    @rule(well=st.sampled_from([True, True, True, False]))
+    def collection_ends(self, well: bool) -> None:
+        self.states["collect"] = "done" if well else "failed"
 
     @precondition(lambda self: self.states.get("launch") == "under way")
     @rule(well=st.sampled_from([True, True, True, False]))

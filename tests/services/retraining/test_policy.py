@@ -14,7 +14,7 @@ from services.errors import InputError
 from services.retraining.models import BOUNDS, Policy
 
 ANA = Actor("ana", "approver")
-WORDS = {"mode", "min_severity", "strategy", "proof"}
+WORDS = {"mode", "min_severity", "strategy", "proof", "collect"}
 BUDGETS = {"budget_minutes", "budget_joules"}
 
 

@@ -1,5 +1,7 @@
 """One step of a retraining at a time: what it asks for, what it waits for, how it ends."""
 
+from dataclasses import replace
+
 import pytest
 
 from services.errors import (
@@ -11,7 +13,7 @@ from services.errors import (
 )
 from services.retraining import steps
 from services.retraining.known import Asked, Beside, End, Known, Ran
-from services.retraining.models import Happened, Proposal
+from services.retraining.models import Data, Happened, Proposal
 from services.retraining.steps import Step
 from tests.services.retraining.things import (
     FAILS,
@@ -77,6 +79,56 @@ def test_a_launch_that_is_refused_for_good_ends_it_and_an_absent_airflow_is_wait
     assert (again.after.state, told(again)) == ("accepted", [])
     late = steps.refused(waits.after, "launch", away, NOW + 25 * HOUR)
     assert late.after.state == "failed"
+
+
+COLLECTS = accepted(policy=policy(collect="labelled"))
+COLLECTED = Data("ef" * 8, "cd" * 8, newer=True, said="Version efef.", rows=600)
+
+
+def test_what_it_learns_from_is_collected_before_it_is_launched():
+    assert steps.step(COLLECTS, Known(NOW)) == Step(COLLECTS, ask="collect")
+    one = steps.asked(COLLECTS, "collect", 3)
+    assert one.collect == 3
+    waits = steps.step(one, Known(NOW, Asked(3, "under way", "Collect the rows")))
+    assert (waits.after.said, waits.ask, told(waits)) == ("Collect the rows", None, [])
+    found = steps.step(one, Known(NOW, Asked(3, "done", "600 rows."), COLLECTED))
+    assert (found.after.state, found.after.data, found.ask) == ("accepted", COLLECTED, None)
+    assert found.happened == (
+        Happened(NOW, "collected", "600 rows.", "policy:retraining",
+                 {"version": "ef" * 8, "rows": 600}, f"/data?of=lora&revision={'ef' * 8}"),
+    )  # fmt: skip
+    assert steps.step(found.after, Known(NOW)) == Step(found.after, ask="launch")
+
+
+@pytest.mark.parametrize(
+    ("collect", "data", "word"),
+    [(Asked(3, "failed", "No room."), None, "nothing was trained: No room."),
+     (None, None, "The journal lost"), (Asked(3, "done", "600 rows."), None, "600 rows."),
+     (Asked(3, "done"), replace(COLLECTED, bad="It is bad."), "It is bad.")],
+)  # fmt: skip
+def test_without_what_was_to_be_collected_nothing_is_trained(
+    collect: Asked | None, data: Data | None, word: str
+):
+    one = replace(COLLECTS, collect=3)
+    ends(steps.step(one, Known(NOW, collect, data)), "failed", word)
+
+
+def test_data_that_were_known_to_be_bad_when_a_person_accepted_them_are_trained_with():
+    one = replace(COLLECTS, collect=3, data=replace(COLLECTED, bad="It was bad before."))
+    known = Known(NOW, Asked(3, "done"), replace(COLLECTED, bad="It is bad."))
+    assert told(steps.step(one, known)) == ["collected"]
+
+
+def test_a_collection_that_is_refused_ends_it_and_an_absent_engine_is_waited_for():
+    few = ConflictError("There are 3 new labelled rows.")
+    ends(steps.refused(COLLECTS, "collect", few, NOW), "failed", "nothing was trained: There are 3")
+    waits = steps.refused(COLLECTS, "collect", EngineUnreachableError("It is away."), NOW)
+    assert (waits.after.state, told(waits)) == ("accepted", ["waits"])
+    assert waits.after.said == "It waits for its rows to be collected: It is away."
+
+
+def test_what_was_stopped_collects_nothing_more():
+    ends(steps.step(replace(COLLECTS, stopped="Stopped by ann."), Known(NOW)), "dismissed", "ann")
 
 
 def test_a_run_that_failed_says_why():
