@@ -11,6 +11,7 @@ from dashboard.monitoring.address import RETRAINING
 from dashboard.scope import Scope
 from services.actions import roles
 from services.actions.retraining import AcceptRetraining
+from services.data.collected import require_learned
 from services.data.service import DataService
 from services.errors import MlopsError, NotFoundError
 from services.retraining import store
@@ -45,6 +46,15 @@ def picture(project: str, model: str) -> Picture | None:
     now = next((one for one in found if not one.ended), None)
     earlier = tuple(one for one in found if one.ended)[:_EARLIER]
     return Picture(store.policy(journal, project), now, earlier)
+
+
+def policy(project: str) -> Policy:
+    """Return what a project allows.
+
+    Raises:
+        JournalError: The journal cannot be read.
+    """
+    return store.policy(state.journal(), project)
 
 
 def named() -> int | None:
@@ -105,6 +115,15 @@ def revisions(project: str) -> tuple[str, ...]:
     except MlopsError:  # what is proposed can be accepted all the same
         return ()
     return tuple(one.revision for one in sorted(found, key=lambda one: one.at, reverse=True))
+
+
+def why_not_collect(project: str) -> str | None:
+    """Return why no rows are collected before it trains, None when they can be."""
+    try:
+        require_learned(DataService.here().project(project).folder())
+    except MlopsError as error:
+        return error.message
+    return None
 
 
 def why_off() -> str | None:

@@ -4,6 +4,7 @@ The only module of the panel that knows the actions.
 """
 
 import shlex
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -19,7 +20,16 @@ from services.actions.retraining import AcceptRetraining, DismissRetraining, Pro
 from services.actions.retraining_policy import SetRetrainingPolicy
 from services.actions.retraining_stop import StopRetraining
 from services.alerting.models import SEVERITIES
-from services.retraining.models import BOUNDS, MODES, PROOFS, STRATEGIES, Policy, Proposal
+from services.retraining.models import (
+    BOUNDS,
+    COLLECTS,
+    MODES,
+    PROOFS,
+    STRATEGIES,
+    Collect,
+    Policy,
+    Proposal,
+)
 
 _LONGEST = 2_000
 _MODES = {
@@ -33,6 +43,10 @@ _PROOFS = {
     "mode": "needed where nobody is asked",
     "told": "told, and nothing waits for it",
     "needed": "needed, else it is dropped",
+}
+_COLLECTS: Mapping[Collect, str] = {
+    "no": "not collected before it trains",
+    "labelled": "collected first, where it has a label",
 }
 
 
@@ -108,8 +122,27 @@ def _accept(one: Proposal) -> AcceptRetraining:
         format_func=lambda revision: revision or "as it is proposed",
         help="A version of the project's data, the newest first.",
     )  # fmt: skip
+    collect, rows = None, None
+    if not data and access.why_not_collect(one.project) is None:
+        collect, rows = _first(access.policy(one.project), "retraining-accept-first")
     note = _text("Note, for those who look later (optional)", "retraining-note")
-    return AcceptRetraining(one.id, one.project, note, data)
+    return AcceptRetraining(one.id, one.project, note, data, collect, rows)
+
+
+def _first(now: Policy, key: str, off: str | None = None) -> tuple[Collect, int]:
+    """Ask which rows are collected before it trains, and how many are needed at least."""
+    collect = st.selectbox(
+        "What it was asked is", COLLECTS, COLLECTS.index(now.collect), key=key,
+        format_func=lambda name: _COLLECTS[name], disabled=off is not None,
+        help=off or "Rows of the prediction log, of which somebody told what was right.",
+    )  # fmt: skip
+    if collect == "no":
+        return collect, now.collect_rows
+    rows = st.number_input(
+        "New labelled rows at least", *_whole("collect_rows"), now.collect_rows,
+        key=f"{key}-rows", help="With fewer nothing is trained.",
+    )  # fmt: skip
+    return collect, int(rows)
 
 
 def _dismiss(one: Proposal) -> DismissRetraining | None:
@@ -236,8 +269,11 @@ def _policy(project: str, now: Policy) -> SetRetrainingPolicy:
             format_func=lambda name: _PROOFS[name], key="retraining-proof",
             help="By labels, gates and the new version's own checks.",
         )  # fmt: skip
+        # What was set is kept where it cannot be chosen any more: it is refused with the reason.
+        none = access.why_not_collect(project) if now.collect == "no" else None
+        collect, rows = _first(now, "retraining-first", none)
     return SetRetrainingPolicy(
         project, mode or now.mode, severity, float(cooldown), int(most), minutes, joules, strategy,
         float(percent), float(judged), int(requests), float(patience),
-        proof,
+        proof, collect, rows,
     )  # fmt: skip

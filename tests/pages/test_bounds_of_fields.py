@@ -30,6 +30,7 @@ FIELDS = {
     "budget_minutes": "retraining-minutes", "budget_joules": "retraining-joules",
     "percent": "retraining-percent", "judge_minutes": "retraining-judge",
     "judge_requests": "retraining-requests", "patience_h": "retraining-patience",
+    "collect_rows": "retraining-first-rows",
 }  # fmt: skip
 
 
@@ -39,7 +40,8 @@ def test_a_policy_at_either_end_opens_in_its_dialog(
 ):
     dialog_open("retraining-policy")
     kept: dict[str, Any] = {name: float(bounds[end]) for name, bounds in BOUNDS.items()}
-    kept |= {name: int(kept[name]) for name in ("most_per_week", "judge_requests")}
+    kept |= {name: int(kept[name]) for name in ("most_per_week", "judge_requests", "collect_rows")}
+    kept["collect"] = "labelled"
     retrainings.set_policy(state.journal(), retraining.LORA, Policy(**kept), "ana", 0.0)
     app = panel()
     assert not app.exception

@@ -16,6 +16,7 @@ from services.mirror.workflow_models import WorkflowParam
 from services.mirror.workflow_queries import Workflows
 from services.mirror.workflow_store import WorkflowStore
 from services.predictions.log import PredictionLog
+from services.predictions.models import Feedback
 from services.retraining import store
 from services.retraining.models import BY_POLICY, Happened, Proposal
 from tests.pages.conftest import said
@@ -64,10 +65,14 @@ def panel(home: Home, moulds: Moulds, signed_in: Callable[..., str]) -> Panel:
         role: str = "approver",
         projects: tuple[str, ...] | None = None,
         data: tuple[str, ...] = (),
+        learns: bool = False,
     ) -> AppTest:
         signed_in(role, projects)
         if data:
             contract(folder, LORA, list(data), [])
+            if learns:
+                with (folder / "pyproject.toml").open("a") as file:
+                    file.write("collected = true\n")
             DataService(Remote(home)).configure(LORA, folder)
         for one in kept:
             store.put(state.journal(), one)
@@ -240,6 +245,69 @@ def test_a_project_that_lets_alerts_alone_says_so(panel: Panel):
     app = panel()
     store.set_policy(state.journal(), LORA, policy(mode="off"), "ana", NOW)
     assert "Alerts lead to no retraining" in said(app.run())
+
+
+def test_rows_to_learn_from_are_collected_first_where_training_reads_them(
+    panel: Panel, dialog_open: Callable[[str], None]
+):
+    dialog_open("retraining-policy")
+    app = panel(data=("data/",), learns=True)
+    app.selectbox(key="retraining-first").set_value("labelled").run()
+    app.number_input(key="retraining-first-rows").set_value(40).run()
+    assert not app.error, app.error[0].value
+    assert "labelled rows of what the model was asked are collected: 40 at least" in said(app)
+    app.button(key="acting-do").click().run()
+    (made,) = state.executor().history(kinds=("retrain-policy-set",))
+    assert (made.params["collect"], made.params["collect_rows"]) == ("labelled", 40)
+
+
+def test_where_training_does_not_read_them_it_cannot_be_chosen_and_says_why(
+    panel: Panel, dialog_open: Callable[[str], None]
+):
+    dialog_open("retraining-policy")
+    field = panel(data=("data/",)).selectbox(key="retraining-first")
+    assert field.disabled
+    assert "does not learn from collected rows" in field.help
+
+
+def test_what_was_set_before_training_stopped_to_read_them_is_refused_with_the_reason(
+    panel: Panel, dialog_open: Callable[[str], None]
+):
+    dialog_open("retraining-policy")
+    store.set_policy(state.journal(), LORA, policy(collect="labelled"), "ana", NOW)
+    app = panel(data=("data/",))
+    app.button(key="acting-do").click().run()
+    assert "does not learn from collected rows" in app.error[0].value
+    app.selectbox(key="retraining-first").set_value("no").run()
+    app.button(key="acting-do").click().run()
+    assert not app.error
+    (made,) = state.executor().history(kinds=("retrain-policy-set",))
+    assert made.params["collect"] == "no"
+
+
+def test_whoever_accepts_may_have_rows_be_collected_first(
+    panel: Panel, home: Home, dialog_open: Callable[[str], None]
+):
+    dialog_open("retraining-accept")
+    now = time.time()
+    one = waiting(data=replace(waiting().data, revision=None), evidence=(evidence(at=now),))
+    app = panel(one, data=("data/",), learns=True)
+    assert app.selectbox(key="retraining-accept-first").value == "no"
+    app.selectbox(key="retraining-accept-first").set_value("labelled").run()
+    assert "No request of this time has a label that is kept as it came." in said(app)
+    app.button(key="acting-do").click().run()
+    assert "No request of this time has a label" in app.error[0].value
+    log = PredictionLog.open(home, "test", reserve_bytes=1 << 16)
+    asked = record(now - 60, project=LORA, model=LORA)
+    log.append(asked)
+    log.append_feedback(Feedback(asked.id, now - 50, ["yes", "no"]))
+    log.close()
+    app.number_input(key="retraining-accept-first-rows").set_value(2).run()
+    assert not app.error, app.error[0].value
+    assert "2 labelled rows of what" in said(app)
+    app.button(key="acting-do").click().run()
+    (made,) = state.executor().history(kinds=("retrain-accept",))
+    assert (made.params["collect"], made.params["collect_rows"]) == ("labelled", 2)
 
 
 @pytest.mark.parametrize("role", ROLES)
