@@ -86,6 +86,29 @@ def test_a_policy_is_shown_and_changed_option_by_option(typed: Typed):
     assert "nowhere" in typed("policy", "nowhere", code=1).output
 
 
+def test_rows_are_collected_first_where_training_reads_them(lab: Lab, typed: Typed):
+    said = typed("policy", "lora", "--collect", "labelled", code=2).output
+    assert "LoRA does not learn from collected rows" in said
+    contract = lab.folder / "lora" / "pyproject.toml"
+    contract.write_text(contract.read_text() + 'data = ["data/"]\ncollected = true\n')
+    (lab.folder / "lora" / "data").mkdir()
+    told = typed("policy", "lora", "--collect", "labelled", "--collect-rows", "40").output
+    assert "labelled rows of what the model was asked are collected: 40 at least" in told
+    found = json.loads(typed("policy", "lora", "--json").output)
+    assert (found["collect"], found["collect_rows"]) == ("labelled", 40)
+    lab.alert()
+    lab.watch.turn()
+    assert "No request of this time has a label" in typed("accept", "1", "--yes", code=1).output
+    lab.predicted(2, 30, 0.5)
+    few = typed("accept", "1", "--yes", code=1).output
+    assert "There are 30 new labelled rows of what net was asked; 40 are needed." in few
+    typed("accept", "1", "--yes", "--collect-rows", "30")
+    lab.until(lambda one: one.state == "running")
+    (shape,) = json.loads(typed("list", "--json").output)
+    assert shape["collected"] == shape["data"]["revision"] is not None
+    assert (shape["data"]["rows"], shape["data"]["lacks"]) == (30, "")
+
+
 def test_what_is_not_there_is_said(typed: Typed):
     assert "There is no retraining 9." in typed("show", "9", code=1).output
     assert "no registered model" in typed("propose", "lora/x", "--why", "y", "--yes", code=1).output
