@@ -87,6 +87,7 @@ def test_a_policy_is_shown_and_changed_option_by_option(typed: Typed):
 
 
 def test_rows_are_collected_first_where_training_reads_them(lab: Lab, typed: Typed):
+    lab.context.data.configure("lora", lab.folder / "lora")
     said = typed("policy", "lora", "--collect", "labelled", code=2).output
     assert "LoRA does not learn from collected rows" in said
     contract = lab.folder / "lora" / "pyproject.toml"
