@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from services.errors import ConflictError, InputError, MlopsError, PlatformError
+from services.home import Home
 
 if TYPE_CHECKING:
     from services.actions.action import Context
@@ -128,7 +129,7 @@ def _deploy(here: "Context", info: "BundleInfo", say: Say) -> None:
 
 
 def _asked(here: "Context", info: "BundleInfo") -> float:
-    """Ask a model its own example through the gateway; return the median time in milliseconds.
+    """Ask a model its example, or texts, through the gateway; return the median time in ms.
 
     Raises:
         EngineError: One request was not answered.
@@ -141,14 +142,30 @@ def _asked(here: "Context", info: "BundleInfo") -> float:
     from services.commands.endpoint_names import Named
     from services.commands.predict import ask
 
-    if not info.example:
-        raise InputError(f"{_name(info)} has no example that could be asked.")
     key, took = own_key(here, actor(), info.project), []
-    for _ in range(REQUESTS):
+    for columns in _questions(here, info):
         began = time.monotonic()
-        ask(Named(info.project, info.model), {"columns": dict(info.example)}, key)
+        ask(Named(info.project, info.model), {"columns": columns}, key)
         took.append((time.monotonic() - began) * 1000)
     return statistics.median(took)
+
+
+def _questions(here: "Context", info: "BundleInfo") -> list[dict[str, Any]]:
+    """Return the columns of each request: its example again and again, but texts once each."""
+    import numpy as np
+
+    from services.commands.demo_evaluation import evaluation, has_texts
+    from services.predictions import reading
+
+    if not info.example:
+        raise InputError(f"{_name(info)} has no example that could be asked.")
+    data = evaluation(here, info) if info.interface == "text" else None
+    if data is None or not has_texts(data):
+        return [dict(info.example)] * REQUESTS
+    asked = reading.count(Home.locate(), info.project, info.model)
+    order = np.random.default_rng(0).permutation(data["rows"])
+    rows = [order[(asked + number) % len(order)] for number in range(REQUESTS)]
+    return [{name: [values[row]] for name, values in data["inputs"].items()} for row in rows]
 
 
 def _name(info: "BundleInfo") -> str:

@@ -3,17 +3,17 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
+from services.commands.demo_evaluation import evaluation, has_texts
 from services.errors import EngineUnreachableError, MlopsError
 from services.home import Home
 
 if TYPE_CHECKING:
     from services.actions.action import Context
-    from services.engines.mlflow.adapter import MLflow
     from services.serving.models import BundleInfo
 
 Say = Callable[[str, str], None]
@@ -23,8 +23,6 @@ _BATCH = 50
 _LONGEST_S = 20.0
 """So long one model is asked at most: pictures take their time."""
 _SEEDS = 1 << 31
-_MOST_WORDS = 50
-"""Different ones in a column, from which on they are texts and no categories."""
 
 
 def bring(here: "Context", infos: Sequence["BundleInfo"], say: Say) -> None:
@@ -39,33 +37,19 @@ def bring(here: "Context", infos: Sequence["BundleInfo"], say: Say) -> None:
     for info in infos:
         name = f"{info.project}.{info.model}"
         try:
-            data = _evaluation(here, info)
-            if data is None or reading.count(home, info.project, info.model) >= ROWS // _BATCH:
+            data = evaluation(here, info)
+            # The same texts again would be drift, rightly: some of them it was asked already.
+            if (
+                data is None
+                or has_texts(data)
+                or reading.count(home, info.project, info.model) >= ROWS // _BATCH
+            ):
                 continue
             rows, told = _asked(here, info, data)
             say(name, f"answered {rows:,} rows of its evaluation data{_labelled(told)}")
             say(name, _checked(here, info))
         except MlopsError as error:
             say(name, f"is not asked its evaluation data: {error.message}")
-
-
-def _evaluation(here: "Context", info: "BundleInfo") -> Mapping[str, Any] | None:
-    """Return what its training logged; None: it logged none."""
-    from services.monitoring.reference import ARTIFACT
-
-    mlflow = cast("MLflow", here.registry)
-    if info.run_id is None:
-        return None
-    logged = mlflow.artifacts(info.project, info.run_id, ARTIFACT.rpartition("/")[0])
-    if all(one.path != ARTIFACT for one in logged):
-        return None
-    found: dict[str, Any] = orjson.loads(mlflow.artifact(info.project, info.run_id, ARTIFACT))
-    # The same texts again are no texts as people write them: a check would say so, rightly.
-    return None if any(map(_are_texts, found["inputs"].values())) else found
-
-
-def _are_texts(values: Sequence[Any]) -> bool:
-    return all(isinstance(value, str) for value in values) and len(set(values)) > _MOST_WORDS
 
 
 def _asked(here: "Context", info: "BundleInfo", data: Mapping[str, Any]) -> tuple[int, int]:

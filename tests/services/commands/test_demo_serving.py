@@ -86,6 +86,24 @@ def test_one_of_each_kind_is_deployed_and_asked(lab: Lab, asked: list[str]):
     assert ("lora.a", "is live already") in said
 
 
+def test_a_text_model_is_asked_texts_once_each(lab: Lab, monkeypatch: pytest.MonkeyPatch):
+    texts = [f"text {number}" for number in range(60)]
+    data = {"rows": 60, "inputs": {"x": texts}}
+    monkeypatch.setattr("services.commands.demo_evaluation.evaluation", lambda *_: data)
+    said: list[int] = []
+    monkeypatch.setattr("services.predictions.reading.count", lambda *_: 20 * len(said))
+    info = BundleInfo("lora", "c", 1, "text", "safetensors", (), (), example={"x": ["text 1"]})
+    first = demo_serving._questions(lab.context, info)
+    assert all(len(columns["x"]) == 1 for columns in first)
+    assert len({columns["x"][0] for columns in first}) == demo_serving.REQUESTS
+    said.append(1)
+    # The next demo goes on where this one ended.
+    again = demo_serving._questions(lab.context, info)
+    assert not [columns for columns in again if columns in first]
+    texts[:] = ["yes", "no"] * 30
+    assert demo_serving._questions(lab.context, info) == [info.example] * demo_serving.REQUESTS
+
+
 def test_of_a_kind_another_model_is_taken_when_one_fails(
     lab: Lab, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ):
