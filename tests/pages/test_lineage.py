@@ -88,12 +88,12 @@ def test_it_begins_with_what_is_live_bad_and_broken(scene: Callable[..., None], 
     assert "wrong &lt;b&gt;labels" in told
     assert "in service" in told
     assert "which MLflow does not know" in told
-    assert f"{LORA} / {LORA} 1" in said_links(app)
-    assert f"{CLIP} / {CLIP} 1" in said_links(app)
+    assert f"{LORA} 1" in said_links(app)
+    assert f"{CLIP} 1" in said_links(app)
 
 
 def test_what_came_from_bad_says_so_in_sign_word_and_colour(
-    scene: Callable[..., None], open_page: Open
+    scene: Callable[..., None], home: Home, open_page: Open
 ):
     scene("approver")
     marked.put(state.journal(), BAD)
@@ -140,6 +140,20 @@ def test_an_address_that_is_no_id_shows_where_to_begin(scene: Callable[..., None
     app = open_page("lineage", mirror="laid", id="nonsense")
     assert not app.exception
     assert "In service now" in said(app)
+
+
+def test_where_to_begin_says_of_what_is_live_what_it_was_made_of(
+    scene: Callable[..., None], home: Home, open_page: Open
+):
+    scene()
+    number = seed.answered(state.journal(), seed.checked(home, state.journal()))
+    marked.put(state.journal(), BAD)
+    app = open_page("lineage", mirror="laid")
+    assert not app.exception
+    told = next(one.value for one in app.caption if "play_circle" in one.value)
+    assert DATA[:12] in told
+    assert "from bad" in told
+    assert f"Retraining {number} of {LORA}" in said(app) + said_links(app)
 
 
 def test_a_person_of_one_project_sees_that_alone(scene: Callable[..., None], open_page: Open):
