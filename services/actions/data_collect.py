@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import ClassVar
 from services.actions import data, serving
 from services.actions.action import Context, Deed, Lane, Step
 from services.actions.roles import Actor, Role
-from services.data.collected import collections, file_name, place
+from services.data.collected import collections, file_name, of_files, place
 from services.data.folder import PARTS
 from services.engines.dvc.models import Progress
 from services.errors import ConflictError, InputError, PlatformError
@@ -104,7 +104,7 @@ class DataCollect:
                 partial(self._collect, context, path),
                 partial(self._remove, context, path),
             ),
-            Step("Track data", partial(self._track, context)),
+            Step("Track data", partial(self._track, context, deed, path)),
         )
 
     def _check_privacy(self, context: Context) -> None:
@@ -146,9 +146,12 @@ class DataCollect:
                     "It holds what the model was asked: remove it yourself.",
                 ) from error
 
-    def _track(self, context: Context) -> str:
+    def _track(self, context: Context, deed: Deed, path: Path) -> str:
         folder = context.data.project(self.project).folder()
         made = context.data.track(folder, "data")
+        # The revision says it, too; this is what tells of it when the revision is lost.
+        deed.memory["revision"] = made.revision
+        deed.memory["collected"] = [asdict(one) for one in of_files([path])]
         return f"data is now {made.revision}, {data.files(made.files)}"
 
     @property
