@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from services.actions import data, serving
 from services.actions.action import Context, Deed, Lane, Step
 from services.actions.records import ActionRecord
 from services.actions.roles import Actor, Role
-from services.data.collected import collections, file_name, place
+from services.data.collected import collections, file_name, of_files, place
 from services.data.folder import PARTS
 from services.engines.dvc.models import Progress
 from services.errors import ConflictError, InputError, PlatformError
@@ -189,7 +189,9 @@ class DataCollect:
         folder = context.data.project(self.project).folder()
         made = context.data.track(folder, "data")
         about = collected.about(path) or {}
+        # The revision says it, too; this is what tells of it when the revision is lost.
         deed.memory["revision"] = made.revision
+        deed.memory["collected"] = [asdict(one) for one in of_files([path])]
         deed.memory["labelled"] = about.get("labelled")
         return f"data is now {made.revision}, {data.files(made.files)}"
 

@@ -102,7 +102,9 @@ def _settle(
     """Write down that the folder holds a version; the commit first: a crash repeats the rest."""
     now = project.current(version.kind)
     if now is None or now.revision != version.revision:
-        project.record(version.kind, version.revision, outs, from_project=source)
+        project.record(
+            version.kind, version.revision, outs, from_project=source, rows=version.collected
+        )
     paths = _listed(root, version)
     found = Tracked(
         kind=version.kind,

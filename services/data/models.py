@@ -30,6 +30,22 @@ class Tracked:
 
 
 @dataclass(frozen=True, slots=True)
+class Collected:
+    """What a version of the data holds of the predictions of one version of a model."""
+
+    project: str
+    model: str
+    version: int
+    """Of the model, as its endpoint answered with it."""
+    rows: int
+    labelled: int
+    """Rows of which somebody told what was right."""
+    since: float
+    """Seconds since 1970, as ``until``: when they were asked for, of all such files."""
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """One version of a project's data or models."""
 
@@ -53,6 +69,8 @@ class Version:
     """Who shared it; None: it is the project's own."""
     commit: str = ""
     """In the project's data repository."""
+    collected: tuple[Collected, ...] = ()
+    """Whose predictions are among its rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.data.models import KINDS, Kind, RemoteState, Version
+from services.data import collected
+from services.data.models import KINDS, Collected, Kind, RemoteState, Version
 from services.data.remote import Remote
 from services.data.repository import Commit, Repository
 from services.data.state import Document, Place, enqueue, moment, now, write
@@ -139,6 +140,7 @@ class ProjectData:
             sent_at=sent,
             from_project=commit.from_project,
             commit=commit.commit,
+            collected=commit.collected,
         )
 
     def current(self, kind: Kind) -> Version | None:
@@ -184,9 +186,17 @@ class ProjectData:
     # Writing
 
     def record(
-        self, kind: Kind, revision: str, outs: Iterable[Out], *, from_project: str | None = None
+        self,
+        kind: Kind,
+        revision: str,
+        outs: Iterable[Out],
+        *,
+        from_project: str | None = None,
+        rows: Sequence[Collected] = (),
     ) -> None:
         """Commit that the folder holds these; an empty revision says that nothing is left.
+
+        ``rows`` are those of predictions among them.
 
         Raises:
             PlatformError: git failed, or the disk is full.
@@ -210,6 +220,7 @@ class ProjectData:
             "Mlops-Files": str(files),
             "Mlops-Bytes": str(size),
             **({"Mlops-From": from_project} if from_project else {}),
+            **({"Mlops-Collected": collected.written(rows)} if rows else {}),
         }
         title = f"{kind} {revision or 'empty'}: {files} files, {size} bytes"
         paths = "".join(f"Mlops-Path: {out.path}\n" for out in outs)

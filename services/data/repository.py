@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from services.data.models import KINDS, Kind
+from services.data import collected
+from services.data.models import KINDS, Collected, Kind
 from services.errors import PlatformError
 
 _TIMEOUT_S = 60.0
@@ -38,6 +39,7 @@ class Commit:
     bytes: int
     paths: tuple[str, ...]
     from_project: str | None
+    collected: tuple[Collected, ...] = ()
 
 
 class Repository:
@@ -237,6 +239,7 @@ def _commit(record: str) -> Commit | None:
         bytes=int(said.get("Mlops-Bytes", 0)),
         paths=tuple(line[12:] for line in message.splitlines() if line.startswith("Mlops-Path: ")),
         from_project=said.get("Mlops-From") or None,
+        collected=collected.read(said.get("Mlops-Collected", "")),
     )
 
 

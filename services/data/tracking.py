@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from services.data import folder
+from services.data import collected, folder
 from services.data.models import Kind, Tracked, Version
 from services.data.project import ProjectData
 from services.data.state import Place, enqueue, write
@@ -95,7 +95,8 @@ def _track(
     revision = revision_of(snapshot.outs) if snapshot.outs else None
     changed = revision != (before.revision if before else None)
     if changed:
-        project.record(kind, revision or "", snapshot.outs)
+        rows = collected.held(root, paths) if kind == "data" else ()
+        project.record(kind, revision or "", snapshot.outs, rows=rows)
     found = Tracked(
         kind=kind,
         revision=revision,

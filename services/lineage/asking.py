@@ -15,6 +15,7 @@ from services.lineage.finding import Finder
 from services.lineage.models import NUMBERED, Broken, Direction, Mark, Node, Ref, Thread
 from services.lineage.radius import Radius, radius
 from services.lineage.source import Projects, Source, sees
+from services.lineage.sources.collected import CollectedSource, Rows
 from services.lineage.sources.data import DataSource, Revisions, revisions
 from services.lineage.sources.files import Files, FilesSource
 from services.lineage.sources.registry import RegistrySource
@@ -90,6 +91,10 @@ class Lineage:
     def _files(self) -> Files:
         return Files(lambda: self._revisions, self._data.held)
 
+    @cached_property
+    def _rows(self) -> Rows:
+        return Rows(lambda: self._revisions, self._journal)
+
     def _foremost(self, marks: Collection[Ref]) -> list[str]:
         """Return revisions that are always compared: those marked, and those of what is live."""
         live = tags.of_runs(self._mirror, sorted(self._first), (tags.DATA,)).values()
@@ -101,9 +106,10 @@ class Lineage:
         found: tuple[Source, ...] = (
             DataSource(mirror, lambda: self._revisions, projects, lambda: self._first, marks),
             FilesSource(self._files, lambda: self._foremost(marks)),
+            CollectedSource(self._rows, lambda: self._foremost(marks)),
             WorkflowSource(mirror, projects),
             RegistrySource(mirror),
-            ServingSource(self._home, self._journal, self._used),
+            ServingSource(self._home, self._journal, self._used, self._rows),
         )
         return found if self._watched is None else (*found, WatchedSource(self._watched, projects))
 
@@ -169,7 +175,7 @@ class Lineage:
             InputError: Nothing is made of such a thing.
             PlatformError: The mirror or the journal cannot be read.
         """
-        return radius(self._mirror, self._journal, ref, self._projects, self._files)
+        return radius(self._mirror, self._journal, ref, self._projects, self._files, self._rows)
 
     def marks(self) -> dict[Ref, Mark]:
         """Return what is marked as bad, as far as the asker sees it, the newest first.
@@ -199,7 +205,7 @@ class Lineage:
     def _broken(self) -> tuple[tuple[Broken, ...], tuple[str, ...]]:
         return links.broken(
             self._home, self._mirror, self._journal, self._revisions, self._projects,
-            self._data.lost,
+            self._data.lost, self._rows,
         )  # fmt: skip
 
     @property

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.errors import NotFoundError
+from services.lineage import walking
 from services.lineage.asking import Lineage, Spoilt
-from services.lineage.models import Mark, Ref
+from services.lineage.models import Mark, Ref, Thread
 from services.lineage.radius import Affected
 
 Flags = tuple["Flag", ...]
@@ -24,8 +25,9 @@ class Flag:
     why: str = ""
     """What lies between, as words; empty: nothing, or it is not known."""
     holds: bool = True
-    """Whether files of what is bad are in it or in its data. False: it only loaded what is bad, as
-    an evaluation does, or was set off by it: that is shown, and holds nothing up."""
+    """Whether files of what is bad, or answers without a label, are in it or in its data. False: it
+    only loaded what is bad, as an evaluation does, was set off by it, or learned from labels of
+    what it was asked: that is shown, and holds nothing up."""
 
     @property
     def itself(self) -> bool:
@@ -98,8 +100,25 @@ def of(here: Lineage, ref: Ref) -> Suspicion:
     bad = {one.id: one.mark for one in thread.nodes if one.mark is not None}
     sure = {ref.id, *thread.start.under} & bad.keys()
     perhaps = (set(thread.start.perhaps) & bad.keys()) - sure
-    flags = (Flag(ref, bad[one], one in sure) for one in sorted(sure | perhaps))
+    holding = walking.holding(thread)
+    flags = [Flag(ref, bad[one]) for one in sorted(sure)]
+    flags += [
+        Flag(ref, bad[one], sure=False, why=_between(thread, one), holds=one in holding)
+        for one in sorted(perhaps)
+    ]
     return Suspicion(_first(flags), thread.unknown)
+
+
+def _between(thread: Thread, bad: str) -> str:
+    """Return over what a thing may have come from a bad one: the last links to it."""
+    nodes = {one.ref: one for one in thread.nodes}
+    last = (
+        f"{one.before.id} {one.how} it"
+        for one in thread.links
+        if one.after == thread.start.ref and one.carries != "none"
+        and bad in {one.before.id, *nodes[one.before].under, *nodes[one.before].perhaps}
+    )  # fmt: skip
+    return ", ".join(last)
 
 
 def _of_version(spoilt: tuple[Spoilt, ...], ref: Ref) -> Suspicion:
@@ -111,8 +130,11 @@ def _of_version(spoilt: tuple[Spoilt, ...], ref: Ref) -> Suspicion:
 
 
 def holds(one: Affected) -> bool:
-    """Return whether a version surely came from it, or its data hold files of it."""
-    return one.sure or one.way.held is not None
+    """Return whether a version surely came from it, or its data hold something of it.
+
+    Files, or answers that have no label: where all have one, what was right is learned.
+    """
+    return one.sure or one.way.held is not None or one.way.learned
 
 
 def word(flags: Flags) -> str:

@@ -10,6 +10,7 @@ from services.home import Home
 from services.lineage import missing, tags
 from services.lineage.models import Broken, Ref, numbered
 from services.lineage.source import Projects
+from services.lineage.sources.collected import Rows
 from services.lineage.sources.data import Revisions
 from services.lineage.sources.registry import without_run
 from services.mirror import schema, workflow_tables
@@ -26,6 +27,7 @@ def broken(
     known: Revisions,
     projects: Projects = None,
     look: missing.Look | None = None,
+    rows: Rows | None = None,
 ) -> tuple[tuple[Broken, ...], tuple[str, ...]]:
     """Return every broken link, what is in service first, and sentences: what was not looked at.
 
@@ -38,6 +40,7 @@ def broken(
         known: What is in the data repositories.
         projects: Those the asker sees; None: all.
         look: What looks for the files of a revision; None: they are not looked for.
+        rows: What knows what was collected; None: that is not looked at.
 
     Raises:
         PlatformError: The mirror or the journal cannot be read.
@@ -47,6 +50,8 @@ def broken(
     found += lost
     found += _versions(mirror)
     found += _revisions(mirror, known, projects)
+    if rows is not None and not known.unread:
+        found += missing.collected(rows)
     found += missing.bases(mirror, (_values(mirror, name, (), projects) for name in tags.BASE))
     found += missing.retrainings(mirror, journal)
     found += _tasks(mirror, projects)

@@ -13,6 +13,7 @@ from services.home import Home
 from services.lineage import tags
 from services.lineage.models import Broken, Ref, numbered
 from services.lineage.source import Projects, sees
+from services.lineage.sources.collected import Rows
 from services.lineage.sources.data import Revisions
 from services.lineage.sources.serving import standing, without_bundle
 from services.mirror import schema
@@ -174,6 +175,21 @@ def _without(one: Proposal, missing: Ref, what: str, where: str) -> Broken:
         "Nothing came of it: nothing is to be done." if over else
         "It was deleted: what it led to cannot be told, nor repeated. Propose it again.",
     )  # fmt: skip
+
+
+def collected(rows: Rows) -> Iterator[Broken]:
+    """Yield revisions that predictions were collected into and no data repository has."""
+    for gone in rows.gone:
+        for one in gone.rows:
+            yield Broken(
+                numbered("predictions", one.project, one.model, one.version),
+                f"data:{gone.revision}", gone.project,
+                f"{one.rows:,} rows that {one.project}.{one.model} {one.version} was asked were "
+                f"collected into the data {gone.revision} of {gone.project} (action "
+                f"{gone.action_id}), which are in no project's data repository.",
+                "Bring the project's data repository back, or collect them again while the "
+                "prediction log has them.",
+            )  # fmt: skip
 
 
 def bases(mirror: Mirror, values: Iterable[Mapping[str, tuple[str, str, int]]]) -> Iterator[Broken]:

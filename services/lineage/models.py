@@ -117,6 +117,9 @@ class Link:
     how: str
     """The verb between them: “was read by”."""
     carries: Carries = "all"
+    holds: bool = True
+    """Whether something of what is before may be in what is after. False: it was only loaded, or
+    set the other off, or every answer of it has a label beside it: that is shown alone."""
 
     @property
     def aside(self) -> bool:

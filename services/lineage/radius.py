@@ -16,6 +16,7 @@ from services.lineage import tags
 from services.lineage.models import Ref
 from services.lineage.reaching import How, Way, reached
 from services.lineage.source import Projects, from_ms
+from services.lineage.sources.collected import Rows
 from services.lineage.sources.files import Files
 from services.lineage.sources.serving import standing
 from services.mirror import schema
@@ -101,6 +102,8 @@ class Radius:
                     "through": one.way.through.id if one.way.through else None,
                     "files_held": one.way.held.files if one.way.held else None,
                     "files_of": one.way.held.of if one.way.held else None,
+                    "rows_held": one.way.rows.rows if one.way.rows else None,
+                    "rows_labelled": one.way.rows.labelled if one.way.rows else None,
                 }
                 for one in self.versions
             ],
@@ -118,6 +121,7 @@ def radius(
     ref: Ref,
     projects: Projects = None,
     files: Files | None = None,
+    rows: Rows | None = None,
 ) -> Radius:
     """Return what came of a thing.
 
@@ -127,12 +131,13 @@ def radius(
         ref: The thing.
         projects: Those the asker sees; None: all.
         files: What compares revisions of data; None: later data with its files are not followed.
+        rows: What knows what was collected; None: data with its answers are not followed.
 
     Raises:
         InputError: Nothing comes of such a thing: it is a verdict, an alert or a retraining.
         PlatformError: The mirror, the journal or a data repository cannot be read.
     """
-    found = reached(mirror, ref, projects, files)
+    found = reached(mirror, ref, projects, files, rows)
     serving = {(e.project, e.model): e for e in store.endpoints(journal)}
     aliases = _aliases(mirror, {one.numbered for one in found.rows})
     made = [

@@ -1,7 +1,8 @@
 """Versions by what they came from: all of them, whatever the number of runs between.
 
 First what surely came of a thing, closed over versions that others were made from; then what
-perhaps did, closed over both. Whoever came both ways surely did.
+perhaps holds something of it, closed over data that answers were collected into, too; then what
+only has to do with it. Whoever came several ways came the surest.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,11 +13,12 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
-from services.data.models import Held
+from services.data.models import Collected, Held
 from services.errors import InputError
 from services.lineage import tags
 from services.lineage.models import NUMBERED, Ref, numbered
 from services.lineage.source import Projects
+from services.lineage.sources.collected import Rows, answers, told
 from services.lineage.sources.files import Files
 from services.mirror import schema, workflow_tables
 from services.mirror.queries import Mirror
@@ -25,7 +27,8 @@ _RUNS, _TAGS, _VERSIONS = schema.runs, schema.tags, schema.versions
 _FLOWS, _TASKS = workflow_tables.workflow_runs, workflow_tables.task_runs
 How = Literal["itself", "from it", "beside it", "maybe"]
 """``beside it``: made by a workflow run of which another run read it, as in federated training;
-``maybe``: its data hold some files of it, it loaded it, or it was set off by it."""
+``maybe``: its data hold some files of it or rows that it answered, it loaded it, or it was set off
+by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,10 @@ class Way:
     """The revision, workflow run or version that lies between."""
     held: Held | None = None
     """How many of its files the data of the version hold, where they are other data."""
+    rows: Collected | None = None
+    """What of its answers the data of the version hold."""
+    learned: bool = False
+    """Whether there are answers of it among them that have no label: they may have been learned."""
 
 
 @dataclass(slots=True)
@@ -57,21 +64,26 @@ class Reached:
             )
 
 
-def reached(mirror: Mirror, ref: Ref, projects: Projects, files: Files | None) -> Reached:
+def reached(
+    mirror: Mirror, ref: Ref, projects: Projects, files: Files | None, rows: Rows | None = None
+) -> Reached:
     """Return all versions that came of a thing.
 
     Raises:
         InputError: Nothing comes of such a thing: it is a verdict, an alert or a retraining.
         PlatformError: The mirror or a data repository cannot be read.
     """
-    return _Reaching(mirror, projects, files).all_of(ref)
+    return _Reaching(mirror, projects, files, rows).all_of(ref)
 
 
 class _Reaching:
-    def __init__(self, mirror: Mirror, projects: Projects, files: Files | None) -> None:
+    def __init__(
+        self, mirror: Mirror, projects: Projects, files: Files | None, rows: Rows | None
+    ) -> None:
         self._mirror = mirror
         self._projects = projects
         self._files = files
+        self._rows = rows
         self._found = Reached()
 
     def all_of(self, ref: Ref) -> Reached:
@@ -81,12 +93,13 @@ class _Reaching:
         for data, held in later.items():
             if held.all:
                 flows |= self._of(data, _held("from it", data, held))
-        self._close(loaded=False)
+        self._close("sure")
         for data, held in later.items():
             if not held.all:
                 flows |= self._of(data, _held("maybe", data, held))
+        flows |= self._close("holding")
         self._set_off(flows)
-        self._close(loaded=True)
+        self._close("all")
         return self._found
 
     def _of(self, ref: Ref, way: Way) -> set[str]:
@@ -222,18 +235,44 @@ class _Reaching:
                     one = Ref("workflow", key)
                     self._of_flow(key, Way("maybe", f"set off: {key}", one))
 
-    def _close(self, *, loaded: bool) -> None:
+    def _close(self, over: Literal["sure", "holding", "all"]) -> set[str]:
         """Add what was made from what is there, again and again until nothing is new.
 
         Args:
-            loaded: Whether what loaded it is added, too, and what was made from that.
+            over: ``sure``: bases alone; ``holding``: also data that hold answers without a label;
+                ``all``: also those with labels, and what loaded it.
+
+        Returns:
+            The workflow runs that read such data; of ``all`` what they set off is added here.
         """
         asked: set[Ref] = set()
+        flows: set[str] = set()
         while new := [one for one in self._found.rows if one not in asked]:
             asked.update(new)
             self._made_from(new, tags.BASE, maybe=False)
-            if loaded:
+            if over == "sure":
+                continue
+            found = self._learned(new, labelled=over == "all")
+            flows |= found
+            if over == "all":
+                self._set_off(found)
                 self._made_from(new, tags.LOADED, maybe=True)
+        return flows
+
+    def _learned(self, versions: list[Ref], *, labelled: bool) -> set[str]:
+        """Add what was made from data that hold answers of versions; return the workflow runs."""
+        flows: set[str] = set()
+        if self._rows is None:
+            return flows
+        self._found.unknown += self._rows.unread
+        for version in versions:
+            for revision, rows in self._rows.into(version.key).items():
+                learned = answers(rows) > 0 and not labelled
+                if learned or labelled:
+                    data = Ref("data", revision)
+                    way = Way("maybe", told(rows, revision), data, rows=rows, learned=learned)
+                    flows |= self._of(data, way)
+        return flows
 
     def _made_from(self, bases: list[Ref], names: tuple[str, ...], *, maybe: bool) -> None:
         keys = [one.key for one in bases]
@@ -253,7 +292,8 @@ class _Reaching:
             way = self._found.rows[base][1]
             how: How = "maybe" if maybe or way.how == "maybe" else "from it"
             word = "it loaded" if maybe else "made from"
-            self._found.add([row], Way(how, f"{word} {key}", base, way.held))
+            learned = way.learned and not maybe
+            self._found.add([row], Way(how, f"{word} {key}", base, way.held, way.rows, learned))
 
 
 def _held(how: How, data: Ref, held: Held) -> Way:

@@ -177,6 +177,16 @@ def _unknown(one: Ref, why: str) -> Node:
     return Node(one, one.key[:40], None, why, None, "unknown")
 
 
+def holding(thread: Thread) -> frozenset[str]:
+    """Return the marked things of which something may be in what a thread begins at.
+
+    What was only loaded, set it off, or was asked and then labelled is none of them.
+    """
+    links = [one for one in thread.links if one.holds]
+    bad = [one.ref for one in thread.nodes if one.mark is not None]
+    return frozenset(_under(links, bad, _MAYBE).get(thread.start.ref, ()))
+
+
 def _unread(nodes: Sequence[Node]) -> list[str]:
     return [f"{one.id}: {one.said}" for one in nodes if one.state == "unknown"]
 

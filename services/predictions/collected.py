@@ -3,12 +3,13 @@
 ``id``, ``row``, ``answered_at``, ``version``, ``label``, ``label_at``; then ``input.NAME`` and
 ``output.NAME``: a figure, text, yes/no, or a list of them (vectors, pictures), whichever holds all
 of a column's values; else their JSON as text. What it is of stands in the file's metadata under
-``META``: ``{"v": 1, "project", "model", "since", "until", "rows", "labelled"}``, moments in seconds
-since 1970, counts of rows.
+``META``: ``{"v": 1, "project", "model", "since", "until", "rows", "labelled", "versions": {NUMBER:
+[ROWS, LABELLED]}}``, moments in seconds since 1970, counts of rows.
 """
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,19 @@ class Made:
     requests: int = 0
     unfitting: int = 0
     """Requests whose label is not a value a row."""
+    versions: Counter[int] = field(default_factory=Counter)
+    """Rows by the version that answered them."""
+    labelled_of: Counter[int] = field(default_factory=Counter)
+    """Of them those with a label."""
+
+    def add(self, other: "Made") -> None:
+        """Take in what came of another piece."""
+        self.rows += other.rows
+        self.labelled += other.labelled
+        self.requests += other.requests
+        self.unfitting += other.unfitting
+        self.versions += other.versions
+        self.labelled_of += other.labelled_of
 
 
 @dataclass(slots=True)
@@ -68,7 +82,10 @@ class _Piece:
             column.extend(values)
         self.made.rows += count
         self.made.requests += 1
-        self.made.labelled += sum(truths[place] is not None for place in rows)
+        labels = sum(truths[place] is not None for place in rows)
+        self.made.labelled += labels
+        self.made.versions[one.version] += count
+        self.made.labelled_of[one.version] += labels
 
 
 def write(part: Path, path: Path, collecting: Collecting, wanted: Wanted, tell: Tell) -> Made:
@@ -92,8 +109,7 @@ def write(part: Path, path: Path, collecting: Collecting, wanted: Wanted, tell: 
         piece = _piece(collecting.read(since, until), wanted)
         for name, values in piece.columns.items():
             types[name] = _wider(types.get(name), _type(values))
-        for name in Made.__dataclass_fields__:
-            setattr(made, name, getattr(made, name) + getattr(piece.made, name))
+        made.add(piece.made)
     if not made.rows:
         raise ConflictError(
             "There is no row to collect.", "Choose an earlier begin, or leave out --labelled."
@@ -190,6 +206,10 @@ def _schema(types: "Mapping[str, pa.DataType]", wanted: Wanted, made: Made) -> "
     said = {
         "v": 1, "project": wanted.project, "model": wanted.model, "since": wanted.since,
         "until": wanted.until, "rows": made.rows, "labelled": made.labelled,
+        "versions": {
+            str(number): [rows, made.labelled_of[number]]
+            for number, rows in sorted(made.versions.items())
+        },
     }  # fmt: skip
     fields = [(n, pa.string() if pa.types.is_null(kind) else kind) for n, kind in known.items()]
     return pa.schema(fields, metadata={META: orjson.dumps(said)})

@@ -161,7 +161,10 @@ class DataSource:
         others = sorted({v.project for v in versions} - {own.project})
         also = f", also in {', '.join(others)}" if others else ""
         files = "file" if own.files == 1 else "files"
-        said = f"{own.files:,} {files}{also}"
+        rows = sum(row.rows for row in own.collected)
+        collected = "collected row" if rows == 1 else "collected rows"
+        asked = f", {rows:,} {collected}" if rows else ""
+        said = f"{own.files:,} {files}{asked}{also}"
         return Node(one, _title(one), own.project, said, own.at.timestamp())
 
 

@@ -92,7 +92,7 @@ class RegistrySource:
                 count = shown[version] = shown.get(version, 0) + 1
                 if count <= most:
                     one = Ref("version", version)
-                    found.links.append(Link(one, Ref("run", run), how, carries))
+                    found.links.append(Link(one, Ref("run", run), how, carries, how != LOADED))
             for version, count in shown.items():
                 if count > most:
                     said = f"It {how} {count - most:,} more runs."
@@ -136,7 +136,7 @@ def _own(one: Ref, said: Mapping[str, str]) -> list[Link]:
 def _bases(one: Ref, said: Mapping[str, str]) -> list[Link]:
     """Return the links from what a run, or a version, says that it began with."""
     return [
-        Link(ref, one, how, carries)
+        Link(ref, one, how, carries, how != LOADED)
         for names, how, carries in _BASES
         for name in names
         if (ref := version_of(said.get(name, ""))) is not None

@@ -13,6 +13,7 @@ from services.errors import MlopsError
 from services.home import Home
 from services.lineage.models import Broken, Kind, Link, Node, Ref, numbered
 from services.lineage.source import Found, of_kind
+from services.lineage.sources.collected import Rows
 from services.predictions.folder import Folder
 from services.serving import bundle, paths, store
 from services.serving.models import Endpoint
@@ -48,10 +49,12 @@ class ServingSource:
 
     kinds: frozenset[Kind] = frozenset(("bundle", "deployment", "predictions"))
 
-    def __init__(self, home: Home, journal: Journal, used: Use) -> None:
+    def __init__(self, home: Home, journal: Journal, used: Use, rows: Rows | None = None) -> None:
+        """Take what is asked; ``rows`` knows what data hold of predictions that the log forgot."""
         self._home = home
         self._journal = journal
         self._used = used
+        self._rows = rows
 
     def up(self, refs: Sequence[Ref], most: int) -> Found:
         """Return versions of bundles and deployments, and deployments of predictions."""
@@ -93,8 +96,13 @@ class ServingSource:
             found.broken.append(without_bundle(numbered("deployment", *where), service.word))
 
     def _answered(self, where: tuple[str, str, int], one: Ref, found: Found) -> None:
-        if self._used(*where) is not None:
+        if self._used(*where) is not None or self._held(one):
             found.links.append(Link(one, numbered("predictions", *where), ANSWERED))
+
+    def _held(self, one: Ref) -> int:
+        """Return how many rows the data that have the most hold of the predictions of a version."""
+        rows = () if self._rows is None else self._rows.into(one.key).values()
+        return max((row.rows for row in rows), default=0)
 
     def _to_deployment(self, where: tuple[str, str, int]) -> Link:
         kind: Kind = "version" if self._packed(where) is None else "bundle"
@@ -167,6 +175,9 @@ class ServingSource:
         except MlopsError as error:
             return Node(one, title, project, error.message, None, "unknown")
         if used is None:
+            held = self._held(one)
+            if held:  # the thread goes on: only the log forgot them
+                return Node(one, title, project, f"{held:,} rows are kept, in data", None)
             return Node(one, title, project, "none are kept", None, "gone")
         days = f"{_day(used.first)} to {_day(used.last)}"
         said = days if used.requests is None else f"{used.requests:,} requests, {days}"

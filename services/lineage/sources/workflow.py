@@ -41,7 +41,9 @@ class WorkflowSource:
             cause = orjson.loads(row.document).get("caused_by")
             if cause:
                 found.links.append(
-                    Link(Ref("workflow", f"{cause[0]}/{cause[1]}"), one, SET_OFF, "some")
+                    Link(
+                        Ref("workflow", f"{cause[0]}/{cause[1]}"), one, SET_OFF, "some", holds=False
+                    )
                 )
         return found
 
@@ -88,7 +90,7 @@ class WorkflowSource:
             for row in self._mirror.rows(query)
             if orjson.loads(row.document).get("caused_by") == mine
         ]
-        found.links += [Link(one, each, SET_OFF, "some") for each in after[:most]]
+        found.links += [Link(one, each, SET_OFF, "some", holds=False) for each in after[:most]]
         if len(after) > most:
             left = len(after) - most
             found.more.append(More(one, "down", left, f"{left:,} more runs were set off by it."))

@@ -8,7 +8,7 @@ from services.lineage.models import Kind, Ref
 from services.lineage.monitored import monitored
 from services.lineage.openlineage import Event
 from services.lineage.source import of_kind
-from services.lineage.told import retrainings, runs, serving, verdicts, workflows
+from services.lineage.told import collected, retrainings, runs, serving, verdicts, workflows
 from services.lineage.told.points import Store
 from services.mirror.queries import Mirror
 
@@ -22,6 +22,7 @@ def stores(home: Home, mirror: Mirror, journal: Journal) -> tuple[Store, ...]:
         runs.Ended(mirror),
         runs.Registered(mirror),
         serving.Serving(journal),
+        collected.Collectings(journal),
         verdicts.Verdicts(watched),
         retrainings.Retrainings(watched),
     )
@@ -32,7 +33,7 @@ def of_things(
 ) -> Iterator[Event]:
     """Yield the events of things, what comes first in a thread first.
 
-    Of data, models, versions and alerts nothing is told of their own.
+    Of data it is told what was collected into them; of models, versions and alerts nothing.
 
     Raises:
         MlopsError: What is asked of them cannot be read.
@@ -45,6 +46,7 @@ def of_things(
     yield from workflows.events(mirror, journal, places)
     yield from runs.events(mirror, keys("run"))
     yield from serving.events(journal, [one.numbered for one in of_kind(things, "deployment")])
+    yield from collected.events(journal, keys("data"))
     watched = monitored(journal, home)
     yield from verdicts.events(watched, keys("verdict"))
     asked = [int(key) for key in keys("retraining") if key.isdecimal()]

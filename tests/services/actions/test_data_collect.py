@@ -19,6 +19,7 @@ from services.actions.roles import Actor
 from services.data.collected import collections
 from services.errors import ConflictError, DeniedError, InputError, NotFoundError
 from services.home import Home
+from services.lineage.sources.collected import brought
 from services.predictions.log import PredictionLog
 from services.predictions.models import Feedback, Record
 from services.projects.contract import require
@@ -98,11 +99,22 @@ def test_rows_become_a_file_and_a_version(project: Path, context: Context):
     (version,) = context.data.versions("pp", "data")
     assert (version.current, version.files) == (True, 2)
     assert version.revision in record.result
+    (held,) = version.collected  # whose predictions are in it
+    assert (held.project, held.model, held.rows, held.labelled) == ("pp", "m", 4, 2)
+    assert (held.since, held.until) == (found.since, found.until)
+    (told,) = brought(context.journal)
+    assert (told.action_id, told.project) == (record.id, "pp")
+    assert (told.revision, told.rows) == (version.revision, version.collected)
     assert context.data.underway("pp") is None
     assert "collected/ has 4 rows in 1 file" in collect().consequences(context)[-1]
     again = done(executor, collect(labelled=True), "again")
     assert "2 rows of 1 request, 2 with a label" in again.result
     assert len(collections(project, require(project), "m")) == 2
+    newest = context.data.versions("pp", "data")[0]
+    assert [(one.rows, one.labelled) for one in newest.collected] == [(6, 4)]  # of both files
+    later, earlier = brought(context.journal)
+    assert (later.revision, [one.rows for one in later.rows]) == (newest.revision, [2])
+    assert earlier == told
     assert made[0].id != made[1].id
 
 

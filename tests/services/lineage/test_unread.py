@@ -64,10 +64,10 @@ def test_that_it_cannot_be_told_speaks_against_what_a_mark_does_not_surely_reach
     )
 
 
-def test_of_a_marked_version_all_is_known_whatever_cannot_be_read(
+def test_of_a_marked_version_all_is_known_and_of_others_not_what_was_collected_of_it(
     ask: Asker, monkeypatch: pytest.MonkeyPatch, journal: Journal
 ):
     break_one(monkeypatch)
     mark = bad(journal, REACHED)
     assert flagged.of(ask(), REACHED) == Suspicion((Flag(REACHED, mark),))
-    assert flagged.of(ask(), OTHER) == Suspicion()
+    assert flagged.of(ask(), OTHER) == Suspicion((), (UNREAD,))

@@ -58,7 +58,7 @@ def test_rows_have_their_columns_and_what_was_right_before_and_after_parquet(
     said_of = collected.about(tmp_path / "0.parquet")
     assert said_of == {
         "v": 1, "project": P, "model": M, "since": NOON - 60, "until": NOON + 60, "rows": 4,
-        "labelled": 2,
+        "labelled": 2, "versions": {"3": [4, 2]},
     }  # fmt: skip
 
 
