@@ -114,6 +114,10 @@ def _print(one: Explanation) -> None:
             say(f"   - {line}")
         say(f"   {cause.suggestion}")
         say(f"   {cause.link}")
+    if one.state == "worse" and one.none_found:
+        click.echo()
+        say(f"Likely cause: {one.none_found}")
+        return
     if one.unknown:
         click.echo("\nCannot be told:")
         for line in one.unknown:
