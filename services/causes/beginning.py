@@ -7,7 +7,6 @@ day would else be on both sides. The log is asked for figures of each stretch, n
 import math
 
 from services.causes import onset
-from services.causes.comparing import SURE
 from services.causes.logged import DAY_S
 from services.causes.models import Symptom
 from services.causes.onset import Step
@@ -67,4 +66,4 @@ def _is_real(symptom: Symptom, one: Step) -> bool:
     spread = (
         one.before * (1 - one.before) / one.n_before + one.after * (1 - one.after) / one.n_after
     )
-    return one.rise >= max(RISE * one.before, SURE * math.sqrt(spread))
+    return one.rise >= max(RISE * one.before, onset.SURE * math.sqrt(spread))

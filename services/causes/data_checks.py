@@ -86,7 +86,7 @@ def by_rows(case: Case) -> list[Answer]:
     """Return each input as a circumstance of the rows: what of the change goes with it."""
     names = _compared(case)
     if not names:
-        reason = "the log holds no inputs of before and of now to compare"
+        reason = "no inputs of before and of now are at hand to compare, or all are ignored"
         return [Missing("feature", reason)]
     said = {one.name: one for one in case.moved}
     return [_of_rows(case, name, said.get(name)) for name in names]

@@ -59,7 +59,8 @@ def begin(home: Home, project: str, model: str, since: float, until: float) -> f
     if step is None:
         return None
     later = found.at >= step.at
-    return step.at if comparing.rose(wrong[~later], wrong[later], RISE) else None
+    is_real = comparing.rose(wrong[~later], wrong[later], RISE, onset.SURE)
+    return step.at if is_real else None
 
 
 def _wrong(found: labels.Labelled) -> Numbers:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 LEAST = 30
 """Events on each side of a step."""
+SURE = 4.5
+"""Standard errors from which on a step is none of chance: the best of hundreds has three by it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ def shape(project: str, model: str, found: Sequence[Explanation]) -> dict[str, o
                 "causes": list(one.causes),
                 "unknown": list(one.unknown),
                 "clear": list(one.clear),
+                "none_found": one.none_found if one.state != "steady" else "",
                 "then": one.then,
                 "now": one.now,
             }
