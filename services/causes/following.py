@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from urllib.parse import urlencode
 
-from services.alerting.models import CAUSE, WHY, Event
+from services.alerting.models import CAUSE, NO_CAUSE, WHY, Event
 from services.causes.models import Explanation, Symptom
 from services.errors import MlopsError
 from services.telemetry.figures import percent
@@ -25,8 +25,6 @@ PATIENCE_S = 0.3
 AGAIN_S = 600.0
 """What lasts is explained anew so often: more requests tell more."""
 RETRY_S = 60.0
-NONE = "none"
-"""Stands for the kind of a cause where none was found."""
 _AFTER_S = 0.001
 _LINES = 3
 _SYMPTOMS: Mapping[str, Symptom] = MappingProxyType({
@@ -170,7 +168,7 @@ def _without(event: Event, found: Explanation, changes: int) -> Event:
     return replace(
         event,
         at=event.at + changes * _AFTER_S,
-        labels={**event.labels, CAUSE: NONE, WHY: f"/monitoring?{urlencode(of)}"},
+        labels={**event.labels, CAUSE: NO_CAUSE, WHY: f"/monitoring?{urlencode(of)}"},
         **guessed,
     )
 
