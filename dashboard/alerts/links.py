@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlsplit
 
 from dashboard import navigation, state
+from services.alerting import words
 from services.alerting.models import WHY, Alert
 
 _WORDS: Mapping[str, str] = {
@@ -43,9 +44,9 @@ def way(alert: Alert, *, admin: bool) -> Way | None:
 
 
 def why(alert: Alert) -> Way | None:
-    """Return the page with the chart of its first cause, None where none was searched for."""
+    """Return the page of its causes, at the first one's chart; None where none was searched for."""
     found = _ours(alert, alert.labels.get(WHY, ""), admin=False)
-    return None if found is None else replace(found, label="Why, with its chart")
+    return None if found is None else replace(found, label=words.why_label(alert))
 
 
 def _ours(alert: Alert, link: str, *, admin: bool) -> Way | None:

@@ -129,6 +129,9 @@ def _symptom(one: Explanation, asked: _Asked) -> None:
     with st.container(border=True, gap="small"):
         st.markdown(f"**{_TITLES[one.symptom]}{began}**")
         st.markdown(plain(one.said, _LINE))
+        if not one.causes:
+            counts = counted(len(one.clear), "thing")
+            st.markdown(f":material/search_off: **None was found of {counts} looked at.**")
         for number, cause in enumerate(one.causes, 1):
             _cause(number, cause, one, asked)
         if one.unknown:
@@ -136,7 +139,8 @@ def _symptom(one: Explanation, asked: _Asked) -> None:
             st.markdown(f"**Cannot be told**\n\n{lines}")
         if one.clear:
             badges = " ".join(f":green-badge[:material/check: {KINDS[kind]}]" for kind in one.clear)
-            with st.expander(f"{counted(len(one.clear), 'thing')} looked at that explain nothing"):
+            looked = f"{counted(len(one.clear), 'thing')} looked at that explain nothing"
+            with st.expander(looked, expanded=not one.causes):
                 st.markdown(badges)
 
 

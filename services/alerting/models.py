@@ -25,6 +25,8 @@ ACKNOWLEDGED_S: Mapping[Severity, float] = {
 """How long an acknowledgement counts of which nobody said how long."""
 CAUSE = "cause"
 """The label of an event whose cause was searched for: what kind of cause it was."""
+NO_CAUSE = "none"
+"""Its value where none was found."""
 WHY = "why"
 """The label of its chart: a page of the dashboard, from its root on."""
 _KEY_LIMIT = 300

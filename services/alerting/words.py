@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from services.alerting.models import WHY, Alert, What
+from services.alerting.models import CAUSE, NO_CAUSE, WHY, Alert, What
 from services.alerting.telling import PLATFORM, Draft
 
 _TITLE_LIMIT = 160
@@ -95,10 +95,16 @@ def _whole(alert: Alert, what: What, base: str) -> str:
             lines.insert(1, "Nobody has acknowledged it.")
     lines.append(f"{base}{alert.link}" if base and alert.link else "")
     why = alert.labels.get(WHY, "") if alert.open else ""
-    lines.append(f"Why, with its chart: {base}{why}" if base and why else "")
+    lines.append(f"{why_label(alert)}: {base}{why}" if base and why else "")
     story = f" or {base}/alerts?alert={alert.id}" if base else ""
     lines.append(f"Alert {alert.id}: `mlops alerts show {alert.id}`{story}")
     return "\n".join(_cut(line, _TEXT_LIMIT) for line in lines if line)
+
+
+def why_label(alert: Alert) -> str:
+    """Return what its link to the search for its cause leads to."""
+    found = alert.labels.get(CAUSE) != NO_CAUSE
+    return "Why, with its chart" if found else "What was looked at for its cause"
 
 
 def _line(alert: Alert, what: What) -> str:

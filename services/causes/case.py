@@ -194,6 +194,13 @@ class Case:
     host: str = ""
     unknown: tuple[str, ...] = ()
     """What could not be read, and why."""
+    compared: str = ""
+    """Which rows are compared, where these are not simply the newest: a sentence."""
+    searched: str = ""
+    """How far back its begin was looked for: a sentence; empty: it was not."""
+    reference: str = ""
+    """Where ``then`` is evaluation data: which, in words. When, by whom and of which version it
+    was asked is not known."""
 
     @property
     def name(self) -> str:

@@ -71,7 +71,8 @@ class _Steps:
 
     def __init__(self, case: Case) -> None:
         onset, until = case.onset, max(case.now.until, case.onset + 1.0)
-        first = float(case.then.rows.at.min()) if len(case.then.rows) else onset
+        dated = case.then.rows.at[np.isfinite(case.then.rows.at)]  # evaluation data has no time
+        first = float(dated.min()) if len(dated) else onset
         start = max(first, onset - max(_TIMES_BACK * (until - onset), _BACK_S))
         self.step_s = (until - start) / STEPS
         self._before = math.ceil((onset - start) / self.step_s)
@@ -79,7 +80,8 @@ class _Steps:
         begins = onset + (np.arange(count) - self._before) * self.step_s
         self.begins = tuple(float(one) for one in begins)
         at = np.concatenate([case.then.rows.at, case.now.rows.at])
-        self._place = np.floor((at - onset) / self.step_s).astype(np.int64) + self._before
+        dated = np.where(np.isfinite(at), at, onset - (self._before + 1) * self.step_s)
+        self._place = np.floor((dated - onset) / self.step_s).astype(np.int64) + self._before
 
     def means(self, then: Numbers, now: Numbers) -> tuple[float | None, ...]:
         """Return the mean of what is known in each step, None where nothing is."""

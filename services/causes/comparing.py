@@ -30,6 +30,10 @@ NEW = 0.2
 SURE = 3.0
 """Standard errors from which on a difference is none of chance."""
 _BINS = 6
+_SPREAD = 601
+"""Quantiles of each side that stand for it."""
+_THIN = 4
+"""A part has its share with one of so many of an equal part."""
 _TOP = 0.99
 
 
@@ -159,7 +163,11 @@ def _text(value: object) -> str:
 
 
 def binned(then: Values, now: Values, bins: int = _BINS) -> Strata:
-    """Return strata of figures: each value of a few, else parts of equally many rows."""
+    """Return strata of figures: each value of a few, else parts of equally many rows.
+
+    Both sides count alike for these, however few rows one has: else what is new of it would lie in
+    one part with most of the other's.
+    """
     both = np.concatenate([then, now])
     known = both[np.isfinite(both)]
     if not len(known):
@@ -169,11 +177,34 @@ def binned(then: Values, now: Values, bins: int = _BINS) -> Strata:
     if len(values) <= bins:
         cuts = values[1:]
     else:
-        cuts = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
+        sides = [side[np.isfinite(side)] for side in (then, now)]
+        spread = [np.quantile(side, np.linspace(0, 1, _SPREAD)) for side in sides if len(side)]
+        cuts = np.unique(np.quantile(np.concatenate(spread), np.linspace(0, 1, bins + 1)[1:-1]))
+        cuts = _filled(cuts, sides)
     codes = np.where(np.isfinite(both), np.searchsorted(cuts, both, side="right"), -1)
     codes = codes.astype(np.int64)
     labels = tuple(f"part {place + 1}" for place in range(len(cuts) + 1))
     return Strata(codes[: len(then)], codes[len(then) :], labels)
+
+
+def _filled(cuts: Values, sides: Sequence[Values]) -> Values:
+    """Return cuts without those between parts that tell nothing for a side is small.
+
+    Such a part has fewer rows than ``LEAST`` and still its share of them. One that a side hardly
+    has is kept: it is what is new.
+    """
+    parts = len(cuts) + 1
+    while len(cuts):
+        for side in sides:
+            counts = np.bincount(np.searchsorted(cuts, side, side="right"), minlength=len(cuts) + 1)
+            thin = np.flatnonzero((counts < LEAST) & (counts * _THIN * parts >= max(len(side), 1)))
+            if len(thin):
+                beside = [at for at in (thin[0] - 1, thin[0] + 1) if 0 <= at < len(counts)]
+                cuts = np.delete(cuts, min(thin[0], min(beside, key=lambda at: counts[at])))
+                break
+        else:
+            break
+    return cuts
 
 
 def ranged(strata: Strata, then: Values, now: Values, unit: str = "") -> Strata:
@@ -195,16 +226,16 @@ def mean(values: Values) -> float | None:
     return float(known.mean()) if len(known) else None
 
 
-def rose(then: Values, now: Values, by: float) -> bool:
+def rose(then: Values, now: Values, by: float, sure: float = SURE) -> bool:
     """Return whether the mean rose by a share ``by`` and more, and that is none of chance.
 
-    Welch's statistic with ``SURE``; a rise from nothing counts.
+    Welch's statistic, ``sure`` standard errors; a rise from nothing counts.
     """
     if min(len(then), len(now)) < LEAST:
         return False
     difference = float(now.mean() - then.mean())
     error = math.sqrt(float(then.var()) / len(then) + float(now.var()) / len(now))
-    least = max(by * abs(float(then.mean())), SURE * error)
+    least = max(by * abs(float(then.mean())), sure * error)
     return difference > 0 and difference >= least
 
 

@@ -31,7 +31,8 @@ _BY_DISTANCE = (
 def by_verdict(case: Case) -> list[Answer]:
     """Return the inputs that moved with their shares of all that moved, by a rule of thumb."""
     if not case.moved:
-        return [Missing("feature", "no verdict on its inputs is kept of that time")]
+        reason = "no verdict on its inputs is kept of that time, or all it has are ignored"
+        return [Missing("feature", reason)]
     known = {one.name: one for one in case.moved}
     how = _BY_DISTANCE
     if any(one.importance is not None for one in case.moved):
@@ -85,7 +86,7 @@ def by_rows(case: Case) -> list[Answer]:
     """Return each input as a circumstance of the rows: what of the change goes with it."""
     names = _compared(case)
     if not names:
-        reason = "the log holds no inputs of before and of now to compare"
+        reason = "no inputs of before and of now are at hand to compare, or all are ignored"
         return [Missing("feature", reason)]
     said = {one.name: one for one in case.moved}
     return [_of_rows(case, name, said.get(name)) for name in names]
@@ -154,11 +155,12 @@ def relation(case: Case, explained: float) -> Cause | None:
     left = 1.0 - explained
     if left < _LEFT or not _compared(case):
         return None
+    held = "" if case.reference else "versions, who asks and "
     return Cause(
         "relation",
         "The same inputs have other labels than before",
-        f"{percent(left)} of the change is left when versions, who asks and "
-        f"{len(_compared(case))} inputs are held as they were.",
+        f"{percent(left)} of the change is left when {held}{len(_compared(case))} inputs are held "
+        "as they were.",
         left,
         measured=False,
         evidence=(f"{len(case.then.rows):,} rows with a label then, {len(case.now.rows):,} now.",),

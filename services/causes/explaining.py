@@ -4,8 +4,9 @@ The same rows give the same answer, in whatever order they come. What was not th
 at is said so, and never taken as fine.
 """
 
+import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -58,7 +59,8 @@ def explain(case: Case) -> Explanation:
     if not _enough(case) and not _by_verdict_alone(case):
         return _nothing(case, "unknown", _too_few(case))
     if _enough(case) and not _worse(case):
-        return _nothing(case, "steady", f"It is as it was: {_change(case)}")
+        said = f"It is as it was: {_change(case)}"
+        return _nothing(case, "steady", _joined(said, case.compared, case.searched))
     answers = _answers(case)
     missing = [one for one in answers if isinstance(one, Missing)]
     weighed = weighing.weigh(case, [one for one in answers if isinstance(one, Factor)])
@@ -69,8 +71,8 @@ def explain(case: Case) -> Explanation:
         case.model,
         case.symptom,
         "worse",
-        case.onset,
-        _said(case, causes),
+        None if case.reference else case.onset,
+        _said(case),
         causes,
         (*(f"{begun(KINDS[one.kind])}: {one.reason}." for one in missing), *case.unknown),
         tuple(kind for kind in weighed.clear if kind not in silent),
@@ -83,11 +85,22 @@ def _answers(case: Case) -> list[Answer]:
     if not _enough(case):
         return by_verdict(case)
     found = [check(case) for check in CHECKS[case.symptom]]
+    if case.reference:
+        found = [one if one.kind not in _OF_REQUESTS else _of_nobody(one.kind) for one in found]
     if case.symptom in ("prediction", "accuracy"):
         return [*found, *by_rows(case)]
     if case.symptom in ("data", "quality"):
         return [*found, *by_verdict(case)]
     return found
+
+
+_OF_REQUESTS: frozenset[Kind] = frozenset(
+    ("version", "data_revision", "code", "clients", "requests", "backend")
+)
+
+
+def _of_nobody(kind: Kind) -> Missing:
+    return Missing(kind, "it is compared with evaluation data, which nobody asked for")
 
 
 def _with_relation(case: Case, causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
@@ -147,17 +160,20 @@ def _nothing(case: Case, standing: Standing, said: str) -> Explanation:
 
 def _too_few(case: Case) -> str:
     what = "rows with a label" if case.symptom == "accuracy" else "requests"
-    return (
+    said = (
         f"Nothing can be told: {len(case.then.rows):,} {what} of before {moment(case.onset)} and "
         f"{len(case.now.rows):,} of after it are known, and {LEAST} of each are needed."
     )
+    return _joined(said, case.compared)
 
 
-def _said(case: Case, causes: Sequence[Cause]) -> str:
+def _joined(*sentences: str) -> str:
+    return " ".join(one for one in sentences if one)
+
+
+def _said(case: Case) -> str:
     change = _change(case) if _enough(case) else "What moved is told by the newest verdict."
-    if not causes:
-        return f"{change} Nothing that was looked at explains it."
-    return change
+    return _joined(change, case.compared)
 
 
 def _change(case: Case) -> str:
@@ -182,5 +198,7 @@ def _most_often(side: Side) -> str:
     return f" Most often now: “{first}” ({said[first]:,} of {len(bad):,})."
 
 
-def _stretch(side: Side) -> Stretch:
+def _stretch(side: Side) -> Stretch | None:
+    if math.isnan(side.since):  # evaluation data
+        return None
     return Stretch(side.since, side.until, len(side.rows))

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from urllib.parse import urlencode
 
-from services.alerting.models import CAUSE, WHY, Event
+from services.alerting.models import CAUSE, NO_CAUSE, WHY, Event
 from services.causes.models import Explanation, Symptom
 from services.errors import MlopsError
 from services.telemetry.figures import percent
@@ -111,8 +112,8 @@ class Follower:
             known.due_at = time.monotonic() + AGAIN_S
             return
         known.due_at = time.monotonic() + AGAIN_S
-        if found.first is not None:
-            before = known.explanation
+        before = known.explanation
+        if before is None or found.first is not None or before.first is None:
             known.changes += before is None or _first(before) != _first(found)
             known.explanation = found
 
@@ -136,14 +137,14 @@ def asked_of(event: Event) -> Asked | None:
 
 
 def with_cause(event: Event, found: Explanation, changes: int = 1) -> Event:
-    """Return an event with the causes of what it is about; without causes as it is.
+    """Return an event with the causes of what it is about; without causes it says that plainly.
 
     It is a moment later than the event, and later still when the first cause becomes another one:
     of evidence of one moment the first counts.
     """
     first = found.first
     if first is None:
-        return event
+        return _without(event, found, changes)
     more = [one.title for one in found.causes[1:_LINES]]
     also = f" Also: {'; '.join(more)}." if more else ""
     about = "" if first.measured else "about "
@@ -156,6 +157,19 @@ def with_cause(event: Event, found: Explanation, changes: int = 1) -> Event:
         suggestion=first.suggestion,
         labels={**event.labels, CAUSE: first.kind, WHY: first.link},
         evidence=(*told, *others),
+    )
+
+
+def _without(event: Event, found: Explanation, changes: int) -> Event:
+    """Return an event that says what was looked at in vain, beside what its rule knows of it."""
+    of = {"deployment": f"{found.project}.{found.model}", "part": "causes"}
+    said = found.none_found
+    guessed = {"evidence": (*event.evidence, f"Causes: {said}")} if event.cause else {"cause": said}
+    return replace(
+        event,
+        at=event.at + changes * _AFTER_S,
+        labels={**event.labels, CAUSE: NO_CAUSE, WHY: f"/monitoring?{urlencode(of)}"},
+        **guessed,
     )
 
 

@@ -1,26 +1,28 @@
 """Reads cases: from the prediction log, telemetry, verdicts, the registry and the journal."""
 
-import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from services.actions.journal import Journal
-from services.causes import logged, onset, regions, surroundings
+from services.causes import beginning, comparing, labelled, logged, regions, surroundings
 from services.causes.case import Case, Side
 from services.causes.explaining import explain
+from services.causes.labelled import Labels
 from services.causes.logged import DAY_S, Asked
 from services.causes.models import Explanation, Symptom
+from services.causes.wording import moment
 from services.errors import MlopsError, NotFoundError
 from services.home import Home
 from services.mirror.queries import Mirror
-from services.monitoring import deployed, reference, series, weights
+from services.monitoring import deployed, labels_window, reference, series, weights
+from services.monitoring import settings as strictness
 from services.monitoring.courses import DEGREES, degree
 from services.monitoring.models import Family, is_moved
 from services.monitoring.store import Summary, VerdictStore
-from services.predictions import reading
 from services.serving import store as serving
 from services.telemetry.models import Telemetry
 
@@ -29,15 +31,12 @@ BACK_S: dict[Symptom, float] = {
     "quality": 7 * DAY_S, "accuracy": 14 * DAY_S,
 }  # fmt: skip
 """How far before the onset requests are read."""
-_SEARCHED_S, _STEP_S = DAY_S, 300.0
-"""Where the onset of slowness and of errors is looked for, and in what steps."""
 _UNSEEN_S: dict[Symptom, float] = {
     "slow": 3600.0, "errors": 3600.0, "data": 0.0, "prediction": 0.0, "quality": 0.0,
     "accuracy": DAY_S,
 }  # fmt: skip
 """What is compared with the time before it where no begin is found; 0: then a verdict says so."""
 _EVENTS = 500
-_TINY_MS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +119,8 @@ def case(
     Raises:
         MlopsError: The prediction log, the verdicts or the journal cannot be read.
     """
+    if symptom == "accuracy":
+        return _of_accuracy(sources, project, model, now, since)
     begin = since if since is not None else _onset(sources, project, model, symptom, now)
     begin = min(begin, now) if begin is not None else now - _UNSEEN_S[symptom]
     name = f"{project}.{model}"
@@ -138,6 +139,8 @@ def case(
         Side(later.since, later.until, later.rows),
         restarts=tuple(surroundings.said_of(one) for one in ended if one.at >= begin),
     )
+    if since is None and symptom in ("slow", "errors"):
+        found = replace(found, searched=_searched(now - beginning.SEARCHED_S))
     found = _with_columns(sources, found)
     found = _with_trainings(sources, found)
     if symptom in ("slow", "errors"):
@@ -152,17 +155,70 @@ def _onset(
         judged = _latest(sources, project, model).get(symptom)
         version = None if judged is None else judged.version
         return sources.verdicts.begun(project, model, symptom, version)
-    course = reading.series(sources.home, project, model, now - _SEARCHED_S, now, _STEP_S)
-    if symptom == "errors":
-        return onset.step_up([(b.at, b.requests, b.errors / b.requests) for b in course])
-    known = [(b.at, b.requests, b.p50_ms, b.p95_ms) for b in course]
-    # Ratios count, not milliseconds: the median and the tail each as much as the other.
-    points = [
-        (at, float(count), math.log(max(p50, _TINY_MS) * max(p95, _TINY_MS)))
-        for at, count, p50, p95 in known
-        if p50 is not None and p95 is not None
-    ]
-    return onset.step_up(points)
+    return beginning.of_requests(sources.home, project, model, symptom, now)
+
+
+def _searched(back_to: float) -> str:
+    return f"Its begin was looked for from {moment(back_to)} on; what began before is not seen."
+
+
+# Lost accuracy
+
+
+def _of_accuracy(
+    sources: Sources, project: str, model: str, now: float, since: float | None
+) -> Case:
+    """Return what is known of answers that got less right: of those whose labels came."""
+    of = sources.home, project, model
+    until, told, searched = now, "", ""
+    if since is None:
+        begin, until, told = _judged(sources, project, model, now)
+        back_to = begin - beginning.SEARCHED_S
+        searched = _searched(back_to)
+        since = labelled.begin(*of, back_to, until) or begin
+    else:
+        since = min(since, now)
+    found = labelled.read(*of, since - BACK_S["accuracy"], since, until)
+    made = Case(
+        project, model, "accuracy", since, found.then, found.now, found.metric, searched=searched
+    )
+    beside = "those of before"
+    if not comparing.rose(found.then.whole, found.now.whole, 0.0):
+        made = _beside_evaluation(sources, made, found)
+        beside = made.reference or beside
+    compared = (
+        f"Compared are the predictions of {moment(since)} to {moment(until)} that have a "
+        f"label{told} with {beside}."
+    )
+    made = _with_columns(sources, replace(made, compared=compared))
+    return _without_no_data(sources, _with_trainings(sources, made))
+
+
+def _judged(sources: Sources, project: str, model: str, now: float) -> tuple[float, float, str]:
+    """Return the stretch of which labels are no longer to be expected: that of the verdict."""
+    latest = _latest(sources, project, model).get("accuracy")
+    if latest is not None and latest.state == "drifted" and latest.computed_at <= now:
+        figure = sources.verdicts.verdict(latest.id).figure
+        if figure is not None and figure.since is not None and figure.until is not None:
+            rows = "1 row" if figure.rows == 1 else f"{figure.rows:,} rows"
+            stretch = f"{moment(figure.since)} to {moment(figure.until)}"
+            said = f" (the verdict is of {rows} of {stretch}; newer ones wait for labels)"
+            return figure.since, figure.until, said
+    found = labels_window.read(sources.home, project, model, None, now)
+    return found.since, found.until, ""
+
+
+def _beside_evaluation(sources: Sources, made: Case, found: Labels) -> Case:
+    """Compare with the evaluation data where nothing of before tells more."""
+    answered = Counter(int(one) for one in made.now.rows.version if one is not None)
+    if not answered:
+        return made
+    version = max(answered, key=lambda one: (answered[one], one))
+    kept = reference.evaluation(sources.home, None, made.project, made.model, version)
+    then = None if kept is None else labelled.of_evaluation(found, kept)
+    if kept is None or then is None or not comparing.rose(then.whole, made.now.whole, 0.0):
+        return made
+    return replace(made, then=then, reference=kept.said)
 
 
 # Beside the requests
@@ -211,6 +267,8 @@ def _with_columns(sources: Sources, found: Case) -> Case:
         return found
     latest = _latest(sources, found.project, found.model)
     families: tuple[Family, ...] = ("data", "quality")
+    if found.symptom == "accuracy":  # labels are late: a newer verdict is of other rows
+        latest = _of_that_time(sources, found, families)
     read = {
         kind: sources.verdicts.verdict(latest[kind].id).columns
         for kind in families
@@ -232,6 +290,18 @@ def _with_columns(sources: Sources, found: Case) -> Case:
     )
 
 
+def _of_that_time(sources: Sources, found: Case, kinds: Sequence[Family]) -> dict[Family, Summary]:
+    """Return the newest verdicts on predictions of the time that is compared."""
+    begin, end = found.onset, found.now.until
+    known: dict[Family, Summary] = {}
+    for kind in kinds:
+        for one in sources.verdicts.history(found.project, found.model, kind, since=begin):
+            of = one.since, one.until
+            if of[0] is not None and of[1] is not None and of[0] < end and of[1] > begin:
+                known[kind] = one
+    return known
+
+
 # How it came out
 
 
@@ -240,10 +310,6 @@ def _with_values(sources: Sources, found: Case, then: Asked, later: Asked) -> Ca
         sides = logged.slow(then, later)
     elif found.symptom == "errors":
         sides = logged.failed(then, later)
-    elif found.symptom == "accuracy":
-        told = logged.labelled(sources.home, found.project, found.model, then, later)
-        found = replace(found, then=told.then, now=told.now, metric=told.metric)
-        return _without_no_data(sources, found)
     else:
         of = sources.home, found.project, found.model
         sides = logged.with_columns(*of, then), logged.with_columns(*of, later)
@@ -253,11 +319,20 @@ def _with_values(sources: Sources, found: Case, then: Asked, later: Asked) -> Ca
 
 
 def _without_no_data(sources: Sources, found: Case) -> Case:
-    """Leave out what training said is no data: a number of an order moves, and says nothing."""
-    versions = {one for side in (found.then, found.now) for one in side.rows.version if one}
+    """Leave out what is no data: a number of an order moves, and says nothing.
+
+    That is what training said of the versions, what the newest check left out, and what somebody
+    chose since (``mlops drift settings --ignore``).
+    """
     of = found.project, found.model
-    told = [reference.skipped(sources.home, None, *of, int(one)) for one in versions]
-    no_data = frozenset[str]().union(*told)
+    latest = _latest(sources, *of)
+    versions = {int(one) for side in (found.then, found.now) for one in side.rows.version if one}
+    versions |= {one.version for one in latest.values()}
+    no_data = set(strictness.of(strictness.all_said(sources.journal), *of).ignored)
+    for version in versions:
+        no_data |= reference.skipped(sources.home, None, *of, version)
+    if found.verdict:
+        no_data |= set(sources.verdicts.verdict(found.verdict).held_to.get("ignored", ()))
     return replace(
         found,
         then=_left_out(found.then, no_data),
@@ -266,7 +341,7 @@ def _without_no_data(sources: Sources, found: Case) -> Case:
     )
 
 
-def _left_out(side: Side, no_data: frozenset[str]) -> Side:
+def _left_out(side: Side, no_data: Collection[str]) -> Side:
     columns = {n: values for n, values in side.columns.items() if not series.is_of(n, no_data)}
     return replace(side, columns=columns)
 

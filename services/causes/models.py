@@ -127,7 +127,22 @@ class Explanation:
     clear: tuple[Kind, ...]
     """What was looked at and explains nothing."""
     then: Stretch | None = None
+    """None: evaluation data."""
     now: Stretch | None = None
+
+    @property
+    def none_found(self) -> str:
+        """Say that there is no cause, what was looked at and what could not be; empty: there is."""
+        if self.causes:
+            return ""
+        if self.state != "worse":
+            return " ".join((f"None can be told. {self.said}", *self.unknown))
+        count = len(self.clear)
+        looked = f": {', '.join(KINDS[one] for one in self.clear)}" if count else ""
+        said = f"None was found of {count} thing{'' if count == 1 else 's'} looked at{looked}."
+        if not self.unknown:
+            return said
+        return f"{said} Could not be looked at: {' '.join(self.unknown)}"
 
     @property
     def first(self) -> Cause | None:

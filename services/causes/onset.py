@@ -2,13 +2,35 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 LEAST = 30
 """Events on each side of a step."""
+SURE = 4.5
+"""Standard errors from which on a step is none of chance: the best of hundreds has three by it."""
 
 
-def step_up(points: Sequence[tuple[float, float, float]]) -> float | None:
-    """Return where a course steps up: the begin of the first point after the step.
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a course steps up."""
+
+    at: float
+    """The begin of the first point after it, in seconds since 1970."""
+    before: float
+    """Mean of the values before it, as ``after`` of those since."""
+    after: float
+    n_before: float
+    """Events, as ``n_after``."""
+    n_after: float
+
+    @property
+    def rise(self) -> float:
+        """Return by how much it is higher since."""
+        return self.after - self.before
+
+
+def step_up(points: Sequence[tuple[float, float, float]]) -> Step | None:
+    """Return where a course steps up; None: nowhere.
 
     The split into two parts with the largest sum of squares between them, of those after which the
     mean is higher (least squares for one change of the mean; Hinkley 1970). Whether the step is
@@ -27,8 +49,8 @@ def step_up(points: Sequence[tuple[float, float, float]]) -> float | None:
         left = whole - seen
         if seen < LEAST or left < LEAST:
             continue
-        rise = (total - summed) / left - summed / seen
-        between = seen * left / whole * rise * rise
-        if rise > 0 and between > best and not math.isclose(between, best, rel_tol=1e-12):
-            best, found = between, points[place][0]
+        step = Step(points[place][0], summed / seen, (total - summed) / left, seen, left)
+        between = seen * left / whole * step.rise * step.rise
+        if step.rise > 0 and between > best and not math.isclose(between, best, rel_tol=1e-12):
+            best, found = between, step
     return found

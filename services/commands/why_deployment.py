@@ -91,6 +91,7 @@ def shape(project: str, model: str, found: Sequence[Explanation]) -> dict[str, o
                 "causes": list(one.causes),
                 "unknown": list(one.unknown),
                 "clear": list(one.clear),
+                "none_found": one.none_found if one.state != "steady" else "",
                 "then": one.then,
                 "now": one.now,
             }
@@ -114,6 +115,10 @@ def _print(one: Explanation) -> None:
             say(f"   - {line}")
         say(f"   {cause.suggestion}")
         say(f"   {cause.link}")
+    if one.state == "worse" and one.none_found:
+        click.echo()
+        say(f"Likely cause: {one.none_found}")
+        return
     if one.unknown:
         click.echo("\nCannot be told:")
         for line in one.unknown:

@@ -39,7 +39,10 @@ class Seen:
         found = self.window.found
         judged = accuracy.judge(found.overall, self.expected, bound, rules)
         said = judged.said if found.overall else found.said
-        return replace(judged, said=self.window.told(said))
+        figure = judged.figure
+        if figure is not None:
+            figure = replace(figure, since=self.window.since, until=self.window.until)
+        return replace(judged, said=self.window.told(said), figure=figure)
 
     @property
     def truth(self) -> Pair | None:

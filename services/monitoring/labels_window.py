@@ -51,7 +51,7 @@ class Labels:
 
 
 def read(
-    home: Home, project: str, model: str, version: int, at: float, *, shadow: bool = False,
+    home: Home, project: str, model: str, version: int | None, at: float, *, shadow: bool = False,
     metric: Metric | None = None,
 ) -> Labels:  # fmt: skip
     """Return the newest predictions of which labels are no longer to be expected.
@@ -60,7 +60,7 @@ def read(
         home: Where everything is.
         project: Of the model.
         model: Its name.
-        version: The one looked at.
+        version: The one looked at; None: all.
         at: Now, in seconds since 1970.
         shadow: Whether it answers nobody: the labels of the requests it got copies of.
         metric: What is measured; None: what the labels give.

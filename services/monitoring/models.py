@@ -125,6 +125,10 @@ class Figure:
     """The same of the baseline; None: it has no labels of this kind."""
     bound: float | None
     """What is promised of it; None: nothing is."""
+    since: float | None = None
+    """Of the predictions whose labels it is of, in seconds since 1970; None: not noted."""
+    until: float | None = None
+    """As ``since``: labels of newer ones were still to come."""
 
 
 @dataclass(frozen=True, slots=True)

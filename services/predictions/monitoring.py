@@ -4,9 +4,9 @@ Every function may raise ``PlatformError``: the files cannot be read.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from services.home import Home
 from services.predictions import columns, labels, querying, reading
@@ -27,6 +27,7 @@ WHERE shadow = $shadow AND ($since IS NULL OR answered_at >= $since)
   AND ($until IS NULL OR answered_at < $until)
 """
 _FIRST = " AND row = 0"
+_ONLY = " AND id IN (SELECT id FROM wanted)"
 _HASHED = """
 SELECT epoch_us(max(answered_at)) FROM seen
 WHERE project = $project AND model = $model AND kept = 'hashed'
@@ -38,6 +39,15 @@ WHERE ($version IS NULL OR version = $version)
   AND ($since IS NULL OR predicted_at >= $since) AND ($until IS NULL OR predicted_at < $until)
   AND ($said IS NULL OR said_at >= $said)
 QUALIFY row_number() OVER (PARTITION BY id ORDER BY said_at DESC) = 1 ORDER BY predicted_at
+"""
+_NEWEST = """
+SELECT * FROM ({labels} DESC LIMIT $newest) ORDER BY predicted_at
+"""
+_EACH_HOUR = """
+SELECT * FROM ({labels})
+QUALIFY row_number() OVER (
+  PARTITION BY floor(epoch(predicted_at) / 3600) ORDER BY reverse(id)
+) <= $each_hour ORDER BY predicted_at
 """
 _DELAYS = """
 SELECT epoch_us(said_at) - epoch_us(predicted_at) FROM seen WHERE said_at < $until
@@ -58,6 +68,7 @@ def features(
     sample: int | None = None,
     newest: int | None = None,
     first: bool = False,
+    ids: Collection[str] | None = None,
     shadow: bool = False,
 ) -> "pa.Table":
     """Return a row a row that was asked: ``typed.FIXED``, then ``input.…`` and ``output.…``.
@@ -73,8 +84,10 @@ def features(
         sample: At most so many rows, by chance, the same each time.
         newest: At most so many rows, the newest first; without ``sample``.
         first: The first row of each request alone: those of one request may depend on each other.
+        ids: The rows of these requests alone; None: of all.
         shadow: Those asked beside the live version, instead.
     """
+    beside = None if ids is None else querying.wanted(ids)
     asked = {"shadow": shadow, "since": moment(since), "until": moment(until)}
 
     def ask(folder: Folder, look: Look) -> "pa.Table":
@@ -86,11 +99,14 @@ def features(
         sql = f"SELECT {wanted} FROM seen {_TYPED}"  # noqa: S608  quoted above
         if first:
             sql += _FIRST
+        if beside is not None:
+            sql += _ONLY
         if newest is not None:
             sql += f" ORDER BY answered_at DESC LIMIT {int(newest)}"
         if sample is not None:  # of what is asked for: a sample goes before the WHERE beside it
             sql = f"SELECT * FROM ({sql}) USING SAMPLE reservoir({int(sample)} ROWS) REPEATABLE (1)"  # noqa: S608
-        return querying.query(sql, paths, tail, asked, union=True).to_arrow_table()
+        found = querying.query(sql, paths, tail, asked, union=True, beside=beside)
+        return found.to_arrow_table()
 
     return querying.consistently(home, ask)
 
@@ -133,21 +149,30 @@ def labelled(
     said_since: float | None = None,
     *,
     names: Sequence[str] = tuple(MATCHED_TYPES),
+    newest: int | None = None,
+    each_hour: int | None = None,
 ) -> "pa.Table":
     """Return the labels of predictions of a stretch of time, the last of each, by prediction.
 
     Its columns are ``names`` of ``labels.MATCHED_TYPES``; ``label`` and ``outputs`` are JSON. With
-    ``said_since`` only those that came from then on.
+    ``said_since`` only those that came from then on, with ``newest`` at most so many, with
+    ``each_hour`` at most so many of each hour of predictions, the same each time.
     """
-    asked = {
+    asked: dict[str, Any] = {
         "version": version, "since": moment(since), "until": moment(until),
         "said": moment(said_since),
+        **({} if newest is None else {"newest": newest}),
+        **({} if each_hour is None else {"each_hour": each_hour}),
     }  # fmt: skip
 
     def ask(folder: Folder, look: Look) -> "pa.Table":
         tail = _matched(home, folder, look, project, model, since, until)
         paths = querying.files(folder.feedback(project, model), look, since, until)
         sql = _LABELS.format(names=", ".join(names))
+        if newest is not None:
+            sql = _NEWEST.format(labels=sql)
+        if each_hour is not None:
+            sql = _EACH_HOUR.format(labels=sql)
         return querying.query(sql, paths, tail, asked).to_arrow_table()
 
     return querying.consistently(home, ask)
@@ -259,7 +284,6 @@ def _known(
     since: float | None,
     until: float | None,
 ) -> dict[str, Row]:
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     # An id tells its day, so that late labels cost the days that they are of.
@@ -270,8 +294,8 @@ def _known(
         if any(day is None or near(one.day, day) for day in days)
     ]
     paths = querying.files(of_them, look, since, until)
-    wanted = pa.table({"id": sorted({row[0] for row in fresh})})
+    wanted = querying.wanted({row[0] for row in fresh})
     tail = look.table()
     tail = tail.filter((pc.field("project") == project) & (pc.field("model") == model))
-    found = querying.query(labels.KNOWN, paths, tail, {}, beside={"wanted": wanted}).fetchall()
+    found = querying.query(labels.KNOWN, paths, tail, {}, beside=wanted).fetchall()
     return {row[0]: row for row in found}

@@ -4,7 +4,7 @@ import atexit
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -100,6 +100,13 @@ def query(
     if paths:
         told["files"] = list(paths)
     return cursor.sql(begin.format(union=str(union).lower()) + sql, params=told)
+
+
+def wanted(ids: Collection[str]) -> "dict[str, pa.Table]":
+    """Return requests to be asked ``beside``, as the table ``wanted``."""
+    import pyarrow as pa
+
+    return {"wanted": pa.table({"id": pa.array(sorted(set(ids)), pa.string())})}
 
 
 def _connection() -> "duckdb.DuckDBPyConnection":

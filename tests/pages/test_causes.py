@@ -96,6 +96,26 @@ def test_nothing_that_got_worse_says_so(home: Home, drawn: Callable[..., AppTest
     assert "1. " not in told
 
 
+def test_what_nothing_explains_says_what_was_looked_at_and_what_could_not_be(
+    drawn: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+):
+    found = Explanation(
+        PROJECT, MODEL, "accuracy", "worse", None, "Wrong answers: 3 % → 9 %.", (),
+        ("Who asks: there are no keys.",), ("version", "feature"),
+    )  # fmt: skip
+    monkeypatch.setattr(machines, "why_deployment", lambda *_: (found,))
+    app = drawn()
+    told = said(app)
+    assert not app.exception
+    assert "None was found of 2 things looked at." in told
+    assert "Who asks: there are no keys." in told
+    assert "Another version" in told or "another version" in told
+    assert "inputs that moved" in told
+    (looked,) = app.expander
+    assert looked.label == "2 things looked at that explain nothing"
+    assert looked.proto.expanded
+
+
 def test_an_endpoint_that_nobody_asked_says_that_it_is_not_known(
     home: Home, drawn: Callable[..., AppTest]
 ):

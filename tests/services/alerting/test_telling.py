@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.alerting import hours, telling, words
-from services.alerting.models import Alert, Channel, Message, Quiet, Told
+from services.alerting.models import CAUSE, NO_CAUSE, WHY, Alert, Channel, Message, Quiet, Told
 from services.alerting.telling import Draft
 from services.errors import InputError
 from tests.services.alerting.things import NOW, POLICY, alert, channel, event, ok
@@ -278,6 +278,17 @@ def test_a_message_says_what_where_since_when_why_and_what_to_do():
         "http://here:8501/run?run=1",
         "Alert 7: `mlops alerts show 7` or http://here:8501/alerts?alert=7",
     ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "label"),
+    [("thermal", "Why, with its chart"), (NO_CAUSE, "What was looked at for its cause")],
+)
+def test_a_message_leads_to_what_was_searched(cause: str, label: str):
+    one = alert(event(labels={CAUSE: cause, WHY: "/monitoring?part=causes"}))
+    (draft,) = drafts([one])
+    assert f"{label}: http://here/monitoring?part=causes" in words.body(draft, "http://here", 10)
+    assert words.why_label(one) == label
 
 
 def test_many_alerts_are_told_by_the_worst_and_their_number():

@@ -57,7 +57,6 @@ def test_a_cause_replaces_what_the_rule_guessed_and_keeps_its_evidence():
     assert made.cause == "Version 3 answers (70 % of the change). Also: It is asked more often."
     assert (made.suggestion, made.labels["cause"]) == ("go back", "version")
     assert made.evidence == ("1 then, 2 now.", "report.html")
-    assert with_cause(event(), explanation()) == event()
 
 
 def test_what_was_not_told_apart_is_about_so_much_and_nothing_is_said_twice():
@@ -66,6 +65,45 @@ def test_what_was_not_told_apart_is_about_so_much_and_nothing_is_said_twice():
     made = with_cause(event(evidence=said), explanation(guess))
     assert made.cause == "Version 3 answers (about 70 % of the change)."
     assert made.evidence == ("a moved by 2.", "b moved by 1.")
+
+
+NOTHING = replace(
+    explanation(), clear=("version", "clients"), unknown=("Others on the machine: no telemetry.",)
+)
+IN_VAIN = (
+    "None was found of 2 things looked at: another version, who asks. "
+    "Could not be looked at: Others on the machine: no telemetry."
+)
+
+
+def test_where_nothing_is_found_the_alert_says_what_was_looked_at():
+    made = with_cause(event(cause=""), NOTHING)
+    assert (made.cause, made.suggestion, made.labels["cause"]) == (IN_VAIN, "look", "none")
+    assert made.labels["why"] == "/monitoring?deployment=lora.net&part=causes"
+    guessed = with_cause(event(evidence=("report.html",)), NOTHING)
+    assert (guessed.cause, guessed.evidence) == ("a moved", ("report.html", f"Causes: {IN_VAIN}"))
+
+
+def test_where_nothing_can_be_told_the_alert_says_why():
+    few = replace(NOTHING, state="unknown", said="2 requests are known.", clear=())
+    made = with_cause(event(cause=""), few)
+    assert made.cause == "None can be told. 2 requests are known. " + NOTHING.unknown[0]
+
+
+def test_nothing_found_later_leaves_the_cause_that_was_found(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(following, "AGAIN_S", 0.0)
+    answers = [NOTHING, explanation(cause()), NOTHING]
+    beside = follower(lambda _one: answers.pop(0) if answers else NOTHING)
+    told = [beside.explained([event(cause="")])[0].cause]
+    end = time.monotonic() + 10
+    while answers and time.monotonic() < end:
+        told.append(beside.explained([event(cause="")])[0].cause)
+        time.sleep(0.01)
+    beside.explained([event(cause="")])
+    told.append(beside.explained([event(cause="")])[0].cause)
+    assert told[0] == IN_VAIN
+    assert told[-1].startswith("Version 3")
+    beside.close()
 
 
 def follower(search: following.Search, patience_s: float = 5.0) -> Follower:

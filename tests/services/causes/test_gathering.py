@@ -270,13 +270,32 @@ def test_causes_are_told_in_sentences(heated: None):
     assert "Errors of lora.net\nIt is as it was: 0 % → 0 % of the requests failed" in told
 
 
+def test_where_nothing_is_found_it_is_told_what_was_looked_at(
+    home: Home, sources: Sources, monkeypatch: pytest.MonkeyPatch
+):
+    happened(sources, NOON - 200 * HOUR_S)
+    requests(home, lambda at: {"times": 3.0 if at >= ONSET else 1.0})
+    monkeypatch.setattr(command, "_now", lambda: datetime.fromtimestamp(NOON, UTC))
+    told = typed("--symptom", "slow")
+    said = next(line for line in told.splitlines() if line.startswith("Likely cause: "))
+    looked, _, not_looked = said.partition(" Could not be looked at: ")
+    names = looked.rpartition(": ")[2].rstrip(".").split(", ")
+    assert looked.startswith(f"Likely cause: None was found of {len(names)} things looked at: ")
+    assert {"another version", "who asks", "load"} <= set(names)
+    assert "Others on the machine: no telemetry of its machine is kept of that time." in not_looked
+    (one,) = json.loads(typed("--json", "--symptom", "slow"))["symptoms"]
+    assert (one["causes"], one["none_found"]) == ([], said.removeprefix("Likely cause: "))
+
+
 def test_json_has_stable_keys(heated: None):
     told = json.loads(typed("--json", "--symptom", "slow", "--since", "30m"))
     assert list(told) == ["deployment", "symptoms"]
     (one,) = told["symptoms"]
     assert list(one) == [
-        "symptom", "state", "since", "said", "causes", "unknown", "clear", "then", "now",
+        "symptom", "state", "since", "said", "causes", "unknown", "clear", "none_found", "then",
+        "now",
     ]  # fmt: skip
+    assert one["none_found"] == ""
     assert one["since"] == "2026-11-29T11:30:00Z"
     assert list(one["causes"][0]) == [
         "kind", "title", "said", "weight", "measured", "evidence", "suggestion", "link",

@@ -101,7 +101,9 @@ def test_what_got_better_has_no_cause():
 def test_a_change_that_nothing_explains_says_so():
     found = explain(scene(outcome=slower(since_onset)))
     assert found.causes == ()
-    assert found.said.endswith("Nothing that was looked at explains it.")
+    assert found.none_found.startswith(f"None was found of {len(found.clear)} things looked at: ")
+    assert "another version" in found.none_found
+    assert "Could not be looked at: Model servers" not in found.none_found
     assert {"version", "load", "thermal"} <= set(found.clear)
 
 
