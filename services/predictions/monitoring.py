@@ -6,6 +6,7 @@ Every function may raise ``PlatformError``: the files cannot be read.
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.home import Home
@@ -42,6 +43,10 @@ QUALIFY row_number() OVER (PARTITION BY id ORDER BY said_at DESC) = 1 ORDER BY p
 _DELAYS = """
 SELECT epoch_us(said_at) - epoch_us(predicted_at) FROM seen WHERE said_at < $until
 ORDER BY said_at DESC LIMIT $newest
+"""
+_ARRIVED = """
+SELECT {names} FROM seen WHERE said_at >= $since AND said_at < $until
+QUALIFY row_number() OVER (PARTITION BY id ORDER BY said_at DESC) = 1 ORDER BY predicted_at
 """
 _UNKNOWN = "SELECT count(DISTINCT id), epoch_us(min(said_at)) FROM seen"
 
@@ -189,6 +194,44 @@ def came(home: Home, project: str, model: str, version: int, since: float) -> bo
     if not querying.consistently(home, changed):
         return False
     return len(labelled(home, project, model, None, None, version, since, names=["id"])) > 0
+
+
+def labelled_models(home: Home, since: float) -> tuple[tuple[str, str], ...]:
+    """Return (project, model) of which files of labels changed since a moment, by name."""
+
+    def ask(folder: Folder, look: Look) -> tuple[tuple[str, str], ...]:
+        found = {
+            (one.keys["project"], one.keys["model"])
+            for one in folder.feedback()
+            if _changed(one.files(look.names), since)
+        }
+        return tuple(sorted(found))
+
+    return querying.consistently(home, ask)
+
+
+def arrived(home: Home, project: str, model: str, since: float, until: float) -> "pa.Table":
+    """Return the labels that were said in a stretch of time and are in files, as ``labelled`` does.
+
+    A file that did not change since then has none of them, so the cost follows what came.
+    """
+    asked = {"since": moment(since), "until": moment(until)}
+
+    def ask(folder: Folder, look: Look) -> "pa.Table":
+        paths = [
+            str(path)
+            for one in folder.feedback(project, model)
+            for path in _changed(one.files(look.names), since)
+        ]
+        sql = _ARRIVED.format(names=", ".join(MATCHED_TYPES))
+        tail = columns.table([], MATCHED_TYPES)
+        return querying.query(sql, paths, tail, asked).to_arrow_table()
+
+    return querying.consistently(home, ask)
+
+
+def _changed(paths: Sequence[Path], since: float) -> list[Path]:
+    return [path for path in paths if path.stat().st_mtime >= since]
 
 
 def unknown(home: Home) -> Unknown:
