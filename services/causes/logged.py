@@ -204,7 +204,7 @@ class Labels:
 
 def labelled(home: Home, project: str, model: str, then: Asked, now: Asked) -> Labels:
     """Return rows with a label: 1 for a wrong answer, else 0; of figures the absolute error."""
-    table = log.labelled(home, project, model, then.since, now.until)
+    table = log.paired(home, project, model, then.since, now.until)
     found = labels.paired(table)
     wrong = errors_of(found)
     if found.task == "classification":

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from services.errors import PlatformError
 from services.home import Home
 from services.monitoring import hashed, labels, measures
 from services.monitoring.labels import Labelled
 from services.predictions import monitoring as log
-from services.predictions import querying
+from services.predictions import parquet, querying
 from services.predictions.folder import Folder
 from services.predictions.tails import Look
 
@@ -294,16 +293,7 @@ def _bad(found: Labelled, count: int) -> tuple[_Bools, _Bools]:
 
 
 def _read(path: Path) -> _File:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(path).read(columns=list(_COLUMNS))
-    except pa.ArrowInvalid as error:
-        raise PlatformError(
-            f"The file {path} of labels cannot be read: {error}.",
-            "Move it away: the others are read.",
-        ) from error
+    table = parquet.read(path, _COLUMNS)
     asked = [_asked_at(one) for one in table["id"].to_pylist()]
     return _File(table, np.array(asked, dtype=float))
 
