@@ -199,12 +199,13 @@ class LabelFits:
 
     def _unknown(self, until: float, now: float, models: Sequence[Fitting]) -> tuple[Unknown, ...]:
         import pyarrow as pa
+        import pyarrow.compute as pc
 
-        def ask(folder: Folder, look: Look) -> tuple[list[_File], set[str], float | None]:
+        def ask(folder: Folder, look: Look) -> tuple[list[_File], list[str], float | None]:
             files = self._files([p for p in folder.unknown_files() if p.stem not in look.names])
             days = [one.day for one in folder.rows() if one.files(look.names)]
             waiting = look.table()["id"].to_pylist() if files else []
-            return files, set(waiting), _begin(min(days)) if days else None
+            return files, waiting, _begin(min(days)) if days else None
 
         files, waiting, oldest = querying.consistently(self.home, ask)
         if not files:
@@ -220,12 +221,12 @@ class LabelFits:
         )
         asked = last["asked_at_max"].to_numpy()
         there = newest < until
-        if waiting:
-            there &= np.array([one not in waiting for one in last["id"].to_pylist()], dtype=bool)
-        of = np.array(last["project"].to_pylist(), dtype=object)
+        there &= ~pc.is_in(last["id"], pa.array(waiting, pa.string())).to_numpy()
         found = []
-        for project in sorted(set(of[there])):
-            mine = there & (of == project)
+        for project in sorted(last["project"].unique().to_pylist()):
+            mine = there & pc.equal(last["project"], project).to_numpy()
+            if not mine.any():
+                continue
             beside = [one for one in models if project in ("", one.project)]
             found.append(
                 Unknown(
