@@ -264,13 +264,17 @@ def test_delays_are_those_of_the_newest_and_older_files_are_not_read(home: Home,
         rows = [row(at + n, said_at=at + n + rng.random() * DAY_S) for n in range(20)]
         put(home, f"f{ago}", rows, at)
         all_rows += rows
+    old = [row(NOON - 9 * DAY_S + n) for n in range(20)]
+    path = put(home, "merged", old, NOON - 9 * DAY_S)  # it changed last, and has the oldest
+    os.utime(path, (NOON + 9e5, NOON + 9e5))
+    all_rows += old
     for until, many in ((NOON + 9e5, 30), (NOON + 9e5, 1000), (NOON - 2 * DAY_S, 30), (NOON, 7)):
         there = sorted((one[1:3] for one in all_rows if one[1] < until * 1e6), reverse=True)
         expected = [(said - predicted) / 1e6 for said, predicted in there[:many]]
         assert log.delays(home, *M, until, many) == pytest.approx(expected)
     read.clear()
     log.delays(home, *M, NOON + 9e5, 30)
-    assert set(read) <= {"f0", "f1", "f2", "f3"}
+    assert set(read) <= {"merged", "f0", "f1", "f2", "f3"}
     assert read
 
 
