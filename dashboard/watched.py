@@ -5,6 +5,7 @@ was kept, so it is cached by the number of the newest verdict; what comes out of
 for some seconds. The index answers for all; a file is read for the one check that is looked at.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from services.monitoring.accuracy import Accuracy, Quality
     from services.monitoring.breakdown import Breakdown
     from services.monitoring.labels import Labelled
+    from services.monitoring.labels_fit import Fit, LabelFits
     from services.monitoring.metrics import Metric
 
 _LEAST = 1000
@@ -217,6 +219,23 @@ def last_labels() -> Mapping[tuple[str, str], float]:
     from services.predictions import freshness
 
     return freshness.last_labels(Home.locate())
+
+
+@st.cache_resource(show_spinner=False, ttl="60s", refresh_mode="background")
+def label_fit() -> "Fit":
+    """Return which labels of the last day fit nothing, of all projects, whoever asks.
+
+    Raises:
+        PlatformError: The prediction log cannot be read.
+    """
+    return _label_fits().counts(time.time())
+
+
+@st.cache_resource(show_spinner=False)
+def _label_fits() -> "LabelFits":
+    from services.monitoring.labels_fit import LabelFits
+
+    return LabelFits(Home.locate())
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, ttl="600s")

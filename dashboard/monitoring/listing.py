@@ -13,7 +13,7 @@ from dashboard.charts.theme import colours
 from dashboard.components import located, notices
 from dashboard.components.live import live
 from dashboard.deployments import access as serving
-from dashboard.monitoring import access, all_checks, looks, matrix, table
+from dashboard.monitoring import access, all_checks, looks, matrix, misfits, table
 from dashboard.monitoring.access import Stretch
 from dashboard.monitoring.address import FIND, ORDER, STATE
 from dashboard.monitoring.matrix import Beside, Row
@@ -68,6 +68,8 @@ def _draw(where: Scope) -> None:
         st.caption("No deployment has what is looked for. Take a word or a state away.")
     if found and board is not None and all(one.checked_at is None for one in found):
         _how()
+    if found:
+        misfits.draw(where.project)
     _others(board, where, found)
 
 

@@ -10,7 +10,7 @@ from dashboard import promised, watched
 from dashboard.charts import timeline
 from dashboard.charts.timeline import Band, Line, Mark, Panel
 from dashboard.components import located, notices, tiles
-from dashboard.monitoring import detailed
+from dashboard.monitoring import detailed, misfits
 from dashboard.monitoring.access import Seen, Subject
 from dashboard.monitoring.address import METRIC
 from dashboard.numbers import count, duration, number, percent
@@ -28,6 +28,7 @@ _SHORT_S, _USUAL_S = 2 * _DAY_S, 7 * _DAY_S
 
 def draw(of: Subject, seen: Seen, where: Scope) -> None:
     """Draw figures and the chart of the range of the page, up to the check."""
+    misfits.draw(of.project, of.model)
     until = time.time() // 60 * 60 if seen.newest else seen.check.at
     length = _length(where)
     step = _HOUR_S if length <= _SHORT_S else 6 * _HOUR_S if length <= _USUAL_S else _DAY_S

@@ -48,7 +48,7 @@ def begin(home: Home, project: str, model: str, since: float, until: float) -> f
     """
     hours = max(1, math.ceil((until - since) / HOUR_S))
     each = max(comparing.LEAST, MOST // hours)
-    table = log.labelled(home, project, model, since, until, each_hour=each)
+    table = log.paired(home, project, model, since, until, each_hour=each)
     found = labels.paired(table)
     wrong = _wrong(found)
     hour, place = np.unique(np.floor(found.at / HOUR_S), return_inverse=True)
@@ -77,7 +77,7 @@ def read(
 
     of = home, project, model
     parts = [
-        log.labelled(*of, *stretch, newest=MOST) for stretch in ((back_to, since), (since, until))
+        log.paired(*of, *stretch, newest=MOST) for stretch in ((back_to, since), (since, until))
     ]
     found = labels.paired(pa.concat_tables(parts))
     answered = frozenset(found.prediction)

@@ -40,7 +40,7 @@ def drift() -> None:
 @sentences
 def list_drift(*, project: str | None, as_json: bool) -> None:
     """List the deployments of all projects, the worst first: verdicts, objectives, freshness."""
-    from services.commands import drift_reading
+    from services.commands import drift_labels, drift_reading
 
     found = drift_reading.deployments(project)
     if as_json:
@@ -66,6 +66,9 @@ def list_drift(*, project: str | None, as_json: bool) -> None:
         "labels", "said",
     ]  # fmt: skip
     print_table(columns, rows, "Nothing is in service, so nothing is checked.")
+    fit = found[0].fit if found else None
+    for told in drift_labels.sentences(fit, project, None) if fit is not None else ():
+        say(told)
 
 
 @drift.command()

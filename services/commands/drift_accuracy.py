@@ -34,7 +34,7 @@ def accuracy_of(
     *, name: str, version: int | None, metric: "Metric | None", back: str, step: str, as_json: bool
 ) -> None:
     """Show how right a deployment's answers were over time, as far as labels came."""
-    from services.commands import drift_reading
+    from services.commands import drift_labels, drift_reading
     from services.home import Home
     from services.monitoring import accuracy
 
@@ -49,9 +49,12 @@ def accuracy_of(
         Home.locate(), one.project, one.model, since, until, step_s, asked, metric=wanted
     )
     if as_json:
-        print_json(shape(one.name, asked, found))
+        labels = one.fit and drift_labels.shape(one.fit, one.project, one.model)
+        print_json({**shape(one.name, asked, found), "labels": labels})
         return
     say(f"{one.name}, version {asked}: {found.said}")
+    for told in drift_labels.sentences(one.fit, one.project, one.model) if one.fit else ():
+        say(told)
     rows = [
         [moment(datetime.fromtimestamp(point.at, UTC)), *_figures(point.quality),
          "labels to come" if point.open else ""]

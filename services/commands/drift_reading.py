@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from services.commands import objectives
+from services.commands import drift_labels, objectives
 from services.commands.acting import context
 from services.commands.output import say
 from services.errors import InputError, NotFoundError, PlatformError
 from services.home import Home
 from services.monitoring import baselines, record
 from services.monitoring.baselines import Chosen
+from services.monitoring.labels_fit import Fit, LabelFits
 from services.monitoring.models import Baseline, Family, Verdict, is_moved
 from services.monitoring.record import Looked
 from services.monitoring.store import Summary, VerdictStore
@@ -53,6 +54,8 @@ class Deployment:
     """When it was last asked, as far as is known."""
     labelled_at: float | None
     """When its last label came."""
+    fit: Fit | None
+    """What labels of the last day fit nothing; None: they cannot be read."""
     store: VerdictStore
     now: float
 
@@ -164,6 +167,7 @@ class Deployment:
             "looked_at": _moment(looked),
             "predicted_at": _moment(self.predicted_at),
             "labelled_at": _moment(self.labelled_at),
+            "labels": self.fit and drift_labels.shape(self.fit, self.project, self.model),
             "objectives": [objectives.shape(one) for one in self.standings],
             "report": None if worst is None else worst.report,
             "baseline": {
@@ -259,7 +263,7 @@ def _read(endpoints: "Sequence[Endpoint]") -> list[Deployment]:
     newest = store.latest(by_version=True)
     names = [(one.project, one.model) for one in endpoints]
     told = _told(home, names)
-    passing, labels = figures.read(home), _labels(home)
+    passing, labels, fit = figures.read(home), _labels(home), _fit(home, now)
     found = []
     for one in endpoints:
         assert one.live is not None  # noqa: S101 - those that answer
@@ -289,6 +293,7 @@ def _read(endpoints: "Sequence[Endpoint]") -> list[Deployment]:
                 () if of is None else of.standings,
                 max((at for at in asked if at is not None), default=None),
                 labels.get((one.project, one.model)),
+                fit,
                 store,
                 now,
             )
@@ -311,6 +316,14 @@ def _labels(home: Home) -> Mapping[tuple[str, str], float]:
     except PlatformError as error:
         say(f"{error.message} {error.hint}", err=True)
         return {}
+
+
+def _fit(home: Home, now: float) -> Fit | None:
+    try:
+        return LabelFits(home).counts(now)
+    except PlatformError as error:
+        say(f"{error.message} {error.hint}", err=True)
+        return None
 
 
 def _whole(store: VerdictStore, summaries: Iterable[Summary]) -> Iterator[Verdict]:

@@ -21,6 +21,7 @@ from services.alerting.rules import (
     disk,
     drift,
     engines,
+    labels,
     lineage,
     monitoring,
     objectives,
@@ -34,6 +35,7 @@ from services.alerting.rules.drift import VerdictSeen
 from services.alerting.rules.monitoring import Rounds
 from services.alerting.rules.unchecked import Unchecked
 from services.causes.following import Follower
+from services.controller.labels import LabelWatch
 from services.controller.marks import MarkedLive
 from services.controller.monitoring import answering
 from services.errors import NotFoundError
@@ -88,6 +90,7 @@ class Sources:
     _counter: Counter | None = None
     _accuracies: Accuracies | None = None
     _marked: MarkedLive | None = None
+    _labels: LabelWatch | None = None
 
     def rules(self, *, serves: bool) -> tuple[Rule, ...]:
         """Return the rules of this installation; ``serves``: whether models are served at all."""
@@ -104,6 +107,7 @@ class Sources:
             Rule(frozenset({serving.LOAD}), self.load),
             Rule(objectives.KINDS, self.levels),
             Rule(frozenset({backlog.KIND}), self.backlog),
+            Rule(frozenset({labels.KIND}), self.labels),
             Rule(frozenset({lineage.KIND}), self.marks),
         )
         of_drift = (
@@ -193,6 +197,12 @@ class Sources:
                     os.close(handle)
                     waiting.append(path.stat().st_mtime)
         return backlog.events(waiting, now)
+
+    def labels(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
+        """Look at labels that fit nothing."""
+        if self._labels is None:
+            self._labels = LabelWatch(self.home)
+        return self._labels.events(self._deployed(), now, open_keys)
 
     def marks(self, now: float, open_keys: frozenset[str]) -> Sequence[Event]:
         """Look at what is in service and came from what is marked as bad."""

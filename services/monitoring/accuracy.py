@@ -112,7 +112,7 @@ def labelled(
     """
     if shadow and version is not None:
         return labels.paired(shadowed.labelled(home, project, model, version, since, until)[1])
-    return labels.paired(log.labelled(home, project, model, since, until, version))
+    return labels.paired(log.paired(home, project, model, since, until, version))
 
 
 def measured(

@@ -38,7 +38,7 @@ def read(
     Raises:
         PlatformError: The log cannot be read.
     """
-    return labels.paired(log.labelled(home, project, model, since, until, version))
+    return labels.paired(log.paired(home, project, model, since, until, version))
 
 
 def tables(found: Labelled, chosen: Reference) -> tuple[Beside | None, tuple[str, ...]]:

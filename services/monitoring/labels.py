@@ -1,27 +1,23 @@
 """Labels beside answers, row by row: what can be compared, and what cannot."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
+from numpy.typing import NDArray
 
 from services.monitoring.metrics import Task as Task
 from services.monitoring.series import Codes, Figures
-from services.predictions import columns
+from services.predictions import paired as pairing
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_WANTED = ("id", "said_at", "predicted_at", "version", "kept", "label", "outputs")
 _CLASSES = 100
 """Different whole numbers up to which labels are classes."""
 _LARGEST = 1e100
 """Figures beyond are taken as this: their squares could not be summed."""
-_Pair = tuple[Any, Any]
-"""What was true, and what was answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,115 +44,114 @@ class Labelled:
 
 
 def paired(table: "pa.Table") -> Labelled:
-    """Bring labels and answers together.
-
-    A label is one value, a list of a value a row, or these by the name of an output. Where no
-    output is named the first one is meant.
+    """Bring labels and answers together; see ``services.predictions.paired.of``.
 
     Args:
-        table: Of ``predictions.monitoring.labelled``.
+        table: Of ``predictions.monitoring.paired``, or of ``labelled``, which is read anew.
     """
-    each: list[tuple[int, float, float, list[_Pair]]] = []
-    read = columns.rows(table, _WANTED)
-    for place, (_, said_at, predicted_at, _, kept, label, outputs) in enumerate(read):
-        found = _rows(label, outputs) if kept in ("full", "hashed") else None
-        if found is not None:
-            each.append((place, predicted_at / 1e6, (said_at - predicted_at) / 1e6, found))
-    task = _task([pair for *_, found in each for pair in found])
-    fitting = [one for one in each if all(_fits(task, truth) for truth, _ in one[3])]
-    made = _made(task, [pair for *_, found in fitting for pair in found])
-    many = [len(found) for *_, found in fitting]
-    at, delay_s = (np.repeat([one[n] for one in fitting], many) for n in (1, 2))
-    label_of = np.repeat(np.array([one[0] for one in fitting], dtype=np.int64), many)
+    if pairing.PAIRS not in table.column_names:
+        table = pairing.of(table)
+    lists = _whole(table[pairing.PAIRS])
+    many = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    label_of = np.repeat(np.arange(len(table), dtype=np.int64), many)
+    sides = _Sides.of(lists.flatten())
+    task = sides.task()
+    unfit = np.zeros(len(table), dtype=bool)
+    unfit[label_of[~sides.fits(task)]] = True
+    fitting = int((lists.is_valid().to_numpy(zero_copy_only=False) & ~unfit).sum())
+    rows = ~unfit[label_of]
+    label_of = label_of[rows]
+    said_at, at = (_us(table, name)[label_of] for name in ("said_at", "predicted_at"))
     return replace(
-        made, at=at.astype(float), delay_s=delay_s.astype(float), requests=len(fitting),
-        unusable=len(table) - len(fitting), label_of=label_of,
+        sides.made(task, rows), at=at / 1e6, delay_s=(said_at - at) / 1e6, requests=fitting,
+        unusable=len(table) - fitting, label_of=label_of,
     )  # fmt: skip
 
 
 def of_rows(truths: Sequence[Any], answers: Sequence[Any]) -> Labelled:
     """Return rows that belong together, of no time."""
     pairs = list(zip(truths, answers, strict=True))
-    task = _task(pairs)
-    fitting = [place for place, (truth, _) in enumerate(pairs) if _fits(task, truth)]
-    made = _made(task, [pairs[place] for place in fitting])
+    sides = _Sides.of(pairing.sides(*([pair[side] for pair in pairs] for side in (0, 1))))
+    task = sides.task()
+    fitting = sides.fits(task)
     return replace(
-        made, unusable=len(pairs) - len(fitting), label_of=np.array(fitting, dtype=np.int64)
+        sides.made(task, fitting), unusable=int((~fitting).sum()), label_of=np.flatnonzero(fitting)
     )
 
 
-def _made(task: Task, pairs: Sequence[_Pair]) -> Labelled:
-    count = len(pairs)
-    none, each = np.full(count, np.nan), np.arange(count)
-    if task == "regression":
-        truths, answers = (tuple(_figure(pair[side]) for pair in pairs) for side in (0, 1))
-        return Labelled(task, truths, answers, none, none, count, 0, 0, each)
-    target, prediction = (tuple(_class(pair[side]) for pair in pairs) for side in (0, 1))
-    known = set(prediction)
-    strange = sum(one not in known for one in target)
-    return Labelled(task, target, prediction, none, none, count, 0, strange, each)
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What was true and what was answered, of the same rows."""
+
+    truth: NDArray[np.object_]
+    answer: NDArray[np.object_]
+    truth_figure: Figures
+    answer_figure: Figures
+    truth_named: NDArray[np.bool_]
+    answer_named: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, pairs: "pa.StructArray") -> "_Sides":
+        texts = [np.array(pairs.field(name).to_pylist(), dtype=object) for name in _SIDES]
+        figures = [pairs.field(f"{name}_figure").to_numpy() for name in _SIDES]
+        named = [pairs.field(f"{name}_named").to_numpy(zero_copy_only=False) for name in _SIDES]
+        return cls(*texts, *figures, *named)
+
+    def task(self) -> Task:
+        """Return whether they are classes: texts, yes and no, or few whole numbers.
+
+        The answers decide, for the model is one: a text or two among labels of figures are
+        mistakes.
+        """
+        if self.answer_named.any():
+            return "classification"
+        if not _are_whole(self.answer_figure):
+            return "regression"
+        if 2 * int(self.truth_named.sum()) > len(self.truth):  # numbers of classes, which are named
+            return "classification"
+        figures = self.truth_figure[~self.truth_named]
+        few = len(np.unique([*self.answer_figure, *figures])) <= _CLASSES
+        return "classification" if few and _are_whole(figures) else "regression"
+
+    def fits(self, task: Task) -> NDArray[np.bool_]:
+        """Return which labels can be held against answers: of figures those that are figures."""
+        if task == "classification":
+            return np.ones(len(self.truth), dtype=bool)
+        return np.isfinite(self.truth_figure)
+
+    def made(self, task: Task, chosen: NDArray[np.bool_]) -> Labelled:
+        """Return the rows that are chosen."""
+        count = int(chosen.sum())
+        none, each = np.full(count, np.nan), np.arange(count)
+        if task == "regression":
+            truths, answers = (
+                tuple(np.clip(one[chosen], -_LARGEST, _LARGEST).tolist())
+                for one in (self.truth_figure, self.answer_figure)
+            )
+            return Labelled(task, truths, answers, none, none, count, 0, 0, each)
+        target, prediction = (tuple(one[chosen].tolist()) for one in (self.truth, self.answer))
+        known = set(prediction)
+        strange = sum(one not in known for one in target)
+        return Labelled(task, target, prediction, none, none, count, 0, strange, each)
 
 
-def _rows(label: str | None, outputs: str | None) -> list[tuple[Any, Any]] | None:
-    """Return (true, answered) a row, None when they do not fit."""
-    try:
-        said, answered = orjson.loads(label or "null"), orjson.loads(outputs or "null")
-    except ValueError:
-        return None
-    if said is None or not isinstance(answered, Mapping) or not answered:
-        return None
-    name = next(iter(answered))
-    if isinstance(said, Mapping):
-        name = next((one for one in said if one in answered), "")
-        said = said.get(name)
-    answers = answered.get(name)
-    truths = said if isinstance(said, list) else [said]
-    answers = answers if isinstance(answers, list) else [answers]
-    if len(truths) != len(answers) or not all(map(_plain, (*truths, *answers))):
-        return None
-    return list(zip(truths, answers, strict=True))
+_SIDES = ("truth", "answer")
 
 
-def _plain(value: object) -> bool:
-    return isinstance(value, str | int | float)
+def _are_whole(values: Figures) -> bool:
+    return bool((np.isfinite(values) & (values == np.floor(values))).all())
 
 
-def _task(pairs: Sequence[_Pair]) -> Task:
-    """Return whether they are classes: texts, yes and no, or few whole numbers.
+def _us(table: "pa.Table", name: str) -> NDArray[np.int64]:
+    """Return moments in µs since 1970."""
+    import pyarrow as pa
 
-    The answers decide, for the model is one: a text or two among labels of figures are mistakes.
-    """
-    answers = [answer for _, answer in pairs]
-    if any(isinstance(one, str | bool) for one in answers):
-        return "classification"
-    named = sum(isinstance(truth, str | bool) for truth, _ in pairs)
-    figures = [one for one, _ in pairs if not isinstance(one, str | bool)]
-    if not all(float(one).is_integer() for one in answers):
-        return "regression"
-    if 2 * named > len(pairs):  # numbers of classes, which labels name
-        return "classification"
-    whole = all(float(one).is_integer() for one in figures)
-    return "classification" if whole and len({*answers, *figures}) <= _CLASSES else "regression"
+    moments: NDArray[np.int64] = table[name].cast(pa.int64()).to_numpy()
+    return moments
 
 
-def _fits(task: Task, truth: object) -> bool:
-    """Return whether a label can be held against an answer: of a figure a figure can."""
-    if task == "classification":
-        return True
-    if isinstance(truth, bool):
-        return False
-    try:
-        return math.isfinite(float(truth))  # type: ignore[arg-type]  # texts and numbers alone
-    except ValueError:
-        return False
+def _whole(column: "pa.ChunkedArray") -> "pa.ListArray":
+    """Return a column in one piece."""
+    import pyarrow as pa
 
-
-def _figure(value: Any) -> float:  # noqa: ANN401
-    return max(-_LARGEST, min(_LARGEST, float(value)))
-
-
-def _class(value: object) -> str:
-    """Return a class as text: 3, 3.0 and "3" are the same."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

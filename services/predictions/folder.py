@@ -7,6 +7,8 @@
                 features/project=P/model=M/version=V/date=D/*.parquet    a row a row, typed
                 feedback/project=P/model=M/date=D/*.parquet    labels, by the prediction's day
                 feedback/unknown/*.parquet          labels of requests that were never seen
+                paired/project=P/model=M/date=D/*.parquet    what files of labels came to: made
+                                                    again when it is missing
                 quarantine/                         damaged segments, each with a sentence
 
 Days are UTC. A Parquet file that came of one segment has the segment's name: who finds both reads
@@ -123,8 +125,16 @@ class Folder:
         """Return the folders of labels, by day."""
         return self._partitions(self.path / "feedback", project=project, model=model)
 
+    def of_paired(self, feedback: Partition) -> Path:
+        """Return the folder of what the files of a day's labels came to."""
+        return self.path / "paired" / feedback.path.relative_to(self.path / "feedback")
+
+    def paired(self) -> list[Partition]:
+        """Return the folders of what files of labels came to; they hold nothing of their own."""
+        return self._partitions(self.path / "paired", project=None, model=None)
+
     def all(self) -> list[Partition]:
-        """Return every folder of Parquet files."""
+        """Return every folder of Parquet files that holds what was written."""
         return [*self.rows(), *self.features(), *self.feedback()]
 
     @staticmethod

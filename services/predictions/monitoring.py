@@ -3,19 +3,18 @@
 Every function may raise ``PlatformError``: the files cannot be read.
 """
 
-import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.home import Home
-from services.predictions import columns, labels, querying, reading
+from services.predictions import columns, fresh, parquet, querying, reading
+from services.predictions import paired as pairing
 from services.predictions.answers import Unknown
-from services.predictions.folder import Folder, day_of_id, near
-from services.predictions.labels import LOOKED_FOR_S, MATCHED_TYPES
-from services.predictions.privacy import Masking
+from services.predictions.folder import Folder, Partition
+from services.predictions.labels import MATCHED_TYPES
 from services.predictions.reading import moment
-from services.predictions.segments import Row
 from services.predictions.tails import Look
 from services.predictions.typed import FIXED, fitted, unified
 
@@ -37,7 +36,6 @@ _LABELS = """
 SELECT {names} FROM seen
 WHERE ($version IS NULL OR version = $version)
   AND ($since IS NULL OR predicted_at >= $since) AND ($until IS NULL OR predicted_at < $until)
-  AND ($said IS NULL OR said_at >= $said)
 QUALIFY row_number() OVER (PARTITION BY id ORDER BY said_at DESC) = 1 ORDER BY predicted_at
 """
 _NEWEST = """
@@ -49,10 +47,14 @@ QUALIFY row_number() OVER (
   PARTITION BY floor(epoch(predicted_at) / 3600) ORDER BY reverse(id)
 ) <= $each_hour ORDER BY predicted_at
 """
-_DELAYS = """
-SELECT epoch_us(said_at) - epoch_us(predicted_at) FROM seen WHERE said_at < $until
-ORDER BY said_at DESC LIMIT $newest
+_ARRIVED = """
+SELECT {names} FROM seen WHERE said_at >= $since AND said_at < $until
+QUALIFY row_number() OVER (PARTITION BY id ORDER BY said_at DESC) = 1 ORDER BY predicted_at
 """
+_CAME = """
+SELECT count(*) FROM seen WHERE version = $version AND said_at >= $since
+"""
+_MOMENTS = ("said_at", "predicted_at")
 _UNKNOWN = "SELECT count(DISTINCT id), epoch_us(min(said_at)) FROM seen"
 
 
@@ -146,34 +148,57 @@ def labelled(
     since: float | None = None,
     until: float | None = None,
     version: int | None = None,
-    said_since: float | None = None,
     *,
     names: Sequence[str] = tuple(MATCHED_TYPES),
-    newest: int | None = None,
-    each_hour: int | None = None,
 ) -> "pa.Table":
     """Return the labels of predictions of a stretch of time, the last of each, by prediction.
 
-    Its columns are ``names`` of ``labels.MATCHED_TYPES``; ``label`` and ``outputs`` are JSON. With
-    ``said_since`` only those that came from then on, with ``newest`` at most so many, with
-    ``each_hour`` at most so many of each hour of predictions, the same each time.
+    Its columns are ``names`` of ``labels.MATCHED_TYPES``; ``label`` and ``outputs`` are JSON.
+    """
+    asked = {"version": version, "since": moment(since), "until": moment(until)}
+
+    def ask(folder: Folder, look: Look) -> "pa.Table":
+        tail = fresh.matched(home, folder, look, project, model, since, until)
+        paths = querying.files(folder.feedback(project, model), look, since, until)
+        sql = _LABELS.format(names=", ".join(names))
+        return querying.query(sql, paths, tail, asked).to_arrow_table()
+
+    return querying.consistently(home, ask)
+
+
+def paired(
+    home: Home,
+    project: str,
+    model: str,
+    since: float | None = None,
+    until: float | None = None,
+    version: int | None = None,
+    *,
+    newest: int | None = None,
+    each_hour: int | None = None,
+) -> "pa.Table":
+    """Return what ``labelled`` does, its labels and answers row by row; see ``pairing.of``.
+
+    With ``newest`` at most so many, with ``each_hour`` at most so many of each hour of predictions,
+    the same each time. A file is read the first time alone, so what it costs follows the labels
+    that came.
     """
     asked: dict[str, Any] = {
         "version": version, "since": moment(since), "until": moment(until),
-        "said": moment(said_since),
         **({} if newest is None else {"newest": newest}),
         **({} if each_hour is None else {"each_hour": each_hour}),
     }  # fmt: skip
+    sql = _LABELS
+    if newest is not None:
+        sql = _NEWEST.format(labels=sql)
+    if each_hour is not None:
+        sql = _EACH_HOUR.format(labels=sql)
 
     def ask(folder: Folder, look: Look) -> "pa.Table":
-        tail = _matched(home, folder, look, project, model, since, until)
-        paths = querying.files(folder.feedback(project, model), look, since, until)
-        sql = _LABELS.format(names=", ".join(names))
-        if newest is not None:
-            sql = _NEWEST.format(labels=sql)
-        if each_hour is not None:
-            sql = _EACH_HOUR.format(labels=sql)
-        return querying.query(sql, paths, tail, asked).to_arrow_table()
+        tail = pairing.of(fresh.matched(home, folder, look, project, model, since, until))
+        days = querying.days(folder.feedback(project, model), since, until)
+        read = [table for one in days for table in pairing.read(folder, one, look.names)]
+        return _last([tail, *read], sql, asked)
 
     return querying.consistently(home, ask)
 
@@ -184,15 +209,18 @@ def delays(
     """Return how many seconds after their predictions labels came, the newest first.
 
     Of all predictions that are kept and all versions: how late labels are lies with who labels.
-    Less than 0 when clocks differ.
+    Less than 0 when clocks differ. Older files than those that have the newest are not read.
     """
-    asked = {"until": moment(until), "newest": newest}
 
     def ask(folder: Folder, look: Look) -> tuple[float, ...]:
-        tail = _matched(home, folder, look, project, model, None, None)
-        paths = querying.files(folder.feedback(project, model), look, None, None)
-        found = querying.query(_DELAYS, paths, tail, asked).fetchall()
-        return tuple(delay_us / 1e6 for (delay_us,) in found)
+        tail = fresh.matched(home, folder, look, project, model, None, None)
+        found = _newest([], tail, until, newest)
+        paths = _changed(folder.feedback(project, model), look)
+        for changed, path in sorted(((p.stat().st_mtime, p) for p in paths), reverse=True):
+            if len(found) == newest and found[-1][0] >= changed * 1e6:
+                break  # no label of a file is younger than the file
+            found = _newest(found, parquet.read(path, _MOMENTS), until, newest)
+        return tuple((said_us - predicted_us) / 1e6 for said_us, predicted_us in found)
 
     return querying.consistently(home, ask)
 
@@ -200,20 +228,49 @@ def delays(
 def came(home: Home, project: str, model: str, version: int, since: float) -> bool:
     """Return whether a version was asked, or got a label, since a moment.
 
-    A label counts whenever its prediction was made. Labels are read only where a file of them
-    changed since: what nobody asks costs a look at some folders.
+    A label counts whenever its prediction was made. Files of labels are read that changed since:
+    what nobody asks costs a look at some folders.
     """
     if reading.count(home, project, model, since, None, version):
         return True
+    asked = {"version": version, "since": moment(since)}
 
-    def changed(folder: Folder, look: Look) -> bool:
-        matched = [path for one in folder.feedback(project, model) for path in one.files()]
-        files = (*folder.unknown_files(), *matched)
-        return bool(look.labels) or any(path.stat().st_mtime >= since for path in files)
+    def ask(folder: Folder, look: Look) -> bool:
+        tail = fresh.matched(home, folder, look, project, model, None, None)
+        changed = _changed(folder.feedback(project, model), look, since)
+        ((found,),) = querying.query(_CAME, [str(p) for p in changed], tail, asked).fetchall()
+        return bool(found)
 
-    if not querying.consistently(home, changed):
-        return False
-    return len(labelled(home, project, model, None, None, version, since, names=["id"])) > 0
+    return querying.consistently(home, ask)
+
+
+def labelled_models(home: Home, since: float) -> tuple[tuple[str, str], ...]:
+    """Return (project, model) of which files of labels changed since a moment, by name."""
+
+    def ask(folder: Folder, look: Look) -> tuple[tuple[str, str], ...]:
+        found = {
+            (one.keys["project"], one.keys["model"])
+            for one in folder.feedback()
+            if _changed([one], look, since)
+        }
+        return tuple(sorted(found))
+
+    return querying.consistently(home, ask)
+
+
+def arrived(home: Home, project: str, model: str, since: float, until: float) -> "pa.Table":
+    """Return the labels that were said in a stretch of time and are in files, as ``paired`` does.
+
+    A file that did not change since then has none of them, so the cost follows what came.
+    """
+    asked = {"since": moment(since), "until": moment(until)}
+
+    def ask(folder: Folder, look: Look) -> "pa.Table":
+        days = folder.feedback(project, model)
+        read = [table for one in days for table in pairing.read(folder, one, look.names, since)]
+        return _last(read, _ARRIVED, asked)
+
+    return querying.consistently(home, ask)
 
 
 def unknown(home: Home) -> Unknown:
@@ -246,56 +303,30 @@ def _chosen(paths: Sequence[str], tail: "pa.Table", names: Sequence[str] | None)
     return ", ".join('"' + name.replace('"', '""') + '"' for name in chosen)
 
 
-def _fresh(folder: Folder, look: Look) -> list[Row]:
-    """Return the labels that the compactor did not match yet."""
-    oldest = time.time() - LOOKED_FOR_S
-    paths = [path for path in folder.unknown_files() if path.stem not in look.names]
-    read = [labels.read(path) for path in paths if path.stat().st_mtime >= oldest]
-    return [*look.labels, *(row for some in read for row in some)]
+def _last(tables: "Sequence[pa.Table]", sql: str, asked: Mapping[str, Any]) -> "pa.Table":
+    """Return what a question says of labels with their pairs."""
+    import pyarrow as pa
+
+    seen = pa.concat_tables([pairing.schema().empty_table(), *tables])
+    names = ", ".join(seen.column_names)
+    return querying.query(sql.format(names=names), [], seen, asked).to_arrow_table()
 
 
-def _matched(
-    home: Home,
-    folder: Folder,
-    look: Look,
-    project: str,
-    model: str,
-    since: float | None,
-    until: float | None,
-) -> "pa.Table":
-    """Return the labels that the compactor did not match yet, beside their predictions."""
-    fresh = _fresh(folder, look)
-    rows = _known(folder, look, project, model, fresh, since, until) if fresh else {}
-    masking = Masking(home)
-    matched = [
-        labels.beside(masking, row, rows[row[0]])
-        for row in fresh
-        if row[0] in rows and row[3] in ("", project)
-    ]
-    return columns.table(matched, MATCHED_TYPES)
+def _changed(partitions: Sequence[Partition], look: Look, since: float = 0.0) -> list[Path]:
+    """Return the files that changed since a moment: the others have no label of since then."""
+    paths = [path for one in partitions for path in one.files(look.names)]
+    return [path for path in paths if path.stat().st_mtime >= since]
 
 
-def _known(
-    folder: Folder,
-    look: Look,
-    project: str,
-    model: str,
-    fresh: Sequence[Row],
-    since: float | None,
-    until: float | None,
-) -> dict[str, Row]:
+def _newest(
+    known: Sequence[tuple[int, int]], table: "pa.Table", until: float, count: int
+) -> list[tuple[int, int]]:
+    """Return when the newest labels were said, newest first, and their predictions, in µs."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    # An id tells its day, so that late labels cost the days that they are of.
-    days = {day_of_id(row[0]) for row in fresh}
-    of_them = [
-        one
-        for one in folder.rows(project, model)
-        if any(day is None or near(one.day, day) for day in days)
-    ]
-    paths = querying.files(of_them, look, since, until)
-    wanted = querying.wanted({row[0] for row in fresh})
-    tail = look.table()
-    tail = tail.filter((pc.field("project") == project) & (pc.field("model") == model))
-    found = querying.query(labels.KNOWN, paths, tail, {}, beside=wanted).fetchall()
-    return {row[0]: row for row in found}
+    there = table.select(_MOMENTS).filter(pc.field("said_at") < moment(until))
+    newest = there.sort_by([("said_at", "descending")]).slice(0, count)
+    found = [newest[name].cast(pa.int64()).to_pylist() for name in _MOMENTS]
+    merged = sorted([*known, *zip(*found, strict=True)], key=lambda one: one[0], reverse=True)
+    return merged[:count]

@@ -3,12 +3,13 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
 
+from services.errors import PlatformError
 from services.predictions.columns import FEW
 from services.predictions.folder import PARQUET
 
@@ -22,6 +23,26 @@ GROUP_ROWS = 1 << 17
 _WIDE_ROWS = 1 << 14
 """Of predictions, with their JSON: to look at one, a row group is unpacked."""
 _LEVEL = 3
+
+
+def read(path: Path, names: Sequence[str] | None = None) -> "pa.Table":
+    """Return a file's columns; all of them when ``names`` is left out.
+
+    Raises:
+        OSError: It is gone.
+        PlatformError: It is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            return file.read(columns=None if names is None else list(names))
+    except pa.ArrowException as error:
+        raise PlatformError(
+            f"The prediction log cannot be read: {path} is damaged ({error}).",
+            "Move it away: the others are read.",
+        ) from error
 
 
 def write(folder: Path, name: str, table: "pa.Table") -> None:

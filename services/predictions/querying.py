@@ -58,6 +58,15 @@ def consistently(home: Home, ask: Callable[[Folder, Look], T]) -> T:
     ) from last
 
 
+def days(
+    partitions: Sequence[Partition], since: float | None, until: float | None
+) -> list[Partition]:
+    """Return the folders in which predictions of a stretch of time can be."""
+    first = "" if since is None else day(since)
+    last = "~" if until is None else day(until)
+    return [one for one in partitions if first <= one.day <= last]
+
+
 def files(
     partitions: Sequence[Partition], look: Look, since: float | None, until: float | None
 ) -> list[str]:
@@ -66,14 +75,8 @@ def files(
     Raises:
         OSError: A folder went meanwhile: look again.
     """
-    first = "" if since is None else day(since)
-    last = "~" if until is None else day(until)
-    return [
-        str(path)
-        for one in partitions
-        if first <= one.day <= last
-        for path in one.files(look.names)
-    ]
+    chosen = days(partitions, since, until)
+    return [str(path) for one in chosen for path in one.files(look.names)]
 
 
 def query(

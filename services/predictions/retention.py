@@ -9,13 +9,13 @@ _DAY_S = 86_400.0
 
 
 def remove_old(folder: Folder, days: float, now_s: float) -> int:
-    """Remove what is older; return how many folders of a day went.
+    """Remove what is older, and what was made of it; return how many folders of a day went.
 
     A reader that is at it looks again and finds less.
     """
     oldest = day(now_s - days * _DAY_S)
     gone = 0
-    for partition in folder.all():
+    for partition in [*folder.all(), *folder.paired()]:
         if partition.day < oldest:
             shutil.rmtree(partition.path, ignore_errors=True)
             gone += 1

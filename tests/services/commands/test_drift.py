@@ -121,8 +121,8 @@ def test_json_has_the_documented_keys(home: Home, journal: Journal, verdicts: Ve
     assert set(found) == {
         "deployment", "project", "model", "versions", "state", "severity", "kind", "version",
         "verdict", "share", "rows", "columns", "drifted_columns", "said", "computed_at", "age_s",
-        "looked_at", "predicted_at", "labelled_at", "objectives", "report", "baseline", "kinds",
-        "faults",
+        "looked_at", "predicted_at", "labelled_at", "labels", "objectives", "report", "baseline",
+        "kinds", "faults",
     }  # fmt: skip
     assert (found["drifted_columns"], found["columns"], found["share"]) == (["input.a"], 2, 0.5)
     assert found["computed_at"].endswith("Z")

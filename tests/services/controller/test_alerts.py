@@ -220,5 +220,5 @@ def test_without_serving_nothing_of_it_is_looked_at(sources: Sources):
     more = {kind for rule in sources.rules(serves=True) for kind in rule.kinds}
     assert more - kinds == {
         "endpoint", "errors", "availability", "latency", "accuracy", "load", "predictions",
-        "lineage",
+        "labels", "lineage",
     }  # fmt: skip
