@@ -23,6 +23,7 @@ from services.monitoring.store import Effect, Summary
 if TYPE_CHECKING:
     from services.monitoring.accuracy import Accuracy, Quality
     from services.monitoring.breakdown import Breakdown
+    from services.monitoring.evidently_figures import Found
     from services.monitoring.labels import Labelled
     from services.monitoring.labels_fit import Fit, LabelFits
     from services.monitoring.metrics import Metric
@@ -111,6 +112,18 @@ def reported(project: str, model: str, version: int) -> Summary | None:
         PlatformError: The index cannot be read.
     """
     return courses.reported(state.verdicts(), project, model, version)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, ttl="60s")  # old reports are removed
+def evidently(verdict_id: str, report: str) -> "Found | None":
+    """Return what Evidently found, by its report; None: the report is of before that was kept.
+
+    Raises:
+        PlatformError: It cannot be read.
+    """
+    from services.monitoring import evidently_figures
+
+    return evidently_figures.read(Home.locate(), verdict_id, report)
 
 
 def column(project: str, model: str, version: int, kind: Family, name: str) -> tuple[Effect, ...]:

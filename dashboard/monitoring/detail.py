@@ -11,6 +11,7 @@ from dashboard.monitoring import (
     acting,
     causes,
     course,
+    evidently,
     head,
     levels,
     moved,
@@ -23,7 +24,7 @@ from dashboard.scope import Scope
 from dashboard.text import plain
 from services.errors import MlopsError, NotFoundError
 
-_OF_CHECKS = ("Drift", "Quality", "Accuracy")
+_OF_CHECKS = ("Drift", "Quality", "Accuracy", "Evidently")
 _PANELS: Mapping[str, Callable[[str, str, int | None], None]] = {
     "Objectives": levels.draw,
     "Causes": causes.draw,
@@ -59,8 +60,10 @@ def draw(of: Subject, where: Scope) -> None:
         moved.draw(of, seen, ("data", "prediction"), None)
     elif part == "Quality":
         moved.draw(of, seen, ("quality",), part)
-    else:
+    elif part == "Accuracy":
         right.draw(of, seen, where)
+    else:
+        evidently.draw(of, seen)
 
 
 def _seen(of: Subject, number: int | None, where: Scope) -> Seen | None:

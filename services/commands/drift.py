@@ -78,12 +78,13 @@ def list_drift(*, project: str | None, as_json: bool) -> None:
 @json_option
 @sentences
 def show(*, name: str, kind: str | None, history: int | None, as_json: bool) -> None:
-    """Show a deployment's newest verdicts, and each column of them then and now."""
-    from services.commands import drift_reading
+    """Show a deployment's newest verdicts, each column then and now, and what Evidently found."""
+    from services.commands import drift_evidently, drift_reading
 
     one = drift_reading.deployment(name)
     kinds = _KINDS if kind is None else (kind,)
     before = one.history(kinds, history) if history else ()
+    reports = drift_evidently.read(one)
     if as_json:
         document = {
             **one.shape(),
@@ -93,6 +94,7 @@ def show(*, name: str, kind: str | None, history: int | None, as_json: bool) -> 
                 if each.kind in kinds
             ],
             "history": [summary_shape(each) for each in before],
+            "evidently": [drift_evidently.shape(each) for each in reports],
         }
         print_json(document)
         return
@@ -100,6 +102,8 @@ def show(*, name: str, kind: str | None, history: int | None, as_json: bool) -> 
     for verdict in one.verdicts:
         if verdict.kind in kinds:
             _tell_verdict(verdict, one.begun(verdict))
+    if one.verdicts and kind in (None, "data", "prediction"):
+        drift_evidently.tell(one.name, reports)
     if history:
         rows = [_history_row(each) for each in before]
         columns = ["when", "version", "what", "state", "severity", "drifted", "rows", "said"]

@@ -28,6 +28,8 @@ _MORE, _ROUNDS = 8, 4
 _RIDGE = 0.05
 _FAR = 5.0
 """Standard deviations beyond which a value counts as this: squares of outliers tell nothing."""
+_NO_SPREAD = 1e-6
+"""Of the largest component: what varies less is rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,30 @@ def apart(
     cut = len(order)
     worth = significance.worth(ranks[:cut], asked[0]), significance.worth(ranks[cut:], asked[1])
     return Apart(auc, _p_value(auc, worth, asked), worth, scores, held)
+
+
+def components(then: Figures, now: Figures, count: int) -> tuple[Figures, Figures]:
+    """Return two samples along the first principal components of both together.
+
+    Figures are set to mean 0 and deviation 1 first, gaps to the mean; each side weighs the same.
+
+    Args:
+        then: Rows × figures, at least one row; gaps are NaN.
+        now: As ``then``.
+        count: How many components, those that vary most first.
+
+    Returns:
+        Rows × components each, without components that do not vary; no unit.
+    """
+    weights = np.repeat([0.5 / len(then), 0.5 / len(now)], [len(then), len(now)])
+    rows = np.concatenate((then, now))
+    rows = _scaling(rows, weights)(rows)
+    axes = _components(rows, weights, np.random.default_rng(0))[:, :count]
+    largest = np.abs(axes).argmax(axis=0)  # else a component's sign would be chance
+    flat = rows @ (axes * np.where(axes[largest, np.arange(axes.shape[1])] < 0, -1.0, 1.0))
+    spread = flat.std(axis=0)
+    flat = flat[:, spread > _NO_SPREAD * spread.max(initial=0.0)]
+    return flat[: len(then)], flat[len(then) :]
 
 
 def _held_out(count: int, asked: Codes | None, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ from services.engines.evidently.models import Report
 from services.errors import EngineError, MlopsError, PlatformError
 from services.home import Home
 from services.monitoring import (
+    evidently_figures,
     exporting,
     exporting_labels,
     folder,
@@ -276,13 +277,15 @@ class Monitor:
                 found = exporting_labels.read(self._home, *of, *of_labels)
                 beside = exporting_labels.tables(found, chosen)
                 asked = exporting.question(self._home, made, verdict, Path(place), *beside)
-                return self._evidently.report(asked), None
+                report = self._evidently.report(asked)
+            evidently_figures.keep(asked, made, report, verdict.computed_at)
         except MlopsError as error:
             folder.drop_report(self._home, self._path(verdict))
             return None, error
         except OSError as error:
             folder.drop_report(self._home, self._path(verdict))
             return None, folder.not_written(folder.base(self._home), error)
+        return report, None
 
     def _path(self, verdict: Verdict) -> str:
         reports = folder.reports(self._home, verdict.project, verdict.model, verdict.computed_at)

@@ -1,15 +1,23 @@
 """A reference and a window as the two tables that Evidently compares."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.engines.evidently.models import Kind, Question
 from services.home import Home
-from services.monitoring import comparing, exporting_labels, folder, texts, wording
+from services.monitoring import (
+    comparing,
+    exporting_labels,
+    exporting_wholes,
+    folder,
+    texts,
+    wholes,
+    wording,
+)
 from services.monitoring.exporting_labels import Beside
-from services.monitoring.models import Verdict
+from services.monitoring.models import Settings, Verdict
 from services.monitoring.pairs import Pair, paired
 from services.monitoring.reference import Reference
 from services.monitoring.series import Series
@@ -34,23 +42,28 @@ class Tables:
     columns: Mapping[str, Kind]
     notes: tuple[str, ...] = ()
     """What is left out."""
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Each column's name in verdicts: of a text and of a vector there are several columns."""
 
 
 def tables(reference: Reference, window: "pa.Table") -> Tables:
-    """Return the columns that both have, texts as what is measured of them."""
+    """Return the columns that both have; texts, vectors, pictures as what is measured of them."""
     newest = window.slice(max(0, len(window) - ROWS))
-    both = paired(reference.table, newest, ROWS, reference.ignored)
+    vectors = wholes.paired(reference.table, newest, reference.ignored)
+    both = [*paired(reference.table, newest, ROWS, reference.ignored), *vectors]
     known = [pair for pair in both if pair.reference is not None and pair.looks]
     known = [pair for pair in known if len(pair.looks[0].values)]
-    known.sort(key=lambda pair: -reference.importance.get(pair.name, 1.0 * (pair.role == "output")))
+    weights = {**reference.importance, **wholes.importances(vectors, reference.importance)}
+    known.sort(key=lambda pair: -weights.get(pair.name, 1.0 * (pair.role == "output")))
     then: dict[str, pa.Array] = {}
     now: dict[str, pa.Array] = {}
     kinds: dict[str, Kind] = {}
+    names: dict[str, str] = {}
     for pair in known[:MOST]:
         for name, kind, left, right in _columns(pair):
             # An input may be called as an output is, with all of its name.
             own = f"input.{name}" if name in kinds else name
-            then[own], now[own], kinds[own] = left, right, kind
+            then[own], now[own], kinds[own], names[own] = left, right, kind, pair.name
     left = len(known) - MOST
     notes = [f"{left:,} more columns are not drawn: these matter most."] if left > 0 else []
     rare = [wording.title(pair.name) for pair in known[:MOST] if _is_mostly_rare(pair)]
@@ -60,7 +73,9 @@ def tables(reference: Reference, window: "pa.Table") -> Tables:
             f"{told}: most values are rare. Evidently compares each by itself, so its distance is "
             "large by chance; the verdict takes rare values together and does not go by it."
         )
-    return Tables(_even(then), _even(now), kinds, tuple(notes))
+    if {one.name for one in vectors} & {*names.values()}:
+        notes.append(exporting_wholes.NOTE)
+    return Tables(_even(then), _even(now), kinds, tuple(notes), names)
 
 
 def _is_mostly_rare(pair: Pair) -> bool:
@@ -81,6 +96,11 @@ def _columns(pair: Pair) -> "Sequence[tuple[str, Kind, pa.Array, pa.Array]]":
         return [
             (f"{name}: {what}", "numeric", pa.array(left), pa.array(right))
             for what, (left, right, _) in measured.items()
+        ]
+    if then.kind in ("vector", "picture"):
+        return [
+            (f"{name}: {what}", "numeric", pa.array(left), pa.array(right))
+            for what, left, right in exporting_wholes.columns(pair)
         ]
     kind: Kind = "category" if then.kind == "category" else "numeric"
     return [(name, kind, _array(then), _array(now))]
@@ -143,4 +163,5 @@ def question(
         None if beside is None else beside.task,
         None if beside is None else exporting_labels.written(beside, place),
         verdict.computed_at, (*made.notes, *notes),
+        Settings.from_json(verdict.held_to).threshold,
     )  # fmt: skip

@@ -63,13 +63,22 @@ def _path(
             "One is written for a day's first check, when a severity changes, and when somebody "
             "asks for it: check the deployment now, with its full report.",
         )
-    path = (folder.base(home) / verdict.report).resolve()
+    return inside(home, verdict_id, verdict.report), verdict
+
+
+def inside(home: Home, verdict_id: str, report: str) -> Path:
+    """Return the file of a report, as a verdict names it; it need not be there.
+
+    Raises:
+        PlatformError: It lies outside the reports' folder.
+    """
+    path = (folder.base(home) / report).resolve()
     if not path.is_relative_to((folder.base(home) / "reports").resolve()):
         raise PlatformError(
             f"What is kept of verdict {verdict_id} names a report outside the reports' folder.",
             "The file of the verdict was changed by hand or is damaged; nothing was read.",
         )
-    return path, verdict
+    return path
 
 
 def _seen(store: VerdictStore, verdict_id: str, visible: tuple[str, ...] | None) -> Verdict:

@@ -18,7 +18,7 @@ from services.settings import Settings
 from tests import deployments_seed, monitoring_seed
 from tests.pages.conftest import Open
 
-PARTS = ("Drift", "Quality", "Accuracy")
+PARTS = ("Drift", "Quality", "Accuracy", "Evidently")
 Laid = Callable[..., Journal]
 
 

@@ -33,6 +33,8 @@ class Question:
     """When the rows are of, seconds since 1970: the report's own time in the workspace."""
     notes: tuple[str, ...] = ()
     """What the page says at its top, beside what failed: a sentence each."""
+    threshold: float = 0.1
+    """From which distance on a column drifted, in the unit of its method; of all columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,13 @@ class Score:
     threshold: float | None
     failed: str = ""
     """Why it has no value."""
+
+    @property
+    def drifted(self) -> bool | None:
+        """Return whether Evidently calls it drifted; None: it has no value."""
+        if self.value is None or self.threshold is None:
+            return None
+        return self.value >= self.threshold
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 _METHODS: Mapping[Kind, str] = {"numeric": "wasserstein", "category": "jensenshannon"}
-_THRESHOLD = 0.1
 
 
 def write(asked: Question) -> ReportWire:
@@ -38,7 +37,9 @@ def write(asked: Question) -> ReportWire:
     except Exception:  # its metrics raise what numpy, pandas and scipy raise: no base in common
         logger.exception("the report of all columns failed; each is tried alone")
         failed = {
-            name: why for name in columns if (why := _alone(reference, current, columns, name))
+            name: why
+            for name in columns
+            if (why := _alone(asked, reference, current, columns, name))
         }
         columns = {name: kind for name, kind in columns.items() if name not in failed}
         made = _drawn(asked, reference, current, columns)
@@ -66,13 +67,17 @@ def _with_trouble(answer: ReportWire, what: str, do: Callable[[], T]) -> T | Non
 
 
 def _alone(
-    reference: "pd.DataFrame", current: "pd.DataFrame", columns: Mapping[str, Kind], name: str
+    asked: Question,
+    reference: "pd.DataFrame",
+    current: "pd.DataFrame",
+    columns: Mapping[str, Kind],
+    name: str,
 ) -> str:
     """Return why Evidently fails on a column, empty when it does not."""
     one = {name: columns[name]}
     try:
         pair = _data(current[[name]], one), _data(reference[[name]], one)
-        Document(_metrics(one)).run(*pair)
+        Document(_metrics(one, asked.threshold)).run(*pair)
     except Exception as error:  # noqa: BLE001 - whatever it is, the sentence is for a person
         return f"Evidently failed on it: {_why(error)}."[:300]
     return ""
@@ -90,14 +95,14 @@ def _drawn(
 ) -> "Snapshot":
     names = list(columns)
     at = None if asked.at is None else datetime.fromtimestamp(asked.at, UTC)
-    return Document(_metrics(columns)).run(
+    return Document(_metrics(columns, asked.threshold)).run(
         _data(current[names], columns), _data(reference[names], columns), timestamp=at
     )
 
 
-def _metrics(columns: Mapping[str, Kind]) -> list[Any]:
+def _metrics(columns: Mapping[str, Kind], threshold: float) -> list[Any]:
     drift = [
-        ValueDrift(column=name, method=_METHODS[kind], threshold=_THRESHOLD)
+        ValueDrift(column=name, method=_METHODS[kind], threshold=threshold)
         for name, kind in columns.items()
     ]
     return [*drift, DataSummaryPreset()]

@@ -27,6 +27,7 @@ class QuestionWire(Wire):
     labels: tuple[str | None, str] | None
     at: float | None
     notes: tuple[str, ...] = ()
+    threshold: float
 
     @classmethod
     def of(cls, asked: Question) -> "QuestionWire":
@@ -40,6 +41,7 @@ class QuestionWire(Wire):
             columns=dict(asked.columns), html=str(asked.html), json_file=str(asked.json),
             workspace=asked.workspace and str(asked.workspace), project=asked.project,
             task=asked.task, labels=labels, at=asked.at, notes=asked.notes,
+            threshold=asked.threshold,
         )  # fmt: skip
 
     def to_model(self) -> Question:
@@ -51,7 +53,7 @@ class QuestionWire(Wire):
         return Question(
             Path(self.reference), Path(self.current), self.columns, Path(self.html),
             Path(self.json_file), Path(self.workspace) if self.workspace else None, self.project,
-            self.task, labels, self.at, self.notes,
+            self.task, labels, self.at, self.notes, self.threshold,
         )  # fmt: skip
 
 

@@ -130,7 +130,7 @@ def test_json_has_the_documented_keys(home: Home, journal: Journal, verdicts: Ve
     assert found["baseline"]["kind"] == "auto"
     assert [one["kind"] for one in found["kinds"]] == ["data", "prediction"]
     shown = json.loads(typed("show", "p.m", "--history", "5", "--kind", "data", "--json").stdout)
-    assert set(shown) == {*found, "verdicts", "history"}
+    assert set(shown) == {*found, "verdicts", "history", "evidently"}
     (whole,) = shown["verdicts"]
     assert whole["columns"][1]["effect"] == 0.52
     assert whole["computed_at"].endswith("Z")

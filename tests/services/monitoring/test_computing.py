@@ -13,7 +13,7 @@ from services.errors import EngineUnreachableError, PlatformError
 from services.home import Home
 from services.monitoring import folder, reference, windows
 from services.monitoring.computing import Checked, Monitor
-from services.monitoring.models import Verdict
+from services.monitoring.models import Settings, Verdict
 from services.monitoring.reference import Baseline
 from services.monitoring.store import VerdictStore
 from tests.services.monitoring.predicted import HOUR_S, asked
@@ -258,6 +258,15 @@ def test_the_report_shows_answers_beside_labels_of_the_time_that_is_judged(home,
     (one,) = reporter.asked
     assert (one.task, one.notes) == ("classification", ())
     assert one.labels is not None  # from three days before: the last day has none
+
+
+def test_the_report_is_held_to_the_threshold_that_somebody_set(home, store):
+    reporter = Reporter()
+    asked(home, NOW - HOUR_S, 500)
+    for settings in (None, Settings(threshold=0.35)):
+        checks = Monitor(home, store, TrackingServer(evaluated()), reporter, settings)  # type: ignore[arg-type]
+        checks.check("p", "m", 3, now=NOW, report=True)
+    assert [one.threshold for one in reporter.asked] == [0.1, 0.35]
 
 
 def test_what_nobody_asked_anew_gets_no_report_again(home, store):

@@ -45,7 +45,7 @@ def asked(tmp_path_factory) -> tuple[Question, Report, dict[str, pd.DataFrame]]:
         {"age": "numeric", "income": "numeric", "city": "category", "empty": "numeric"},
         folder / "report.html", folder / "report.json", folder / "workspace", "p / m",
         "classification", (folder / "labels.parquet", folder / "labels.parquet"), 1.79e9,
-        ("3 more columns are not drawn.",),
+        ("3 more columns are not drawn.",), 0.3,
     )  # fmt: skip
     engine = Evidently()
     engine.report(question)
@@ -61,6 +61,15 @@ def test_its_distances_are_ours(asked):
         assert found[name] == pytest.approx(ours)
     counts = Categories.of(then["city"].to_numpy(), now["city"].to_numpy()).counts()
     assert found["city"] == pytest.approx(distances.jensen_shannon(*counts))
+
+
+def test_it_goes_by_the_threshold_it_is_given(asked):
+    _, report, _ = asked
+    known = [score for score in report.scores if not score.failed]
+    assert {score.threshold for score in known} == {0.3}
+    assert {score.name: score.drifted for score in known} == {
+        score.name: score.value is not None and score.value >= 0.3 for score in known
+    }
 
 
 def test_a_column_it_fails_on_says_so_and_the_rest_is_there(asked):

@@ -16,6 +16,7 @@ from services.errors import EngineMissingError, EngineProtocolError
 ASKED = Question(
     Path("/r"), Path("/c"), {"age": "numeric", "city": "category"}, Path("/o.html"),
     Path("/o.json"), Path("/w"), "p / m", "regression", (Path("/l"), Path("/k")), 12.5, ("Said.",),
+    0.25,
 )  # fmt: skip
 
 
