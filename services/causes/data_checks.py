@@ -1,6 +1,7 @@
 """Inputs that moved, columns that are lost, labels and truths that are other than they were."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from services.causes.case import Case
 from services.causes.charting import of_strata, strata_of
@@ -88,6 +89,11 @@ def by_rows(case: Case) -> list[Answer]:
     if not names:
         reason = "no inputs of before and of now are at hand to compare, or all are ignored"
         return [Missing("feature", reason)]
+    names = _held(case)
+    if not names:
+        fewer = min(len(case.then.rows), len(case.now.rows))
+        reason = f"{fewer} rows are too few to compare their values part by part"
+        return [Missing("feature", reason)]
     said = {one.name: one for one in case.moved}
     return [_of_rows(case, name, said.get(name)) for name in names]
 
@@ -98,6 +104,23 @@ def _compared(case: Case) -> list[str]:
     ]
     order = {one.name: place for place, one in enumerate(weights.ordered(case.moved))}
     return sorted(names, key=lambda name: (order.get(name, len(order)), name))[:MOST]
+
+
+def _held(case: Case) -> list[str]:
+    """Return the inputs of which rows enough are there to be compared value by value."""
+    return [
+        name
+        for name in _compared(case)
+        if _has_parts(case.then.columns[name], case.now.columns[name])
+    ]
+
+
+def _has_parts(then: NDArray[np.generic], now: NDArray[np.generic]) -> bool:
+    strata, figure = strata_of("", then, now)
+    if figure is None or len(strata.labels) > 1:
+        return True
+    both = np.concatenate([figure.then, figure.now])
+    return len(np.unique(both[np.isfinite(both)])) == 1  # it is held, being always the same
 
 
 def _of_rows(case: Case, name: str, said: ColumnVerdict | None) -> Factor:
@@ -153,14 +176,16 @@ def labels(case: Case) -> Answer:
 def relation(case: Case, explained: float) -> Cause | None:
     """Return that the truth of the same inputs is another, where nothing explains the change."""
     left = 1.0 - explained
-    if left < _LEFT or not _compared(case):
+    count = len(_held(case)) if left >= _LEFT else 0
+    if not count:
         return None
     held = "" if case.reference else "versions, who asks and "
+    inputs = "1 input" if count == 1 else f"{count} inputs"
+    verb = "is" if count == 1 and not held else "are"
     return Cause(
         "relation",
         "The same inputs have other labels than before",
-        f"{percent(left)} of the change is left when {held}{len(_compared(case))} inputs are held "
-        "as they were.",
+        f"{percent(left)} of the change is left when {held}{inputs} {verb} held as they were.",
         left,
         measured=False,
         evidence=(f"{len(case.then.rows):,} rows with a label then, {len(case.now.rows):,} now.",),
@@ -173,7 +198,7 @@ def relation(case: Case, explained: float) -> Cause | None:
 
 def _as_they_were(case: Case) -> Chart:
     """Return how it came out for the same values of the input that weighs most."""
-    name = _compared(case)[0]
+    name = _held(case)[0]
     then, now = case.then.columns[name], case.now.columns[name]
     strata, figure = strata_of(name.removeprefix(INPUT), then, now)
     return of_strata(case, strata, figure, f"The input {name.removeprefix(INPUT)}")

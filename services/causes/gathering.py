@@ -37,6 +37,8 @@ _UNSEEN_S: dict[Symptom, float] = {
 }  # fmt: skip
 """What is compared with the time before it where no begin is found; 0: then a verdict says so."""
 _EVENTS = 500
+_SHARED = 0.5
+"""Part of the time of a verdict that must be compared, for it to tell of the same predictions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,13 +293,15 @@ def _with_columns(sources: Sources, found: Case) -> Case:
 
 
 def _of_that_time(sources: Sources, found: Case, kinds: Sequence[Family]) -> dict[Family, Summary]:
-    """Return the newest verdicts on predictions of the time that is compared."""
+    """Return the newest verdicts on predictions mostly of the time that is compared."""
     begin, end = found.onset, found.now.until
     known: dict[Family, Summary] = {}
     for kind in kinds:
         for one in sources.verdicts.history(found.project, found.model, kind, since=begin):
-            of = one.since, one.until
-            if of[0] is not None and of[1] is not None and of[0] < end and of[1] > begin:
+            if one.since is None or one.until is None:
+                continue
+            shared = min(one.until, end) - max(one.since, begin)
+            if shared > 0 and shared >= _SHARED * (one.until - one.since):
                 known[kind] = one
     return known
 

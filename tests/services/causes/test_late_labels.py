@@ -15,7 +15,7 @@ from services.home import Home
 from services.monitoring import reference, settings
 from services.monitoring.accuracy import Bound
 from services.monitoring.computing import Monitor
-from services.monitoring.models import Settings
+from services.monitoring.models import Baseline, Settings
 from services.monitoring.settings import Said
 from services.predictions.log import PredictionLog
 from services.predictions.models import Feedback, Record
@@ -96,6 +96,18 @@ def test_the_rows_of_the_verdict_are_looked_at_not_those_without_labels(
     assert "that have a label" in found.said
     assert found.said.endswith("with those of before.")
     assert ("; newer ones wait for labels)" in found.said) is verdict
+
+
+def test_a_verdict_on_newer_inputs_tells_nothing_of_older_labels(home: Home, sources: Sources):
+    answered(home, another_key)
+    before = Baseline("window", NOON - 7 * DAY_S, NOON - 4 * DAY_S)
+    monitor = Monitor(home, sources.verdicts)
+    monitor.check("p", "m", 3, baseline=before, report=False, now=NOON)
+    latest = {one.kind: one for one in sources.verdicts.latest("p", "m")}
+    assert latest["data"].state == "drifted"
+    of_newer = case(sources, "p", "m", "data", NOON)
+    assert [one.name for one in of_newer.moved] == ["input.a"]
+    assert case(sources, "p", "m", "accuracy", NOON).moved == ()
 
 
 def test_the_link_to_its_chart_compares_the_same(home: Home, sources: Sources):
