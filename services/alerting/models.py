@@ -291,7 +291,7 @@ class Policy:
     """The longest one."""
     urgent: int = 3
     """Messages at once of what becomes critical while there is no room, before it has intervals."""
-    most: int = 16
+    most: int = 14
     """Messages without quiet after which what is critical waits as long as the rest."""
     remind_s: tuple[float, ...] = (900.0, 3600.0, 14_400.0, 86_400.0)
     """After which times since the first message an alert that nobody acknowledged is told again;

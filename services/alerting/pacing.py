@@ -45,10 +45,10 @@ class Pace:
         return max(0.0, self.level - quiet_s / self.policy.refill_s)
 
     def _interval_s(self) -> float:
-        over = self.level - self.size
-        if over <= -1.0:  # there is room for a whole one
+        over = math.ceil(self.level - self.size)
+        if over < 0:  # there is room for a whole one
             return 0.0
-        return min(self.policy.digest_most_s, self.policy.digest_s * 2.0 ** max(0.0, over))
+        return min(self.policy.digest_most_s, self.policy.digest_s * 2.0**over)
 
 
 def pace(messages: Iterable[Message], now: float, policy: Policy, *, critical: bool) -> Pace:

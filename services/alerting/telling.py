@@ -63,6 +63,10 @@ def drafts(
         if waits and (
             pace.level_at(now) >= policy.most
             or pacing.pace(mine, now, policy, critical=True).waits(now)
+            or not any(
+                one.severity == "critical" and due_for(one, channel, now, policy) is not None
+                for one in present
+            )
         ):
             continue  # whatever there is to tell
         due: dict[Group, list[Alert]] = defaultdict(list)
