@@ -132,6 +132,15 @@ def test_what_becomes_critical_goes_at_once_while_the_rest_waits_and_takes_it_al
     assert drafts([still], recent=recent, now=now + POLICY.digest_s) == (), "that is no news"
 
 
+def test_after_many_messages_without_quiet_what_is_critical_waits_as_long_as_the_rest():
+    (first,) = drafts([alert()])
+    bad = alert(key="disk/a", severity="critical")
+    for number, told_now in ((POLICY.most - 1, 1), (POLICY.most, 0)):
+        recent = [sent(first)] * number
+        assert len(drafts([bad], recent=recent, now=LATER + 60)) == told_now
+    assert len(drafts([bad], recent=recent, now=LATER + POLICY.digest_most_s)) == 1
+
+
 def test_reminders_of_all_are_one_message_and_those_that_are_due_soon_go_along():
     early = round(900 * POLICY.remind_early)
     times = {"a": 0.0, "b": early - 1, "c": early + 1}
