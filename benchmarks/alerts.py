@@ -3,9 +3,11 @@
     .venv/bin/python -m benchmarks.alerts [--only PART…] [--trials 10] [--events 10000] [--kills 20]
 
 Parts: ``delay`` (from an event handed over to its arrival at a webhook, through real Apprise, with
-the loops, pauses and settings of the controller: the first and the second warning of a quiet group,
-each trial in a home of its own; bound 15 s), ``storm`` (as many events; messages to three channels
-in 20 minutes, with the first reminder, time and memory; bound 20 messages in all), ``kills`` (the
+the loops, pauses and settings of the controller: the first six warnings of a quiet group, one after
+another, each trial in a home of its own; bound 15 s), ``storm`` (as many events at once; messages
+to three channels in 20 minutes, with the first reminder, time and memory; bound 20 messages in
+all), ``spread`` (as many alerts over 60 s to an hour on a clock of its own; messages to one channel
+until three hours later, with reminders; bound 20, each alert in one), ``kills`` (the
 loop killed while it storms; none missed, at most one doubled a kill). Each part has a home of its
 own.
 """
@@ -28,6 +30,9 @@ from services.controller.alerts import AlertWatch
 from services.controller.loops import Loop
 from services.home import Home
 from tests.services.alerting import drill, webhook
+from tests.services.alerting.test_pacing import Simulated
+from tests.services.alerting.test_pacing import storm as storm_of
+from tests.services.alerting.things import NOW
 
 BOUND_S = 15.0
 BOUND_MESSAGES = 20
@@ -54,7 +59,7 @@ def add(journal: Journal, home: Home, name: str, address: str) -> None:
 
 
 def delay(folder: Path, trials: int) -> bool:
-    took: dict[int, list[float]] = {1: [], 2: []}
+    took: dict[int, list[float]] = {number: [] for number in range(1, Policy().burst + 1)}
     for trial in range(trials):
         home, journal = opened(folder / str(trial))
         with webhook.running() as hooks:
@@ -118,6 +123,21 @@ def storm(folder: Path, count: int) -> bool:
     return len(messages) <= BOUND_MESSAGES and all(len(one) == count for one in told.values())
 
 
+def spread(count: int) -> bool:
+    good = True
+    for over_s in (60.0, 200.0, 1200.0, 3600.0):
+        found = Simulated()
+        found.live(storm_of(count, over_s), NOW + over_s + 3 * 3600)
+        late = max(found.first[key] - one.since for key, one in found.present.items())
+        told = len(found.first)
+        print(
+            f"spread, {count:,} alerts over {over_s:g} s: {len(found.messages)} messages, "
+            f"{told:,} told, the latest after {late / 60:.0f} min"
+        )
+        good = good and told == count and len(found.messages) <= BOUND_MESSAGES
+    return good
+
+
 def kills(folder: Path, count: int, wanted: int) -> bool:
     home, journal = opened(folder)
     for name in _NAMES:
@@ -154,7 +174,7 @@ def kills(folder: Path, count: int, wanted: int) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=["delay", "storm", "kills"])
+    parser.add_argument("--only", nargs="+", choices=["delay", "storm", "spread", "kills"])
     parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--events", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=20)
@@ -162,6 +182,7 @@ def main() -> int:
     parts = {
         "delay": lambda folder: delay(folder, asked.trials),
         "storm": lambda folder: storm(folder, asked.events),
+        "spread": lambda _folder: spread(asked.events),
         "kills": lambda folder: kills(folder, asked.events, asked.kills),
     }
     good = True

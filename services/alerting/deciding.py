@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from services.actions.journal import Journal
-from services.alerting import engine, outbox, store, telling
+from services.alerting import engine, outbox, pacing, store, telling
 from services.alerting.engine import Book
 from services.alerting.models import Alert, Channel, Event, Note, Policy
 from services.alerting.telling import Draft
@@ -86,8 +86,7 @@ def _outcome(connection: Connection, said: Sequence[Event], now: float, policy: 
         Book(before), (*(event for _, event in waiting), *said), silences, now, policy
     )
     channels = outbox.channels_of(connection)
-    since = now - max(policy.burst_s, policy.group_interval_s)
-    recent = outbox.recent(connection, since)
+    recent = outbox.recent(connection, now - pacing.LOOKED_BACK_S)
     drafts = telling.drafts(book.alerts.values(), channels, recent, now, policy)
     after = dict(book.alerts)
     for draft in drafts:

@@ -267,7 +267,7 @@ class Message:
     alerts: tuple[int, ...]
     created_at: float
     group: str = ""
-    """``WHAT/PROJECT/KIND``: what it puts together."""
+    """``WHAT/PROJECT/KIND``: what it puts together; ``digest`` and ``reminder``: of any."""
     state: MessageState = "waiting"
     attempts: int = 0
     not_before: float = 0.0
@@ -283,16 +283,23 @@ class Policy:
 
     group_wait_s: float = 4.0
     """From the first alert of a group to its message: what belongs together comes together."""
-    group_interval_s: float = 300.0
-    """Between two messages of one group to a channel; something critical does not wait for it."""
-    burst: int = 4
-    """Messages to a channel within ``burst_s``, of what is critical and of the rest, apart."""
-    burst_s: float = 600.0
-    trickle_s: float = 120.0
-    """After a burst one message, of all that waits, each so often."""
+    burst: int = 6
+    """Messages to a channel at once; more than there is room for is one digest."""
+    refill_s: float = 600.0
+    """Of quiet, after which there is room for one more."""
+    digest_s: float = 60.0
+    """The first interval once there is no room; each one is twice as long as the one before."""
+    digest_most_s: float = 3600.0
+    """The longest one."""
+    urgent: int = 3
+    """Messages at once of what becomes critical while there is no room, before it has intervals."""
+    most: int = 14
+    """Messages without quiet after which what is critical waits as long as the rest."""
     remind_s: tuple[float, ...] = (900.0, 3600.0, 14_400.0, 86_400.0)
     """After which times since the first message an alert that nobody acknowledged is told again;
     after the last one each time that this has passed again, for as long as it fires."""
+    remind_early: float = 1 / 3
+    """The part of such a time by which a reminder may come early, to go with one that is due."""
     escalate_s: Mapping[Severity, float] = field(
         default_factory=lambda: {"critical": 900.0, "warning": 3600.0}
     )

@@ -1,21 +1,24 @@
 """Who is told what now: alerts become few messages, each to a channel. Pure.
 
-What belongs together (one project, one kind) is one message, a few seconds after its first alert;
-so is the next one of a group that was quiet before. What is more than a channel has room for
-becomes one digest, and that only now and then: a storm of ten thousand alerts is a handful of
-messages, and no alert is left out of them.
+What belongs together (one project, one kind) is one message, a few seconds after its first alert.
+What is more than a channel has room for (``pacing``) becomes one digest of all that waits, and
+that more and more rarely: a storm of ten thousand alerts is a handful of messages, and no alert is
+left out of them.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from services.alerting import hours
+from services.alerting import hours, pacing
 from services.alerting.models import Alert, Channel, Message, Policy, Told, What, rank
 
-Group = tuple[What, str, str]
-"""What is told, project, kind."""
+Group = tuple[What, str, str, bool]
+"""What is told, project, kind, and whether it is news of something critical."""
+_REMINDERS: Group = ("reminder", "", "", False)
+"""Reminders go together, whatever they are of."""
 _ORDER: Mapping[What, int] = {"firing": 0, "reminder": 1, "resolved": 2, "digest": 3}
 _APART: frozenset[What] = frozenset(("test", "report", "retraining"))
 """They are about no alert, and take no room of those that are."""
@@ -47,7 +50,7 @@ def drafts(
     Args:
         alerts: Those that have not ended, and those whose end was not told to everyone.
         channels: Where people are told.
-        recent: Messages written in the last ``max(burst_s, group_interval_s)``.
+        recent: Messages written in the last ``pacing.LOOKED_BACK_S``.
         now: Seconds since 1970.
         policy: How patient to be.
     """
@@ -55,38 +58,52 @@ def drafts(
     found: list[Draft] = []
     for channel in channels:
         mine = [one for one in recent if one.channel == channel.name and one.what not in _APART]
-        for critical in (True, False):
-            due: dict[Group, list[Alert]] = defaultdict(list)
-            for alert in present:
-                what = due_for(alert, channel, now, policy)
-                if what is not None and _critical(alert, what) == critical:
-                    due[what, alert.project or PLATFORM, alert.kind].append(alert)
-            lane = [one for one in mine if (one.severity == "critical") == critical]
-            ready = {
-                group: members
-                for group, members in due.items()
-                if _ready(group, members, lane, now, policy, critical=critical)
-            }
-            found += _packed(channel.name, ready, lane, now, policy, critical=critical)
+        pace = pacing.pace(mine, now, policy, critical=False)
+        waits = pace.waits(now)
+        if waits and (
+            pace.level_at(now) >= policy.most
+            or pacing.pace(mine, now, policy, critical=True).waits(now)
+            or not any(
+                one.severity == "critical" and due_for(one, channel, now, policy) is not None
+                for one in present
+            )
+        ):
+            continue  # whatever there is to tell
+        due: dict[Group, list[Alert]] = defaultdict(list)
+        for alert in present:
+            what = due_for(alert, channel, now, policy)
+            if what is not None:
+                due[_group(alert, channel, what)].append(alert)
+        ready = {
+            group: members for group, members in due.items() if _ready(group, members, now, policy)
+        }
+        if not ready or (waits and not any(critical for *_, critical in ready)):
+            continue
+        found += _packed(channel, present, due, ready, pace.room(now), now, policy)
     return tuple(found)
 
 
-def due_for(alert: Alert, channel: Channel, now: float, policy: Policy) -> What | None:
-    """Return what a channel is to be told of an alert; None: nothing now."""
+def due_for(
+    alert: Alert, channel: Channel, now: float, policy: Policy, *, early: bool = False
+) -> What | None:
+    """Return what a channel is to be told of an alert; None: nothing now.
+
+    ``early``: reminders that may go with one that is due, too.
+    """
     ends = not alert.open and channel.name in alert.told  # whatever it is told of by now
     if not ends and not channel.wants(alert.severity, alert.project, alert.kind):
         return None
     if alert.labels.get("channel") == channel.name and alert.kind == "channel":
         return None  # it would be told by what does not work
     told = alert.told.get(channel.name)
-    what = _due(alert, channel, told, now, policy)
+    what = _due(alert, channel, told, now, policy, early=early)
     if what is None or not hours.within(channel.quiet, now):
         return what
     return what if _critical(alert, what) else None
 
 
 def _due(
-    alert: Alert, channel: Channel, told: Told | None, now: float, policy: Policy
+    alert: Alert, channel: Channel, told: Told | None, now: float, policy: Policy, *, early: bool
 ) -> What | None:
     if not alert.open:
         lasting = not 0 <= now - (alert.resolved_at or now) < policy.settle_s
@@ -100,7 +117,7 @@ def _due(
     waits = now - told.at
     if waits < -_AHEAD_S or told.level < _reminders(waits, policy):
         return "reminder"
-    return None
+    return "reminder" if early and waits >= _early(told.level, policy) else None
 
 
 def _is_late(alert: Alert, now: float, policy: Policy) -> bool:
@@ -122,52 +139,62 @@ def _reminders(waits: float, policy: Policy) -> int:
     return due - 1 + int(waits // policy.remind_s[-1])
 
 
+def _early(level: int, policy: Policy) -> float:
+    """Return from when on the next reminder may go with others; seconds after the first message."""
+    lengths = policy.remind_s
+    if not lengths:
+        return math.inf
+    again = max(0, level + 1 - len(lengths))
+    length = lengths[min(level, len(lengths) - 1)]
+    return length * (1 + again - policy.remind_early)
+
+
 def _critical(alert: Alert, what: What) -> bool:
     return alert.severity == "critical" and what != "resolved"
 
 
-def _ready(
-    group: Group, members: Sequence[Alert], lane: Sequence[Message], now: float, policy: Policy,
-    *, critical: bool,
-) -> bool:  # fmt: skip
+def _group(alert: Alert, channel: Channel, what: What) -> Group:
+    told = alert.told.get(channel.name)
+    if what == "reminder" and told is not None and told.level >= 0:
+        return _REMINDERS
+    return what, alert.project or PLATFORM, alert.kind, _critical(alert, what)
+
+
+def _ready(group: Group, members: Sequence[Alert], now: float, policy: Policy) -> bool:
     waits = now - min(one.since for one in members)
-    if group[0] == "firing" and 0 <= waits < policy.group_wait_s:
-        return False
-    name = "/".join(group)
-    lately = [one.created_at for one in lane if one.group == name]
-    # A group that told one thing in the last minutes is quiet: a second one of it is news, too.
-    # A clock that was set back must not keep anything waiting until it has caught up.
-    return critical or len(lately) < 2 or not 0 <= now - max(lately) < policy.group_interval_s
+    return group[0] != "firing" or not 0 <= waits < policy.group_wait_s
 
 
 def _packed(
-    channel: str, ready: Mapping[Group, list[Alert]], lane: Sequence[Message], now: float,
-    policy: Policy, *, critical: bool,
+    channel: Channel, present: Sequence[Alert], due: Mapping[Group, list[Alert]],
+    ready: Mapping[Group, list[Alert]], room: int, now: float, policy: Policy,
 ) -> list[Draft]:  # fmt: skip
-    if not ready:
-        return []
-    lately = [one.created_at for one in lane if 0 <= now - one.created_at < policy.burst_s]
-    digests = {one.created_at for one in lane if one.what == "digest"}
-    room = policy.burst - len(lately)
-    if len(ready) <= room:
-        return [
-            Draft(channel, group[0], critical, "/".join(group), _sorted(members))
-            for group, members in sorted(ready.items(), key=_urgency)
-        ]
-    before = lately if room <= 0 else [at for at in lately if at in digests]
-    if before and now - max(before) < policy.trickle_s:
-        return []
-    return [Draft(channel, "digest", critical, "digest", _sorted(chain(*ready.values())))]
+    told = ready if len(ready) <= room else due  # a digest is of all that waits
+    if _REMINDERS in told:
+        told[_REMINDERS].extend(
+            alert
+            for alert in present
+            if due_for(alert, channel, now, policy) is None
+            and due_for(alert, channel, now, policy, early=True) is not None
+        )
+    if len(told) > max(1, room):
+        return [_draft(channel.name, "digest", "digest", chain(*told.values()))]
+    return [
+        _draft(channel.name, group[0], "/".join(filter(None, group[:3])), members)
+        for group, members in sorted(told.items(), key=_urgency)
+    ]
+
+
+def _draft(channel: str, what: What, group: str, alerts: Iterable[Alert]) -> Draft:
+    found = sorted(alerts, key=lambda one: (-rank(one.severity), one.since, one.key))
+    critical = any(one.open and one.severity == "critical" for one in found)
+    return Draft(channel, what, critical, group, tuple(found))
 
 
 def _urgency(item: tuple[Group, list[Alert]]) -> tuple[int, int, float]:
     group, members = item
     worst = max(rank(one.severity) for one in members)
     return _ORDER[group[0]], -worst, min(one.since for one in members)
-
-
-def _sorted(alerts: Iterable[Alert]) -> tuple[Alert, ...]:
-    return tuple(sorted(alerts, key=lambda one: (-rank(one.severity), one.since, one.key)))
 
 
 def told(alert: Alert, channel: str, now: float, policy: Policy) -> Alert:

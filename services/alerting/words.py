@@ -38,10 +38,11 @@ def title(draft: Draft) -> str:
         word = {"resolved": "Resolved", "reminder": "Still"}.get(_what(draft, first))
         lead = word or first.severity.capitalize()
         return _cut(f"{lead}: {_named(first)} [{where}]", _TITLE_LIMIT)
+    projects = len({one.project for one in draft.alerts})
+    where = where if projects == 1 else f"{projects} projects"
     if draft.what == "digest":
-        projects = len({one.project for one in draft.alerts})
-        of = where if projects == 1 else f"{projects} projects"
-        return f"{count:,} alerts of {of}: {_counted(draft.alerts)}"
+        lead = f"{count:,} alerts of {where}: {_counted(draft.alerts)}"
+        return _cut(f"{lead}; first {_named(first)}", _TITLE_LIMIT)
     word = {"resolved": "resolved", "reminder": "still open"}.get(draft.what, "alerts")
     noun = "alerts " if word != "alerts" else ""
     lead = f"{count:,} {noun}{word}"

@@ -19,7 +19,7 @@ from services.alerting.sending import Sender
 from services.home import Home
 from tests.live import ROOT
 
-POLICY = Policy(group_wait_s=0.2, group_interval_s=1.0, burst=4, burst_s=5.0, trickle_s=0.5)
+POLICY = Policy(group_wait_s=0.2, refill_s=1.0, digest_s=0.5, digest_most_s=0.5)
 SLOW_S = 0.02
 """A message takes a moment to arrive, so that kills fall into it."""
 _IDLE = 40

@@ -4,8 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from services.alerting import hours, telling, words
 from services.alerting.models import CAUSE, NO_CAUSE, WHY, Alert, Channel, Message, Quiet, Told
@@ -47,7 +45,7 @@ def test_what_belongs_together_is_one_message_a_few_seconds_later():
 def test_an_alert_is_told_once():
     one = told(alert())
     assert (one.notified_at, one.told["ops"]) == (LATER, Told(LATER, "warning"))
-    assert drafts([one], now=LATER + POLICY.group_interval_s) == ()
+    assert drafts([one], now=LATER + 300) == ()
 
 
 def test_getting_worse_is_told():
@@ -79,18 +77,22 @@ def test_a_channel_hears_what_it_asked_for():
     assert drafts(everything, [channel(projects=("clip",))]) == ()
 
 
-def test_the_second_message_of_a_quiet_group_goes_at_once_and_the_third_waits():
-    (first,) = drafts([alert()])
-    late = alert(key="run/lora/b", at=LATER)
-    second = sent(first, LATER + WAIT)
-    assert [d.alerts for d in drafts([late], recent=[sent(first)], now=LATER + WAIT)] == [(late,)]
-    spoken = [sent(first), second]
-    soon = LATER + WAIT + POLICY.group_interval_s
-    assert drafts([late], recent=spoken, now=soon - 1) == ()
-    assert len(drafts([late], recent=spoken, now=soon)) == 1
-    bad = replace(late, severity="critical")
-    worst = [sent(replace(first, critical=True))] * 2
-    assert len(drafts([bad], recent=[*spoken, *worst], now=LATER + 2 * WAIT)) == 1
+def test_the_first_six_messages_of_a_quiet_group_go_at_once_and_the_seventh_waits():
+    recent: list[Message] = []
+    for number in range(POLICY.burst):
+        begun = NOW + 10 * number
+        one = alert(key=f"run/lora/{number}", at=begun)
+        assert drafts([one], recent=recent, now=begun + WAIT - 1) == ()
+        (draft,) = drafts([one], recent=recent, now=begun + WAIT)
+        assert (draft.what, draft.alerts) == ("firing", (one,))
+        recent.append(sent(draft, begun + WAIT))
+    last = recent[-1].created_at
+    late = alert(key="run/lora/late", at=last)
+    assert drafts([late], recent=recent, now=last + POLICY.digest_s - 1) == ()
+    (draft,) = drafts([late], recent=recent, now=last + POLICY.digest_s)
+    assert (draft.what, draft.alerts) == ("firing", (late,)), "one alert is no digest"
+    quiet = last + POLICY.digest_s + 1
+    assert drafts([late], recent=recent, now=quiet + POLICY.refill_s) != ()
 
 
 def test_a_clock_set_back_keeps_nothing_waiting():
@@ -99,30 +101,61 @@ def test_a_clock_set_back_keeps_nothing_waiting():
     assert len(drafts([alert()], recent=[future])) == 1
 
 
-def test_more_than_there_is_room_for_is_one_digest_now_and_then():
+def test_more_than_there_is_room_for_is_one_digest_of_all_that_waits():
     alerts = [alert(key=f"run/p{n}/a", project=f"p{n}") for n in range(POLICY.burst + 1)]
     assert [d.what for d in drafts(alerts[:-1])] == ["firing"] * POLICY.burst
-    (first,) = drafts(alerts)
-    assert (first.what, len(first.alerts)) == ("digest", POLICY.burst + 1)
+    young = alert(key="run/young/a", project="young", at=LATER - 1)
+    (first,) = drafts([*alerts, young])
+    assert (first.what, len(first.alerts)) == ("digest", POLICY.burst + 2)
     recent = [sent(first)]
-    few = [alert(key=f"run/q{n}/a", project=f"q{n}", at=LATER) for n in range(POLICY.burst - 1)]
-    more = [*few, alert(key="run/r/a", project="r", at=LATER)]
-    assert [d.what for d in drafts(few, recent=recent, now=LATER + WAIT)] == ["firing"] * len(few)
-    assert drafts(more, recent=recent, now=LATER + POLICY.trickle_s - 1) == ()
-    (digest,) = drafts(more, recent=recent, now=LATER + POLICY.trickle_s)
-    assert (digest.what, len(digest.alerts)) == ("digest", len(more))
-    bad = alert(key="disk/a", severity="critical", at=LATER)
-    assert [d.critical for d in drafts([bad], recent=recent, now=LATER + WAIT)] == [True]
-
-
-def test_after_a_burst_one_alert_waits_for_the_next_digest():
-    alerts = [alert(key=f"run/p{n}/a", project=f"p{n}") for n in range(POLICY.burst)]
-    recent = [sent(draft) for draft in drafts(alerts)]
     late = alert(key="run/q/a", project="q", at=LATER)
-    assert drafts([late], recent=recent, now=LATER + POLICY.trickle_s - 1) == ()
-    assert [d.what for d in drafts([late], recent=recent, now=LATER + POLICY.trickle_s)] == [
-        "digest"
+    assert drafts([late], recent=recent, now=LATER + POLICY.digest_s - 1) == ()
+    assert [d.alerts for d in drafts([late], recent=recent, now=LATER + POLICY.digest_s)] == [
+        (late,)
     ]
+
+
+def test_what_becomes_critical_goes_at_once_while_the_rest_waits_and_takes_it_along():
+    alerts = [alert(key=f"run/p{n}/a", project=f"p{n}") for n in range(POLICY.burst + 1)]
+    recent = [sent(draft) for draft in drafts(alerts)]
+    waiting, now = alert(key="run/q/a", project="q", at=LATER), LATER
+    for number in range(POLICY.urgent):
+        bad = alert(key=f"disk/{number}", severity="critical", at=now)
+        (draft,) = drafts([waiting, bad], recent=recent, now=now + WAIT)
+        assert (draft.what, draft.critical, draft.alerts) == ("digest", True, (bad, waiting))
+        now += WAIT
+        recent.append(sent(draft, now))
+    bad = alert(key="disk/more", severity="critical", at=now)
+    assert drafts([bad], recent=recent, now=now + POLICY.digest_s - 1) == ()
+    assert [d.alerts for d in drafts([bad], recent=recent, now=now + POLICY.digest_s)] == [(bad,)]
+    still = told(replace(bad, told={}), LATER - POLICY.remind_s[0])
+    assert drafts([still], recent=recent, now=now + POLICY.digest_s) == (), "that is no news"
+
+
+def test_after_many_messages_without_quiet_what_is_critical_waits_as_long_as_the_rest():
+    (first,) = drafts([alert()])
+    bad = alert(key="disk/a", severity="critical")
+    for number, told_now in ((POLICY.most - 1, 1), (POLICY.most, 0)):
+        recent = [sent(first)] * number
+        assert len(drafts([bad], recent=recent, now=LATER + 60)) == told_now
+    assert len(drafts([bad], recent=recent, now=LATER + POLICY.digest_most_s)) == 1
+
+
+def test_reminders_of_all_are_one_message_and_those_that_are_due_soon_go_along():
+    early = round(900 * POLICY.remind_early)
+    times = {"a": 0.0, "b": early - 1, "c": early + 1}
+    alerts = [
+        told(alert(key=f"run/{name}/x", project=name), LATER + at) for name, at in times.items()
+    ]
+    assert drafts(alerts, now=LATER + 899) == ()
+    (draft,) = drafts(alerts, now=LATER + 900)
+    assert draft.what == "reminder"
+    assert {one.key for one in draft.alerts} == {one.key for one in alerts[:2]}
+    assert words.title(draft).startswith("2 alerts still open [2 projects]: 2 warning")
+    again = told(alerts[1], LATER + 900)
+    assert again.told["ops"].at == LATER + early - 1, "early reminders move no later ones"
+    assert drafts([again], now=LATER + early + 3598) == ()
+    assert len(drafts([again], now=LATER + early + 3599)) == 1
 
 
 def test_what_nobody_acknowledges_is_told_again_more_and_more_rarely():
@@ -214,45 +247,6 @@ def test_a_time_zone_that_is_none_is_refused(zone: str):
     with pytest.raises(InputError, match="time zone"):
         hours.parse("22:00-07:00", zone)
     assert hours.written(hours.parse("22:00-07:05")) == "22:00-07:05 UTC"
-
-
-# Properties
-
-
-@st.composite
-def storms(draw: st.DrawFn) -> list[tuple[float, Alert]]:
-    found = []
-    for n in range(draw(st.integers(1, 40))):
-        at = NOW + draw(st.integers(0, 600))
-        severity = draw(st.sampled_from(["warning", "critical"]))
-        kind, project = draw(st.sampled_from("abc")), draw(st.sampled_from(["p", "q", None]))
-        made = alert(key=f"{kind}/{n}", at=at, severity=severity, project=project)
-        found.append((at, replace(made, id=n + 1)))
-    return found
-
-
-@settings(max_examples=25, deadline=None)
-@given(storms())
-def test_every_alert_is_told_once_and_messages_are_few(storm):
-    present: dict[int, Alert] = {}
-    recent: list[Message] = []
-    told_of: list[int] = []
-    once = replace(POLICY, remind_s=())
-    now = NOW
-    end = NOW + 600 + POLICY.burst_s + 2 * POLICY.trickle_s
-    while now < end:
-        present |= {one.id: one for at, one in storm if at <= now and one.id not in present}
-        for draft in telling.drafts(present.values(), [OPS], recent, now, once):
-            recent.append(sent(draft, now))
-            told_of += [one.id for one in draft.alerts]
-            for one in draft.alerts:
-                present[one.id] = told(one, now)
-        now += 10
-    assert sorted(told_of) == sorted(one.id for _, one in storm)
-    for lane in ("critical", "warning"):
-        times = [m.created_at for m in recent if m.severity == lane]
-        within = max((sum(t <= u < t + POLICY.burst_s for u in times) for t in times), default=0)
-        assert within <= POLICY.burst + POLICY.burst_s / POLICY.trickle_s
 
 
 # Words
