@@ -113,7 +113,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m benchmarks.drift", description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--days", type=int, default=300)
+    parser.add_argument("--days", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=12.0, help="of alarms, at most")
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--jobs", type=int, default=2)
@@ -121,9 +122,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(argv)
     held = True
     spawn = multiprocessing.get_context("spawn")  # DuckDB and Arrow do not outlive a fork
-    with ProcessPoolExecutor(asked.jobs, mp_context=spawn) as pool:
+    with ProcessPoolExecutor(asked.jobs, spawn, drift_log.without_waiting) as pool:
         if "alarms" in asked.only:
-            held &= drift_days.run(asked.days, pool)
+            held &= drift_days.run(asked.days, pool, asked.minutes)
         if "delay" in asked.only:
             held &= drift_delay.run(asked.trials, pool)
     if "cost" in asked.only:
