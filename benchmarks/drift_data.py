@@ -51,6 +51,7 @@ def real() -> Mapping[str, np.ndarray]:
         "breast cancer": datasets.load_breast_cancer().data,
         "wine": datasets.load_wine().data,
         "diabetes": datasets.load_diabetes().data,
+        "iris": datasets.load_iris().data,
         "digits (pixels)": datasets.load_digits().data,
         "digits (mean, deviation)": figures(datasets.load_digits().data),
     }
@@ -85,6 +86,11 @@ def split() -> Mapping[str, tuple[np.ndarray, np.ndarray]]:
     }
 
 
+def _table(values: np.ndarray) -> pa.Table:
+    columns = values.astype(float).T
+    return pa.table({f"input.c{place}": column for place, column in enumerate(columns)})
+
+
 def resampled(data: np.ndarray) -> Draw:
     """Return rows drawn from a data set with replacement.
 
@@ -92,10 +98,15 @@ def resampled(data: np.ndarray) -> Draw:
     """
 
     def draw(rng: np.random.Generator, rows: int) -> pa.Table:
-        values = data[rng.integers(0, len(data), rows)].astype(float)
-        return pa.table({f"input.c{place}": column for place, column in enumerate(values.T)})
+        return _table(data[rng.integers(0, len(data), rows)])
 
     return draw
+
+
+def halves(rng: np.random.Generator, data: np.ndarray) -> tuple[pa.Table, pa.Table]:
+    """Return the rows of a data set in two halves: no row is drawn twice, none is in both."""
+    order, half = rng.permutation(len(data)), len(data) // 2
+    return _table(data[order[:half]]), _table(data[order[half:]])
 
 
 @cache

@@ -1,15 +1,17 @@
 """A share that was counted, and how sure it is."""
 
 from dataclasses import dataclass
-from math import sqrt
 
-_Z = 1.6449
-"""Of one side at 95 %."""
+_ODDS = 0.05
+"""So often a limit of one side does not hold, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """So many of so many, with Wilson's limits (1927); each by itself holds in 95 of 100 cases."""
+    """So many of so many, with exact limits (Clopper and Pearson 1934).
+
+    Each limit by itself holds in at least 95 of 100 cases, however few were counted.
+    """
 
     found: int
     of: int
@@ -21,20 +23,17 @@ class Share:
 
     @property
     def least(self) -> float:
-        """Return the lower limit."""
-        return self._limit(-1.0)
+        """Return the lower limit: from so few on, as many as were found are not yet odd."""
+        if self.found == 0:
+            return 0.0
+        return _quantile(_ODDS, self.found, self.of - self.found + 1)
 
     @property
     def most(self) -> float:
         """Return the upper limit."""
-        return self._limit(1.0)
-
-    def _limit(self, side: float) -> float:
-        if not self.of:
-            return 0.0 if side < 0 else 1.0
-        square = _Z * _Z / self.of
-        spread = sqrt(square * (self.value * (1 - self.value) + square / 4))
-        return min(1.0, max(0.0, (self.value + square / 2 + side * spread) / (1 + square)))
+        if self.found == self.of:
+            return 1.0
+        return _quantile(1.0 - _ODDS, self.found + 1, self.of - self.found)
 
     def __add__(self, other: "Share") -> "Share":
         """Return both counted together."""
@@ -43,3 +42,9 @@ class Share:
     def __str__(self) -> str:
         """Return it with its limits."""
         return f"{self.found}/{self.of} = {self.value:.2%} ({self.least:.2%} to {self.most:.2%})"
+
+
+def _quantile(odds: float, of: int, against: int) -> float:
+    from scipy import stats
+
+    return float(stats.beta.ppf(odds, of, against))

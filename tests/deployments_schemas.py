@@ -16,7 +16,9 @@ FEW = "meta-learning-peft.meta-learning-peft"
 NAMES = (LORA, IMAGES, PIXELS, CLIP, TEXT, FEW)
 
 
-def info(name: str, version: int, interface: Any, inputs: Any, outputs: Any, **more: Any):
+def info(
+    name: str, version: int, interface: Any, inputs: Any, outputs: Any, **more: Any
+) -> BundleInfo:
     project, _, model = name.partition(".")
     return BundleInfo(
         project, model, version, interface, "safetensors", inputs, outputs, flavor="mlx",

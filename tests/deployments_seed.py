@@ -93,7 +93,9 @@ def statuses(home: Home, now: float) -> dict[str, EndpointStatus]:
     """Return what is seen of each."""
     logs = home.logs / "serving"
 
-    def version(name: str, number: int, phase: Any, mb: int, count: int, **more: Any):
+    def version(
+        name: str, number: int, phase: Any, mb: int, count: int, **more: Any
+    ) -> VersionStatus:
         made = tuple(replica(name, number, n + 1, int(mb * 0.86), logs) for n in range(count))
         given: dict[str, Any] = {"backend": "mlx", "backend_reason": MLX_SAID, "replicas": made}
         return VersionStatus(number, phase, reserved_bytes=mb * MB, **given | more)

@@ -1,6 +1,7 @@
 """The limits that benchmarks print beside a share."""
 
 import pytest
+from scipy.stats import binom
 
 from benchmarks.shares import Share
 
@@ -15,11 +16,10 @@ def test_all_of_200_are_surely_more_than_95_of_a_hundred_and_all_of_20_are_not()
     assert Share(200, 200).most == 1.0
 
 
-def test_limits_are_where_the_normal_test_of_a_share_just_refuses():
-    one = Share(30, 100)
-    for limit in (one.least, one.most):
-        deviation = (limit * (1 - limit) / one.of) ** 0.5
-        assert abs(one.value - limit) == pytest.approx(1.6449 * deviation)
+def test_beyond_a_limit_what_was_found_comes_in_less_than_one_of_twenty_cases():
+    one = Share(3, 40)
+    assert binom.cdf(one.found, one.of, one.most) == pytest.approx(0.05)
+    assert binom.sf(one.found - 1, one.of, one.least) == pytest.approx(0.05)
     assert one.least < one.value < one.most
 
 
