@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -84,16 +85,19 @@ class Asking:
             for _ in range(requests):
                 drawn = self._draw.integers(0, len(images), _BATCH)
                 rows = shift(images[drawn]) if shift else images[drawn]
+                # The Open Inference Protocol v2, as other servers speak it.
+                tensor = {"name": "image", "datatype": "FP32", "shape": list(rows.shape),
+                          "data": rows.ravel().tolist()}  # fmt: skip
                 answer = client.post(
-                    f"{self.gateway}/predict/{PROJECT}/{MODEL}",
-                    json={"columns": {"image": rows.tolist()}},
+                    f"{self.gateway}/v2/models/{NAME}/infer", json={"inputs": [tensor]}
                 )
                 assert answer.status_code == 200, answer.text
-                self.versions[answer.json()["version"]] += 1
+                said = answer.json()
+                self.versions[int(said["model_version"])] += 1
                 if not tells:
                     continue
                 told = client.post(
-                    f"{self.gateway}/feedback/{answer.headers['x-request-id']}",
+                    f"{self.gateway}/feedback/{said['parameters']['request_id']}",
                     json={"label": labels[drawn].tolist()},
                 )
                 assert told.status_code == 202, told.text
@@ -164,6 +168,10 @@ class Seen:
     def resolved(self, alert_id: int) -> bool:
         return bool(self.told("alerts", "show", str(alert_id))["state"] == "resolved")
 
+    def resolution(self, alert_id: int) -> str:
+        """Return why an alert ended."""
+        return str(self.told("alerts", "show", str(alert_id))["resolution"])
+
 
 def follow(watch: Seen, state: str, timeout_s: float = 400.0) -> dict[str, Any]:
     """Wait until the retraining is in a state; when it ended otherwise this fails at once."""
@@ -181,8 +189,19 @@ def follow(watch: Seen, state: str, timeout_s: float = 400.0) -> dict[str, Any]:
 # What the approver does
 
 
-def accept(page: Page, password: str, alert: dict[str, Any], proposal: dict[str, Any]) -> None:
-    """From the inbox to the alert, from there to the deployment, and have it retrained."""
+def next_minute() -> datetime:
+    """Wait until a minute begins and return it: the page asks for no finer time."""
+    time.sleep(60.05 - time.time() % 60)  # a sleep may end some milliseconds early by this clock
+    return datetime.fromtimestamp(time.time() // 60 * 60).astimezone()
+
+
+def accept(
+    page: Page, password: str, alert: dict[str, Any], proposal: dict[str, Any], since: datetime
+) -> None:
+    """From the inbox to the alert, from there to the deployment, and have it retrained.
+
+    What was asked since a moment becomes data first: else training again would change nothing.
+    """
     sign_in(page, "/alerts", name="ann", password=password)
     idle(page, "Alerts")
     shot(page, "circle inbox")
@@ -191,17 +210,22 @@ def accept(page: Page, password: str, alert: dict[str, Any], proposal: dict[str,
     cause = page.get_by_text(re.compile(r"The input image moved"))
     expect(cause.first).to_be_visible()
     shot(page, "circle alert")
+    why = page.get_by_role("link", name="Why, with its chart").get_attribute("href")
+    assert why is not None
     page.get_by_role("link", name="The verdict").click()
     idle(page, MODEL)
     shot(page, "circle verdict")
-    to(page, "Causes")
+    page.goto(why)
+    idle(page, MODEL)
     first = page.get_by_text(re.compile(r"^1\. The input image moved")).first
     expect(first).to_be_visible(timeout=LONG)
     idle(page, MODEL)
     shot(page, "circle causes")
+    is_charted(page)
     to(page, "Retraining")
     expect(page.get_by_text(f"Retraining {proposal['id']}").first).to_be_visible()
     shot(page, "circle proposed")
+    collect(page, since)
     page.get_by_role("button", name="Accept").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text(re.compile("trained"))).not_to_have_count(0)
@@ -212,6 +236,47 @@ def accept(page: Page, password: str, alert: dict[str, Any], proposal: dict[str,
     dialog.get_by_role("button", name="Close", exact=True).last.click()
     expect(dialog).to_have_count(0)
     idle(page, MODEL)
+
+
+def is_charted(page: Page) -> None:
+    """What the alert says first is drawn."""
+    expect(page.get_by_text("You look at what was known at").first).to_be_visible(timeout=LONG)
+    expect(page.get_by_test_id("stEChartsChart").first).to_be_visible(timeout=LONG)
+
+
+def collect(page: Page, since: datetime) -> None:
+    """Have the rows that were asked since a moment, with their labels, made a version of data."""
+    page.get_by_role("button", name="Collect rows").click()
+    dialog = page.get_by_role("dialog")
+    typed(dialog, since)
+    told = dialog.get_by_text(re.compile("become a file of the data")).first
+    expect(told).to_be_visible(timeout=LONG)
+    idle(page)
+    shot(page, "circle collecting")
+    confirmed(dialog, "Collect them")
+    done = dialog.get_by_test_id("stAlert").filter(has_text="data is now")
+    expect(done).to_be_visible(timeout=LONG)
+    # Not one of before the shift: the moment was read as it was typed.
+    count = ROWS // _BATCH * _BATCH
+    expect(done).to_contain_text(
+        f"{count:,} rows of {ROWS // _BATCH:,} requests, {count:,} with a label"
+    )
+    shot(page, "circle collected")
+    dialog.get_by_role("button", name="Close", exact=True).last.click()
+    expect(dialog).to_have_count(0)
+    idle(page, MODEL)
+
+
+def typed(dialog: Locator, at: datetime) -> None:
+    """Type a moment into the dialog's field: each part of it is one of its own."""
+    field = dialog.get_by_test_id("stDateTimeInput")
+    parts = {"year": f"{at:%Y}", "month": f"{at:%m}", "day": f"{at:%d}", "hour": f"{at:%H}",
+             "minute": f"{at:%M}"}  # fmt: skip
+    for name, value in parts.items():
+        one = field.locator(f"[role=spinbutton][data-type={name}]")
+        one.focus()
+        one.press_sequentially(value)
+    field.get_by_role("spinbutton").last.press("Enter")
 
 
 def to(page: Page, part: str) -> None:
@@ -260,12 +325,15 @@ def see_the_thread(
     }  # fmt: skip
     is_drawn(page, named)
     is_listed(page, watch.told("lineage", f"alert:{alert['id']}"))
-    # The other way: from the data that it learned from to what answers now.
-    page.goto(f"/lineage?id={quote('data:' + learned_from, safe='')}")
+    # The other way: from what answers now over the data that it learned from to what was asked.
+    page.goto(f"/lineage?id={quote(version('version', 2), safe='')}")
     idle(page, "Lineage")
-    of_data = {version(kind, 2) for kind in ("version", "bundle", "deployment")}
-    is_drawn(page, of_data | {f"run:{made['run_id']}"})
-    shot(page, "circle lineage of the data")
+    is_drawn(page, named | {f"data:{learned_from}", version("predictions", 2)})
+    shot(page, "circle lineage of the new version")
+    page.get_by_text(re.compile(r"The thread as a list")).click()
+    lines = page.get_by_test_id("stExpander").get_by_role("listitem")
+    asked = f"{version('predictions', 1)} were collected into data:{learned_from}"
+    expect(lines.filter(has_text=asked)).to_have_count(1)
 
 
 def is_drawn(page: Page, names: set[str]) -> None:

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,12 @@ from services.home import Home
 from services.predictions import reading
 from tests import circle
 from tests.browser.conftest import CHROMIUM, FLAGS, idle, sign_in
-from tests.circle import MODEL, NAME, PROJECT, Asking, Seen, inverted
+from tests.circle import MODEL, PROJECT, Asking, Seen, inverted
 from tests.live import own_ports
 
 ROOT = Path(__file__).resolve().parent.parent
+GATES = {"val_accuracy", "worst_client_accuracy"}
+"""Of the project whose circle is gone through."""
 PROJECTS = ("03_Quantized_Optimization", "06_Federated_Learning")
 pytestmark = [
     pytest.mark.airflow, pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600),
@@ -330,7 +331,7 @@ def _circle(mlops: Mlops) -> None:
     assert watch.alert("data") is None
     assert watch.proposal() is None
 
-    since = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}"
+    since = circle.next_minute()
     asking.ask(shift=inverted)
     # Another application begins at the same time, and asks as ever: it is no cause.
     Asking(engines["gateway"]["url"], other, seed=7).ask(20, tells=False)
@@ -344,14 +345,14 @@ def _circle(mlops: Mlops) -> None:
     assert proposal["requested_by"] == "policy:retraining"
     assert proposal["thread"] == alert["thread"]
 
-    # What was asked becomes data to learn from: else training again would change nothing.
-    mlops("data", "collect", NAME, "--since", since, "--labelled", "--yes")
-
     with in_browser(engines["dashboard"]["url"]) as page:
-        circle.accept(page, password, alert, proposal)
+        circle.accept(page, password, alert, proposal, since)
         with asking.all_the_while(0.2, inverted):
             judging = circle.follow(watch, "judging")
             assert judging["approved_by"] == "ann"
+            assert (judging["version"], judging["candidate"]) == (1, 2)
+            served = {one["model"]: one for one in shown(mlops, "deployments")}[MODEL]
+            assert served["version"] == 1  # the champion stays beside it until the verdict
             made = circle.follow(watch, "promoted")
         assert asking.versions.keys() == {1, 2}
         lines = shown(mlops, "retrain", "show", str(made["id"]))["thread_events"]
@@ -359,6 +360,13 @@ def _circle(mlops: Mlops) -> None:
         wanted = ("alert", "proposed", "accepted", "launched", "trained", "gates", "beside",
                   "verdict", "promoted")  # fmt: skip
         assert [happened.index(one) for one in wanted] == sorted(map(happened.index, wanted))
+        told = {one["what"]: one for one in lines}
+        assert told["gates"]["numbers"].keys() == GATES
+        for name in GATES:
+            passed = re.escape(name) + r" is [\d.]+, which passes the gate >= "
+            assert re.search(passed, told["gates"]["said"]), told["gates"]
+        assert told["beside"]["said"].startswith("Version 2 answers 50 % of the requests")
+        assert told["verdict"]["numbers"]["requests"] >= 20
         served = {one["model"]: one for one in shown(mlops, "deployments")}[MODEL]
         assert (served["state"], served["version"]) == ("live", 2)
         versions = {
@@ -372,5 +380,7 @@ def _circle(mlops: Mlops) -> None:
         asking.ask(shift=inverted)
         assert watch.check() == "steady"
         eventually(lambda: watch.resolved(alert["id"]) and watch.resolved(answers["id"]), 60)
+        for one, what in ((alert, "inputs"), (answers, "outputs")):  # by what a check found
+            assert watch.resolution(one["id"]).startswith(f"The {what} are as in ")
         circle.see_it_end(page)
         circle.see_the_thread(page, watch, alert, made, run["tags"]["mlops.data.revision"])

@@ -227,3 +227,16 @@ def test_what_a_line_or_a_file_says_wrongly_is_left_out():
     assert collected.read(collected.written([rows()])) == (rows(),)
     for line in ("", "nonsense", "{}", "[1]", '[{"project": "a"}]'):
         assert collected.read(line) == ()
+
+
+def test_a_file_of_somebody_elses_making_leads_nowhere_wrong(monkeypatch: pytest.MonkeyPatch):
+    good = {"project": LORA, "model": LORA, "since": 1.0, "until": 2.0, "versions": {"3": [4, 2]}}
+    said = [
+        good, {**good, "since": 0.5}, {}, {**good, "versions": {"x": [1, 1]}},
+        {**good, "until": 1e999},
+        {**good, "project": "a/b"}, {**good, "versions": {"3": [1, 2]}}, {**good, "versions": [3]},
+        {**good, "model": "m" * 500},
+    ]  # fmt: skip
+    monkeypatch.setattr("services.predictions.collected.about", said.__getitem__)
+    found = collected.of_files(range(len(said)))  # type: ignore[arg-type]
+    assert found == (Collected(LORA, LORA, 3, 8, 4, 0.5, 2.0),)
