@@ -99,7 +99,7 @@ def _what(alert: Alert) -> None:
         lines.append(("How it ended", alert.resolution or "It is well again."))
     if alert.unknown_because:
         lines.append(("Now", f"Nobody can tell: {alert.unknown_because}"))
-    lines.append(("Likely cause", alert.cause or "No rule knows one."))
+    lines.append(("Likely cause", alert.cause or "None found yet."))
     if alert.open:
         lines.append(("What to do", alert.suggestion))
     lines += [("Evidence" if not place else "", one) for place, one in enumerate(alert.evidence)]
