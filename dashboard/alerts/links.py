@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from dashboard import navigation, state
 from services.alerting.models import WHY, Alert
+from services.alerting.words import CHARTS
 
 _WORDS: Mapping[str, str] = {
     "run": "The run",
@@ -43,9 +44,19 @@ def way(alert: Alert, *, admin: bool) -> Way | None:
 
 
 def why(alert: Alert) -> Way | None:
-    """Return the page with the chart of its first cause, None where none was searched for."""
-    found = _ours(alert, alert.labels.get(WHY, ""), admin=False)
-    return None if found is None else replace(found, label="Why, with its chart")
+    """Return the page that shows its first cause, None where none was searched for."""
+    link = alert.labels.get(WHY, "")
+    found = _ours(alert, link, admin=False)
+    label = "Why, with its chart" if link.startswith(CHARTS) else "What shows why"
+    return None if found is None else replace(found, label=label)
+
+
+def cited(alert: Alert, link: str) -> Way | None:
+    """Return the page that a piece of its evidence names, None where there is none."""
+    found = _ours(alert, link, admin=False)
+    if found is None or "alert" not in found.params:
+        return found
+    return replace(found, label="The alert")
 
 
 def _ours(alert: Alert, link: str, *, admin: bool) -> Way | None:

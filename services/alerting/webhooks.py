@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from services.actions.journal import Journal
 from services.alerting import asking, channels
+from services.alerting.evidence import placed
 from services.alerting.models import WHY, Alert, Channel, Message, Post
 from services.home import Home
 
@@ -89,7 +90,7 @@ def _told(alert: Alert, base: str) -> dict[str, object]:
         "cause": alert.cause,
         "suggestion": alert.suggestion,
         "link": f"{base}{alert.link}" if alert.link else "",
-        "evidence": list(alert.evidence[:_EVIDENCE]),
+        "evidence": [placed(one, base) for one in alert.evidence[:_EVIDENCE]],
         "why": f"{base}{why}" if (why := alert.labels.get(WHY)) else "",
         "story": f"{base}/alerts?alert={alert.id}",
         "thread": alert.thread,

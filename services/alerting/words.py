@@ -13,6 +13,8 @@ REPEATED = (
     "This may be a repeat: the platform was ended while it sent this, and does not know whether it "
     "arrived."
 )
+CHARTS = "/monitoring?"
+"""So begins the address of a cause's chart; other causes have a page that shows them."""
 _TITLE_LIMIT = 160
 _LINE_LIMIT = 300
 _TEXT_LIMIT = 1200
@@ -150,9 +152,11 @@ def _one_of(place: int, alert: Alert, what: What, base: str) -> str:
 
 
 def _chart(alert: Alert, base: str) -> str:
-    """Return where its first cause is drawn; empty: none was searched for, or it is over."""
+    """Return where its first cause is shown; empty: none was searched for, or it is over."""
     why = alert.labels.get(WHY, "") if alert.open else ""
-    return f"Why, with its chart: {base}{why}" if base and why else ""
+    if not base or not why:
+        return ""
+    return f"{'Why, with its chart' if why.startswith(CHARTS) else 'What shows why'}: {base}{why}"
 
 
 def _standing(alert: Alert, what: What) -> str:

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from services.alerting.evidence import cited
 from services.alerting.models import Alert
-from services.causes.grounds import Ground, Grounds, cited, listed, named, phrase
+from services.causes.grounds import Ground, Grounds, listed, named, phrase
 from services.causes.wording import address, moment
 from services.mirror.workflow_models import TaskRun, WorkflowRun
 from services.workflows.failure import Explanation
@@ -22,6 +23,11 @@ _LOST = frozenset({"lost", "airflow", "unknown"})
 _AWAY = re.compile(r"connect|refused|unreachable|timed out|timeout", re.IGNORECASE)
 _ENGINES = frozenset({"airflow", "mlflow", "controller"})
 """What tasks need while they run."""
+_OWNER = re.compile(
+    r"\b(?P<kind>run|task|replica):(?P<name>[\w.-]+)(?::[\w.-]+)? \((?P<of>[\w-]+)\)"
+)
+"""As telemetry names whose a process is, with the project."""
+_KINDS = {"run": "run", "task": "task", "replica": "deployment"}
 _CHANGES, _TASKS = 3, 3
 
 
@@ -93,7 +99,10 @@ def _task(run: WorkflowRun, failed: Sequence[Failed]) -> Ground:
     lines = [cited(f"The task {first.task.label} failed{tries}: {phrase(why.cause)}.", page)]
     if why.marked is not None:
         lines.append(cited(f"Its log: {phrase(why.lines[why.marked])}", page))
-    lines += [cited(f"{one.label}: {one.said}", page) for one in why.facts if one.telling]
+    lines += [
+        cited(f"{one.label}: {_named(one.said, run.project)}", page)
+        for one in why.facts if one.telling
+    ]  # fmt: skip
     others = [one.task.label for one in failed[1:]]
     if others:
         lines.append(cited(f"So did {listed(others, _TASKS)}", _page(run)))
@@ -101,8 +110,20 @@ def _task(run: WorkflowRun, failed: Sequence[Failed]) -> Ground:
     setting = f" In [tool.mlops]: `{why.setting}`." if why.setting else ""
     return Ground(
         "task", f"The task {first.task.label} failed: {phrase(why.cause)}", tuple(lines),
-        f"{why.next_step}{setting}{command}", page,
+        f"{_named(why.next_step, run.project)}{setting}{command}", page,
     )  # fmt: skip
+
+
+def _named(text: str, project: str) -> str:
+    """Return a sentence without work of other projects: who reads it may not see them."""
+
+    def called(found: re.Match[str]) -> str:
+        if found["of"] != project:
+            return "work of another project"
+        name = found["name"][:8] if found["kind"] == "run" else found["name"]
+        return f"the {_KINDS[found['kind']]} {name} of {project}"
+
+    return _OWNER.sub(called, text)
 
 
 def _changed(run: WorkflowRun, first: Failed | None, row: Streak) -> Iterator[Ground]:

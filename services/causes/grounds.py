@@ -69,11 +69,6 @@ class Grounds:
         )
 
 
-def cited(said: str, link: str) -> str:
-    """Return a piece of evidence with the page that shows it."""
-    return f"{said} ({link})"
-
-
 def phrase(text: str, limit: int = 240) -> str:
     """Return a text as one line without its full stop, cut where it is long."""
     line = " ".join(text.split())

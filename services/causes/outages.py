@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from services.alerting.evidence import cited
 from services.alerting.models import Alert
-from services.causes.grounds import Ground, Grounds, cited, named, phrase
+from services.causes.grounds import Ground, Grounds, named, phrase
 from services.causes.surroundings import said_of
 from services.causes.wording import address
 from services.serving.models import EventKind

@@ -285,6 +285,12 @@ def test_what_has_no_cause_says_so():
     assert "Likely cause: none found yet." in words.body(draft, "", 10).splitlines()
 
 
+def test_a_cause_without_a_chart_leads_to_what_shows_it():
+    page = "/workflows?dag=a&run=b"
+    (draft,) = drafts([alert(event(said="Run b failed.", labels={"why": page}))])
+    assert f"What shows why: http://here{page}" in words.body(draft, "http://here", 10).splitlines()
+
+
 def test_of_several_alerts_each_says_what_where_since_when_why_and_what_to_do():
     why = {"why": "/monitoring?cause=version"}
     first = alert(

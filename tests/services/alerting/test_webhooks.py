@@ -52,7 +52,8 @@ def message(journal: Journal, ops: Channel) -> Message:
     said = event(
         "drift/lora/m/data", severity="critical", cause="Other users.", suggestion="Retrain.",
         link="/monitoring?deployment=lora.m", title="m drifted", said="3 of 9 drifted.",
-        evidence=("a moved.",), labels={"why": "/monitoring?cause=clients"},
+        evidence=("a moved.", "MLflow was down. (/alerts?alert=3)", "b (/no page)"),
+        labels={"why": "/monitoring?cause=clients"},
     )  # fmt: skip
     deciding.decide(journal, [said], NOW, AT_ONCE)
     (alert,) = store.alerts(journal)
@@ -83,7 +84,10 @@ def test_a_body_has_the_documented_shape(
             {
                 "id": alert.id, "key": "drift/lora/m/data", "state": "firing",
                 "severity": "critical", "project": "lora", "since": "2027-01-15T08:00:00Z",
-                "title": "m drifted", "said": "3 of 9 drifted.", "evidence": ["a moved."],
+                "title": "m drifted", "said": "3 of 9 drifted.", "evidence": [
+                    "a moved.",
+                    "MLflow was down. (https://mlops.example.org/alerts?alert=3)", "b (/no page)",
+                ],
                 "cause": "Other users.", "suggestion": "Retrain.",
                 "link": "https://mlops.example.org/monitoring?deployment=lora.m",
                 "why": "https://mlops.example.org/monitoring?cause=clients",

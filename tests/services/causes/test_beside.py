@@ -11,6 +11,7 @@ from services.actions.journal import Journal
 from services.alerting import deciding
 from services.alerting.models import Event, Policy
 from services.causes.beside import Sources, of_outage, of_workflow
+from services.controller import __main__
 from services.engines.silicon.machine import own_id
 from services.errors import NotFoundError
 from services.home import Home
@@ -88,3 +89,22 @@ def test_what_its_history_tells_explains_an_outage_of_an_older_day(sources: Sour
     (first,) = of_outage(sources, "lora", "net", later).every
     assert first.title == "Its model servers ended and began anew: It ended with 137"
     assert of_outage(sources, "lora", "net", now + 5 * 86_400.0).every == ()
+
+
+def test_the_controller_finds_the_causes_of_both(sources: Sources):
+    workflows_seed.add(Settings().mirror_url)
+    now = time.time()
+    in_service.write(sources.home, {NAME: (Run(now - 600, now, "down"),)})
+    down(sources, "gateway", "Gateway is down", now - 700, now)
+    workflow = {"workflow": workflows_seed.TRAIN, "workflow_run": workflows_seed.FAILED}
+    events = (
+        Event("workflow/a", now, "firing", labels=workflow),
+        Event(f"availability/{NAME}", now, "firing", labels={"endpoint": NAME}),
+    )
+    found = __main__._causes(sources.home, sources.journal, sources.mirror)
+    found._patience_s = 60.0
+    first, second = found.explained(events)
+    found.close()
+    assert first.cause.startswith("The task train failed: ")
+    assert first.labels["why"].startswith("/workflows?dag=")
+    assert second.cause.startswith("Gateway was down (100 % of the time out of service).")

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from services.alerting.evidence import cited
 from services.alerting.models import Alert
 from services.causes.failures import Failed, Streak, grounds, streak
 from services.causes.grounds import Grounds
 from services.mirror.workflow_models import WorkflowRun
 from services.workflows.failure import explain
+from services.workflows.failure_parts import Fact
 from tests.services.alerting.things import alert
 from tests.services.workflows.test_failure import BEFORE, FAILED, task
 
@@ -64,6 +66,21 @@ def test_the_first_that_failed_comes_first_whatever_the_order():
         (first, *_) = told(*given).every
         assert first.title.startswith("The task train failed")
         assert "So did gate (/workflows?dag=lora.train&run=three)" in first.evidence
+
+
+def test_work_of_another_project_is_not_named():
+    one = failed()
+    said = "run:abcdef0123 (clip), replica:lora.net:2 (lora) and run:0123456789 (lora) used the GPU"
+    facts = (Fact("Slowed down by", said, telling=True), Fact("Machine", "a"))
+    hidden = replace(one, why=replace(one.why, facts=facts, next_step=f"Wait: {said}."))
+    (first, *_) = told(hidden).every
+    named = (
+        "work of another project, the deployment lora.net of lora and the run 01234567 of lora "
+        "used the GPU"
+    )
+    assert cited(f"Slowed down by: {named}", first.link) in first.evidence
+    assert first.suggestion.startswith(f"Wait: {named}.")
+    assert not any("Machine" in line for line in first.evidence)
 
 
 def test_what_changed_since_its_last_success_is_told_beside_it():
