@@ -31,7 +31,8 @@ def events(now: float) -> list[Event]:
             f"newer data: `mlops run {LORA}`.",
             link=f"/monitoring?deployment={LORA}.{LORA}&verdict=v1",
             labels={"project": LORA, "model": LORA, "version": "2"},
-            evidence=("age: effect 0.62, from 0.1 on it counts; 4,000 rows.", "income: effect 0.3"),
+            evidence=("age: effect 0.62, from 0.1 on it counts; 4,000 rows.", "income: effect 0.3",
+                      "MLflow was down then. (/alerts?alert=1)", "Not ours. (/nowhere?a=1)"),
         ),
         Event(
             ENGINE, now - 20 * _MIN, "firing", "critical", title="Ray Serve is down",

@@ -9,11 +9,12 @@ from dashboard.alerts import access, acting, drawing, links, looks, story
 from dashboard.alerts.access import Story
 from dashboard.alerts.acting import Reasons
 from dashboard.alerts.row import coded
-from dashboard.charts.theme import colours
+from dashboard.charts.theme import Colours, colours
 from dashboard.components import ages
 from dashboard.components.live import live
 from dashboard.numbers import age, counted, duration
 from dashboard.text import plain
+from services.alerting.evidence import parts
 from services.alerting.models import WHY, Alert
 
 LIVE_S = 3.0
@@ -99,13 +100,23 @@ def _what(alert: Alert) -> None:
         lines.append(("How it ended", alert.resolution or "It is well again."))
     if alert.unknown_because:
         lines.append(("Now", f"Nobody can tell: {alert.unknown_because}"))
-    lines.append(("Likely cause", alert.cause or "No rule knows one."))
+    lines.append(("Likely cause", alert.cause or "None found yet."))
     if alert.open:
         lines.append(("What to do", alert.suggestion))
-    lines += [("Evidence" if not place else "", one) for place, one in enumerate(alert.evidence)]
     hues = colours()
     drawn = [(label, coded(text, hues)) for label, text in lines if text]
+    drawn += [
+        ("" if place else "Evidence", _shown(alert, one, hues))
+        for place, one in enumerate(filter(None, alert.evidence))
+    ]
     st.html(drawing.pairs(drawn, hues, inner=True))
+
+
+def _shown(alert: Alert, text: str, hues: Colours) -> str:
+    """Return a piece of evidence with a link to the page that shows it."""
+    said, link = parts(text)
+    way = links.cited(alert, link) if link else None
+    return coded(said if way else text, hues) + (f" {drawing.to(way, hues)}" if way else "")
 
 
 def _standing(found: Story) -> None:

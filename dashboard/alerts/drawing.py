@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from dashboard.alerts import address, looks
+from dashboard.alerts.links import Way
 from dashboard.charts.theme import Colours
 from dashboard.text import markup
 from services.alerting.models import Alert
@@ -33,4 +34,12 @@ def linked(alert: Alert, hues: Colours) -> str:
         f"{markup(alert.title or alert.key, 160)}</a> "
         f'<span style="color:{hues.muted};font-size:12.5px">'
         f"{markup(alert.project or 'platform', 60)}</span>"
+    )
+
+
+def to(way: Way, hues: Colours) -> str:
+    """Return a link to a page, by its label."""
+    return (
+        f'<a href="{markup(way.address)}" style="color:{hues.accent};white-space:nowrap">'
+        f"{markup(way.label, 60)}</a>"
     )

@@ -44,9 +44,17 @@ def way(alert: Alert, *, admin: bool) -> Way | None:
 
 
 def why(alert: Alert) -> Way | None:
-    """Return the page of its causes, at the first one's chart; None where none was searched for."""
+    """Return the page of its first cause, or of what was looked at; None: none was searched for."""
     found = _ours(alert, alert.labels.get(WHY, ""), admin=False)
     return None if found is None else replace(found, label=words.why_label(alert))
+
+
+def cited(alert: Alert, link: str) -> Way | None:
+    """Return the page that a piece of its evidence names, None where there is none."""
+    found = _ours(alert, link, admin=False)
+    if found is None or "alert" not in found.params:
+        return found
+    return replace(found, label="The alert")
 
 
 def _ours(alert: Alert, link: str, *, admin: bool) -> Way | None:

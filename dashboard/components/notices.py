@@ -10,6 +10,7 @@ from dashboard import state
 from dashboard.components import dialogs
 from dashboard.numbers import age
 from dashboard.text import plain
+from services.engines.names import title as engine_title
 from services.errors import FilterError, MlopsError
 from services.home import Home
 from services.mirror.models import Freshness
@@ -115,7 +116,7 @@ def _lost(names: tuple[str, ...]) -> list[Freshness]:
 
 def _unheard(name: str) -> Freshness:
     hint = "`mlops status` tells how far it is; `mlops up` starts it."
-    return Freshness(name, name.capitalize(), "never", None, None, "", hint)
+    return Freshness(name, engine_title(name), "never", None, None, "", hint)
 
 
 def _told(engine: Freshness) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from dashboard import machines, navigation, state
+from services.engines.names import title as engine_title
 from services.engines.silicon.models import ProcessUse
 from services.errors import MlopsError, NotFoundError
 from services.mirror.filters import quote
@@ -178,6 +179,8 @@ def _told(owner: str) -> str:
     kind, _, name = owner.partition(":")
     if kind == _RUN:
         return f"run {run_name(name)}"
+    if kind == "engine":
+        return f"engine {engine_title(name)}"
     return name if kind == "other" else f"{kind} {name}"
 
 

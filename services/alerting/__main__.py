@@ -16,7 +16,7 @@ import resource
 import sys
 from typing import Any
 
-from services.alerting import addresses
+from services.alerting import addresses, words
 from services.alerting.delivery import TIMEOUT_S, WEBHOOK, told
 
 _MEMORY_BYTES = 2 << 30
@@ -24,6 +24,8 @@ _KINDS = {"info": "info", "warning": "warning", "critical": "failure", "resolved
 _FORBIDDEN = frozenset({"syslog", "deltachat", "deltachats"})
 """Services that write on this machine."""
 _MAIL = frozenset({"mailto", "mailtos"})
+_BETWEEN = 4
+"""Characters that Apprise puts between title and text, at most."""
 _ANSWERED = "Socket Exception: "
 """Before what a server answered, among what Apprise says for its developers alone."""
 
@@ -81,7 +83,7 @@ def answer(asked: dict[str, Any], refused: list[str]) -> dict[str, object]:
         everyone = apprise.Apprise(to, asset=to.asset)
         # As text: what people named their runs is no markup of a service.
         done = everyone.notify(
-            body=asked["body"], title=asked["title"], notify_type=kind, body_format="text"
+            body=_fitted(asked, to), title=asked["title"], notify_type=kind, body_format="text"
         )
         if refused:
             return _answer(refused[0], blocked=True)
@@ -93,6 +95,17 @@ def answer(asked: dict[str, Any], refused: list[str]) -> dict[str, object]:
             sends_on = re.search(r"error=3\d\d", why)
             return _answer(f"{why}: it redirects, which is not followed" if sends_on else why)
     return _done(service)
+
+
+def _fitted(asked: dict[str, Any], to: Any) -> str:  # noqa: ANN401 - Apprise's own
+    """Return the text as the service takes it: one refuses what is too long, another cuts its end.
+
+    An address may say itself what is to become of it (``?overflow=split``).
+    """
+    if to.overflow_mode != "upstream" or to.body_maxlen <= 0:
+        return str(asked["body"])
+    title = len(asked["title"]) + _BETWEEN if to.title_maxlen <= 0 else 0
+    return words.fitted(asked["body"], to.body_maxlen - title)
 
 
 def _post(asked: dict[str, Any], refused: list[str]) -> dict[str, object]:

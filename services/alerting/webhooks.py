@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 
 from services.actions.journal import Journal
 from services.alerting import asking, channels
-from services.alerting.models import Alert, Channel, Message, Post
+from services.alerting.evidence import placed
+from services.alerting.models import WHY, Alert, Channel, Message, Post
 from services.home import Home
 
 _VERSION = 1
 _LISTED = 1000
-"""Alerts that one body tells of: about half a megabyte."""
+"""Alerts that one body tells of: a megabyte or two."""
+_EVIDENCE = 5
+"""Pieces of it, the first ones."""
 
 
 def posted(
@@ -81,9 +84,14 @@ def _told(alert: Alert, base: str) -> dict[str, object]:
         "state": alert.state,
         "severity": alert.severity,
         "project": alert.project,
+        "title": alert.title,
+        "said": alert.said if alert.open else alert.resolution,
         "since": since.replace("+00:00", "Z"),
         "cause": alert.cause,
         "suggestion": alert.suggestion,
         "link": f"{base}{alert.link}" if alert.link else "",
+        "evidence": [placed(one, base) for one in alert.evidence[:_EVIDENCE]],
+        "why": f"{base}{why}" if (why := alert.labels.get(WHY)) else "",
+        "story": f"{base}/alerts?alert={alert.id}",
         "thread": alert.thread,
     }

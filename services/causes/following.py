@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Literal
 from urllib.parse import urlencode
 
 from services.alerting.models import CAUSE, NO_CAUSE, WHY, Event
+from services.causes.grounds import AFTER_S, Grounds
 from services.causes.models import Explanation, Symptom
 from services.errors import MlopsError
 from services.telemetry.figures import percent
@@ -25,28 +27,30 @@ PATIENCE_S = 0.3
 AGAIN_S = 600.0
 """What lasts is explained anew so often: more requests tell more."""
 RETRY_S = 60.0
-_AFTER_S = 0.001
 _LINES = 3
-_SYMPTOMS: Mapping[str, Symptom] = MappingProxyType({
+Topic = Symptom | Literal["outage", "workflow"]
+_SYMPTOMS: Mapping[str, Topic] = MappingProxyType({
     "errors": "errors", "latency": "slow", "load": "slow", "accuracy": "accuracy",
+    "availability": "outage",
 })  # fmt: skip
-_FAMILIES: Mapping[str, Symptom] = MappingProxyType({
+_FAMILIES: Mapping[str, Topic] = MappingProxyType({
     "data": "data", "prediction": "prediction", "quality": "quality", "accuracy": "accuracy",
 })  # fmt: skip
 
-Asked = tuple[str, str, Symptom]
-"""Project, model, what got worse."""
-Search = Callable[[Asked], Explanation]
+Asked = tuple[str, str, Topic]
+"""Project, model, what got worse; of a failed workflow its id and that of its run."""
+Found = Explanation | Grounds
+Search = Callable[[Asked], Found]
 
 
 @dataclass(slots=True)
 class _Known:
     """What is known of one question. Times are of the monotonic clock."""
 
-    explanation: Explanation | None = None
+    explanation: Found | None = None
     due_at: float = 0.0
     changes: int = 0
-    running: "Future[Explanation] | None" = None
+    running: "Future[Found] | None" = None
 
 
 class Follower:
@@ -84,7 +88,7 @@ class Follower:
                 del self._known[gone]
         return tuple(self._with_cause(event, asked.get(event.key)) for event in every)
 
-    def _begin(self, one: Asked) -> "Future[Explanation] | None":
+    def _begin(self, one: Asked) -> "Future[Found] | None":
         known = self._known.setdefault(one, _Known())
         if known.running is not None or time.monotonic() < known.due_at:
             return None
@@ -99,7 +103,7 @@ class Follower:
                 future, known.running = known.running, None
                 self._keep(one, known, future)
 
-    def _keep(self, one: Asked, known: _Known, future: "Future[Explanation]") -> None:
+    def _keep(self, one: Asked, known: _Known, future: "Future[Found]") -> None:
         name = f"{one[0]}.{one[1]}"
         known.due_at = time.monotonic() + RETRY_S
         try:
@@ -125,7 +129,10 @@ class Follower:
 
 
 def asked_of(event: Event) -> Asked | None:
-    """Return what is to be searched for an event; None: no deployment got worse by it."""
+    """Return what is to be searched for an event; None: nothing that is known explains it."""
+    if event.state == "firing" and event.kind == "workflow":
+        named = (event.labels.get("workflow", ""), event.labels.get("workflow_run", ""))
+        return (*named, "workflow") if all(named) else None
     project, dot, model = event.labels.get("endpoint", "").partition(".")
     if event.state != "firing" or not dot:
         return None
@@ -136,12 +143,14 @@ def asked_of(event: Event) -> Asked | None:
     return None if symptom is None else (project, model, symptom)
 
 
-def with_cause(event: Event, found: Explanation, changes: int = 1) -> Event:
+def with_cause(event: Event, found: Found, changes: int = 1) -> Event:
     """Return an event with the causes of what it is about; without causes it says that plainly.
 
     It is a moment later than the event, and later still when the first cause becomes another one:
     of evidence of one moment the first counts.
     """
+    if isinstance(found, Grounds):
+        return found.given_to(event, changes)
     first = found.first
     if first is None:
         return _without(event, found, changes)
@@ -152,7 +161,7 @@ def with_cause(event: Event, found: Explanation, changes: int = 1) -> Event:
     others = [one for one in event.evidence if not one.startswith(told)]
     return replace(
         event,
-        at=event.at + changes * _AFTER_S,
+        at=event.at + changes * AFTER_S,
         cause=f"{first.title} ({about}{percent(first.weight)} of the change).{also}",
         suggestion=first.suggestion,
         labels={**event.labels, CAUSE: first.kind, WHY: first.link},
@@ -167,11 +176,11 @@ def _without(event: Event, found: Explanation, changes: int) -> Event:
     guessed = {"evidence": (*event.evidence, f"Causes: {said}")} if event.cause else {"cause": said}
     return replace(
         event,
-        at=event.at + changes * _AFTER_S,
+        at=event.at + changes * AFTER_S,
         labels={**event.labels, CAUSE: NO_CAUSE, WHY: f"/monitoring?{urlencode(of)}"},
         **guessed,
     )
 
 
-def _first(found: Explanation) -> tuple[str, str]:
+def _first(found: Found) -> tuple[str, str]:
     return (found.first.kind, found.first.title) if found.first else ("", "")

@@ -21,6 +21,7 @@ from services.causes.factor import (
     told,
 )
 from services.causes.wording import address, average, hardware, spread, when
+from services.engines.names import title as engine_title
 from services.telemetry.figures import percent
 from services.telemetry.state_checks import CLOCK_FALL, PRESSURE, SWAP_BYTES_S, THROTTLED
 
@@ -207,8 +208,10 @@ def _owner(case: Case, one: Other | Holder) -> str:
         return f"The run {name[:8]}{of}"
     if kind == "replica":
         return f"The deployment {name.rpartition(':')[0]}"
-    if kind in ("task", "engine"):
-        return f"The {kind} {name}{of}"
+    if kind == "engine":
+        return f"The engine {engine_title(name)}"
+    if kind == "task":
+        return f"The task {name}{of}"
     return "Somebody's own programs"
 
 

@@ -70,7 +70,9 @@ def show(*, alert_id: int, as_json: bool) -> None:
         }  # fmt: skip
         print_json(document)
         return
-    _told(found)
+    by = found.inhibited_by
+    above = store.alerts(journal, key=by, limit=1) if by is not None else ()
+    _told(found, next((one.title for one in above), by or ""))
     _led_to(led_to)
     rows = [[moment(at(one.at)), one.what, one.actor, one.said] for one in happened]
     print_table(["when", "what", "who", "said"], rows, "Nothing happened to it yet.")
@@ -79,16 +81,18 @@ def show(*, alert_id: int, as_json: bool) -> None:
         say(f"Message {one.id} to {one.channel} is {one.state}{why}.")
 
 
-def _told(alert: "Alert") -> None:
+def _told(alert: "Alert", explained: str) -> None:
+    from services.alerting.words import cause
+
     where = alert.project or "the whole platform"
     say(f"{alert.title or alert.key} ({alert.severity}, {alert.state})")
     for line in (
         alert.said,
         f"Where: {where}. Since {moment(at(alert.since))}, seen {alert.count:,} times.",
-        f"Likely cause: {alert.cause}" if alert.cause else "",
+        f"Likely cause: {cause(alert)}" if alert.open or alert.cause else "",
         f"What to do: {alert.suggestion}" if alert.suggestion and alert.open else "",
         f"Not known now: {alert.unknown_because}" if alert.unknown_because else "",
-        f"Explained by {alert.inhibited_by}." if alert.inhibited_by else "",
+        f"Explained by: {explained}" if explained else "",
         f"Kept quiet by silence {alert.silence}." if alert.silence else "",
         _looked_after(alert),
         f"Ended {moment(at(alert.resolved_at))}: {alert.resolution}" if alert.resolved_at else "",

@@ -22,8 +22,8 @@ from services.actions.executor import Executor
 from services.actions.history import AliasEvent
 from services.actions.journal import Journal
 from services.alerting.sending import Sender
-from services.causes import Explanation, explain
-from services.causes.following import Asked, Follower
+from services.causes import explain
+from services.causes.following import Asked, Follower, Found
 from services.controller import (
     airflow,
     alerts,
@@ -238,12 +238,18 @@ def _causes(home: Home, journal: Journal, mirror: Mirror) -> Follower:
     def verdicts() -> VerdictStore:
         return VerdictStore(home)
 
-    def search(asked: Asked) -> Explanation:
-        from services.causes import gathering  # loads what reads the prediction log
+    def search(asked: Asked) -> Found:
+        from services.causes import beside, gathering  # loads what reads the prediction log
 
-        telemetry = Telemetry(home.telemetry)
+        telemetry, now = Telemetry(home.telemetry), time.time()
+        first, second, topic = asked
+        others = beside.Sources(home, journal, mirror, telemetry)
+        if topic == "workflow":
+            return beside.of_workflow(others, first, second, now)
+        if topic == "outage":
+            return beside.of_outage(others, first, second, now)
         sources = gathering.Sources(home, journal, mirror, telemetry, verdicts())
-        return explain(gathering.case(sources, *asked, time.time()))
+        return explain(gathering.case(sources, first, second, topic, now))
 
     return Follower(search)
 

@@ -8,20 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from services.engines.names import title as engine_title
 from services.errors import PlatformError
 from services.home import Home
 from services.platform import control, processes, room
 from services.platform import state as states
-from services.platform.engines import BUILDERS, EVIDENTLY, PARTS, SERVING, WORKER
+from services.platform.engines import BUILDERS, EVIDENTLY, SERVING, WORKER
 from services.platform.parts import folded, parts_of
 from services.platform.state import EngineState, PlatformState
 
 State = Literal["live", "stale", "down", "never"]
 
 STALE_AFTER_S = 20.0
-_TITLES = {"mlflow": "MLflow", WORKER: "Airflow worker"} | {
-    name: part.title for name, part in PARTS.items()
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ def _engine(engine: EngineState, *, kept: bool, full: bool, now: float) -> Engin
     members = engine.members or ((leader,) if leader else ())
     return EngineStatus(
         name=engine.name,
-        title=engine.title or _TITLES.get(engine.name, engine.name.capitalize()),
+        title=engine.title or engine_title(engine.name),
         state=state,
         since=datetime.fromtimestamp(since, UTC) if since is not None else None,
         age_s=None if age_s is None else round(age_s, 1),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from services.engines.names import title as engine_title
 from services.engines.silicon.models import ProcessUse
 from services.engines.silicon.uses import SCAN_EVERY
 from services.telemetry.figures import share
@@ -101,5 +102,5 @@ def called(use: ProcessUse) -> str:
     """Return whose a process is, as people read it."""
     kind, _, name = use.owner.partition(":")
     if kind == "engine" and name:
-        return f"the engine {name}"
+        return f"the engine {engine_title(name)}"
     return f"{use.owner} ({use.project})" if use.project else use.owner or use.name

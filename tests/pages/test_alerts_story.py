@@ -1,5 +1,6 @@
 """One alert: its story, what explains it and where it leads."""
 
+import re
 import time
 from dataclasses import replace
 
@@ -42,6 +43,11 @@ def test_the_detail_says_what_explains_it_and_what_keeps_it_quiet(scene: Scene, 
     assert "The disk is being grown" in said(app)
     app = open_page("alerts", mirror="empty", alert=str(found[DRIFT].id))
     assert "age: effect 0.62, from 0.1 on it counts" in said(app)
+    evidence_of = said(app)
+    assert "MLflow was down then." in evidence_of
+    assert "(/alerts?alert=1)" not in evidence_of
+    assert re.search(r'<a href="[^"]*alerts\?[^"]*alert=1[^"]*"[^>]*>The alert</a>', evidence_of)
+    assert "Not ours. (/nowhere?a=1)" in evidence_of, "a page that is not there is no link"
     app = open_page("alerts", mirror="empty", alert=str(found[OVER].id))
     assert "Run baseline-2 finished." in said(app)
     assert not [one for one in app.button if str(one.key).startswith("alert-")]

@@ -141,7 +141,7 @@ def test_processes_link_to_their_runs(sampled: Home, open_page: Open):
     assert rows.loc["run baseline-0", "run"] == f"/run?run={seed.run_id(1, 0)}"
     assert rows.loc["run baseline-0", "processes"] == "2"
     assert rows.loc["run baseline-0", "cpu"] == "1.80 cores"
-    assert rows.loc["engine mlflow", "gpu"] == "unavailable"
+    assert rows.loc["engine MLflow", "gpu"] == "unavailable"
     assert rows.loc["WindowServer", "run"] == ""
 
 

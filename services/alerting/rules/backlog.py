@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from services.alerting.models import Event
+from services.engines.names import title as engine_title
 
 KIND = "predictions"
 LATE_S = 900.0
@@ -29,7 +30,8 @@ def events(waiting: Sequence[float], now: float) -> tuple[Event, ...]:
             title="Predictions are not put into Parquet",
             said=f"{len(late)} segments of predictions wait for {(now - min(late)) / 60:.0f} min. "
             "Nothing is lost; questions about predictions take longer and longer.",
-            cause="The process predictions is away, or meets a file that it cannot read or write.",
+            cause=f"The engine {engine_title(KIND)} is away, or meets a file that it cannot read "
+            "or write.",
             suggestion="`mlops logs predictions` says why; `mlops restart predictions`.",
             link="/deployments",
             labels={"engine": "predictions"},

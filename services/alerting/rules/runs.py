@@ -163,6 +163,6 @@ def _workflow_event(key: str, run: WorkflowRunSeen, now: float) -> Event:
         said=f"Run {run.run_id} of {run.dag_id} failed.",
         suggestion=f"`mlops workflows logs {run.run_id}` says why; `mlops workflows retry "
         f"{run.run_id}` tries the failed tasks again.",
-        link=f"/workflows?dag={quote(run.dag_id)}",
+        link=f"/workflows?dag={quote(run.dag_id)}&run={quote(run.run_id)}",
         labels={"engine": "airflow", "workflow": run.dag_id, "workflow_run": run.run_id},
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.alerting import addresses, delivery
+from services.alerting import __main__, addresses, delivery
 from services.alerting.models import Message
 from services.errors import EngineRefusedError, EngineUnreachableError, InputError
 from tests.live import ROOT
@@ -31,6 +31,26 @@ def test_a_webhook_gets_title_text_and_severity(hooks: Hooks):
     assert (body["title"], body["message"], body["type"]) == (
         "A disk is full", "Free some.", "failure",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("address", "most"),
+    [
+        ("discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js", 2000),
+        ("tgram://123456789:abcdefg_hijklmnop/12315544/", 4096 - len("Title") - 4),
+        ("discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js?overflow=split", 9007),
+        ("json://localhost/take", 9007),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_text_is_as_long_as_the_service_takes(address: str, most: int):
+    import apprise
+
+    asked = {"title": "Title", "body": "\n\n".join([*["x" * 898] * 10, "A link"])}
+    assert len(asked["body"]) == 9006
+    got = __main__._fitted(asked, apprise.Apprise.instantiate(address))
+    assert most - 900 - 70 < len(got) <= most
+    assert got.endswith("A link")
 
 
 def test_one_at_a_private_address_is_blocked_unless_it_is_allowed(hooks: Hooks):

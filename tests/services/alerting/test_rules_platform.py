@@ -153,4 +153,6 @@ def test_a_workflow_is_as_its_newest_run(state: str, said: str):
 def test_predictions_that_wait_fire():
     assert backlog.events([], NOW)[0].state == "ok"
     assert backlog.events([NOW - backlog.LATE_S], NOW)[0].state == "ok"
-    assert backlog.events([NOW - backlog.LATE_S - 1], NOW)[0].state == "firing"
+    (late,) = backlog.events([NOW - backlog.LATE_S - 1], NOW)
+    assert late.state == "firing"
+    assert late.cause.startswith("The engine Predictions is away, or ")

@@ -285,14 +285,77 @@ def test_a_message_leads_to_what_was_searched(cause: str, label: str):
     assert words.why_label(one) == label
 
 
+def test_what_has_no_cause_says_so():
+    (draft,) = drafts([alert(event(said="Run a failed."))])
+    assert "Likely cause: none found yet." in words.body(draft, "", 10).splitlines()
+
+
+def test_a_cause_without_a_chart_leads_to_what_shows_it():
+    page = "/workflows?dag=a&run=b"
+    (draft,) = drafts([alert(event(said="Run b failed.", labels={"why": page}))])
+    assert f"What shows why: http://here{page}" in words.body(draft, "http://here", 10).splitlines()
+
+
+def test_of_several_alerts_each_says_what_where_since_when_why_and_what_to_do():
+    why = {"why": "/monitoring?cause=version"}
+    first = alert(
+        key="drift/lora/a", severity="critical", title="The inputs of a drifted",
+        said="4 of 20 drifted.", cause="Version 3 answers.", suggestion="Go back.",
+        link="/monitoring?deployment=lora.a", labels=why,
+    )  # fmt: skip
+    second = replace(alert(key="drift/lora/b", said="2 of 20 drifted.", at=NOW + 60), id=8)
+    over = replace(alert(event("drift/lora/c"), ok("drift/lora/c")), id=9)
+    draft = Draft("ops", "digest", False, "digest", (first, second, over))
+    assert words.body(draft, "http://here", 10).split("\n\n") == [
+        "1. Critical: The inputs of a drifted [lora], since 2027-01-15 08:00 UTC\n"
+        "4 of 20 drifted.\n"
+        "Likely cause: Version 3 answers.\n"
+        "What to do: Go back.\n"
+        "http://here/monitoring?deployment=lora.a\n"
+        "Why, with its chart: http://here/monitoring?cause=version",
+        "2. Warning: drift/lora/b is not well [lora], since 2027-01-15 08:01 UTC\n"
+        "2 of 20 drifted.\n"
+        "Likely cause: none found yet.\n"
+        "http://here/alerts?alert=8",
+        "3. Resolved: drift/lora/c is not well [lora]\n"
+        "It is well. It lasted from 2027-01-15 08:00 UTC to 2027-01-15 08:01 UTC.\n"
+        "http://here/alerts?alert=9",
+        "All of them: http://here/alerts",
+    ]
+
+
 def test_many_alerts_are_told_by_the_worst_and_their_number():
     alerts = [alert(key=f"run/lora/{n}") for n in range(10_000)]
     (draft,) = drafts(alerts)
     assert words.title(draft).startswith("10,000 alerts [lora]: 10,000 warning; first run/lora/0")
-    lines = words.body(draft, "", 10).splitlines()
-    assert len(lines) == 12
-    assert lines[10] == "… and 9,990 more: 9,990 × run of lora."
-    assert lines[11] == "`mlops alerts list` lists them."
+    *told, end = words.body(draft, "", 10).split("\n\n")
+    assert len(told) == 10
+    assert end.splitlines() == [
+        "… and 9,990 more: 9,990 × run of lora.",
+        "`mlops alerts list` lists them.",
+    ]
+
+
+def test_a_long_message_is_cut_between_alerts_and_keeps_its_link():
+    alerts = [alert(key=f"run/lora/{n}", said="x" * 280) for n in range(8)]
+    text = words.body(drafts(alerts)[0], "http://here", 10)
+    short = words.fitted(text, 2000)
+    assert len(short) <= 2000
+    *told, left, end = short.split("\n\n")
+    assert told == text.split("\n\n")[: len(told)]
+    assert left == f"… and {8 - len(told)} more, for which this service has no room."
+    assert end == "All of them: http://here/alerts"
+    assert words.fitted(text, len(text)) == text
+
+
+@pytest.mark.parametrize("limit", [*range(0, 400, 7), 1024, 2000])
+def test_one_alert_is_cut_between_lines(limit: int):
+    text = words.body(drafts([alert(event(said="s" * 200, cause="c" * 900))])[0], "http://here", 10)
+    short = words.fitted(text, limit)
+    assert len(short) <= max(1, limit)
+    if 400 <= limit < len(text):
+        assert short.splitlines()[0] == "s" * 200
+        assert short.splitlines()[-1] == text.splitlines()[-1]
 
 
 def test_an_end_is_told_with_its_evidence():
@@ -310,3 +373,5 @@ def test_no_line_is_longer_than_people_read():
     (draft,) = drafts([long])
     assert len(words.title(draft)) <= 160
     assert max(len(line) for line in words.body(draft, "", 10).splitlines()) <= 1200
+    (many,) = drafts([long, replace(long, key="run/lora/b")])
+    assert max(len(line) for line in words.body(many, "", 10).splitlines()) <= 300

@@ -51,7 +51,9 @@ def message(journal: Journal, ops: Channel) -> Message:
     """One about an alert that is in the journal."""
     said = event(
         "drift/lora/m/data", severity="critical", cause="Other users.", suggestion="Retrain.",
-        link="/monitoring?deployment=lora.m",
+        link="/monitoring?deployment=lora.m", title="m drifted", said="3 of 9 drifted.",
+        evidence=("a moved.", "MLflow was down. (/alerts?alert=3)", "b (/no page)"),
+        labels={"why": "/monitoring?cause=clients"},
     )  # fmt: skip
     deciding.decide(journal, [said], NOW, AT_ONCE)
     (alert,) = store.alerts(journal)
@@ -82,8 +84,14 @@ def test_a_body_has_the_documented_shape(
             {
                 "id": alert.id, "key": "drift/lora/m/data", "state": "firing",
                 "severity": "critical", "project": "lora", "since": "2027-01-15T08:00:00Z",
+                "title": "m drifted", "said": "3 of 9 drifted.", "evidence": [
+                    "a moved.",
+                    "MLflow was down. (https://mlops.example.org/alerts?alert=3)", "b (/no page)",
+                ],
                 "cause": "Other users.", "suggestion": "Retrain.",
                 "link": "https://mlops.example.org/monitoring?deployment=lora.m",
+                "why": "https://mlops.example.org/monitoring?cause=clients",
+                "story": f"https://mlops.example.org/alerts?alert={alert.id}",
                 "thread": alert.thread,
             }
         ],

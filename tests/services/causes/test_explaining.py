@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from services.causes import explain
-from services.causes.case import Case, Side
+from services.causes.case import Case, Other, Side
 from services.causes.models import KINDS, Explanation
 from tests.services.causes.blamed import FIRST, INNOCENT
 
@@ -56,6 +56,14 @@ def shuffled(case: Case, seed: int) -> Case:
 
     return replace(case, then=mixed(case.then), now=mixed(case.now),
                    moved=tuple(reversed(case.moved)))  # fmt: skip
+
+
+def test_an_engine_is_called_as_everywhere():
+    case = replace(FIRST["contention"](), others=(Other("engine:mlflow", "", 0.0, 0.8),))
+    first = explain(case).first
+    assert first is not None
+    assert first.title == "The engine MLflow uses the same machine: 80 % of its CPU or GPU"
+    assert first.evidence[0].startswith("The engine MLflow had 0 % of the machine then, 80 % now.")
 
 
 @pytest.mark.parametrize("kind", FIRST)

@@ -11,6 +11,7 @@ from services.alerting.engine import Book
 from services.alerting.models import Event, Policy
 from services.causes import following
 from services.causes.following import Asked, Follower, asked_of, with_cause
+from services.causes.grounds import Ground, Grounds
 from services.causes.models import Cause, Explanation, Kind
 from services.errors import PlatformError
 
@@ -37,7 +38,7 @@ def explanation(*causes: Cause) -> Explanation:
         ("drift/lora/net/quality", "quality"), ("drift/lora/net/prediction", "prediction"),
         ("errors/lora.net", "errors"), ("latency/lora.net", "slow"), ("load/lora.net", "slow"),
         ("accuracy/lora.net", "accuracy"), ("endpoint/lora.net", None), ("disk/x", None),
-        ("drift/lora/net/other", None),
+        ("drift/lora/net/other", None), ("availability/lora.net", "outage"),
     ],
 )  # fmt: skip
 def test_what_is_searched_for_an_alert(key: str, asked: str | None):
@@ -49,6 +50,33 @@ def test_nothing_is_searched_for_what_is_over_or_about_no_deployment():
     assert asked_of(replace(event(), state="ok")) is None
     assert asked_of(event(labels={})) is None
     assert asked_of(event(labels={"endpoint": "lora"})) is None
+
+
+def test_of_a_failed_workflow_its_run_is_looked_into():
+    labels = {"workflow": "lora.train", "workflow_run": "one", "engine": "airflow"}
+    failed = event("workflow/lora.train", labels=labels)
+    assert asked_of(failed) == ("lora.train", "one", "workflow")
+    assert asked_of(replace(failed, state="unknown")) is None
+    assert asked_of(replace(failed, labels={})) is None
+
+
+def test_grounds_are_told_in_order_with_their_share_and_their_page():
+    page = "/alerts?alert=3"
+    first = Ground("engine", "Gateway is down", (f"It ended. ({page})",), "Restart it.", page, 0.5)
+    second = Ground(
+        "memory", "It was short of memory", ("Then. (/hardware)",), "Wait.", "/hardware"
+    )
+    beside = follower(lambda _one: Grounds((first, second)))
+    (made,) = beside.explained([event("availability/lora.net", evidence=("90 % in service.",))])
+    beside.close()
+    assert made.cause == (
+        "Gateway is down (50 % of the time out of service). Also: It was short of memory."
+    )
+    assert made.suggestion == "Restart it."
+    assert made.labels == {"endpoint": "lora.net", "cause": "engine", "why": page}
+    assert made.evidence == (f"It ended. ({page})", "Then. (/hardware)", "90 % in service.")
+    assert made.at > NOW, "of evidence of one moment the first counts"
+    assert with_cause(event(), Grounds()) == event()
 
 
 def test_a_cause_replaces_what_the_rule_guessed_and_keeps_its_evidence():

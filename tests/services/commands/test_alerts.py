@@ -86,6 +86,21 @@ def test_one_is_shown_with_what_became_of_it(typed: Typed, home: Home):
     journal.close()
 
 
+def test_what_explains_one_is_told_by_its_title(typed: Typed):
+    down = Event(
+        "engine/serving", time.time(), "firing", title="Serving is down",
+        explains=("engine:serving",), labels={"engine": "serving"},
+    )  # fmt: skip
+    fire(down, run_event(labels={"engine": "serving"}))
+    (number,) = (
+        row["id"] for row in json.loads(typed("list", "--json").output)
+        if row["key"] == "run/lora/sgd"
+    )  # fmt: skip
+    shown = typed("show", str(number)).output.splitlines()
+    assert "Explained by: Serving is down" in shown
+    assert "Likely cause: none found yet." in shown
+
+
 def test_one_is_acknowledged_and_silenced_and_the_silence_ended(typed: Typed):
     fire(run_event())
     number = str(json.loads(typed("list", "--json").output)[0]["id"])

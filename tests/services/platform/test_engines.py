@@ -1,5 +1,6 @@
 import pytest
 
+from services.engines import names
 from services.errors import PlatformError
 from services.platform import engines, secrets
 from services.platform.configuration import load_settings
@@ -19,6 +20,13 @@ def built(home):
 def test_every_engine_is_built_and_the_dashboard_comes_first(built):
     own = ["dashboard", "mlflow", "controller", "telemetry"]
     assert list(built) == [*own, "airflow", *engines.PARTS, *SERVING]
+
+
+def test_engines_are_called_the_same_everywhere(built):
+    told = {spec.name: spec.title for spec in built.values()}
+    assert told == {name: names.title(name) for name in built}
+    assert {name for name in engines.BUILDERS if name not in names.TITLES} == set()
+    assert names.title("own-engine") == "Own-engine"
 
 
 def test_mlflow_listens_on_loopback_behind_our_app_with_workspaces(home, built):

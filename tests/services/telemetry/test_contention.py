@@ -52,7 +52,7 @@ def test_on_the_crowded_machine_those_who_took_the_cores_are_named(meant_for_gpu
     said = [one.said for one in cause.evidence]
     assert said[1] == "All 2 cores were busy for over 99 % then: none was left over."
     assert "ffmpeg had 14 % of the CPU then (0.3 cores)." in said
-    assert "The engine mlflow had 6 % of the CPU then (0.1 cores)." in said
+    assert "The engine MLflow had 6 % of the CPU then (0.1 cores)." in said
     shares = [one.value for one in cause.evidence[2:]]
     assert sum(shares) == pytest.approx(cause.evidence[0].value, abs=0.02)
     assert not any("run:r1" in one for one in said)
@@ -62,7 +62,7 @@ def test_the_crowded_machine_as_a_whole_tells_the_run_among_the_others():
     (cause,) = why(replayed("crowded"), owner="").causes
     said = " ".join(one.said for one in cause.evidence)
     assert "run:r1 (cpu-compression) had 15 % of the CPU" in said
-    assert "The engine mlflow had 6 %" in said
+    assert "The engine MLflow had 6 %" in said
 
 
 @pytest.mark.parametrize("owner", [OWNER, ""])
@@ -89,10 +89,10 @@ def _crowd(moment: float) -> tuple[ProcessUse, ...]:
 def test_a_stranger_that_is_seldom_looked_at_counts_for_all_it_took():
     samples = recording(600, PSUTIL, _crowd, machine=LINUX)
     (cause,) = why_slow(samples, at(0), at(600), machine=LINUX, owner="run:aaaa").causes
-    assert cause.title.startswith("ffmpeg and the engine mlflow used the CPU at the same time")
+    assert cause.title.startswith("ffmpeg and the engine MLflow used the CPU at the same time")
     by_name = {one.said.partition(" had")[0]: one.value for one in cause.evidence[2:]}
     assert by_name["ffmpeg"] == pytest.approx(1.5 / 4, abs=0.01)
-    assert by_name["The engine mlflow"] == pytest.approx(0.5 / 4, abs=0.01)
+    assert by_name["The engine MLflow"] == pytest.approx(0.5 / 4, abs=0.01)
 
 
 def test_one_stranger_alone_on_the_machine_is_no_contention_between_looks():
