@@ -30,8 +30,8 @@ from services.controller.alerts import AlertWatch
 from services.controller.loops import Loop
 from services.home import Home
 from tests.services.alerting import drill, webhook
-from tests.services.alerting.test_pacing import Simulated
-from tests.services.alerting.test_pacing import storm as storm_of
+from tests.services.alerting.simulated import Simulated
+from tests.services.alerting.simulated import storm as storm_of
 from tests.services.alerting.things import NOW
 
 BOUND_S = 15.0

@@ -1,72 +1,19 @@
 """How many messages a channel gets, and when, whatever happens: on a clock of the test's own."""
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.alerting import pacing, telling
-from services.alerting.models import Alert, Message
-from tests.services.alerting.things import NOW, POLICY, alert, channel
+from services.alerting import pacing
+from services.alerting.models import Alert
+from tests.services.alerting.simulated import MODEL, TICK_S, Simulated, storm
+from tests.services.alerting.things import NOW, POLICY
 
-TICK_S = 5.0
 MOST = 20
 HOUR_S = 3600.0
-OPS = channel()
-
-
-@dataclass
-class Simulated:
-    """A channel and all that is told to it."""
-
-    present: dict[str, Alert] = field(default_factory=dict)
-    messages: list[Message] = field(default_factory=list)
-    first: dict[str, float] = field(default_factory=dict)
-    """When each alert was first told."""
-
-    def tick(self, now: float) -> None:
-        present = tuple(self.present.values())
-        for draft in telling.drafts(present, [OPS], self.messages, now, POLICY):
-            severity = "critical" if draft.critical else "warning"
-            self.messages.append(Message(0, "ops", draft.what, severity, "", "", (), now))
-            for one in draft.alerts:
-                self.first.setdefault(one.key, now)
-                self.present[one.key] = telling.told(self.present[one.key], "ops", now, POLICY)
-
-    def live(self, arrivals: Sequence[Alert], until: float) -> None:
-        """Live through alerts by their begin; then to a time, in steps of ten minutes at last."""
-        waiting = sorted(arrivals, key=lambda one: -one.since)
-        now = NOW
-        while now <= until:
-            while waiting and waiting[-1].since <= now:
-                one = waiting.pop()
-                self.present[one.key] = one
-            self.tick(now)
-            busy = waiting or len(self.first) < len(self.present)
-            now += TICK_S if busy else 600.0
-
-    def gaps(self) -> list[float]:
-        times = [one.created_at for one in self.messages]
-        return [later - before for before, later in pairwise(times)]
-
-
-def storm(count: int, over_s: float, critical: float = 0.1) -> list[Alert]:
-    """Return alerts of nine projects and three kinds, evenly over a time."""
-    return [
-        replace(
-            _MODEL, key=f"{('run', 'drift', 'endpoint')[n % 3]}/p{n % 9}/{n}", project=f"p{n % 9}",
-            since=NOW + n * over_s / count,
-            severity="critical" if n % 100 < critical * 100 else "warning",
-        )
-        for n in range(count)
-    ]  # fmt: skip
-
-
-_MODEL = alert()
 
 
 @pytest.mark.parametrize("critical", [0.0, 0.1, 1.0])
@@ -121,7 +68,7 @@ def test_when_it_is_quiet_again_six_go_at_once():
 def test_six_an_hour_are_never_held_back():
     found = Simulated()
     alerts = [
-        replace(_MODEL, key=f"run/lora/{n}", since=NOW + n * POLICY.refill_s, owner=None)
+        replace(MODEL, key=f"run/lora/{n}", since=NOW + n * POLICY.refill_s, owner=None)
         for n in range(60)
     ]
     for one in alerts:
@@ -153,7 +100,7 @@ def patterns(draw: st.DrawFn) -> list[Alert]:
                 break
             key = f"kind{n % 5}/p{stream}/{n}"
             found.append(
-                replace(_MODEL, key=key, severity=severity, project=f"p{stream}", since=NOW + since)
+                replace(MODEL, key=key, severity=severity, project=f"p{stream}", since=NOW + since)
             )
     return found
 
