@@ -1,6 +1,6 @@
 """The real controller is killed in a storm of alerts: none is missed, at most one doubled a kill.
 
-    .venv/bin/python -m benchmarks.controller_kills [--events 2000] [--kills 10]
+    .venv/bin/python -m benchmarks.controller_kills [--events 10000] [--kills 10]
 
 ``services.controller`` runs as a process of its own over a home of its own, with the default
 times of the outbox, and is killed with SIGKILL at moments that a seed draws: while it decides,
@@ -17,17 +17,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 
 from services.actions.journal import Journal
 from services.alerting import channels, outbox, store
-from services.alerting.models import Channel, Event
+from services.alerting.models import Channel, Event, Message
 from services.home import Home
 from services.settings import Settings
 from tests.live import ROOT, own_ports
 from tests.services.alerting import webhook
 
+_SECRET = "of nobody's worth"  # noqa: S105  webhooks with one get bodies that name their message
 _PATIENCE_S = 600.0
 _START_S = 90.0
 
@@ -65,7 +66,7 @@ def run(folder: Path, events: int, kills: int) -> bool:
     (home.secrets / "mlflow-platform.token").write_text("nobody asks for it")
     journal, rng = Journal.open(Settings()), random.Random(6)  # noqa: S311  no secret
     with webhook.running() as hooks:
-        reference = channels.keep_address(home, hooks.address("take"))
+        reference = channels.keep_address(home, hooks.address("take"), _SECRET)
         channels.put(journal, Channel("ops", "json", private=True, reference=reference))
         killed, each = 0, -(-events // (kills + 1))
         for part in range(kills + 1):
@@ -82,17 +83,31 @@ def run(folder: Path, events: int, kills: int) -> bool:
         _until(lambda: not waiting(journal, events), _PATIENCE_S)
         process.send_signal(signal.SIGTERM)
         process.wait(30)
-        got = Counter(str(body.get("message")) for _, body in hooks.got)
-    messages = [one for one in outbox.messages(journal, limit=9999) if one.state == "sent"]
-    told = {alert for one in messages for alert in one.alerts}
+        got = Counter(str(body["message"]) for _, body in hooks.got)
+    messages = outbox.messages(journal, limit=99_999)
     ours = {one.id for one in store.alerts(journal, limit=10 * events, kind="drift")}
-    missed, doubled = len(ours - told) + events - len(ours), sum(got.values()) - len(messages)
+    missed, doubled = counted(got, messages, ours, events)
     journal.close()
     print(
-        f"{killed} kills of the real controller in a storm of {events:,} events: {len(messages)} "
+        f"{killed} kills of the real controller in a storm of {events:,} events: {len(got)} "
         f"messages, {sum(got.values())} arrived, {missed} alerts missed, {doubled} doubled"
     )
-    return missed == 0 and 0 <= doubled <= killed
+    return missed == 0 and doubled <= killed
+
+
+def counted(
+    got: Mapping[str, int], messages: Sequence[Message], alerts: Set[int], events: int
+) -> tuple[int, int]:
+    """Return how many alerts were missed, and how many messages came more than once.
+
+    Args:
+        got: How often each message arrived, by its id.
+        messages: What was written.
+        alerts: Ids of all that came of the events.
+        events: How many were handed over, each of an alert of its own.
+    """
+    told = {alert for one in messages if got.get(str(one.id), 0) for alert in one.alerts}
+    return len(alerts - told) + events - len(alerts), sum(times - 1 for times in got.values())
 
 
 def waiting(journal: Journal, events: int) -> bool:
@@ -118,11 +133,15 @@ def _until(holds: Callable[[], bool], timeout_s: float) -> None:
 def main() -> int:
     """Run it; 0 when the bounds hold."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=2_000)
+    parser.add_argument("--events", type=int, default=10_000)
     parser.add_argument("--kills", type=int, default=10)
     asked = parser.parse_args()
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        return 0 if run(Path(folder), asked.events, asked.kills) else 1
+        held = run(Path(folder), asked.events, asked.kills)
+    minutes = (time.monotonic() - began) / 60
+    print(f"  {'within' if held else 'OUT OF'} its bounds; {minutes:.1f} min")
+    return 0 if held else 1
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@
                                          [--trials 200] [--rows 1000000] [--times 5] [--cold 2]
 
 Parts: ``alarms`` (undrifted data, hourly checks over days: tables, data sets, texts, vectors,
-pictures; some through ``Monitor.check`` on a written log; ``--minutes`` at most), ``delay`` (changes
-of several kinds and strengths, made to data and found in data: rows until the first verdict says
-so), ``cost`` (a log of a million rows × 20 columns and a new hour of 10,000: a check beside
-Evidently alone on the same rows; memory). Ends with 1 when a bound is not held, or so few trials do
-not show that it is. Each part says how long it took.
+pictures; some through ``Monitor.check`` on a written log; ``--minutes`` at most), ``delay``
+(changes of several kinds and strengths, made to data and found in data: rows until the first
+verdict says so), ``cost`` (a log of a million rows × 20 columns and a new hour of 10,000: a check
+beside Evidently alone on the same rows; memory). Ends with 1 when a bound is not held, or so few
+trials do not show that it is. Each part says how long it took.
 """
 
 import argparse
