@@ -25,6 +25,8 @@ def sold(served: Served) -> str:
     writer.append(Sample(SOLD, at, 2.0, (measured("cpu_ratio", 0.5, "psutil"),)))
     writer.close()
     folder = served.home.secrets / tokens.FOLDER
+    for one in tokens.listed(folder):  # of a try before this one
+        tokens.revoke(folder, one.name)
     check, made = tokens.Tokens(folder), tokens.make(folder, "sold")
     holder = check.holder(made)
     assert holder is not None
